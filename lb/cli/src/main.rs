@@ -1,0 +1,2 @@
+//! Weighbridge.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Turns measured counts into [`Work`](crate::units::Work).

@@ -1,0 +1,68 @@
+//! What comes back: completions, failures and load reports, as the core's own types.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::features::Features;
+use crate::request::RouteId;
+use crate::units::Work;
+
+/// What the worker measured while it ran one request. Each field is absent where the worker could
+/// not measure it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct RequestCost {
+    /// Instructions executed (exact or estimated, as the worker's build counts them).
+    pub instructions: Option<f64>,
+    /// Basic blocks entered.
+    pub basic_blocks: Option<f64>,
+    /// Functions entered.
+    pub methods: Option<f64>,
+    /// CPU time, in seconds of that host.
+    pub cpu_seconds: Option<f64>,
+    /// Bytes allocated.
+    pub bytes_allocated: Option<f64>,
+}
+
+/// How a request ended at a host that answered it.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Whether the answer was a success (below 400). Others release the claim and teach nothing.
+    pub success: bool,
+    /// What the worker measured, where it did.
+    pub cost: Option<RequestCost>,
+    /// From sending the request to the end of its response.
+    pub elapsed: Duration,
+}
+
+/// What a host says of itself. Each field is absent where the host did not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct HostReport {
+    /// Fraction of all its cores busy; may exceed 1.
+    pub cpu_utilization: Option<f64>,
+    /// Fraction of its memory in use.
+    pub mem_utilization: Option<f64>,
+    /// Fraction of its run slots in use; may exceed 1.
+    pub application_utilization: Option<f64>,
+    /// Requests that it has, from whatever balancer.
+    pub in_flight: Option<u32>,
+    /// Work that it has left.
+    pub work_left: Option<Work>,
+}
+
+/// One completed request as evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The route.
+    pub route: RouteId,
+    /// What the model saw.
+    pub features: Features,
+    /// The estimate that was used, mean and p90.
+    pub estimated: Option<(Work, Work)>,
+    /// What the worker measured.
+    pub cost: RequestCost,
+    /// The same as work: what the estimate should have been.
+    pub work: Work,
+    /// The build that counted; counts compare only within one.
+    pub build: u64,
+}

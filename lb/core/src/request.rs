@@ -1,0 +1,24 @@
+//! What is known of a request before it runs.
+
+use serde::{Deserialize, Serialize};
+
+/// One request, unique as long as the balancer lives; given by the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Index of a route in [`Policy::routes`](crate::policy::Policy::routes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RouteId(pub u16);
+
+/// What can be read of a request before it runs. Borrowed: the caller owns the buffers.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestSpec<'a> {
+    /// Query string without `?`, as received; empty where there is none.
+    pub query: &'a str,
+    /// Header names in lower case, with their values.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Length of the body, where it is known.
+    pub body_bytes: Option<u64>,
+    /// What was read of the body: all of it, or its beginning, or nothing.
+    pub body: &'a [u8],
+}
