@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::features::Features;
 use crate::request::RouteId;
-use crate::units::Work;
+use crate::units::{Speed, Work};
 
 /// What the worker measured while it ran one request. Each field is absent where the worker could
 /// not measure it.
@@ -92,6 +92,8 @@ pub struct Observation {
     pub cost: RequestCost,
     /// The same as work: what the estimate should have been.
     pub work: Work,
+    /// Speed of the core that ran it, as it was believed then.
+    pub speed: Speed,
     /// The build that counted; counts compare only within one.
     pub build: u64,
 }
