@@ -1,1 +1,3 @@
-//! Weighbridge.
+//! Carries: configuration, the embedded store, the cache of repeats and the access log.
+
+pub mod config;

@@ -1,0 +1,268 @@
+//! The configuration: one TOML file, checked as a whole before anything starts.
+//!
+//! A key that the file leaves out has the value that the default file gives it
+//! (`deploy/files/weighbridge.toml`, see [`Config::default_text`]): there is no other default.
+
+mod fleet;
+mod overrides;
+mod policy;
+mod proxy;
+mod reader;
+mod routes;
+mod values;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use weighbridge_core::host::Discipline;
+use weighbridge_core::policy::Policy;
+use weighbridge_core::units::Speed;
+
+pub use overrides::{OverrideError, Overrides, WorkerRange};
+use reader::Reader;
+
+/// Everything that an operator decides, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where operators and Prometheus connect; never the same as `listen`.
+    pub admin: SocketAddr,
+    /// Threads that carry requests; at least 1.
+    pub threads: usize,
+    /// Where the hosts come from.
+    pub fleet: FleetConfig,
+    /// Where observations and models are kept.
+    pub store: StoreConfig,
+    /// Bounds of what one client, and all of them together, may ask for.
+    pub limits: Limits,
+    /// How long anything may take, and how often things are looked at.
+    pub timeouts: Timeouts,
+    /// The routes, in the order of `policy.routes` and as many.
+    pub routes: Vec<Route>,
+    /// The cache of exact repeats.
+    pub repeats: RepeatConfig,
+    /// The access log.
+    pub access_log: AccessLog,
+    /// What steers the balancer.
+    pub policy: Policy,
+}
+
+/// Where the hosts come from.
+#[derive(Debug, Clone)]
+pub enum FleetConfig {
+    /// A list of addresses, never scaled; at least one.
+    Static(Vec<StaticHost>),
+    /// Worker processes on this machine.
+    Local(LocalFleet),
+}
+
+/// One host of a static fleet.
+#[derive(Debug, Clone)]
+pub struct StaticHost {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Cores that run requests; at least 1.
+    pub cores: u32,
+    /// Speed of one core, until it has been learned.
+    pub speed: Speed,
+    /// How it orders its requests.
+    pub discipline: Discipline,
+}
+
+/// How the worker processes of a local fleet are started.
+#[derive(Debug, Clone)]
+pub struct LocalFleet {
+    /// Requests that one worker runs at once; at least 1.
+    pub cores_per_worker: u32,
+    /// Speed of one core, until it has been learned.
+    pub speed: Speed,
+    /// How the workers order their requests.
+    pub discipline: Discipline,
+}
+
+/// Where observations and models are kept.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// Which store.
+    pub kind: StoreKind,
+    /// Folder of everything that the balancer writes.
+    pub data_dir: PathBuf,
+    /// Observations older than this are deleted.
+    pub ttl: Duration,
+    /// The most observations written at once; at least 1.
+    pub batch_max: usize,
+    /// An observation waits at most this long for others before it is written.
+    pub batch_age: Duration,
+    /// The most observations that wait to be written; further ones are dropped. At least `batch_max`.
+    pub queue_max: usize,
+}
+
+/// Which store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// A SQLite file in the data folder.
+    Sqlite,
+    /// None: a restart forgets everything.
+    Off,
+}
+
+/// Bounds of what one client, and all of them together, may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body of a request.
+    pub body_bytes: u64,
+    /// The most bytes of bodies and responses held in memory, over all requests; at least `body_bytes`.
+    pub buffer_bytes_total: u64,
+    /// The most bytes of one response held back, so that a host that fails in the middle can be hidden.
+    pub response_buffer_bytes: u64,
+    /// The largest head of a request.
+    pub header_bytes: usize,
+    /// The most connections of clients at once.
+    pub connections_max: usize,
+}
+
+/// How long anything may take, and how often things are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect to a host.
+    pub connect: Duration,
+    /// From the request sent to a host until its response begins.
+    pub response: Duration,
+    /// Between two pieces of a client's body.
+    pub body_read: Duration,
+    /// For requests in flight, when the balancer stops.
+    pub drain: Duration,
+    /// A connection without a request is closed after this.
+    pub idle: Duration,
+    /// Between two looks at an idle host's load report.
+    pub report_interval: Duration,
+    /// Between two ticks of the balancer, each of which may plan the fleet's size.
+    pub tick_interval: Duration,
+}
+
+/// What the proxy has to know of a route; the rest is in the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Unique name, as in metrics: `blur`.
+    pub name: String,
+    /// Requests whose path begins with this take the route; the longest such path wins.
+    pub path: String,
+    /// What happens to bodies.
+    pub body: BodyMode,
+}
+
+/// What happens to the bodies of a route's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyMode {
+    /// Read whole before the host is chosen; can be sent again to another host.
+    Buffer,
+    /// Passed on as it arrives; a host's failure after the first byte is the client's to see.
+    Stream,
+}
+
+/// The cache of exact repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RepeatConfig {
+    /// The most requests remembered; 0 switches the cache off.
+    pub entries_max: u64,
+    /// How long one is remembered.
+    pub ttl: Duration,
+}
+
+/// The access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Where it goes.
+    pub to: AccessLogTarget,
+    /// The most lines that wait to be written; further ones are dropped.
+    pub queue_max: usize,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLogTarget {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// The end of a file.
+    File(PathBuf),
+}
+
+/// One mistake in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("line {line}: {mistake}")]
+pub struct ConfigError {
+    /// Its line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub mistake: Mistake,
+}
+
+/// What is wrong with a line of a configuration file. Every one is the operator's to mend.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Mistake {
+    /// It is not TOML.
+    #[error("not TOML: {0}")]
+    Syntax(String),
+    /// Nothing reads this key.
+    #[error("`{key}` is not a key{hint}")]
+    UnknownKey {
+        /// The key with the names of its tables.
+        key: String,
+        /// The nearest key that there is, as a half sentence; empty where none is near.
+        hint: String,
+    },
+    /// A value of the wrong type, unreadable or out of range.
+    #[error("{key} is `{value}`: expected {expected}")]
+    Value {
+        /// The key with the names of its tables.
+        key: String,
+        /// As written.
+        value: String,
+        /// What belongs there.
+        expected: String,
+    },
+    /// A key that has no default.
+    #[error("{key} is missing: expected {expected}")]
+    Missing {
+        /// The key with the names of its tables.
+        key: String,
+        /// What belongs there.
+        expected: String,
+    },
+    /// Two values that do not go together.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+impl Config {
+    /// Reads and checks the whole of `text`; tells of every mistake, in the order of lines.
+    ///
+    /// `"auto"` values are resolved for the machine that this runs on.
+    pub fn parse(text: &str) -> Result<Config, Vec<ConfigError>> {
+        let reader = Reader::new(text, Config::default_text());
+        let config = proxy::read(&reader);
+        let errors = reader.into_errors();
+        if errors.is_empty() { Ok(config) } else { Err(errors) }
+    }
+
+    /// The default file, with a comment on every key: `weighbridge config` prints it.
+    pub fn default_text() -> &'static str {
+        include_str!("../../../deploy/files/weighbridge.toml")
+    }
+
+    /// Index of the route that `path` takes: the one with the longest path that it begins with.
+    pub fn route_of(&self, path: &str) -> Option<usize> {
+        let takes = |route: &Route| path.starts_with(&route.path).then_some(route.path.len());
+        let lengths =
+            self.routes.iter().enumerate().filter_map(|(i, route)| Some((takes(route)?, i)));
+        lengths.max().map(|(_, i)| i)
+    }
+}

@@ -1,0 +1,83 @@
+//! What the command line says against the file.
+
+use std::net::SocketAddr;
+use std::num::ParseIntError;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::{Config, FleetConfig};
+
+/// What the command line says; what it does not say stays as the file has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Instead of `listen`.
+    pub listen: Option<SocketAddr>,
+    /// Instead of `admin`.
+    pub admin: Option<SocketAddr>,
+    /// Instead of `store.data_dir`.
+    pub data_dir: Option<PathBuf>,
+    /// Instead of `scale.hosts_min` and `scale.hosts_max`.
+    pub workers: Option<WorkerRange>,
+}
+
+/// `MIN..MAX`, or `N` for exactly that many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerRange {
+    /// The least workers; at least 1.
+    pub min: usize,
+    /// The most workers; at least `min`.
+    pub max: usize,
+}
+
+/// Why the command line cannot be followed. Every one is the operator's to mend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OverrideError {
+    /// Not a range of workers.
+    #[error("workers are `{0}`: expected MIN..MAX, from 1 to 10000")]
+    Workers(String),
+    /// A static fleet cannot be given another size.
+    #[error("the fleet is static: expected a local one, to say how many workers it has")]
+    StaticFleet,
+    /// Both listeners at one address.
+    #[error("admin and listen are both `{0}`: expected two addresses")]
+    SameAddress(SocketAddr),
+}
+
+impl FromStr for WorkerRange {
+    type Err = OverrideError;
+
+    fn from_str(text: &str) -> Result<WorkerRange, OverrideError> {
+        let (min, max) = text.split_once("..").unwrap_or((text, text));
+        let parse = || Ok::<_, ParseIntError>((min.parse()?, max.parse()?));
+        match parse() {
+            Ok((min, max)) if 1 <= min && min <= max && max <= 10_000 => {
+                Ok(WorkerRange { min, max })
+            }
+            Ok(_) | Err(_) => Err(OverrideError::Workers(text.to_owned())),
+        }
+    }
+}
+
+impl Config {
+    /// This configuration with what the command line says instead.
+    pub fn with(mut self, overrides: &Overrides) -> Result<Config, OverrideError> {
+        self.listen = overrides.listen.unwrap_or(self.listen);
+        self.admin = overrides.admin.unwrap_or(self.admin);
+        if self.listen == self.admin && self.listen.port() != 0 {
+            return Err(OverrideError::SameAddress(self.listen));
+        }
+        if let Some(data_dir) = &overrides.data_dir {
+            self.store.data_dir.clone_from(data_dir);
+        }
+        if let Some(workers) = overrides.workers {
+            match &self.fleet {
+                FleetConfig::Static(_) => return Err(OverrideError::StaticFleet),
+                FleetConfig::Local(_) => {
+                    self.policy.scale.hosts_min = workers.min;
+                    self.policy.scale.hosts_max = workers.max;
+                }
+            }
+        }
+        Ok(self)
+    }
+}

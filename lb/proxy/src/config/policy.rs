@@ -1,0 +1,165 @@
+//! What steers the balancer: everything of [`Policy`] but the routes.
+
+use std::time::Duration;
+
+use weighbridge_core::policy::{
+    HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
+    ScalePolicy, ScaleRule, SchedulePolicy,
+};
+
+use super::reader::{self, Section};
+
+/// Filters that a configuration may name.
+const FILTERS: [&str; 5] = ["active", "not_tried", "in_flight", "memory", "ejected"];
+/// Weighers that a configuration may name.
+const WEIGHERS: [&str; 5] = ["added_delay", "warm_up", "failures", "round_trip", "price"];
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Reads the policy's tables. `hosts_auto` is what `"auto"` means for the most hosts.
+pub(super) fn read(root: &mut Section<'_>, routes: Vec<RoutePolicy>, hosts_auto: usize) -> Policy {
+    Policy {
+        routes,
+        schedule: schedule(root.table("schedule")),
+        queue: queue(root.table("queue")),
+        hosts: hosts(root.table("hosts")),
+        retry: retry(root.table("retry")),
+        learn: learn(root.table("learn")),
+        scale: scale(root.table("scale"), hosts_auto),
+    }
+}
+
+fn schedule(mut section: Section<'_>) -> SchedulePolicy {
+    let mut table = section.table("weighers");
+    let weigh = |name: &'static str| (name.to_owned(), table.number(name, 0.0..=1000.0));
+    let weighers = WEIGHERS.into_iter().map(weigh).filter(|(_, multiplier)| 0.0 < *multiplier);
+    let weighers = weighers.collect();
+    table.finish();
+    let policy = SchedulePolicy {
+        filters: filters(&mut section),
+        weighers,
+        host_subset_size: section.whole("host_subset_size", 1..=1000),
+        shuffle_best_same_weighed_hosts: section.flag("shuffle_best_same_weighed_hosts"),
+        alternates: section.whole("alternates", 0..=16),
+    };
+    section.finish();
+    policy
+}
+
+fn filters(section: &mut Section<'_>) -> Vec<String> {
+    let filters = section.texts("filters", "a list of names of filters");
+    for (i, name) in filters.iter().enumerate() {
+        let known = FILTERS.contains(&name.as_str());
+        section.check(known, &["filters"], || {
+            let hint = reader::nearest(name, &FILTERS);
+            let hint = hint.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            format!("schedule.filters names `{name}`: expected {}{hint}", FILTERS.join(", "))
+        });
+        section.check(!filters[..i].contains(name), &["filters"], || {
+            format!("schedule.filters names `{name}` twice")
+        });
+    }
+    section.check(filters.iter().any(|name| name == "active"), &["filters"], || {
+        "schedule.filters lacks `active`: expected it, or requests go to hosts that are gone"
+            .to_owned()
+    });
+    filters
+}
+
+fn queue(mut section: Section<'_>) -> QueuePolicy {
+    let disciplines = [
+        ("fcfs", QueueDiscipline::Fcfs),
+        ("sept", QueueDiscipline::Sept),
+        ("edf", QueueDiscipline::Edf),
+    ];
+    let policy = QueuePolicy {
+        discipline: section.word("discipline", &disciplines),
+        requests_max: section.whole("requests_max", 0..=1_000_000),
+        bytes_max: section.size("bytes_max", 0..=1 << 40),
+        wait_max: section.duration("wait_max", Duration::ZERO..=HOUR),
+        age_floor: section.duration("age_floor", Duration::ZERO..=HOUR),
+        age_factor: section.number("age_factor", 0.0..=1000.0),
+    };
+    section.finish();
+    policy
+}
+
+fn hosts(mut section: Section<'_>) -> HostPolicy {
+    let policy = HostPolicy {
+        in_flight_max_per_core: section.whole("in_flight_max_per_core", 1..=100_000),
+        memory_utilization_max: section.number("memory_utilization_max", 0.01..=1.0),
+        eject_failures: section.whole("eject_failures", 1..=1000),
+        eject_base: section.duration("eject_base", Duration::ZERO..=HOUR),
+        eject_max: section.duration("eject_max", Duration::ZERO..=24 * HOUR),
+        eject_fraction_max: section.number("eject_fraction_max", 0.0..=1.0),
+        warm_up: section.duration("warm_up", Duration::ZERO..=HOUR),
+        report_age_max: section.duration("report_age_max", 10 * MS..=HOUR),
+    };
+    let keys = ["eject_base", "eject_max"];
+    section.check(policy.eject_base <= policy.eject_max, &keys, || above("hosts", keys));
+    section.finish();
+    policy
+}
+
+fn retry(mut section: Section<'_>) -> RetryPolicy {
+    let policy = RetryPolicy {
+        tries_max: section.whole("tries_max", 1..=16),
+        budget_fraction: section.number("budget_fraction", 0.0..=1.0),
+        budget_floor: section.whole("budget_floor", 0..=10_000),
+    };
+    section.finish();
+    policy
+}
+
+fn learn(mut section: Section<'_>) -> LearnPolicy {
+    let policy = LearnPolicy {
+        window: section.whole("window", 10..=100_000),
+        observations_min: section.whole("observations_min", 2..=100_000),
+        retrain_after: section.whole("retrain_after", 1..=100_000),
+        drift_error_max: section.number("drift_error_max", 0.01..=100.0),
+    };
+    let keys = ["observations_min", "window"];
+    section.check(policy.observations_min <= policy.window, &keys, || above("learn", keys));
+    section.finish();
+    policy
+}
+
+fn scale(mut section: Section<'_>, hosts_auto: usize) -> ScalePolicy {
+    let rules = [
+        ("cpu_and_backlog", ScaleRule::CpuAndBacklog),
+        ("cpu", ScaleRule::Cpu),
+        ("backlog", ScaleRule::Backlog),
+        ("queue_depth", ScaleRule::QueueDepth),
+    ];
+    let policy = ScalePolicy {
+        rule: section.word("rule", &rules),
+        hosts_min: section.whole("hosts_min", 1..=10_000),
+        hosts_max: section.whole_or_auto("hosts_max", 1..=10_000, hosts_auto.max(1)),
+        cpu_high: section.number("cpu_high", 0.0..=1.0),
+        cpu_low: section.number("cpu_low", 0.0..=1.0),
+        cpu_target: section.number("cpu_target", 0.01..=1.0),
+        backlog_max: section.duration("backlog_max", MS..=HOUR),
+        stable_window: section.duration("stable_window", Duration::ZERO..=24 * HOUR),
+        panic_window: section.duration("panic_window", MS..=HOUR),
+        panic_factor: section.number("panic_factor", 1.0..=1000.0),
+        boot_time: section.duration("boot_time", Duration::ZERO..=HOUR),
+        boot_timeout: section.duration("boot_timeout", SECOND..=HOUR),
+    };
+    let pairs = [
+        (policy.hosts_min <= policy.hosts_max, ["hosts_min", "hosts_max"]),
+        (policy.cpu_low <= policy.cpu_target, ["cpu_low", "cpu_target"]),
+        (policy.cpu_target <= policy.cpu_high, ["cpu_target", "cpu_high"]),
+        (policy.boot_time <= policy.boot_timeout, ["boot_time", "boot_timeout"]),
+    ];
+    for (good, keys) in pairs {
+        section.check(good, &keys, || above("scale", keys));
+    }
+    section.finish();
+    policy
+}
+
+fn above(table: &str, [less, more]: [&str; 2]) -> String {
+    format!("{table}.{less} is above {table}.{more}: expected at most that")
+}

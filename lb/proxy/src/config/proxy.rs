@@ -1,0 +1,128 @@
+//! What the proxy itself is told: addresses, limits, timeouts, store, repeats and access log.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use super::reader::{Reader, Section};
+use super::{AccessLog, AccessLogTarget, Config, Limits, RepeatConfig, StoreConfig, StoreKind};
+use super::{Timeouts, fleet, policy, routes};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const MS: Duration = Duration::from_millis(1);
+
+/// Reads the whole document. Where the reader has found a mistake the result means nothing.
+pub(super) fn read(reader: &Reader<'_>) -> Config {
+    let mut root = reader.root();
+    let cores = available_parallelism().map_or(1, usize::from);
+    let listen = address(&mut root, "listen");
+    let admin = address(&mut root, "admin");
+    root.check(listen != admin || listen.port() == 0, &["admin", "listen"], || {
+        format!("admin and listen are both `{listen}`: expected two addresses")
+    });
+    let threads = root.whole_or_auto("threads", 1..=1024, cores);
+    let fleet = fleet::read(root.table("fleet"));
+    let hosts_auto = fleet::hosts_auto(&fleet, cores);
+    let (routes, route_policies) = routes::read(&mut root);
+    let config = Config {
+        listen,
+        admin,
+        threads,
+        fleet,
+        store: store(root.table("store")),
+        limits: limits(root.table("limits")),
+        timeouts: timeouts(root.table("timeouts")),
+        routes,
+        repeats: repeats(root.table("repeats")),
+        access_log: access_log(root.table("access_log")),
+        policy: policy::read(&mut root, route_policies, hosts_auto),
+    };
+    root.finish();
+    config
+}
+
+fn address(root: &mut Section<'_>, key: &'static str) -> SocketAddr {
+    let expected = "an IP address and a port, such as \"127.0.0.1:8000\"";
+    let parsed = root.text(key, expected, |text| text.parse().ok());
+    parsed.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+fn limits(mut section: Section<'_>) -> Limits {
+    let limits = Limits {
+        body_bytes: section.size("body_bytes", 0..=16 << 30),
+        buffer_bytes_total: section.size("buffer_bytes_total", 0..=1 << 40),
+        response_buffer_bytes: section.size("response_buffer_bytes", 0..=16 << 30),
+        header_bytes: usize::try_from(section.size("header_bytes", 1 << 10..=16 << 20))
+            .unwrap_or(usize::MAX),
+        connections_max: section.whole("connections_max", 1..=1_000_000),
+    };
+    let fits = limits.body_bytes <= limits.buffer_bytes_total;
+    section.check(fits, &["buffer_bytes_total", "body_bytes"], || {
+        "limits.buffer_bytes_total is less than limits.body_bytes: expected room for one body"
+            .to_owned()
+    });
+    section.finish();
+    limits
+}
+
+fn timeouts(mut section: Section<'_>) -> Timeouts {
+    let timeouts = Timeouts {
+        connect: section.duration("connect", MS..=60 * SECOND),
+        response: section.duration("response", MS..=24 * HOUR),
+        body_read: section.duration("body_read", MS..=HOUR),
+        drain: section.duration("drain", Duration::ZERO..=HOUR),
+        idle: section.duration("idle", MS..=24 * HOUR),
+        report_interval: section.duration("report_interval", 10 * MS..=HOUR),
+        tick_interval: section.duration("tick_interval", 10 * MS..=60 * SECOND),
+    };
+    section.finish();
+    timeouts
+}
+
+fn store(mut section: Section<'_>) -> StoreConfig {
+    let store = StoreConfig {
+        kind: section.word("kind", &[("sqlite", StoreKind::Sqlite), ("off", StoreKind::Off)]),
+        data_dir: path(&mut section, "data_dir", "a folder"),
+        ttl: section.duration("ttl", SECOND..=3650 * DAY),
+        batch_max: section.whole("batch_max", 1..=100_000),
+        batch_age: section.duration("batch_age", MS..=60 * SECOND),
+        queue_max: section.whole("queue_max", 1..=10_000_000),
+    };
+    section.check(store.batch_max <= store.queue_max, &["batch_max", "queue_max"], || {
+        let (batch, queue) = (store.batch_max, store.queue_max);
+        format!("store.batch_max is `{batch}`: expected at most store.queue_max, `{queue}`")
+    });
+    section.finish();
+    store
+}
+
+fn repeats(mut section: Section<'_>) -> RepeatConfig {
+    let repeats = RepeatConfig {
+        entries_max: section.whole("entries_max", 0..=100_000_000),
+        ttl: section.duration("ttl", SECOND..=365 * DAY),
+    };
+    section.finish();
+    repeats
+}
+
+fn access_log(mut section: Section<'_>) -> AccessLog {
+    let path = path(&mut section, "path", "a file");
+    let words = [("off", 0), ("stdout", 1), ("stderr", 2), ("file", 3)];
+    let to = match section.word("to", &words) {
+        0 => AccessLogTarget::Off,
+        1 => AccessLogTarget::Stdout,
+        2 => AccessLogTarget::Stderr,
+        _ => AccessLogTarget::File(path),
+    };
+    let log = AccessLog { to, queue_max: section.whole("queue_max", 1..=10_000_000) };
+    section.finish();
+    log
+}
+
+fn path(section: &mut Section<'_>, key: &'static str, expected: &str) -> PathBuf {
+    let parse = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+    section.text(key, expected, parse).unwrap_or_default()
+}

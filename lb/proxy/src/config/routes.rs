@@ -1,0 +1,89 @@
+//! The routes: what path, what of a request is looked at, what is believed before anything is known.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use weighbridge_core::features::FeatureSet;
+use weighbridge_core::policy::RoutePolicy;
+use weighbridge_core::units::Work;
+
+use super::reader::Section;
+use super::{BodyMode, Route};
+
+/// Reads `[[routes]]` and what they fall back on, `[route_defaults]`.
+pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
+    let mut defaults = root.table("route_defaults");
+    // Read once for itself, so that a mistake is told of even where no route falls back on it.
+    route_policy(&mut defaults, String::new());
+    let items = root.tables("routes", &defaults);
+    defaults.finish();
+
+    let allowed = !items.is_empty() && items.len() <= 256;
+    root.check(allowed, &["routes"], || "routes: expected from 1 to 256 of them".to_owned());
+    let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    let mut routes = Vec::new();
+    let mut policies = Vec::new();
+    for mut item in items {
+        let name = item.text("name", "1 to 64 of a-z, 0-9, `_` and `-`", name).unwrap_or_default();
+        let path = item.text("path", "a path that begins with `/`", path).unwrap_or_default();
+        unique(&item, "name", &name, &mut names);
+        unique(&item, "path", &path, &mut paths);
+        let (body, policy) = route_policy(&mut item, name.clone());
+        routes.push(Route { name, path, body });
+        policies.push(policy);
+        item.finish();
+    }
+    (routes, policies)
+}
+
+/// What a route and the routes' defaults have in common.
+fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, RoutePolicy) {
+    let body = section.word("body", &[("buffer", BodyMode::Buffer), ("stream", BodyMode::Stream)]);
+    let features = features(section);
+    let policy = RoutePolicy {
+        name,
+        features,
+        prior: work(section, "prior"),
+        work_min: work(section, "work_min"),
+        work_max: work(section, "work_max"),
+        patience: section.duration("patience", Duration::ZERO..=Duration::from_hours(1)),
+        idempotent: section.flag("idempotent"),
+    };
+    let ordered = policy.work_min <= policy.prior && policy.prior <= policy.work_max;
+    section.check(ordered, &["prior", "work_min", "work_max"], || {
+        format!("{}: expected work_min <= prior <= work_max", section.name("prior"))
+    });
+    (body, policy)
+}
+
+fn features(section: &mut Section<'_>) -> FeatureSet {
+    let expected = "a list of features, such as [\"query.width * query.height\"]";
+    let expressions = section.texts("features", expected);
+    let _ = expressions;
+    FeatureSet
+}
+
+/// CPU time of the reference core, written as a duration.
+fn work(section: &mut Section<'_>, key: &'static str) -> Work {
+    let span = section.duration(key, Duration::ZERO..=Duration::from_hours(24));
+    Work::saturating(span.as_secs_f64())
+}
+
+fn unique(item: &Section<'_>, key: &'static str, value: &str, seen: &mut BTreeSet<String>) {
+    item.check(value.is_empty() || seen.insert(value.to_owned()), &[key], || {
+        format!("{} is `{value}`, as that of another route", item.name(key))
+    });
+}
+
+fn name(text: &str) -> Option<String> {
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let good = (1..=64).contains(&text.len()) && text.bytes().all(plain);
+    good.then(|| text.to_owned())
+}
+
+fn path(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#".contains(&byte);
+    let good = text.starts_with('/') && text.len() <= 1024 && text.bytes().all(plain);
+    good.then(|| text.to_owned())
+}
