@@ -1,1 +1,252 @@
-//! See `ARCHITECTURE.md`.
+//! All host states, and the only code that writes them.
+//!
+//! A claim is made when a request is sent to a host and released exactly once: when it completes,
+//! fails or is abandoned, or when its host leaves. Between events claims age as the host is believed
+//! to work ([`aging`]).
+
+mod aging;
+mod health;
+mod learning;
+
+use std::time::Duration;
+
+use crate::host::{Claim, Discipline, HostId, HostSpec, HostState, Phase};
+use crate::observe::HostReport;
+use crate::policy::HostPolicy;
+use crate::request::RequestId;
+use crate::units::{Seconds, Time, Work};
+
+pub use learning::Completion;
+
+/// The least that is believed of a claim: what is free would never be outlived.
+const WORK_MIN: f64 = 1e-6;
+
+/// The most requests of other balancers that are told apart on one host.
+const FOREIGN_MAX: u32 = 64;
+
+/// All host states, by ascending [`HostId`].
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    hosts: Vec<HostState>,
+    policy: HostPolicy,
+    next_id: u32,
+}
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// A fleet of no host.
+    pub fn new(policy: HostPolicy) -> Fleet {
+        Fleet { hosts: Vec::new(), policy, next_id: 0 }
+    }
+
+    /// All hosts, by ascending id. Those that left are not among them.
+    pub fn hosts(&self) -> &[HostState] {
+        &self.hosts
+    }
+
+    /// What is believed of hosts.
+    pub fn policy(&self) -> &HostPolicy {
+        &self.policy
+    }
+
+    /// One host, or `None` where it is not in the fleet.
+    pub fn get(&self, id: HostId) -> Option<&HostState> {
+        self.position(id).and_then(|position| self.hosts.get(position))
+    }
+
+    /// A host joins, in phase Starting.
+    pub fn join(&mut self, now: Time, spec: HostSpec) -> HostId {
+        let id = HostId(self.next_id);
+        self.next_id = self.next_id.saturating_add(1);
+        self.hosts.push(HostState {
+            id,
+            phase: Phase::Starting,
+            discipline: spec.discipline,
+            cores: spec.cores.max(1),
+            in_flight: 0,
+            foreign: 0,
+            speed: spec.speed,
+            work_left: Work::ZERO,
+            claims: Vec::new(),
+            as_of: now,
+            since: now,
+            ejected_until: Time::ZERO,
+            ejection_length: Duration::ZERO,
+            round_trip: Seconds::ZERO,
+            failure_rate: 0.0,
+            failures_in_row: 0,
+            ejections: 0,
+            report: None,
+            speeds_seen: 0,
+            spec,
+        });
+        id
+    }
+
+    /// A host is ready for requests. Returns how long it took to boot, where it was starting.
+    pub fn ready(&mut self, now: Time, id: HostId) -> Option<Seconds> {
+        let host = self.get_mut(id)?;
+        match host.phase {
+            Phase::Starting => {
+                let boot = Seconds::from(now.since(host.since));
+                (host.phase, host.since) = (Phase::Active, now);
+                Some(boot)
+            }
+            Phase::Active | Phase::Draining | Phase::Gone => None,
+        }
+    }
+
+    /// A host takes nothing new from now on.
+    pub fn drain(&mut self, now: Time, id: HostId) {
+        if let Some(host) = self.get_mut(id) {
+            match host.phase {
+                Phase::Starting | Phase::Active => {
+                    (host.phase, host.since) = (Phase::Draining, now);
+                }
+                Phase::Draining | Phase::Gone => {}
+            }
+        }
+    }
+
+    /// A host is gone. Returns it as it was, with its claims, or `None` where it is not in the fleet.
+    pub fn leave(&mut self, id: HostId) -> Option<HostState> {
+        let position = self.position(id)?;
+        let mut host = self.hosts.remove(position);
+        host.phase = Phase::Gone;
+        Some(host)
+    }
+
+    /// Reserves `work` on a host for a request. False where the host is not in the fleet.
+    pub fn claim(&mut self, now: Time, id: HostId, request: RequestId, work: Work) -> bool {
+        let Some(host) = self.get_mut(id) else { return false };
+        aging::advance(host, now);
+        let expected = work.max(Work::saturating(WORK_MIN));
+        let request = Some(request);
+        insert(host, Claim { request, expected, remaining: expected, claimed_at: now });
+        host.in_flight += 1;
+        true
+    }
+
+    /// Gives a claim back. `None` where there is none: it has been released before.
+    pub fn release(&mut self, now: Time, id: HostId, request: RequestId) -> Option<Claim> {
+        let host = self.get_mut(id)?;
+        aging::advance(host, now);
+        let position = host.claims.iter().position(|claim| claim.request == Some(request))?;
+        let claim = host.claims.remove(position);
+        host.in_flight -= 1;
+        aging::sum(host);
+        Some(claim)
+    }
+
+    /// Brings the claims of every host to `now`.
+    pub fn advance(&mut self, now: Time) {
+        for host in &mut self.hosts {
+            if !host.claims.is_empty() {
+                aging::advance(host, now);
+            }
+        }
+    }
+
+    /// Forgets reports that are too old to be believed.
+    pub fn expire_reports(&mut self, now: Time) {
+        let age_max = self.policy.report_age_max;
+        for host in &mut self.hosts {
+            if host.report.is_some_and(|(at, _)| age_max < now.since(at)) {
+                host.report = None;
+                set_foreign(host, now, 0, Work::ZERO);
+            }
+        }
+    }
+
+    /// A host says how it is. Numbers that are not finite or negative are not believed. What it has
+    /// beyond our own claims is taken for requests of other balancers.
+    pub fn report(&mut self, now: Time, id: HostId, report: &HostReport) {
+        let Some(host) = self.get_mut(id) else { return };
+        aging::advance(host, now);
+        let report = believable(report);
+        host.report = Some((now, report));
+        let foreign = report.in_flight.unwrap_or(0).saturating_sub(host.in_flight);
+        let own: f64 = host
+            .claims
+            .iter()
+            .filter(|claim| claim.request.is_some())
+            .map(|claim| claim.remaining.as_cpu_secs())
+            .sum();
+        let work = report.work_left.unwrap_or_default().saturating_sub(Work::saturating(own));
+        set_foreign(host, now, foreign.min(FOREIGN_MAX), work);
+    }
+
+    /// Panics in debug builds where an invariant does not hold.
+    pub fn check_invariants(&self) {
+        debug_assert!(self.hosts.is_sorted_by_key(|host| host.id), "hosts are in order of id");
+        for host in &self.hosts {
+            debug_assert!(host.phase != Phase::Gone, "a gone host has left the fleet");
+            let own = host.claims.iter().filter(|claim| claim.request.is_some()).count();
+            debug_assert!(own == host.in_flight as usize, "in flight = claims");
+            debug_assert!(own + host.foreign as usize == host.claims.len(), "each claim has an owner");
+            let sum: f64 = host.claims.iter().map(|claim| claim.remaining.as_cpu_secs()).sum();
+            let left = host.work_left.as_cpu_secs();
+            debug_assert!((sum - left).abs() <= 1e-6 * (1.0 + sum), "Σ claims = work left");
+            debug_assert!(
+                host.discipline == Discipline::Fcfs
+                    || host.claims.is_sorted_by(|a, b| a.remaining <= b.remaining),
+                "claims are in order of service"
+            );
+            let numbers = [left, host.round_trip.0, host.failure_rate, host.utilization()];
+            debug_assert!(numbers.iter().all(|number| number.is_finite()), "every number is finite");
+            debug_assert!(
+                host.claims.iter().all(|claim| Work::ZERO < claim.remaining),
+                "an outlived estimate has doubled"
+            );
+        }
+    }
+
+    fn position(&self, id: HostId) -> Option<usize> {
+        self.hosts.binary_search_by_key(&id, |host| host.id).ok()
+    }
+
+    fn get_mut(&mut self, id: HostId) -> Option<&mut HostState> {
+        self.position(id).and_then(|position| self.hosts.get_mut(position))
+    }
+}
+
+/// Puts a claim where the host's discipline has it.
+fn insert(host: &mut HostState, claim: Claim) {
+    let position = match host.discipline {
+        Discipline::Fcfs => host.claims.len(),
+        Discipline::Srpt | Discipline::Ps => {
+            host.claims.partition_point(|other| other.remaining <= claim.remaining)
+        }
+    };
+    host.claims.insert(position, claim);
+    aging::sum(host);
+}
+
+/// Replaces what other balancers are believed to have on `host` by `n` requests of equal size.
+fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
+    if host.foreign != 0 {
+        host.claims.retain(|claim| claim.request.is_some());
+    }
+    host.foreign = if work == Work::ZERO { 0 } else { n };
+    let expected = (work * (1.0 / f64::from(n.max(1)))).max(Work::saturating(WORK_MIN));
+    for _ in 0..host.foreign {
+        insert(host, Claim { request: None, expected, remaining: expected, claimed_at: now });
+    }
+    aging::sum(host);
+}
+
+/// The report without numbers that cannot be.
+fn believable(report: &HostReport) -> HostReport {
+    let fraction = |value: Option<f64>| value.filter(|value| (0.0..=1e3).contains(value));
+    HostReport {
+        cpu_utilization: fraction(report.cpu_utilization),
+        mem_utilization: fraction(report.mem_utilization),
+        application_utilization: fraction(report.application_utilization),
+        in_flight: report.in_flight,
+        work_left: report.work_left,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,12 @@
 //! A worker as the scheduler sees it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use crate::units::Speed;
+use crate::observe::HostReport;
+use crate::request::RequestId;
+use crate::units::{Seconds, Speed, Time, Work};
 
 /// One host, unique as long as the balancer lives; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -45,4 +49,101 @@ pub struct HostSpec {
     pub speed: Speed,
     /// How it orders its requests.
     pub discipline: Discipline,
+    /// Price of a second of one core, relative to the reference core's: 1 for an ordinary host, 0
+    /// for one that is paid for anyhow.
+    pub price: f64,
+}
+
+/// What is believed of a host. The fleet writes it; everybody else reads.
+///
+/// Claims and work left are as of `as_of`; the fleet brings them up to date before each decision.
+#[derive(Debug, Clone)]
+pub struct HostState {
+    /// Which host.
+    pub id: HostId,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// How it orders its requests.
+    pub discipline: Discipline,
+    /// Cores that run requests; at least 1.
+    pub cores: u32,
+    /// Claims of our own.
+    pub in_flight: u32,
+    /// Requests of other balancers, as the host last reported them.
+    pub foreign: u32,
+    /// Speed of one core: learned, or as told until then.
+    pub speed: Speed,
+    /// Σ remaining work of `claims`.
+    pub work_left: Work,
+    /// What it holds: in order of arrival for `fcfs`, by remaining work otherwise. Both our own
+    /// claims and those of other balancers.
+    pub claims: Vec<Claim>,
+    /// The instant to which claims and work left have been aged.
+    pub as_of: Time,
+    /// When the phase began.
+    pub since: Time,
+    /// The ejection lasts until here; `Time::ZERO` where it has never been ejected.
+    pub ejected_until: Time,
+    /// How long the last ejection lasts.
+    pub ejection_length: Duration,
+    /// Smoothed time of a request that is not its run: network, and moving the bodies.
+    pub round_trip: Seconds,
+    /// Smoothed fraction of its requests that failed.
+    pub failure_rate: f64,
+    /// Failures since the last success.
+    pub failures_in_row: u32,
+    /// Ejections since it was last well for as long as the last ejection took.
+    pub ejections: u32,
+    /// What it last said of itself, and when; dropped when it is too old to be believed.
+    pub report: Option<(Time, HostReport)>,
+    /// Completions from which its speed was learned.
+    pub speeds_seen: u64,
+    /// What was told of it when it joined.
+    pub spec: HostSpec,
+}
+
+/// Work that a host has been given and has not been seen to finish.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Claim {
+    /// The request, or `None` for one of another balancer.
+    pub request: Option<RequestId>,
+    /// The estimate; doubled each time that it has been outlived.
+    pub expected: Work,
+    /// `expected` less what it has attained so far.
+    pub remaining: Work,
+    /// When it was made.
+    pub claimed_at: Time,
+}
+
+// === impl HostState ===
+
+impl HostState {
+    /// Whether it is ejected at `now`.
+    pub fn is_ejected(&self, now: Time) -> bool {
+        now < self.ejected_until
+    }
+
+    /// Requests that it has, from whatever balancer.
+    pub fn n_requests(&self) -> u32 {
+        self.in_flight + self.foreign
+    }
+
+    /// Work that all its cores do in a second.
+    pub fn capacity(&self) -> Work {
+        Work::saturating(self.speed.as_reference_cores() * f64::from(self.cores))
+    }
+
+    /// Fraction of it that is busy, may exceed 1: what it reported of its CPU or of its run slots,
+    /// or, where no fresh report says, its requests per core.
+    pub fn utilization(&self) -> f64 {
+        let reported = self.report.and_then(|(_, report)| {
+            report.cpu_utilization.or(report.application_utilization)
+        });
+        reported.unwrap_or_else(|| f64::from(self.n_requests().min(self.cores)) / f64::from(self.cores))
+    }
+
+    /// Fraction of its memory in use, where a fresh report says.
+    pub fn memory_utilization(&self) -> Option<f64> {
+        self.report.and_then(|(_, report)| report.mem_utilization)
+    }
 }

@@ -19,3 +19,4 @@ pub mod observe;
 pub mod learn;
 pub mod scale;
 pub mod balancer;
+pub mod random;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::features::Features;
 use crate::request::RouteId;
-use crate::units::Work;
+use crate::units::{Speed, Work};
 
 /// What the worker measured while it ran one request. Each field is absent where the worker could
 /// not measure it.
@@ -33,6 +33,35 @@ pub struct Outcome {
     pub cost: Option<RequestCost>,
     /// From sending the request to the end of its response.
     pub elapsed: Duration,
+    /// The build that counted; counts compare only within one. 0 where it is not known.
+    pub build: u64,
+}
+
+/// How a host failed a request. What had been sent by then decides whether it may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// No connection: the host has seen nothing of the request.
+    Connect,
+    /// The host refused it unread (it drains, or its own queue is full): it ran nothing of it.
+    Refused,
+    /// The connection broke after the request was sent and before anything of the response came.
+    BeforeResponse,
+    /// Nothing of the response came in time.
+    Timeout,
+    /// It broke after the client had been given a part of the response: too late for another try.
+    AfterResponse,
+}
+
+impl Failure {
+    /// Whether the request may be sent to another host.
+    pub fn may_retry(self, idempotent: bool) -> bool {
+        match self {
+            Failure::Connect | Failure::Refused => true,
+            Failure::BeforeResponse | Failure::Timeout => idempotent,
+            Failure::AfterResponse => false,
+        }
+    }
 }
 
 /// What a host says of itself. Each field is absent where the host did not say.
@@ -63,6 +92,8 @@ pub struct Observation {
     pub cost: RequestCost,
     /// The same as work: what the estimate should have been.
     pub work: Work,
+    /// Speed of the core that ran it, as it was believed then.
+    pub speed: Speed,
     /// The build that counted; counts compare only within one.
     pub build: u64,
 }

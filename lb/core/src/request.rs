@@ -22,3 +22,19 @@ pub struct RequestSpec<'a> {
     /// What was read of the body: all of it, or its beginning, or nothing.
     pub body: &'a [u8],
 }
+
+impl RequestSpec<'_> {
+    /// Value of the query parameter `name`, as received (not percent-decoded). The last duplicate
+    /// wins; a name without `=` has an empty value.
+    pub fn query_value(&self, name: &str) -> Option<&str> {
+        self.query
+            .rsplit('&')
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// Value of the header `name`, given in lower case. The first duplicate wins.
+    pub fn header_value(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find_map(|(key, value)| (*key == name).then_some(*value))
+    }
+}

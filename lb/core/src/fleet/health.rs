@@ -1,0 +1,66 @@
+//! Failures of hosts, ejection and return.
+//!
+//! After `eject_failures` failures in a row a host is ejected for `eject_base`, twice as long each
+//! further time, at most `eject_max`. When it returns, one more failure ejects it again; once it has
+//! been well for as long as it had been out, its past is forgotten.
+
+use std::time::Duration;
+
+use super::Fleet;
+use crate::host::{HostId, HostState, Phase};
+use crate::policy::HostPolicy;
+use crate::units::Time;
+
+/// The gain of the failure rate's moving average.
+const GAIN: f64 = 0.1;
+
+impl Fleet {
+    /// A host has failed a request. Returns whether it is ejected for that.
+    pub fn fail(&mut self, now: Time, id: HostId) -> bool {
+        let may_eject = self.may_eject(now);
+        let policy = self.policy.clone();
+        let Some(host) = self.get_mut(id) else { return false };
+        host.failure_rate += GAIN * (1.0 - host.failure_rate);
+        host.failures_in_row = host.failures_in_row.saturating_add(1);
+        let over = policy.eject_failures.max(1) <= host.failures_in_row;
+        if !over || !may_eject || host.is_ejected(now) {
+            return false;
+        }
+        host.ejections = host.ejections.saturating_add(1);
+        host.ejection_length = ejection(&policy, host.ejections);
+        host.ejected_until = now + host.ejection_length;
+        true
+    }
+
+    /// Whether one more host may be ejected: the first always, more up to the fraction.
+    fn may_eject(&self, now: Time) -> bool {
+        let active = self.hosts.iter().filter(|host| host.phase == Phase::Active);
+        let (mut n_active, mut n_ejected) = (0_usize, 0_usize);
+        for host in active {
+            n_active += 1;
+            n_ejected += usize::from(host.is_ejected(now));
+        }
+        let most = (self.policy.eject_fraction_max * n_active as f64) as usize;
+        n_ejected < most.max(1)
+    }
+}
+
+impl HostState {
+    /// It has answered well.
+    pub(super) fn succeed(&mut self, now: Time) {
+        self.failure_rate -= GAIN * self.failure_rate;
+        if self.is_ejected(now) {
+            return;
+        }
+        self.failures_in_row = 0;
+        if self.ejections != 0 && self.ejection_length <= now.since(self.ejected_until) {
+            self.ejections = 0;
+        }
+    }
+}
+
+/// How long the `n`-th ejection lasts.
+fn ejection(policy: &HostPolicy, n: u32) -> Duration {
+    let factor = 1_u32.checked_shl(n.saturating_sub(1)).unwrap_or(u32::MAX);
+    policy.eject_base.saturating_mul(factor).min(policy.eject_max)
+}

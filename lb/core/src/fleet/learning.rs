@@ -1,0 +1,74 @@
+//! What a completion teaches about its host: its speed and its round trip.
+
+use std::time::Duration;
+
+use super::Fleet;
+use crate::host::{HostId, HostState};
+use crate::units::{Seconds, Speed, Time, Work};
+
+/// The gain of a moving average that has settled.
+const GAIN: f64 = 0.1;
+
+/// A learned speed stays within this factor of the configured one, either way.
+const SPEED_FACTOR_MAX: f64 = 64.0;
+
+/// CPU time below this says more of the clock than of the host.
+const CPU_SECS_MIN: f64 = 50e-6;
+
+/// A round trip above this is not the network's.
+const ROUND_TRIP_SECS_MAX: f64 = 10.0;
+
+/// A request that a host completed.
+#[derive(Debug, Clone, Copy)]
+pub struct Completion {
+    /// Its work by counts that do not depend on the host, where there are any.
+    pub counted: Option<Work>,
+    /// Its CPU time on this host.
+    pub cpu_secs: Option<f64>,
+    /// From sending the request to the end of its response.
+    pub elapsed: Duration,
+    /// Whether it was expected to wait for nothing when it was sent.
+    pub at_once: bool,
+}
+
+impl Fleet {
+    /// A host has answered well.
+    pub fn complete(&mut self, now: Time, id: HostId, completion: &Completion) {
+        let Some(host) = self.get_mut(id) else { return };
+        host.succeed(now);
+        let Some(cpu_secs) = completion.cpu_secs.filter(|secs| secs.is_finite() && 0.0 <= *secs)
+        else {
+            return;
+        };
+        if let Some(work) = completion.counted {
+            learn_speed(host, work.as_cpu_secs(), cpu_secs);
+        }
+        // With a core for each request, what was not run was the way there and back.
+        if completion.at_once && host.n_requests() < host.cores {
+            learn_round_trip(host, completion.elapsed.as_secs_f64() - cpu_secs);
+        }
+    }
+}
+
+/// Moves `ln speed` towards `ln(work / cpu_secs)`: by 1/2, 1/3, ... of the way at first, so that a
+/// factor of 4 is found within a few requests, by [`GAIN`] later.
+fn learn_speed(host: &mut HostState, work: f64, cpu_secs: f64) {
+    if work <= 0.0 || cpu_secs < CPU_SECS_MIN {
+        return;
+    }
+    let told = host.spec.speed.as_reference_cores();
+    let (least, most) = (told / SPEED_FACTOR_MAX, told * SPEED_FACTOR_MAX);
+    let seen = (work / cpu_secs).clamp(least, most);
+    host.speeds_seen += 1;
+    let gain = (1.0 / (host.speeds_seen as f64 + 1.0)).max(GAIN);
+    let log = host.speed.as_reference_cores().ln();
+    let learned = (log + gain * (seen.ln() - log)).exp().clamp(least, most);
+    if let Some(speed) = Speed::from_reference_cores(learned) {
+        host.speed = speed;
+    }
+}
+
+fn learn_round_trip(host: &mut HostState, secs: f64) {
+    let secs = secs.clamp(0.0, ROUND_TRIP_SECS_MAX);
+    host.round_trip = Seconds(host.round_trip.0 + GAIN * (secs - host.round_trip.0));
+}

@@ -1,0 +1,49 @@
+//! May this host be used? One file a filter.
+
+mod active;
+mod ejected;
+mod in_flight;
+mod memory;
+mod not_tried;
+
+use std::fmt::Debug;
+
+use super::{Bits, Demand};
+use crate::host::HostState;
+
+/// Every filter there is. To add one: a file beside this one's siblings, and a line here.
+pub const ALL: &[&dyn Filter] = &[
+    &active::Active,
+    &not_tried::NotTried,
+    &in_flight::InFlight,
+    &memory::Memory,
+    &ejected::Ejected,
+];
+
+/// Says whether a host may be used.
+pub trait Filter: Debug + Sync {
+    /// Its name in the configuration: that of its file.
+    fn name(&self) -> &'static str;
+
+    /// Whether `host` may be used.
+    fn passes(&self, demand: &Demand<'_>, host: &HostState) -> bool;
+
+    /// Whether it is waived rather than leave no host at all.
+    fn may_be_waived(&self) -> bool {
+        false
+    }
+
+    /// Those of `kept`, a bit for each host of `block`, that pass.
+    fn keep(&self, demand: &Demand<'_>, block: &[HostState], kept: u64) -> u64 {
+        let mut passed = 0;
+        for bit in Bits(kept) {
+            passed |= u64::from(self.passes(demand, &block[bit])) << bit;
+        }
+        passed
+    }
+}
+
+/// The filter of that name.
+pub fn by_name(name: &str) -> Option<&'static dyn Filter> {
+    ALL.iter().copied().find(|filter| filter.name() == name)
+}

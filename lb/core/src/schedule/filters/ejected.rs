@@ -1,0 +1,26 @@
+//! Passes hosts that are not ejected for failing.
+//!
+//! Waived where it would leave no host (Envoy: panic routing): when all fail, the fault is likely not
+//! theirs, and a try is better than none.
+
+use super::Filter;
+use crate::host::HostState;
+use crate::schedule::Demand;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Ejected;
+
+impl Filter for Ejected {
+    fn name(&self) -> &'static str {
+        "ejected"
+    }
+
+    fn passes(&self, demand: &Demand<'_>, host: &HostState) -> bool {
+        !host.is_ejected(demand.now)
+    }
+
+    fn may_be_waived(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,81 @@
+//! From weighed hosts to the one to use and its alternates.
+//!
+//! Nova's two settings: `host_subset_size` picks at random among that many of the best, so that
+//! several balancers do not all run to the same host; `shuffle_best_same_weighed_hosts` picks at
+//! random among the hosts that weigh exactly the same as the best. Without them the best host wins,
+//! the lower id where two weigh the same.
+
+use smallvec::SmallVec;
+
+use super::Candidate;
+use crate::random::Random;
+
+/// How to pick.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    /// Pick at random among this many of the best; at least 1.
+    pub(super) subset: usize,
+    /// Whether hosts of equal best weight are shuffled.
+    pub(super) shuffle: bool,
+    /// How many further hosts are wanted.
+    pub(super) alternates: usize,
+}
+
+/// The picked host first, then its alternates, best first. Empty where there is no candidate.
+/// Takes one pass over the candidates, which stand in order of id.
+pub(super) fn pick(
+    candidates: &[Candidate],
+    choice: Choice,
+    random: &mut Random,
+) -> SmallVec<[Candidate; 4]> {
+    let mut best = top(candidates, choice.subset.saturating_add(choice.alternates));
+    if choice.shuffle {
+        shuffle_best(candidates, &mut best, random);
+    }
+    if 1 < choice.subset {
+        let picked = random.below(choice.subset.min(best.len()));
+        if let Some(prefix) = best.get_mut(..=picked) {
+            prefix.rotate_right(1);
+        }
+    }
+    best.truncate(choice.alternates.saturating_add(1));
+    best
+}
+
+/// The `n` candidates of highest weight, best first, the earlier one where two weigh the same.
+fn top(candidates: &[Candidate], n: usize) -> SmallVec<[Candidate; 4]> {
+    let mut best: SmallVec<[Candidate; 4]> = SmallVec::new();
+    for candidate in candidates {
+        let worst = best.last().map_or(f64::NEG_INFINITY, |last| last.weight);
+        if best.len() == n && candidate.weight <= worst {
+            continue;
+        }
+        if best.len() == n {
+            best.pop();
+        }
+        let place = best.partition_point(|other| candidate.weight <= other.weight);
+        best.insert(place, *candidate);
+    }
+    best
+}
+
+/// Puts a random one of all that weigh the same as the best in the first place.
+fn shuffle_best(
+    candidates: &[Candidate],
+    best: &mut SmallVec<[Candidate; 4]>,
+    random: &mut Random,
+) {
+    let Some(first) = best.first().copied() else { return };
+    let same = |candidate: &&Candidate| candidate.weight.total_cmp(&first.weight).is_eq();
+    let n_same = candidates.iter().filter(same).count();
+    let picked = candidates.iter().filter(same).nth(random.below(n_same));
+    let Some(picked) = picked.copied() else { return };
+    let place = best.iter().position(|other| other.position == picked.position);
+    match place {
+        Some(place) => best[..=place].rotate_right(1),
+        None => {
+            best.pop();
+            best.insert(0, picked);
+        }
+    }
+}

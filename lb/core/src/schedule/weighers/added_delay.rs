@@ -1,0 +1,27 @@
+//! Prefers the host where the request costs the least time, its own and that of others.
+//!
+//! weight = −(its wait + what others wait for it + its service there), in seconds; see
+//! [`delay`](crate::schedule::delay) for each discipline. Where the estimate says nothing:
+//! −x (1 + n / cores) / speed, with n requests there: least connections.
+
+use super::Weigher;
+use crate::host::HostState;
+use crate::schedule::{Delay, Demand, delay};
+use crate::units::Seconds;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct AddedDelay;
+
+impl Weigher for AddedDelay {
+    fn name(&self) -> &'static str {
+        "added_delay"
+    }
+
+    fn weight(&self, demand: &Demand<'_>, host: &HostState) -> Seconds {
+        if demand.blind {
+            return -delay::equal_total(demand, host);
+        }
+        -Delay::of(demand, host).total()
+    }
+}

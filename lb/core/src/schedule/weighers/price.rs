@@ -1,0 +1,24 @@
+//! Prefers a cheap host.
+//!
+//! weight = −(service on the host × its price), in seconds, where the price of a core's second is
+//! relative to that of the reference core, which is 1. The multiplier says how many seconds of delay
+//! one second of a reference core is worth.
+
+use super::Weigher;
+use crate::host::HostState;
+use crate::schedule::Demand;
+use crate::units::Seconds;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Price;
+
+impl Weigher for Price {
+    fn name(&self) -> &'static str {
+        "price"
+    }
+
+    fn weight(&self, demand: &Demand<'_>, host: &HostState) -> Seconds {
+        -(demand.estimate.mean / host.speed) * host.spec.price
+    }
+}
