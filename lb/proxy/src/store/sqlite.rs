@@ -1,0 +1,94 @@
+//! The embedded store: one SQLite file (WAL, `synchronous=NORMAL`).
+//!
+//! A killed process loses at most the rows that were not yet committed. A corrupt file is moved
+//! aside with an error in the log, and an empty one takes its place.
+
+mod file;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use super::{ObservationStore, StoreError, StoredModel, StoredObservation};
+use file::StoreFile;
+
+/// Observations are deleted this many at a time, so that nobody waits long for the database.
+const EXPIRE_CHUNK: u64 = 5_000;
+
+/// Observations and models in a SQLite file. Clones share it.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    file: Arc<Mutex<StoreFile>>,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, made where it is missing, with its folders. Blocks.
+    ///
+    /// One process at a time may have a file open, so that two balancers do not train on each
+    /// other's hosts unknowingly; reading it with `sqlite3` meanwhile is fine.
+    pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+        let file = StoreFile::open(path)?;
+        Ok(SqliteStore { file: Arc::new(Mutex::new(file)) })
+    }
+
+    /// Runs `work` where blocking is allowed; once more where it found the file corrupt, on a new
+    /// one.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let file = Arc::clone(&self.file);
+        let blocking = move || {
+            // A panic cannot leave the connection half-way: transactions roll back.
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.run(work)
+        };
+        tokio::task::spawn_blocking(blocking).await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+#[async_trait]
+impl ObservationStore for SqliteStore {
+    async fn append(&self, rows: &[StoredObservation]) -> Result<(), StoreError> {
+        let rows = rows.to_vec();
+        self.run(move |connection| rows::append(connection, &rows)).await
+    }
+
+    async fn recent(
+        &self,
+        route: &str,
+        limit: usize,
+    ) -> Result<Vec<StoredObservation>, StoreError> {
+        let route = route.to_owned();
+        self.run(move |connection| rows::recent(connection, &route, limit)).await
+    }
+
+    async fn save_model(&self, route: &str, model: &StoredModel) -> Result<(), StoreError> {
+        let (route, model) = (route.to_owned(), model.clone());
+        self.run(move |connection| rows::save_model(connection, &route, &model)).await
+    }
+
+    async fn models(&self) -> Result<Vec<(String, StoredModel)>, StoreError> {
+        self.run(rows::models).await
+    }
+
+    async fn expire(&self, older_than: SystemTime) -> Result<u64, StoreError> {
+        let mut total = 0;
+        loop {
+            let delete = move |connection: &mut Connection| {
+                rows::expire(connection, older_than, EXPIRE_CHUNK)
+            };
+            let deleted = self.run(delete).await?;
+            total += deleted;
+            if deleted < EXPIRE_CHUNK {
+                return Ok(total);
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Observations and models to rows and back.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, Row, named_params, params};
+use weighbridge_core::features::Features;
+use weighbridge_core::observe::RequestCost;
+use weighbridge_core::units::Work;
+
+use super::super::{StoreError, StoredModel, StoredObservation};
+
+const APPEND: &str = "
+INSERT INTO observations (
+    route, at_us, host, status, waiting_us, response_us, features, estimate_mean, estimate_p90,
+    work, instructions, basic_blocks, methods, cpu_seconds, bytes_allocated, build
+) VALUES (
+    :route, :at_us, :host, :status, :waiting_us, :response_us, :features, :estimate_mean,
+    :estimate_p90, :work, :instructions, :basic_blocks, :methods, :cpu_seconds, :bytes_allocated,
+    :build
+)";
+
+const RECENT: &str = "
+SELECT * FROM observations WHERE route = ?1 ORDER BY at_us DESC, id DESC LIMIT ?2";
+
+const SAVE_MODEL: &str = "
+INSERT OR REPLACE INTO models (route, at_us, feature_names, model) VALUES (?1, ?2, ?3, ?4)";
+
+const EXPIRE: &str = "
+DELETE FROM observations WHERE id IN (
+    SELECT id FROM observations WHERE at_us < ?1 ORDER BY at_us LIMIT ?2
+)";
+
+/// Adds `rows` in one transaction.
+pub(super) fn append(
+    connection: &mut Connection,
+    rows: &[StoredObservation],
+) -> Result<(), StoreError> {
+    let transaction = connection.transaction()?;
+    let mut statement = transaction.prepare_cached(APPEND)?;
+    for row in rows {
+        let named: Vec<(&str, f64)> = row
+            .feature_names
+            .iter()
+            .map(String::as_str)
+            .zip(row.features.0.iter().copied())
+            .collect();
+        let estimated = |of: fn(&(Work, Work)) -> Work| {
+            row.estimated.as_ref().map(|estimate| of(estimate).as_cpu_secs())
+        };
+        statement.execute(named_params! {
+            ":route": row.route,
+            ":at_us": since_epoch(row.at),
+            ":host": row.host,
+            ":status": row.status,
+            ":waiting_us": micros(row.waiting),
+            ":response_us": micros(row.response),
+            ":features": serde_json::to_string(&named)?,
+            ":estimate_mean": estimated(|estimate| estimate.0),
+            ":estimate_p90": estimated(|estimate| estimate.1),
+            ":work": row.work.as_cpu_secs(),
+            ":instructions": row.cost.instructions,
+            ":basic_blocks": row.cost.basic_blocks,
+            ":methods": row.cost.methods,
+            ":cpu_seconds": row.cost.cpu_seconds,
+            ":bytes_allocated": row.cost.bytes_allocated,
+            ":build": row.build.cast_signed(),
+        })?;
+    }
+    drop(statement);
+    Ok(transaction.commit()?)
+}
+
+/// The newest `limit` of `route`, the oldest of them first. Rows that cannot be read are left out.
+pub(super) fn recent(
+    connection: &mut Connection,
+    route: &str,
+    limit: usize,
+) -> Result<Vec<StoredObservation>, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(RECENT)?;
+    let rows = statement.query_map(params![route, limit], observation)?;
+    let mut found: Vec<StoredObservation> =
+        rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    found.reverse();
+    Ok(found)
+}
+
+pub(super) fn save_model(
+    connection: &mut Connection,
+    route: &str,
+    model: &StoredModel,
+) -> Result<(), StoreError> {
+    let names = serde_json::to_string(&model.feature_names)?;
+    connection.execute(SAVE_MODEL, params![route, since_epoch(model.at), names, model.json])?;
+    Ok(())
+}
+
+pub(super) fn models(
+    connection: &mut Connection,
+) -> Result<Vec<(String, StoredModel)>, StoreError> {
+    let select = "SELECT route, at_us, feature_names, model FROM models ORDER BY route";
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query([])?;
+    let mut models = Vec::new();
+    while let Some(row) = rows.next()? {
+        let names: String = row.get("feature_names")?;
+        let Ok(feature_names) = serde_json::from_str(&names) else { continue };
+        let model = StoredModel {
+            at: from_epoch(row.get("at_us")?),
+            feature_names,
+            json: row.get("model")?,
+        };
+        models.push((row.get("route")?, model));
+    }
+    Ok(models)
+}
+
+/// Deletes at most `limit` from before `older_than`.
+pub(super) fn expire(
+    connection: &mut Connection,
+    older_than: SystemTime,
+    limit: u64,
+) -> Result<u64, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    Ok(connection.execute(EXPIRE, params![since_epoch(older_than), limit])? as u64)
+}
+
+/// `None` where the features cannot be read.
+fn observation(row: &Row<'_>) -> rusqlite::Result<Option<StoredObservation>> {
+    let features: String = row.get("features")?;
+    let Ok(named) = serde_json::from_str::<Vec<(String, f64)>>(&features) else { return Ok(None) };
+    let (names, values): (Vec<String>, Vec<f64>) = named.into_iter().unzip();
+    let work = |column: &str| row.get(column).map(Work::saturating);
+    let estimated =
+        |column: &str| row.get(column).map(|work: Option<f64>| work.map(Work::saturating));
+    Ok(Some(StoredObservation {
+        route: row.get("route")?,
+        at: from_epoch(row.get("at_us")?),
+        host: row.get("host")?,
+        status: row.get("status")?,
+        waiting: span(row.get("waiting_us")?),
+        response: span(row.get("response_us")?),
+        feature_names: Arc::from(names),
+        features: Features(values.into()),
+        estimated: estimated("estimate_mean")?.zip(estimated("estimate_p90")?),
+        cost: RequestCost {
+            instructions: row.get("instructions")?,
+            basic_blocks: row.get("basic_blocks")?,
+            methods: row.get("methods")?,
+            cpu_seconds: row.get("cpu_seconds")?,
+            bytes_allocated: row.get("bytes_allocated")?,
+        },
+        work: work("work")?,
+        build: row.get::<_, i64>("build")?.cast_unsigned(),
+    }))
+}
+
+fn since_epoch(at: SystemTime) -> i64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, micros)
+}
+
+fn from_epoch(us: i64) -> SystemTime {
+    UNIX_EPOCH.checked_add(span(us)).unwrap_or(UNIX_EPOCH)
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn span(us: i64) -> Duration {
+    Duration::from_micros(u64::try_from(us).unwrap_or(0))
+}
