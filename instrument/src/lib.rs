@@ -1,1 +1,21 @@
-//! Weighbridge.
+//! Measures what one request cost, and speaks ORCA load reports.
+//!
+//! A [`Meter`] runs on the thread that runs the request and reads what was executed there: basic
+//! blocks, methods and instructions of the code that was compiled to be counted, CPU time and bytes
+//! allocated. Counts do not depend on the machine's load or speed: the same request costs the same
+//! from run to run, whatever runs beside it.
+//!
+//! This is the only crate with `unsafe` code.
+
+mod allocator;
+mod checkpoint;
+mod histogram;
+mod meter;
+mod report;
+mod weights;
+
+pub use allocator::{CountingAllocator, prepare_allocator};
+pub use checkpoint::{Abandoned, Interrupt, checkpoint, interruptible};
+pub use meter::{Counting, Meter, RequestCost, build_id, counting, off_reason, prepare};
+pub use report::{ENTRIES_MAX, LoadReport, NAME_BYTES_MAX, REPORT_BYTES_MAX, ReportError};
+pub use weights::counted_functions;
