@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use prometheus::{
-    CounterVec, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, Opts, Registry, TextEncoder,
+    CounterVec, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 use weighbridge_instrument::{RequestCost, build_id, counting};
 
@@ -42,7 +42,8 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Fails only if two metrics had one name.
     pub(crate) fn new(slots: usize) -> prometheus::Result<Metrics> {
-        let make = Maker { registry: Registry::new_custom(Some("weighbridge_worker".into()), None)? };
+        let make =
+            Maker { registry: Registry::new_custom(Some("weighbridge_worker".into()), None)? };
         make.gauge("slots", "Requests that run at once at most.")?.set(slots as i64);
         make.build_info()?;
         Ok(Metrics {

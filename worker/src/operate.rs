@@ -104,11 +104,8 @@ async fn receive_spec(
     mut request: Request<Incoming>,
     takes_work: bool,
 ) -> Result<Spec, Refusal> {
-    let received = if takes_work {
-        receive_body(front, &mut request).await
-    } else {
-        Err(Refusal::Draining)
-    };
+    let received =
+        if takes_work { receive_body(front, &mut request).await } else { Err(Refusal::Draining) };
     match received {
         Ok(body) => Ok(Spec {
             operation,
@@ -125,10 +122,7 @@ async fn receive_spec(
 }
 
 /// A full queue refuses before the body is read.
-async fn receive_body(
-    front: &Front,
-    request: &mut Request<Incoming>,
-) -> Result<Received, Refusal> {
+async fn receive_body(front: &Front, request: &mut Request<Incoming>) -> Result<Received, Refusal> {
     front.queue.check_room()?;
     let body = receive::receive(request, &front.bodies).await?;
     front.metrics.received(body.bytes.len());

@@ -168,11 +168,7 @@ impl RunQueue {
     /// How full it is.
     pub(crate) fn occupancy(&self) -> Occupancy {
         let room = self.shared.lock();
-        Occupancy {
-            slots: self.shared.slots,
-            running: room.running,
-            waiting: room.waiting.len(),
-        }
+        Occupancy { slots: self.shared.slots, running: room.running, waiting: room.waiting.len() }
     }
 }
 
@@ -287,7 +283,8 @@ impl fmt::Debug for Shared {
 impl Room {
     fn take_first(&mut self, order: &dyn Order) -> Option<Run> {
         let numbered = self.waiting.iter().enumerate();
-        let (first, _) = numbered.min_by(|(_, (one, _)), (_, (other, _))| order.compare(one, other))?;
+        let (first, _) =
+            numbered.min_by(|(_, (one, _)), (_, (other, _))| order.compare(one, other))?;
         Some(self.waiting.remove(first).1)
     }
 }

@@ -84,9 +84,10 @@ pub(crate) fn discard(request: Request<Incoming>) {
     if waits || body.is_end_stream() {
         return;
     }
-    tokio::spawn(timeout(DISCARD_TIME, async move {
-        while let Some(Ok(_)) = body.frame().await {}
-    }));
+    tokio::spawn(timeout(
+        DISCARD_TIME,
+        async move { while let Some(Ok(_)) = body.frame().await {} },
+    ));
 }
 
 async fn collect(

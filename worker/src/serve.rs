@@ -207,7 +207,10 @@ impl Worker {
         }
         drop(listener);
         if !connections.finish(last_response).await {
-            tracing::warn!(?last_response, "drained; cuts connections that do not take their answer");
+            tracing::warn!(
+                ?last_response,
+                "drained; cuts connections that do not take their answer"
+            );
         }
         tracing::info!("drained");
     }

@@ -25,7 +25,8 @@ pub(super) fn memory_bytes() -> Option<u64> {
     let machine = total_of(&meminfo)?;
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = limit_files(&groups);
-    let limits = limits.iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
+    let limits =
+        limits.iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
     Some(limits.fold(machine, u64::min))
 }
 
