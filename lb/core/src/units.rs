@@ -86,16 +86,19 @@ impl Work {
     }
 
     /// What is left after `done`; not below zero.
+    #[must_use]
     pub fn saturating_sub(self, done: Work) -> Work {
         Work((self.0 - done.0).max(0.0))
     }
 
     /// The larger of the two.
+    #[must_use]
     pub fn max(self, other: Work) -> Work {
         Work(self.0.max(other.0))
     }
 
     /// The smaller of the two.
+    #[must_use]
     pub fn min(self, other: Work) -> Work {
         Work(self.0.min(other.0))
     }
