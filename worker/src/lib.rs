@@ -1,1 +1,17 @@
-//! Weighbridge.
+//! The worker: the operations, their run queue and their HTTP front.
+//!
+//! ```text
+//! connection -> front -> operate -> receive (body) -> queue (slot, meter) -> operations::run -> response + load report
+//! ```
+
+mod front;
+mod load;
+mod metrics;
+mod operate;
+pub mod operations;
+mod queue;
+mod receive;
+mod respond;
+mod serve;
+
+pub use serve::{FrontLimits, Worker, WorkerConfig, WorkerError, serve};

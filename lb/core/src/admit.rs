@@ -1,1 +1,130 @@
-//! See `ARCHITECTURE.md`.
+//! From a ranking to a verdict: forward, Lambda, queue or shed.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use smallvec::SmallVec;
+
+use crate::estimate::Estimate;
+use crate::host::{Discipline, HostId};
+use crate::schedule::Ranking;
+use crate::units::{Seconds, Time};
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Send it to this host: a claim has been taken.
+    Forward(Placement),
+    /// Run it on Lambda.
+    Lambda(Estimate),
+    /// It has a place in the waiting room, until that instant at most.
+    Queue {
+        /// When it is shed if no host has become free.
+        until: Time,
+    },
+    /// Refuse it. The balancer has forgotten it.
+    Shed(ShedReason),
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placement {
+    /// The host that the claim is on.
+    pub host: HostId,
+    /// The next in the ranking, best first. Only a hint: `fail` ranks again.
+    pub alternates: SmallVec<[HostId; 2]>,
+    /// What the request is predicted to cost.
+    pub estimate: Estimate,
+    /// What it adds to everybody's response: its wait and that of others.
+    pub added_delay: Seconds,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShedReason {
+    /// As many requests wait as may.
+    QueueFull,
+    /// As many bytes of bodies wait as may.
+    QueueBytes,
+    /// It has waited as long as a request may.
+    WaitedTooLong,
+    /// It has been sent to as many hosts as a request may.
+    TriesExhausted,
+    /// Too many requests are being tried again already.
+    RetryBudget,
+    /// A host may have run a part of it, and it is not idempotent, or the response has begun.
+    NotRetriable,
+    /// No route has that number. The caller's fault.
+    UnknownRoute,
+    /// The id is taken, or, after a failure, not known. The caller's fault.
+    UnknownRequest,
+}
+
+/// What admission knows of a request beyond its ranking.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission {
+    /// The route's patience.
+    pub patience: Duration,
+    /// Whether its estimate says nothing of its size.
+    pub blind: bool,
+    /// Whether it has waited for longer than the age guard allows.
+    pub overdue: bool,
+}
+
+// === impl ShedReason ===
+
+impl ShedReason {
+    /// Every reason, in order.
+    pub const ALL: [ShedReason; 8] = [
+        ShedReason::QueueFull,
+        ShedReason::QueueBytes,
+        ShedReason::WaitedTooLong,
+        ShedReason::TriesExhausted,
+        ShedReason::RetryBudget,
+        ShedReason::NotRetriable,
+        ShedReason::UnknownRoute,
+        ShedReason::UnknownRequest,
+    ];
+
+    /// Its name, as in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            ShedReason::QueueFull => "queue_full",
+            ShedReason::QueueBytes => "queue_bytes",
+            ShedReason::WaitedTooLong => "waited_too_long",
+            ShedReason::TriesExhausted => "tries_exhausted",
+            ShedReason::RetryBudget => "retry_budget",
+            ShedReason::NotRetriable => "not_retriable",
+            ShedReason::UnknownRoute => "unknown_route",
+            ShedReason::UnknownRequest => "unknown_request",
+        }
+    }
+}
+
+impl fmt::Display for ShedReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+// === impl Admission ===
+
+impl Admission {
+    /// Whether the request goes to the best host now, rather than wait here for a better moment.
+    ///
+    /// Waiting here is never worse than waiting at a host that serves in order of arrival: the place
+    /// in the order stays open, and so does the choice of host. Other hosts do better themselves
+    /// with what they have: there a request without a usable estimate goes at once (least
+    /// connections would do no other), and so does one that is overdue.
+    pub fn admits(&self, ranking: &Ranking, discipline: Discipline) -> bool {
+        if ranking.delay.wait.0 <= self.patience.as_secs_f64() {
+            return true;
+        }
+        match discipline {
+            Discipline::Fcfs => false,
+            Discipline::Srpt | Discipline::Ps => self.blind || self.overdue,
+        }
+    }
+}

@@ -1,1 +1,332 @@
-//! See `ARCHITECTURE.md`.
+//! The machine that ties the stages together: events in, verdicts out.
+//!
+//! Sans-IO and deterministic: the same seed and the same events give the same verdicts. Time that
+//! runs backwards counts as standing still. Ids that are not known are ignored. In debug builds every
+//! entry point ends with [`Balancer::check_invariants`].
+
+mod counters;
+mod explain;
+mod fleet;
+mod request;
+mod retry;
+
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
+
+use crate::admit::{Admission, Placement, Verdict};
+use crate::estimate::{Estimate, Source};
+use crate::features::Features;
+use crate::fleet::Fleet;
+use crate::host::{HostId, HostState};
+use crate::learn::{Model, Predictor, TrainingSet};
+use crate::observe::Observation;
+use crate::policy::{Policy, RoutePolicy};
+use crate::queue::{Queue, QueueState, Waiting};
+use crate::random::Random;
+use crate::request::{RequestId, RouteId};
+use crate::scale::{ScalePlan, Scaler};
+use crate::schedule::{Demand, Schedule};
+use crate::units::{Time, Work};
+
+pub use counters::Counters;
+use retry::RetryBudget;
+
+/// How many waiting requests are tried before the others are taken to fit no better.
+const MISSES_MAX: usize = 4;
+
+/// A request that has come in.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Its id; unique among those that the balancer has not finished with.
+    pub id: RequestId,
+    /// The route.
+    pub route: RouteId,
+    /// What the model sees.
+    pub features: Features,
+    /// The measured cost of an exact repeat.
+    pub known: Option<Work>,
+    /// The size of its body.
+    pub body_bytes: u64,
+}
+
+/// What a tick asks for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tick {
+    /// What to launch and drain.
+    pub plan: ScalePlan,
+    /// Routes whose model should be trained; each is asked for once per training.
+    pub train: Vec<RouteId>,
+}
+
+/// Decides where every request goes. See the module.
+#[derive(Debug)]
+pub struct Balancer {
+    policy: Policy,
+    now: Time,
+    random: Random,
+    routes: Vec<Route>,
+    fleet: Fleet,
+    schedule: Schedule,
+    queue: Queue,
+    scaler: Scaler,
+    retries: RetryBudget,
+    requests: BTreeMap<RequestId, Request>,
+    counters: Counters,
+}
+
+/// What the balancer keeps of a route.
+#[derive(Debug)]
+struct Route {
+    policy: RoutePolicy,
+    predictor: Predictor,
+    /// When training was last asked for and has not been answered.
+    asked: Option<Time>,
+}
+
+/// What the balancer keeps of a request from its arrival to its end.
+#[derive(Debug, Clone)]
+struct Request {
+    route: RouteId,
+    features: Features,
+    estimate: Estimate,
+    blind: bool,
+    body_bytes: u64,
+    arrived: Time,
+    tried: SmallVec<[HostId; 4]>,
+    tries: usize,
+    place: Place,
+}
+
+/// Where a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A claim is on that host.
+    Host {
+        id: HostId,
+        /// Whether it was expected to wait for nothing there.
+        at_once: bool,
+    },
+    /// In the waiting room, since then.
+    Queue { since: Time },
+    /// Its host has left, and the claim with it.
+    Lost,
+}
+
+// === impl Balancer ===
+
+impl Balancer {
+    /// A balancer with no hosts. `seed` is the only source of its random choices.
+    pub fn new(policy: Policy, seed: u64) -> Balancer {
+        let route = |route: &RoutePolicy| Route {
+            policy: route.clone(),
+            predictor: Predictor::new(route, &policy.learn),
+            asked: None,
+        };
+        Balancer {
+            now: Time::ZERO,
+            random: Random::new(seed),
+            // One more than the policy has: it answers for routes that there are not.
+            routes: policy.routes.iter().chain([&no_route()]).map(route).collect(),
+            fleet: Fleet::new(policy.hosts.clone()),
+            schedule: Schedule::new(&policy.schedule),
+            queue: Queue::new(policy.queue.clone()),
+            scaler: Scaler::new(policy.scale.clone()),
+            retries: RetryBudget::new(&policy.retry),
+            requests: BTreeMap::new(),
+            counters: Counters::default(),
+            policy,
+        }
+    }
+
+    /// All hosts that have not left, by ascending id, as of the last event that touched each.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostState> {
+        self.fleet.hosts().iter()
+    }
+
+    /// One host, or `None` where it is not in the fleet.
+    pub fn host(&self, id: HostId) -> Option<&HostState> {
+        self.fleet.get(id)
+    }
+
+    /// What has been learned of a route. Of a route that there is not: nothing has.
+    pub fn predictor(&self, route: RouteId) -> &Predictor {
+        &self.routes[usize::from(route.0).min(self.policy.routes.len())].predictor
+    }
+
+    /// What waits.
+    pub fn waiting(&self) -> QueueState {
+        self.queue.state()
+    }
+
+    /// When the first waiting request will have waited too long: the latest time for the next
+    /// `dispatch`.
+    pub fn next_expiry(&self) -> Option<Time> {
+        self.queue.next_expiry()
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How the fleet is sized, for metrics.
+    pub fn scaler(&self) -> &Scaler {
+        &self.scaler
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What to train a model of `route` on.
+    pub fn training_set(&self, route: RouteId) -> TrainingSet {
+        self.predictor(route).training_set()
+    }
+
+    /// Uses `model` for `route` from now on. False where it does not fit the route.
+    pub fn install(&mut self, route: RouteId, model: Model) -> bool {
+        let Some(route) = self.route_mut(route) else { return false };
+        route.asked = None;
+        route.predictor.install(model)
+    }
+
+    /// Learns from an observation of an earlier life: nothing but the estimators hears of it.
+    pub fn restore(&mut self, observation: &Observation) {
+        if let Some(route) = self.route_mut(observation.route) {
+            route.predictor.observe(observation);
+        }
+    }
+
+    /// Panics in debug builds where an invariant does not hold: Σ claims = Σ work left; in flight =
+    /// claims; no claim on a gone host; queue ≤ its limit; every number finite.
+    pub fn check_invariants(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        self.fleet.check_invariants();
+        self.queue.check_invariants();
+        let (mut claims, mut places) = (0, 0);
+        for (id, request) in &self.requests {
+            match request.place {
+                Place::Host { id: host, .. } => {
+                    let host = self.fleet.get(host);
+                    let held = host.is_some_and(|host| {
+                        host.claims.iter().any(|claim| claim.request == Some(*id))
+                    });
+                    debug_assert!(held, "a request on a host has its claim there");
+                    claims += 1;
+                }
+                Place::Queue { .. } => places += 1,
+                Place::Lost => {}
+            }
+        }
+        let in_flight: usize = self.hosts().map(|host| host.in_flight as usize).sum();
+        debug_assert!(claims == in_flight, "each claim belongs to one request");
+        debug_assert!(places == self.queue.state().requests, "each place belongs to one request");
+    }
+
+    fn route_mut(&mut self, route: RouteId) -> Option<&mut Route> {
+        let n_routes = self.policy.routes.len();
+        self.routes.get_mut(..n_routes)?.get_mut(usize::from(route.0))
+    }
+
+    /// Time does not run backwards.
+    fn set_now(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
+    /// Sends `request` to a host, or gives it a place, or refuses it. It belongs to no map when this is
+    /// called, and to the map of requests afterwards unless it is refused.
+    fn place(&mut self, id: RequestId, mut request: Request) -> Verdict {
+        let verdict = match self.forward(id, &mut request, false) {
+            Some(placement) => Verdict::Forward(placement),
+            None => self.enqueue(id, &mut request),
+        };
+        match verdict {
+            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => {
+                self.requests.insert(id, request);
+            }
+            Verdict::Shed(_) => {}
+        }
+        self.counters.count(&verdict);
+        verdict
+    }
+
+    /// Takes a claim on the best host, where there is one and the request may go there now. The
+    /// claims of the fleet are as of now.
+    fn forward(
+        &mut self,
+        id: RequestId,
+        request: &mut Request,
+        overdue: bool,
+    ) -> Option<Placement> {
+        let demand = Demand {
+            now: self.now,
+            estimate: request.estimate,
+            blind: request.blind,
+            tried: &request.tried,
+            hosts: &self.policy.hosts,
+        };
+        let ranking = self.schedule.rank(&demand, &self.fleet, &mut self.random)?;
+        let route = self.routes.get(usize::from(request.route.0))?;
+        let admission =
+            Admission { patience: route.policy.patience, blind: request.blind, overdue };
+        let discipline = self.fleet.get(ranking.best)?.discipline;
+        if !admission.admits(&ranking, discipline)
+            || !self.fleet.claim(self.now, ranking.best, id, request.estimate.mean)
+        {
+            return None;
+        }
+        request.tries += 1;
+        let at_once = ranking.delay.wait.0 <= 0.0;
+        request.place = Place::Host { id: ranking.best, at_once };
+        Some(Placement {
+            host: ranking.best,
+            estimate: request.estimate,
+            added_delay: ranking.delay.added(),
+            alternates: ranking.alternates,
+        })
+    }
+
+    fn enqueue(&mut self, id: RequestId, request: &mut Request) -> Verdict {
+        match self.queue.push(self.now, &waiting(id, request)) {
+            Ok(until) => {
+                request.place = Place::Queue { since: self.now };
+                Verdict::Queue { until }
+            }
+            Err(reason) => Verdict::Shed(reason),
+        }
+    }
+}
+
+fn waiting(id: RequestId, request: &Request) -> Waiting {
+    let (arrived, work) = (request.arrived, request.estimate.mean);
+    Waiting { id, arrived, work, bytes: request.body_bytes }
+}
+
+/// Whether an estimate says nothing of the request's size.
+fn is_blind(estimate: &Estimate, predictor: &Predictor) -> bool {
+    match estimate.source {
+        Source::Prior => true,
+        Source::RunningMean | Source::Model => !predictor.is_trusted(),
+        Source::Repeat => false,
+    }
+}
+
+/// The policy of requests whose route there is not.
+fn no_route() -> RoutePolicy {
+    RoutePolicy {
+        name: String::new(),
+        features: crate::features::FeatureSet::default(),
+        prior: Work::saturating(1.0),
+        work_min: Work::ZERO,
+        work_max: Work::saturating(1.0),
+        patience: std::time::Duration::ZERO,
+        idempotent: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -184,7 +184,10 @@ impl Fleet {
             debug_assert!(host.phase != Phase::Gone, "a gone host has left the fleet");
             let own = host.claims.iter().filter(|claim| claim.request.is_some()).count();
             debug_assert!(own == host.in_flight as usize, "in flight = claims");
-            debug_assert!(own + host.foreign as usize == host.claims.len(), "each claim has an owner");
+            debug_assert!(
+                own + host.foreign as usize == host.claims.len(),
+                "each claim has an owner"
+            );
             let sum: f64 = host.claims.iter().map(|claim| claim.remaining.as_cpu_secs()).sum();
             let left = host.work_left.as_cpu_secs();
             debug_assert!((sum - left).abs() <= 1e-6 * (1.0 + sum), "Σ claims = work left");
@@ -194,7 +197,10 @@ impl Fleet {
                 "claims are in order of service"
             );
             let numbers = [left, host.round_trip.0, host.failure_rate, host.utilization()];
-            debug_assert!(numbers.iter().all(|number| number.is_finite()), "every number is finite");
+            debug_assert!(
+                numbers.iter().all(|number| number.is_finite()),
+                "every number is finite"
+            );
             debug_assert!(
                 host.claims.iter().all(|claim| Work::ZERO < claim.remaining),
                 "an outlived estimate has doubled"

@@ -136,10 +136,11 @@ impl HostState {
     /// Fraction of it that is busy, may exceed 1: what it reported of its CPU or of its run slots,
     /// or, where no fresh report says, its requests per core.
     pub fn utilization(&self) -> f64 {
-        let reported = self.report.and_then(|(_, report)| {
-            report.cpu_utilization.or(report.application_utilization)
-        });
-        reported.unwrap_or_else(|| f64::from(self.n_requests().min(self.cores)) / f64::from(self.cores))
+        let reported = self
+            .report
+            .and_then(|(_, report)| report.cpu_utilization.or(report.application_utilization));
+        reported
+            .unwrap_or_else(|| f64::from(self.n_requests().min(self.cores)) / f64::from(self.cores))
     }
 
     /// Fraction of its memory in use, where a fresh report says.

@@ -1,1 +1,298 @@
-//! See `ARCHITECTURE.md`.
+//! How many hosts there should be: fleet, policy and now give a plan, which is executed elsewhere.
+//!
+//! A rule says how many hosts are desired ([`rules`]). More are launched at once; fewer only when
+//! the desire has held for the stable window. Panic: when the requests there are, over the short
+//! panic window, want `panic_factor` times the hosts that there are, all that are wanted are
+//! launched, and none is drained for a stable window.
+
+mod backlog;
+mod cpu;
+mod cpu_and_backlog;
+mod queue_depth;
+pub mod rules;
+mod stabilize;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::fleet::Fleet;
+use crate::host::{HostId, HostState, Phase};
+use crate::policy::ScalePolicy;
+use crate::queue::QueueState;
+use crate::units::{Seconds, Time, Work};
+
+pub use rules::{Desire, Rule, View};
+use stabilize::{Mean, Stabilizer};
+
+/// A host that has been ejected this often without getting well is replaced.
+const EJECTIONS_MAX: u32 = 5;
+
+/// The gain of the moving average of boot times.
+const BOOT_GAIN: f64 = 0.3;
+
+/// What to launch and drain. Leaves its executor no choice: `launch` hosts are launched and join
+/// before the next tick, the hosts of `drain` and `replace` are drained and then stopped.
+/// Replacements are counted in `launch`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ScalePlan {
+    /// How many hosts to launch.
+    pub launch: usize,
+    /// Hosts that are not needed.
+    pub drain: Vec<HostId>,
+    /// Hosts that are of no use: never became ready, or keep failing.
+    pub replace: Vec<HostId>,
+    /// Why.
+    pub reason: ScaleReason,
+}
+
+/// Why the fleet is scaled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleReason {
+    /// It is not.
+    #[default]
+    Steady,
+    /// Fewer hosts than the least.
+    HostsMin,
+    /// More hosts than the most.
+    HostsMax,
+    /// The mean CPU utilization is above the threshold.
+    CpuHigh,
+    /// The mean CPU utilization has been below the threshold for the stable window.
+    CpuLow,
+    /// The predicted backlog would not drain in time.
+    Backlog,
+    /// There has been no backlog for the stable window.
+    BacklogLow,
+    /// As many hosts as requests.
+    QueueDepth,
+    /// A burst.
+    Panic,
+    /// A host was lost, never became ready, or keeps failing.
+    HostFailed,
+}
+
+/// What the balancer remembers from tick to tick to plan.
+#[derive(Debug, Clone)]
+pub struct Scaler {
+    policy: ScalePolicy,
+    /// How many hosts the last decision wanted: what is missing of them has failed.
+    target: usize,
+    boot_time: Seconds,
+    utilization: Mean,
+    demand: Mean,
+    stabilizer: Stabilizer,
+    panic_until: Time,
+}
+
+// === impl ScaleReason ===
+
+impl ScaleReason {
+    /// Every reason, in order.
+    pub const ALL: [ScaleReason; 10] = [
+        ScaleReason::Steady,
+        ScaleReason::HostsMin,
+        ScaleReason::HostsMax,
+        ScaleReason::CpuHigh,
+        ScaleReason::CpuLow,
+        ScaleReason::Backlog,
+        ScaleReason::BacklogLow,
+        ScaleReason::QueueDepth,
+        ScaleReason::Panic,
+        ScaleReason::HostFailed,
+    ];
+
+    /// Its name, as in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            ScaleReason::Steady => "steady",
+            ScaleReason::HostsMin => "hosts_min",
+            ScaleReason::HostsMax => "hosts_max",
+            ScaleReason::CpuHigh => "cpu_high",
+            ScaleReason::CpuLow => "cpu_low",
+            ScaleReason::Backlog => "backlog",
+            ScaleReason::BacklogLow => "backlog_low",
+            ScaleReason::QueueDepth => "queue_depth",
+            ScaleReason::Panic => "panic",
+            ScaleReason::HostFailed => "host_failed",
+        }
+    }
+}
+
+impl fmt::Display for ScaleReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+// === impl ScalePlan ===
+
+impl ScalePlan {
+    /// Whether there is nothing to do.
+    pub fn is_steady(&self) -> bool {
+        self.launch == 0 && self.drain.is_empty() && self.replace.is_empty()
+    }
+}
+
+// === impl Scaler ===
+
+impl Scaler {
+    /// Has seen nothing yet.
+    pub fn new(policy: ScalePolicy) -> Scaler {
+        debug_assert!(policy.hosts_min <= policy.hosts_max, "the policy is an interval");
+        Scaler {
+            target: policy.hosts_min,
+            boot_time: Seconds::from(policy.boot_time),
+            utilization: Mean::new(policy.panic_window),
+            demand: Mean::new(policy.panic_window),
+            stabilizer: Stabilizer::new(policy.stable_window),
+            panic_until: Time::ZERO,
+            policy,
+        }
+    }
+
+    /// A host has taken `boot` to become ready.
+    pub fn booted(&mut self, boot: Seconds) {
+        let most = self.policy.boot_timeout.as_secs_f64();
+        let seen = boot.0.clamp(0.0, most);
+        self.boot_time = Seconds(self.boot_time.0 + BOOT_GAIN * (seen - self.boot_time.0));
+    }
+
+    /// The time that a host needs to boot, as learned.
+    pub fn boot_time(&self) -> Seconds {
+        self.boot_time
+    }
+
+    /// How many hosts are wanted.
+    pub fn target(&self) -> usize {
+        self.target
+    }
+
+    /// The plan for now. `fleet` has been brought to `now`.
+    pub fn plan(&mut self, now: Time, fleet: &Fleet, waiting: QueueState) -> ScalePlan {
+        let replace = self.useless(now, fleet);
+        let usable: Vec<&HostState> = fleet
+            .hosts()
+            .iter()
+            .filter(|host| matches_kept(host) && !replace.contains(&host.id))
+            .collect();
+        let view = self.view(now, &usable, waiting);
+        let desire = self.decide(now, &view);
+        let mut plan = self.change(&usable, desire);
+        if !replace.is_empty() && plan.reason == ScaleReason::Steady {
+            plan.reason = ScaleReason::HostFailed;
+        }
+        plan.replace = replace;
+        plan
+    }
+
+    /// Hosts that never became ready, or that keep failing.
+    fn useless(&self, now: Time, fleet: &Fleet) -> Vec<HostId> {
+        let is_useless = |host: &&HostState| match host.phase {
+            Phase::Starting => self.policy.boot_timeout <= now.since(host.since),
+            Phase::Active => EJECTIONS_MAX <= host.ejections,
+            Phase::Draining | Phase::Gone => false,
+        };
+        fleet.hosts().iter().filter(is_useless).map(|host| host.id).collect()
+    }
+
+    /// What the rules see.
+    fn view(&mut self, now: Time, usable: &[&HostState], waiting: QueueState) -> View {
+        let active: Vec<&&HostState> =
+            usable.iter().filter(|host| host.phase == Phase::Active).collect();
+        let n_active = active.len();
+        let per = 1.0 / n_active.max(1) as f64;
+        let utilization = active.iter().map(|host| host.utilization()).sum::<f64>() * per;
+        let cores: f64 = active.iter().map(|host| f64::from(host.cores)).sum();
+        let in_flight: usize = active.iter().map(|host| host.n_requests() as usize).sum();
+        let capacity: f64 = active.iter().map(|host| host.capacity().as_cpu_secs()).sum();
+        let left: f64 = active.iter().map(|host| host.work_left.as_cpu_secs()).sum();
+        let requests = in_flight + waiting.requests;
+        let host = if n_active == 0 {
+            usable.first().map_or(1.0, |host| host.capacity().as_cpu_secs())
+        } else {
+            capacity * per
+        };
+        View {
+            active: n_active,
+            kept: usable.len(),
+            utilization: self.utilization.add(now, utilization),
+            requests,
+            requests_per_core: self.demand.add(now, requests as f64 / cores.max(1.0)),
+            backlog: Work::saturating(left) + waiting.work,
+            host_capacity: Work::saturating(host),
+            boot_time: self.boot_time,
+        }
+    }
+
+    /// The whole policy: how many hosts, and why.
+    fn decide(&mut self, now: Time, view: &View) -> Desire {
+        let policy = &self.policy;
+        let (least, most) = (policy.hosts_min, policy.hosts_max.max(policy.hosts_min));
+        let desire = rules::of(policy.rule).desired(view, policy).clamp(least, most);
+
+        let burst = view.burst(policy).min(most);
+        let wanted = policy.panic_factor * view.kept.max(1) as f64;
+        if view.kept < burst && wanted <= burst as f64 {
+            self.panic_until = now + policy.stable_window;
+            self.stabilizer.hold(now, burst);
+            return Desire { hosts: burst.max(desire.hosts), reason: ScaleReason::Panic };
+        }
+        let stable = self.stabilizer.add(now, desire.hosts);
+        if view.kept < desire.hosts {
+            return desire;
+        }
+        if most < view.kept {
+            return Desire { hosts: most, reason: ScaleReason::HostsMax };
+        }
+        if now < self.panic_until || view.kept <= stable {
+            return Desire {
+                hosts: view.kept.max(self.target).min(most),
+                reason: ScaleReason::HostFailed,
+            };
+        }
+        Desire { hosts: stable, reason: desire.reason }
+    }
+
+    /// From how many to which.
+    fn change(&mut self, usable: &[&HostState], desire: Desire) -> ScalePlan {
+        let kept = usable.len();
+        let reason = match (kept < self.policy.hosts_min, desire.hosts <= self.target) {
+            (true, _) => ScaleReason::HostsMin,
+            // It was wanted before, and is missing: lost.
+            (false, true) if kept < desire.hosts => ScaleReason::HostFailed,
+            (false, true | false) => desire.reason,
+        };
+        self.target = desire.hosts;
+        if kept < desire.hosts {
+            return ScalePlan { launch: desire.hosts - kept, reason, ..ScalePlan::default() };
+        }
+        if kept == desire.hosts {
+            return ScalePlan::default();
+        }
+        let drain = idlest(usable, kept - desire.hosts);
+        ScalePlan { drain, reason: desire.reason, ..ScalePlan::default() }
+    }
+}
+
+/// Whether a host counts among those that there are.
+fn matches_kept(host: &HostState) -> bool {
+    match host.phase {
+        Phase::Starting | Phase::Active => true,
+        Phase::Draining | Phase::Gone => false,
+    }
+}
+
+/// The `n` hosts with the least work left; of equals, the one that joined last.
+fn idlest(hosts: &[&HostState], n: usize) -> Vec<HostId> {
+    let mut order: Vec<&&HostState> = hosts.iter().collect();
+    order.sort_by(|a, b| {
+        let (left_a, left_b) = (a.work_left.as_cpu_secs(), b.work_left.as_cpu_secs());
+        left_a.total_cmp(&left_b).then(b.id.cmp(&a.id))
+    });
+    order.into_iter().take(n).map(|host| host.id).collect()
+}
+
+#[cfg(test)]
+mod tests;

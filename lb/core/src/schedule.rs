@@ -152,10 +152,8 @@ impl Schedule {
                 weigher.weigh(demand, block, kept, *multiplier, &mut weights);
             }
             let first = n * BLOCK;
-            let passed = Bits(kept).map(|bit| Candidate {
-                weight: weights[bit],
-                position: (first + bit) as u32,
-            });
+            let passed = Bits(kept)
+                .map(|bit| Candidate { weight: weights[bit], position: (first + bit) as u32 });
             self.candidates.extend(passed);
         }
     }

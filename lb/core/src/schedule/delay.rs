@@ -112,7 +112,12 @@ fn srpt(claims: &[Claim], cores: usize, x: f64) -> (f64, f64) {
     let n = claims.len();
     let k = claims.partition_point(|claim| claim.remaining.as_cpu_secs() <= x);
     let every = |first: usize| -> f64 {
-        claims[..k].iter().skip(first).step_by(cores).map(|claim| claim.remaining.as_cpu_secs()).sum()
+        claims[..k]
+            .iter()
+            .skip(first)
+            .step_by(cores)
+            .map(|claim| claim.remaining.as_cpu_secs())
+            .sum()
     };
     let wait = if k < cores { 0.0 } else { every(k % cores) };
     let total = x * (n + 1 - k).div_ceil(cores) as f64 + every(n % cores);

@@ -1,0 +1,30 @@
+//! The list of counted crates, and what else must agree with it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// What the manifest optimises in every build, with underscores.
+fn optimised() -> BTreeSet<String> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
+    let packages = manifest["profile"]["dev"]["package"].as_table().unwrap();
+    packages
+        .iter()
+        .filter(|(_, profile)| profile.get("opt-level").is_some())
+        .map(|(name, profile)| {
+            assert_eq!(profile["opt-level"].as_integer(), Some(3), "{name}");
+            name.replace('-', "_")
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_counted_is_optimised_in_tests_too() {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("counted-crates");
+    let list = fs::read_to_string(list).unwrap();
+    let mut counted: BTreeSet<String> = list.lines().map(str::to_owned).collect();
+    assert_eq!(counted.len(), list.lines().count(), "a crate is on the list once");
+    counted.insert("weighbridge_instrument".to_owned());
+    assert_eq!(counted, optimised());
+}

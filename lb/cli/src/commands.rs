@@ -1,0 +1,69 @@
+//! One file per command. They compose the other crates and hold no logic of their own.
+
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod explain;
+pub(crate) mod run;
+pub(crate) mod serve;
+pub(crate) mod up;
+pub(crate) mod worker;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use weighbridge_proxy::config::{ConfigError, OverrideError};
+use weighbridge_proxy::server::ServerError;
+use weighbridge_worker::WorkerError;
+
+/// Why a command failed. Printed by `main`, with its causes.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// The configuration has mistakes: the operator's.
+    #[error("`{file}` has {} mistake(s)", .mistakes.len())]
+    Config {
+        /// Where they are.
+        file: String,
+        /// All of them.
+        mistakes: Vec<ConfigError>,
+    },
+    /// A file cannot be read.
+    #[error("cannot read `{0}`")]
+    Read(PathBuf, #[source] std::io::Error),
+    /// The command line does not fit the configuration.
+    #[error("the command line cannot be followed")]
+    Overrides(#[from] OverrideError),
+    /// The balancer cannot start.
+    #[error("the balancer cannot start")]
+    Server(#[from] ServerError),
+    /// The worker cannot run.
+    #[error("the worker cannot run")]
+    Worker(#[from] WorkerError),
+    /// The operating system refused something.
+    #[error("the system refused")]
+    System(#[from] std::io::Error),
+    /// A running balancer cannot be asked.
+    #[error("cannot ask the balancer at `{admin}`: {why}")]
+    Ask {
+        /// Its admin address.
+        admin: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl CommandError {
+    /// Tells the user, causes and all.
+    pub(crate) fn print(&self) {
+        eprintln!("weighbridge: {self}");
+        if let CommandError::Config { mistakes, .. } = self {
+            for mistake in mistakes {
+                eprintln!("  {mistake}");
+            }
+        }
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            eprintln!("  because {error}");
+            cause = error.source();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `weighbridge explain`: what a running balancer would do with a request, and why.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+
+use super::CommandError;
+
+/// Say what a running balancer would do with a request, and why.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: weighbridge explain '/raytracer?scols=400&srows=300&wcols=400&wrows=300&coff=0&roff=0' --body scene.json")]
+pub(crate) struct Explain {
+    /// Path and query of the request.
+    target: String,
+    /// A file with its body; `-` is standard input [default: no body].
+    #[arg(short, long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// The balancer's admin address.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    admin: SocketAddr,
+    /// Print the account as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    pub(crate) fn run(self) -> Result<(), CommandError> {
+        let body = self.body.as_deref().map(read).transpose()?.unwrap_or_default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (status, text) = runtime.block_on(self.ask(body)).map_err(|error| self.failed(&error))?;
+        if status.is_success() {
+            print!("{text}");
+            return Ok(());
+        }
+        Err(CommandError::Ask { admin: self.admin.to_string(), why: format!("{status}: {text}") })
+    }
+
+    async fn ask(
+        &self,
+        body: Vec<u8>,
+    ) -> Result<(hyper::StatusCode, String), Box<dyn std::error::Error + Send + Sync>> {
+        let accept = if self.json { "application/json" } else { "text/plain" };
+        let uri = format!("http://{}/explain/{}", self.admin, self.target.trim_start_matches('/'));
+        let request = hyper::Request::post(uri)
+            .header(hyper::header::ACCEPT, accept)
+            .body(Full::new(Bytes::from(body)))?;
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let response = client.request(request).await?;
+        let status = response.status();
+        let text = response.into_body().collect().await?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    fn failed(&self, error: &(dyn std::error::Error + Send + Sync + 'static)) -> CommandError {
+        let mut why = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            why = format!("{why}: {error}");
+            cause = error.source();
+        }
+        CommandError::Ask { admin: self.admin.to_string(), why }
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, CommandError> {
+    let read = if file == Path::new("-") {
+        let mut body = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin(), &mut body).map(|_| body)
+    } else {
+        std::fs::read(file)
+    };
+    read.map_err(|error| CommandError::Read(file.to_owned(), error))
+}

@@ -1,0 +1,69 @@
+//! What would become of a request, and why.
+
+use super::{Balancer, is_blind};
+use crate::admit::Admission;
+use crate::features::Features;
+use crate::host::HostState;
+use crate::request::RouteId;
+use crate::schedule::explain::{Account, Explanation};
+use crate::schedule::{Demand, Ranking};
+use crate::units::{Time, Work};
+
+// === impl Balancer ===
+
+impl Balancer {
+    /// What would become of a request that arrived now, and why. Takes no claim, and draws no random
+    /// number: where the pick is random the best host is told.
+    pub fn explain(
+        &mut self,
+        now: Time,
+        route: RouteId,
+        features: &Features,
+        known: Option<Work>,
+    ) -> Explanation {
+        self.set_now(now);
+        self.fleet.advance(self.now);
+        let predictor = self.predictor(route);
+        let estimate = predictor.estimate(features, known);
+        let blind = is_blind(&estimate, predictor);
+        let hosts = &self.policy.hosts;
+        let demand = Demand { now: self.now, estimate, blind, tried: &[], hosts };
+        let account = self.schedule.explain(&demand, &self.fleet);
+        let policy = &self.routes[usize::from(route.0).min(self.policy.routes.len())].policy;
+        let names = policy.features.names().iter().cloned();
+        let explanation = Explanation {
+            route: policy.name.clone(),
+            estimate,
+            blind,
+            features: names.zip(features.0.iter().copied()).collect(),
+            quality: predictor.quality(),
+            verdict: self
+                .likely(&Admission { patience: policy.patience, blind, overdue: false }, &account),
+            filters: account.filters,
+            weighers: account.weighers,
+            hosts: account.hosts,
+        };
+        self.check_invariants();
+        explanation
+    }
+
+    fn likely(&self, admission: &Admission, account: &Account) -> String {
+        let Some(best) = account.hosts.first() else {
+            return "queue: no host may be used".to_owned();
+        };
+        let ranking = Ranking {
+            best: best.id,
+            weight: best.weight,
+            delay: best.delay,
+            alternates: account.hosts.iter().skip(1).map(|host| host.id).collect(),
+        };
+        let discipline = self.fleet.get(best.id).map(|host: &HostState| host.discipline);
+        let admits = discipline.is_some_and(|discipline| admission.admits(&ranking, discipline));
+        let (wait, patience) = (best.delay.wait.0, admission.patience.as_secs_f64());
+        if admits {
+            format!("forward to {} ({})", best.id.0, best.name)
+        } else {
+            format!("queue: the best host would keep it waiting {wait:.6} s, patience {patience} s")
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The events of hosts: join, ready, drain, leave, report; and the tick.
+
+use std::time::Duration;
+
+use super::{Balancer, Place, Tick};
+use crate::host::{HostId, HostSpec};
+use crate::observe::HostReport;
+use crate::request::RouteId;
+use crate::units::{Seconds, Time};
+
+/// Training that has not been answered for this long is asked for again.
+const TRAINING_MAX: Duration = Duration::from_secs(60);
+
+/// Bounds of what a refused client is told to wait, in seconds.
+const RETRY_AFTER_SECS: (f64, f64) = (1.0, 60.0);
+
+// === impl Balancer ===
+
+impl Balancer {
+    /// A host joins, in phase Starting.
+    pub fn join(&mut self, now: Time, host: HostSpec) -> HostId {
+        self.set_now(now);
+        self.counters.joins += 1;
+        let id = self.fleet.join(self.now, host);
+        self.check_invariants();
+        id
+    }
+
+    /// A host is ready for requests.
+    pub fn ready(&mut self, now: Time, host: HostId) {
+        self.set_now(now);
+        if let Some(boot) = self.fleet.ready(self.now, host) {
+            self.scaler.booted(boot);
+        }
+        self.check_invariants();
+    }
+
+    /// A host takes nothing new from now on.
+    pub fn drain(&mut self, now: Time, host: HostId) {
+        self.set_now(now);
+        self.fleet.drain(self.now, host);
+        self.check_invariants();
+    }
+
+    /// A host is gone. Its claims are released; `complete`, `fail` or `abandon` of their requests may
+    /// still come, and release nothing more.
+    pub fn leave(&mut self, now: Time, host: HostId) {
+        self.set_now(now);
+        if let Some(host) = self.fleet.leave(host) {
+            self.counters.leaves += 1;
+            for id in host.claims.iter().filter_map(|claim| claim.request) {
+                if let Some(request) = self.requests.get_mut(&id) {
+                    request.place = Place::Lost;
+                    request.tried.push(host.id);
+                }
+            }
+        }
+        self.check_invariants();
+    }
+
+    /// A host says how it is.
+    pub fn report(&mut self, now: Time, host: HostId, report: &HostReport) {
+        self.set_now(now);
+        self.fleet.report(self.now, host, report);
+        self.check_invariants();
+    }
+
+    /// The periodic call: ages what is believed, plans the fleet, says which models to train.
+    pub fn tick(&mut self, now: Time) -> Tick {
+        self.set_now(now);
+        self.fleet.advance(self.now);
+        self.fleet.expire_reports(self.now);
+        let plan = self.scaler.plan(self.now, &self.fleet, self.queue.state());
+        if !plan.is_steady() {
+            *self.counters.scale_events.entry(plan.reason).or_default() += 1;
+            self.counters.launches += plan.launch as u64;
+            self.counters.drains += (plan.drain.len() + plan.replace.len()) as u64;
+        }
+        let train = self.untrained();
+        self.check_invariants();
+        Tick { plan, train }
+    }
+
+    /// What to tell a client that is refused: when the backlog will have drained, as it looks now.
+    pub fn retry_after(&self) -> Duration {
+        let mut backlog = self.queue.state().work.as_cpu_secs();
+        let mut capacity = 0.0;
+        for host in self.hosts() {
+            backlog += host.work_left.as_cpu_secs();
+            capacity += host.capacity().as_cpu_secs();
+        }
+        let (least, most) = RETRY_AFTER_SECS;
+        let secs = if 0.0 < capacity { backlog / capacity } else { self.scaler.boot_time().0 };
+        Seconds(secs.ceil().clamp(least, most)).to_duration()
+    }
+
+    /// Routes whose model should be trained and is not being trained already.
+    fn untrained(&mut self) -> Vec<RouteId> {
+        let now = self.now;
+        let n_routes = self.policy.routes.len();
+        let mut train = Vec::new();
+        for (n, route) in self.routes.iter_mut().take(n_routes).enumerate() {
+            let asked = route.asked.is_some_and(|at| now.since(at) < TRAINING_MAX);
+            if !asked && route.predictor.wants_training() {
+                route.asked = Some(now);
+                train.push(RouteId(n as u16));
+            }
+        }
+        train
+    }
+}

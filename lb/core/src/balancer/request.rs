@@ -1,0 +1,247 @@
+//! The events of requests: arrive, complete, fail, abandon, dispatch.
+
+use smallvec::SmallVec;
+
+use super::{Arrival, Balancer, MISSES_MAX, Place, Request, is_blind, waiting};
+use crate::admit::{ShedReason, Verdict};
+use crate::fleet::Completion;
+use crate::observe::{Failure, Observation, Outcome, RequestCost};
+use crate::request::RequestId;
+use crate::units::{Speed, Time};
+
+// === impl Balancer ===
+
+impl Balancer {
+    /// A request has come in. Forward: a claim is taken. Queue: a place is taken, and
+    /// [`Balancer::dispatch`] tells when it may go. Shed: it is forgotten.
+    ///
+    /// It waits behind those that wait already and go before it.
+    pub fn arrive(&mut self, now: Time, arrival: Arrival) -> Verdict {
+        self.set_now(now);
+        self.counters.arrivals += 1;
+        self.retries.deposit();
+        let verdict = match self.enter(&arrival) {
+            Ok(request) => self.admit(arrival.id, request),
+            Err(reason) => {
+                let verdict = Verdict::Shed(reason);
+                self.counters.count(&verdict);
+                verdict
+            }
+        };
+        self.check_invariants();
+        verdict
+    }
+
+    /// A host has answered. Releases the claim and learns. Returns what was learned, or `None` where
+    /// it teaches nothing: no success, no cost, or a request that is not known.
+    pub fn complete(&mut self, now: Time, id: RequestId, outcome: &Outcome) -> Option<Observation> {
+        self.set_now(now);
+        let request = self.requests.remove(&id)?;
+        self.counters.completions += 1;
+        self.release(id, &request);
+        let observation = self.learn(&request, outcome);
+        self.check_invariants();
+        observation
+    }
+
+    /// A host has failed a request. Releases the claim, and ranks again without the hosts that have
+    /// failed it, where it may be sent again. Shed: it is forgotten.
+    pub fn fail(&mut self, now: Time, id: RequestId, failure: Failure) -> Verdict {
+        self.set_now(now);
+        *self.counters.failures.entry(failure).or_default() += 1;
+        let verdict = match self.requests.remove(&id) {
+            Some(request) => self.retry(id, request, failure),
+            None => self.shed(ShedReason::UnknownRequest),
+        };
+        self.check_invariants();
+        verdict
+    }
+
+    /// The client is gone: releases the claim or the place.
+    pub fn abandon(&mut self, now: Time, id: RequestId) {
+        self.set_now(now);
+        if let Some(request) = self.requests.remove(&id) {
+            self.counters.abandons += 1;
+            self.release(id, &request);
+        }
+        self.check_invariants();
+    }
+
+    /// Waiting requests that may go now (Forward), or have waited too long (Shed). To be called after
+    /// whatever makes room: a completion, a host that is ready; and with every tick.
+    pub fn dispatch(&mut self, now: Time) -> Vec<(RequestId, Verdict)> {
+        self.set_now(now);
+        let mut verdicts = Vec::new();
+        while let Some(id) = self.queue.expired(self.now) {
+            self.queue.remove(id);
+            self.requests.remove(&id);
+            verdicts.push((id, self.shed(ShedReason::WaitedTooLong)));
+        }
+        if self.queue.state().requests != 0 {
+            self.fleet.advance(self.now);
+        }
+        while let Some((id, verdict)) = self.dispatch_one() {
+            self.counters.count(&verdict);
+            verdicts.push((id, verdict));
+        }
+        self.check_invariants();
+        verdicts
+    }
+
+    /// The first waiting request that may go now. A few that may not are passed over: they may be
+    /// bound to hosts that the next is not.
+    fn dispatch_one(&mut self) -> Option<(RequestId, Verdict)> {
+        for id in self.queue.first(self.now, MISSES_MAX) {
+            let overdue = self.queue.is_overdue(self.now, id);
+            let Some(mut request) = self.requests.remove(&id) else { continue };
+            self.forgive(&mut request);
+            let placement = self.forward(id, &mut request, overdue);
+            self.requests.insert(id, request);
+            if let Some(placement) = placement {
+                self.queue.remove(id);
+                return Some((id, Verdict::Forward(placement)));
+            }
+        }
+        None
+    }
+
+    /// A host that failed a request long ago may be well again.
+    fn forgive(&self, request: &mut Request) {
+        match request.place {
+            Place::Queue { since } => {
+                if self.policy.hosts.eject_base <= self.now.since(since) {
+                    request.tried.clear();
+                }
+            }
+            Place::Host { .. } | Place::Lost => {}
+        }
+    }
+
+    /// The request of an arrival, with its estimate.
+    fn enter(&self, arrival: &Arrival) -> Result<Request, ShedReason> {
+        if self.policy.routes.len() <= usize::from(arrival.route.0) {
+            return Err(ShedReason::UnknownRoute);
+        }
+        if self.requests.contains_key(&arrival.id) {
+            return Err(ShedReason::UnknownRequest);
+        }
+        let predictor = self.predictor(arrival.route);
+        let estimate = predictor.estimate(&arrival.features, arrival.known);
+        Ok(Request {
+            route: arrival.route,
+            features: arrival.features.clone(),
+            estimate,
+            blind: is_blind(&estimate, predictor),
+            body_bytes: arrival.body_bytes,
+            arrived: self.now,
+            tried: SmallVec::new(),
+            tries: 0,
+            place: Place::Lost,
+        })
+    }
+
+    fn admit(&mut self, id: RequestId, mut request: Request) -> Verdict {
+        if !self.is_behind(id, &request) {
+            self.fleet.advance(self.now);
+            return self.place(id, request);
+        }
+        let verdict = self.enqueue(id, &mut request);
+        match verdict {
+            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => {
+                self.requests.insert(id, request);
+            }
+            Verdict::Shed(_) => {}
+        }
+        self.counters.count(&verdict);
+        verdict
+    }
+
+    /// Whether a request that waits goes before this one. One that has been tried does not: it may be
+    /// waiting for a host that it has not seen.
+    fn is_behind(&self, id: RequestId, request: &Request) -> bool {
+        let first = self.queue.first(self.now, 1).first().and_then(|id| self.requests.get(id));
+        first.is_some_and(|first| first.tried.is_empty())
+            && self.queue.precedes(self.now, &waiting(id, request))
+    }
+
+    /// Gives back what a request holds, once: whoever calls this has taken it from the map.
+    fn release(&mut self, id: RequestId, request: &Request) {
+        match request.place {
+            Place::Host { id: host, .. } => {
+                self.fleet.release(self.now, host, id);
+            }
+            Place::Queue { .. } => {
+                self.queue.remove(id);
+            }
+            Place::Lost => {}
+        }
+    }
+
+    fn retry(&mut self, id: RequestId, mut request: Request, failure: Failure) -> Verdict {
+        self.release(id, &request);
+        match request.place {
+            Place::Host { id: host, .. } => {
+                self.counters.ejections += u64::from(self.fleet.fail(self.now, host));
+                request.tried.push(host);
+            }
+            Place::Queue { .. } | Place::Lost => {}
+        }
+        let Some(route) = self.policy.routes.get(usize::from(request.route.0)) else {
+            return self.shed(ShedReason::UnknownRoute);
+        };
+        if !failure.may_retry(route.idempotent) {
+            return self.shed(ShedReason::NotRetriable);
+        }
+        if self.policy.retry.tries_max.max(1) <= request.tries {
+            return self.shed(ShedReason::TriesExhausted);
+        }
+        if !self.retries.withdraw(self.now) {
+            return self.shed(ShedReason::RetryBudget);
+        }
+        self.counters.retries += 1;
+        self.fleet.advance(self.now);
+        self.place(id, request)
+    }
+
+    fn shed(&mut self, reason: ShedReason) -> Verdict {
+        let verdict = Verdict::Shed(reason);
+        self.counters.count(&verdict);
+        verdict
+    }
+
+    /// What an answer teaches of its host and its route.
+    fn learn(&mut self, request: &Request, outcome: &Outcome) -> Option<Observation> {
+        let cost = outcome.cost.filter(|_| outcome.success);
+        let (host, at_once) = match request.place {
+            Place::Host { id, at_once } => (Some(id), at_once),
+            Place::Queue { .. } | Place::Lost => (None, false),
+        };
+        let speed = host.and_then(|id| self.fleet.get(id)).map_or(Speed::ONE, |host| host.speed);
+        let priced = cost.and_then(|cost| self.predictor(request.route).price(&cost, speed));
+        if let Some(host) = host.filter(|_| outcome.success) {
+            let completion = Completion {
+                counted: priced.filter(|_| cost.is_some_and(|cost| is_counted(&cost))),
+                cpu_secs: cost.and_then(|cost| cost.cpu_seconds),
+                elapsed: outcome.elapsed,
+                at_once,
+            };
+            self.fleet.complete(self.now, host, &completion);
+        }
+        let observation = Observation {
+            route: request.route,
+            features: request.features.clone(),
+            estimated: Some((request.estimate.mean, request.estimate.p90)),
+            cost: cost?,
+            work: priced?,
+            speed,
+            build: outcome.build,
+        };
+        self.restore(&observation);
+        Some(observation)
+    }
+}
+
+/// Whether a cost has counts that do not depend on the host.
+fn is_counted(cost: &RequestCost) -> bool {
+    cost.instructions.or(cost.basic_blocks).or(cost.methods).is_some()
+}

@@ -1,0 +1,20 @@
+//! By the requests that run or wait: a host for each, `hosts_max` at most.
+
+use super::ScaleReason;
+use super::rules::{Desire, Rule, View};
+use crate::policy::ScalePolicy;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct QueueDepth;
+
+impl Rule for QueueDepth {
+    fn name(&self) -> &'static str {
+        "queue_depth"
+    }
+
+    fn desired(&self, view: &View, policy: &ScalePolicy) -> Desire {
+        let hosts = view.requests.min(policy.hosts_max);
+        Desire { hosts, reason: ScaleReason::QueueDepth }
+    }
+}

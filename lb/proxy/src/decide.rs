@@ -1,0 +1,185 @@
+//! The only place that locks the balancer. The lock is held for one decision and never across an
+//! await.
+//!
+//! A [`Ticket`] stands for one request inside the balancer: its claim on a host or its place in the
+//! waiting room. Dropping it gives both back, so no path can lose one.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use weighbridge_core::admit::Verdict;
+use weighbridge_core::balancer::{Arrival, Balancer};
+use weighbridge_core::features::Features;
+use weighbridge_core::observe::{Failure, Observation, Outcome};
+use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::units::{Time, Work};
+
+/// The balancer behind its lock, with the requests that wait for its word.
+#[derive(Debug)]
+pub(crate) struct Decide {
+    state: Mutex<State>,
+    origin: Instant,
+    next: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    balancer: Balancer,
+    waiters: HashMap<RequestId, oneshot::Sender<Verdict>>,
+}
+
+/// One request inside the balancer. Dropped without [`Ticket::complete`]: the client is gone.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    id: RequestId,
+    decide: Arc<Decide>,
+    open: bool,
+    /// Where the next verdict arrives while the request waits.
+    waiting: Option<oneshot::Receiver<Verdict>>,
+}
+
+/// What is known of a request when it asks for a host.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    /// The route.
+    pub(crate) route: RouteId,
+    /// What its model sees.
+    pub(crate) features: Features,
+    /// The measured cost of an exact repeat.
+    pub(crate) known: Option<Work>,
+    /// Length of the body.
+    pub(crate) body_bytes: u64,
+}
+
+// === impl Decide ===
+
+impl Decide {
+    /// Takes over `balancer`; its time starts now.
+    pub(crate) fn new(balancer: Balancer) -> Arc<Decide> {
+        Arc::new(Decide {
+            state: Mutex::new(State { balancer, waiters: HashMap::new() }),
+            origin: Instant::now(),
+            next: AtomicU64::new(1),
+        })
+    }
+
+    /// The balancer's time.
+    pub(crate) fn now(&self) -> Time {
+        Time::from_nanos(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Asks for a host. The ticket holds what the verdict took.
+    pub(crate) fn arrive(self: &Arc<Self>, ask: Ask) -> (Ticket, Verdict) {
+        let id = RequestId(self.next.fetch_add(1, Ordering::Relaxed));
+        let now = self.now();
+        let arrival = Arrival {
+            id,
+            route: ask.route,
+            features: ask.features,
+            known: ask.known,
+            body_bytes: ask.body_bytes,
+        };
+        let mut state = self.lock();
+        let verdict = state.balancer.arrive(now, arrival);
+        let waiting = state.wait_for(id, &verdict);
+        drop(state);
+        (Ticket { id, decide: self.clone(), open: true, waiting }, verdict)
+    }
+
+    /// Looks at the balancer or changes it, then lets those go that may go now.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Balancer, Time) -> R) -> R {
+        let now = self.now();
+        let mut state = self.lock();
+        let result = act(&mut state.balancer, now);
+        state.dispatch(now);
+        result
+    }
+
+    /// Looks at the balancer.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Balancer, Time) -> R) -> R {
+        let now = self.now();
+        look(&self.lock().balancer, now)
+    }
+
+    /// A panic while the lock was held is a defect, but not a reason to stop serving.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn wait_for(&mut self, id: RequestId, verdict: &Verdict) -> Option<oneshot::Receiver<Verdict>> {
+        match verdict {
+            Verdict::Queue { .. } => {
+                let (sender, receiver) = oneshot::channel();
+                self.waiters.insert(id, sender);
+                Some(receiver)
+            }
+            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Shed(_) => None,
+        }
+    }
+
+    fn dispatch(&mut self, now: Time) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        for (id, verdict) in self.balancer.dispatch(now) {
+            // A waiter that has just left drops its ticket, which gives back what this verdict took.
+            if let Some(waiter) = self.waiters.remove(&id) {
+                let _left = waiter.send(verdict);
+            }
+        }
+    }
+}
+
+// === impl Ticket ===
+
+impl Ticket {
+    /// The verdict that ends the waiting. Pends for ever where the request does not wait.
+    pub(crate) async fn verdict(&mut self) -> Option<Verdict> {
+        match &mut self.waiting {
+            Some(waiting) => {
+                let verdict = waiting.await.ok();
+                self.waiting = None;
+                verdict
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A host failed the request: what now?
+    pub(crate) fn fail(&mut self, failure: Failure) -> Verdict {
+        let now = self.decide.now();
+        let mut state = self.decide.lock();
+        let verdict = state.balancer.fail(now, self.id, failure);
+        self.waiting = state.wait_for(self.id, &verdict);
+        state.dispatch(now);
+        drop(state);
+        verdict
+    }
+
+    /// A host answered the request. What was learned, if anything.
+    pub(crate) fn complete(mut self, outcome: &Outcome) -> Option<Observation> {
+        self.open = false;
+        self.decide.with(|balancer, now| balancer.complete(now, self.id, outcome))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        let now = self.decide.now();
+        let mut state = self.decide.lock();
+        state.waiters.remove(&self.id);
+        state.balancer.abandon(now, self.id);
+        state.dispatch(now);
+    }
+}

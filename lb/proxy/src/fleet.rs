@@ -1,0 +1,110 @@
+//! Where hosts come from, and where they are.
+//!
+//! The balancer knows hosts by number; their addresses are here. A [`Fleet`] starts and ends them;
+//! it decides nothing.
+
+pub(crate) mod local;
+pub(crate) mod probe;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{PoisonError, RwLock};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+
+use weighbridge_core::host::HostId;
+
+/// Starts and ends hosts.
+#[async_trait]
+pub trait Fleet: Send + Sync {
+    /// Starts one host called `name`. Returns once its address is known, not when it is ready.
+    async fn launch(&self, name: &str) -> Result<Launched, FleetError>;
+
+    /// Ends the drained host at `place`, and returns when it is gone.
+    async fn terminate(&self, place: &Place) -> Result<(), FleetError>;
+}
+
+/// A host that has been started.
+pub struct Launched {
+    /// Where it is.
+    pub place: Place,
+    /// Resolves when it ends, with the reason.
+    pub gone: BoxFuture<'static, String>,
+}
+
+/// Where a host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its name, unique.
+    pub name: String,
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// Its process, where that runs on this machine.
+    pub pid: Option<u32>,
+}
+
+/// Why a host could not be started or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// Its process could not be started.
+    #[error("cannot start `{program}`")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It ended before it said where it listens.
+    #[error("`{0}` ended before it listened")]
+    EndedEarly(String),
+    /// It said something else than where it listens.
+    #[error("`{name}` said `{said}`, expected `listening on ADDRESS`")]
+    NoAddress {
+        /// The host.
+        name: String,
+        /// Its words.
+        said: String,
+    },
+    /// No such host.
+    #[error("there is no host `{0}`")]
+    Unknown(String),
+}
+
+/// Where each host is.
+#[derive(Debug, Default)]
+pub(crate) struct AddressBook {
+    places: RwLock<BTreeMap<HostId, Place>>,
+}
+
+impl AddressBook {
+    /// The address of `host`, if it is known.
+    pub(crate) fn address(&self, host: HostId) -> Option<SocketAddr> {
+        self.read().get(&host).map(|place| place.address)
+    }
+
+    /// Where `host` is, if that is known.
+    pub(crate) fn place(&self, host: HostId) -> Option<Place> {
+        self.read().get(&host).cloned()
+    }
+
+    /// Notes where `host` is.
+    pub(crate) fn insert(&self, host: HostId, place: Place) {
+        self.places.write().unwrap_or_else(PoisonError::into_inner).insert(host, place);
+    }
+
+    /// Forgets `host`.
+    pub(crate) fn remove(&self, host: HostId) -> Option<Place> {
+        self.places.write().unwrap_or_else(PoisonError::into_inner).remove(&host)
+    }
+
+    /// Every host there is.
+    pub(crate) fn all(&self) -> Vec<(HostId, Place)> {
+        self.read().iter().map(|(host, place)| (*host, place.clone())).collect()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<HostId, Place>> {
+        self.places.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

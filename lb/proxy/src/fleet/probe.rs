@@ -1,0 +1,80 @@
+//! Asks hosts how they are: whether they are ready, and for their load report while no response
+//! carries one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use weighbridge_instrument::LoadReport;
+
+/// The longest load report that is read, in bytes.
+const REPORT_BYTES_MAX: usize = 64 * 1024;
+
+/// Asks hosts how they are.
+#[derive(Debug, Clone)]
+pub(crate) struct Probe {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    timeout: Duration,
+}
+
+/// Why a host gave no load report.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProbeError {
+    /// It cannot be reached, or breaks off.
+    #[error("the host cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It takes too long.
+    #[error("no answer within `{0:?}`")]
+    Timeout(Duration),
+    /// It answers, but not with a load report.
+    #[error("the host answered `{0}`, expected a load report")]
+    Status(http::StatusCode),
+    /// Its report must be rejected.
+    #[error("the load report is not usable")]
+    Report(#[source] weighbridge_instrument::ReportError),
+}
+
+impl Probe {
+    /// Probes that wait at most `timeout`.
+    pub(crate) fn new(timeout: Duration) -> Probe {
+        Probe { client: Client::builder(TokioExecutor::new()).build_http(), timeout }
+    }
+
+    /// Whether the host at `address` is ready for requests.
+    pub(crate) async fn is_ready(&self, address: SocketAddr) -> bool {
+        matches!(self.get(address, "readyz").await, Ok((status, _)) if status.is_success())
+    }
+
+    /// The load report of the host at `address`.
+    pub(crate) async fn load(&self, address: SocketAddr) -> Result<LoadReport, ProbeError> {
+        let (status, body) = self.get(address, "load").await?;
+        if !status.is_success() {
+            return Err(ProbeError::Status(status));
+        }
+        LoadReport::decode_json(&String::from_utf8_lossy(&body)).map_err(ProbeError::Report)
+    }
+
+    async fn get(
+        &self,
+        address: SocketAddr,
+        what: &str,
+    ) -> Result<(http::StatusCode, Bytes), ProbeError> {
+        let uri = format!("http://{address}/{what}")
+            .parse()
+            .map_err(|error| ProbeError::Unreachable(Box::new(error)))?;
+        let ask = async {
+            let response =
+                self.client.get(uri).await.map_err(|e| ProbeError::Unreachable(Box::new(e)))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), REPORT_BYTES_MAX);
+            let body = body.collect().await.map_err(ProbeError::Unreachable)?.to_bytes();
+            Ok((status, body))
+        };
+        tokio::time::timeout(self.timeout, ask).await.map_err(|_| ProbeError::Timeout(self.timeout))?
+    }
+}

@@ -1,0 +1,281 @@
+//! One try at one host, for a request whose body is held whole: it can be tried again at another
+//! host for as long as nothing of the answer went to the client.
+//!
+//! The answer is held back until it is complete, up to a limit, so that a host that dies in the
+//! middle of it is not noticed either.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, StatusCode, Version, header};
+use pingora::connectors::http::Connector;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::client::HttpSession;
+use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
+
+use weighbridge_core::observe::Failure;
+
+use crate::queue::client_gone;
+use crate::receive::RESERVED;
+use crate::respond::HOP_BY_HOP;
+
+/// Pooled connections that turn out to be dead are skipped this many times before the host is
+/// held to have failed.
+const STALE_CONNECTIONS_MAX: usize = 64;
+
+/// What a host answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// All of it.
+    Whole {
+        /// Status and headers.
+        header: Box<ResponseHeader>,
+        /// The body.
+        body: Bytes,
+    },
+    /// More than is held back: the rest is still to come.
+    Partial {
+        /// Status and headers.
+        header: Box<ResponseHeader>,
+        /// What was read of the body.
+        beginning: Bytes,
+        /// Where the rest comes from.
+        rest: Box<Rest>,
+    },
+}
+
+/// The rest of an answer.
+pub(crate) struct Rest {
+    session: HttpSession,
+    peer: HttpPeer,
+}
+
+/// Why a try brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TryError {
+    /// The host's fault.
+    #[error("the host failed the request")]
+    Host(Failure, #[source] Option<Box<pingora::Error>>),
+    /// The client hung up; the host has been told by closing its connection.
+    #[error("the client left")]
+    ClientGone,
+}
+
+/// How long the steps of a try may take, and how much of an answer is held.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TryLimits {
+    /// To connect.
+    pub(crate) connect: Duration,
+    /// From the request to the end of the answer's head, and between parts of its body.
+    pub(crate) response: Duration,
+    /// How long an idle connection is kept.
+    pub(crate) idle: Duration,
+    /// The longest answer that is held whole, in bytes.
+    pub(crate) held_bytes_max: u64,
+}
+
+/// Sends the request to the host at `address` and reads its answer, for as long as the client stays.
+pub(crate) async fn attempt(
+    connector: &Connector,
+    session: &mut Session,
+    address: SocketAddr,
+    request: &RequestHeader,
+    body: &Bytes,
+    limits: TryLimits,
+) -> Result<Answer, TryError> {
+    tokio::select! {
+        biased;
+        answer = exchange(connector, address, request, body, limits) => answer,
+        () = client_gone(session) => Err(TryError::ClientGone),
+    }
+}
+
+/// The request as it goes to a host: HTTP/1.1, framed by `body`, without what belongs to the
+/// client's connection.
+pub(crate) fn request_for_host(
+    session: &Session,
+    body: &Bytes,
+) -> pingora::Result<RequestHeader> {
+    let mut request = session.req_header().clone();
+    prepare(&mut request, session)?;
+    request.remove_header(&header::CONTENT_LENGTH);
+    if !body.is_empty() || matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
+        request.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
+    Ok(request)
+}
+
+/// Takes off what belongs to the client's connection or is the balancer's to set, and adds where
+/// the request comes from.
+pub(crate) fn prepare(request: &mut RequestHeader, session: &Session) -> pingora::Result<()> {
+    if request.version == Version::HTTP_2 && !request.headers.contains_key(header::HOST) {
+        if let Some(authority) = request.uri.authority().map(ToString::to_string) {
+            request.insert_header(header::HOST, authority)?;
+        }
+    }
+    request.set_version(Version::HTTP_11);
+    for name in HOP_BY_HOP.iter().chain(&RESERVED) {
+        request.remove_header(name);
+    }
+    request.remove_header(&header::EXPECT);
+    if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
+        let client = client.ip().to_string();
+        let chain = match request.headers.get("x-forwarded-for").and_then(|v| v.to_str().ok()) {
+            Some(chain) => format!("{chain}, {client}"),
+            None => client,
+        };
+        request.insert_header("x-forwarded-for", chain)?;
+    }
+    Ok(())
+}
+
+/// The peer at `address`, with its timeouts.
+pub(crate) fn peer(address: SocketAddr, limits: TryLimits) -> HttpPeer {
+    let mut peer = HttpPeer::new(address, false, String::new());
+    peer.options.connection_timeout = Some(limits.connect);
+    peer.options.total_connection_timeout = Some(limits.connect);
+    peer.options.read_timeout = Some(limits.response);
+    peer.options.write_timeout = Some(limits.response);
+    peer.options.idle_timeout = Some(limits.idle);
+    peer
+}
+
+async fn exchange(
+    connector: &Connector,
+    address: SocketAddr,
+    request: &RequestHeader,
+    body: &Bytes,
+    limits: TryLimits,
+) -> Result<Answer, TryError> {
+    let peer = peer(address, limits);
+    let mut stale = 0;
+    loop {
+        let (mut session, reused) = connector
+            .get_http_session(&peer)
+            .await
+            .map_err(|error| TryError::Host(Failure::Connect, Some(error)))?;
+        session.set_read_timeout(Some(limits.response));
+        session.set_write_timeout(Some(limits.response));
+        match ask(&mut session, request, body).await {
+            Ok(()) => return read_answer(connector, session, peer, limits).await,
+            // The host may close an idle connection at the very moment it is used again.
+            Err(error) if reused && !is_timeout(&error) && stale < STALE_CONNECTIONS_MAX => {
+                tracing::debug!(%error, "a pooled connection was dead");
+                stale += 1;
+            }
+            Err(error) if is_timeout(&error) => {
+                return Err(TryError::Host(Failure::Timeout, Some(error)));
+            }
+            Err(error) => return Err(TryError::Host(Failure::BeforeResponse, Some(error))),
+        }
+    }
+}
+
+/// Sends the request and reads the head of the answer.
+async fn ask(
+    session: &mut HttpSession,
+    request: &RequestHeader,
+    body: &Bytes,
+) -> pingora::Result<()> {
+    session.write_request_header(Box::new(request.clone())).await?;
+    let sent = async {
+        if !body.is_empty() {
+            session.write_request_body(body.clone(), true).await?;
+        }
+        session.finish_request_body().await
+    }
+    .await;
+    // A host may answer and close before it has read the whole body (413, 503): then the answer
+    // counts, not the failed write.
+    if let Err(error) = sent {
+        if is_timeout(&error) {
+            return Err(error);
+        }
+        return read_head(session).await.map_err(|_| error);
+    }
+    read_head(session).await
+}
+
+async fn read_head(session: &mut HttpSession) -> pingora::Result<()> {
+    loop {
+        session.read_response_header().await?;
+        let informational =
+            session.response_header().is_none_or(|header| header.status.is_informational());
+        if !informational {
+            return Ok(());
+        }
+    }
+}
+
+async fn read_answer(
+    connector: &Connector,
+    mut session: HttpSession,
+    peer: HttpPeer,
+    limits: TryLimits,
+) -> Result<Answer, TryError> {
+    let failed = |error| TryError::Host(Failure::BeforeResponse, Some(error));
+    let Some(header) = session.response_header().map(|header| Box::new(header.clone())) else {
+        return Err(TryError::Host(Failure::BeforeResponse, None));
+    };
+    let announced = content_length(&header).unwrap_or(0);
+    if limits.held_bytes_max < announced {
+        let rest = Box::new(Rest { session, peer });
+        return Ok(Answer::Partial { header, beginning: Bytes::new(), rest });
+    }
+    let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
+    while let Some(piece) = session.read_response_body().await.map_err(failed)? {
+        body.extend_from_slice(&piece);
+        if limits.held_bytes_max < body.len() as u64 {
+            let rest = Box::new(Rest { session, peer });
+            return Ok(Answer::Partial { header, beginning: body.freeze(), rest });
+        }
+    }
+    let idle = peer.options.idle_timeout;
+    connector.release_http_session(session, &peer, idle).await;
+    Ok(Answer::Whole { header, body: body.freeze() })
+}
+
+/// Whether an answer says that the host cannot serve now, so that another may be asked.
+pub(crate) fn is_unavailable(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+/// The `Content-Length`, where there is a readable one.
+pub(crate) fn content_length(header: &ResponseHeader) -> Option<u64> {
+    header.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn is_timeout(error: &pingora::Error) -> bool {
+    matches!(
+        error.etype(),
+        pingora::ErrorType::ReadTimedout
+            | pingora::ErrorType::WriteTimedout
+            | pingora::ErrorType::ConnectTimedout
+    )
+}
+
+// === impl Rest ===
+
+impl Rest {
+    /// The next part; `None` at the end.
+    pub(crate) async fn next(&mut self) -> pingora::Result<Option<Bytes>> {
+        self.session.read_response_body().await
+    }
+
+    /// Gives the connection back once everything was read.
+    pub(crate) async fn release(self, connector: &Connector) {
+        let idle = self.peer.options.idle_timeout;
+        connector.release_http_session(self.session, &self.peer, idle).await;
+    }
+}
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rest").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}

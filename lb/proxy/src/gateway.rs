@@ -1,0 +1,389 @@
+//! The way of a request through the proxy: receive, decide, forward, observe.
+//!
+//! Two ways lead to a host. Where the body is held, the exchange is ours ([`crate::forward`]): any
+//! framing, any number of tries, and the client watched all the while. Where a route streams,
+//! pingora's own path carries it ([`crate::stream`]).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use pingora::connectors::http::Connector;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+
+use weighbridge_core::admit::{Placement, ShedReason, Verdict};
+use weighbridge_core::observe::{Failure, Outcome};
+use weighbridge_core::request::RouteId;
+
+use crate::access_log::AccessLog;
+use crate::config::Config;
+use crate::decide::{Ask, Decide, Ticket};
+use crate::fleet::AddressBook;
+use crate::forward::{self, Answer, Rest, TryError, TryLimits};
+use crate::metrics::Metrics;
+use crate::observe;
+use crate::queue;
+use crate::receive::{self, BodyLimits, Buffered, MemoryBudget, ReceiveError};
+use crate::record::Record;
+use crate::repeats::{Fingerprint, Repeats};
+use crate::respond::{self, Problem};
+use crate::store::{Recorder, StoredObservation};
+
+/// Answered 200 with nothing, as the health checks of the earlier systems expect.
+const HEALTH_PATHS: [&str; 2] = ["/", "/test"];
+
+/// How long a refused client may go on sending before the connection is closed on it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What all requests share.
+pub(crate) struct Gateway {
+    pub(crate) config: Arc<Config>,
+    pub(crate) decide: Arc<Decide>,
+    pub(crate) hosts: Arc<AddressBook>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) repeats: Repeats,
+    pub(crate) recorder: Option<Arc<Recorder>>,
+    pub(crate) access_log: AccessLog,
+    pub(crate) budget: MemoryBudget,
+    pub(crate) connector: Connector,
+    /// Requests between their head and the end of their answer.
+    pub(crate) in_flight: AtomicUsize,
+    /// No new connections; finish what is there.
+    pub(crate) draining: AtomicBool,
+}
+
+/// How one request ends, for those who log and count it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The client hung up.
+    #[error("the client left")]
+    ClientGone,
+    /// The answer broke off when some of it had been sent: only closing tells the client.
+    #[error("the answer broke off")]
+    BrokenOff(#[source] Box<pingora::Error>),
+}
+
+/// A request whose body is held, on its way.
+struct Held<'a> {
+    gateway: &'a Gateway,
+    session: &'a mut Session,
+    record: &'a mut Record,
+    request: RequestHeader,
+    body: Buffered,
+    fingerprint: Option<Fingerprint>,
+}
+
+impl Gateway {
+    /// What may be read of a body.
+    pub(crate) fn body_limits(&self) -> BodyLimits {
+        BodyLimits {
+            bytes_max: self.config.limits.body_bytes,
+            pause_max: self.config.timeouts.body_read,
+        }
+    }
+
+    /// How long one try may take.
+    pub(crate) fn try_limits(&self) -> TryLimits {
+        TryLimits {
+            connect: self.config.timeouts.connect,
+            response: self.config.timeouts.response,
+            idle: self.config.timeouts.idle,
+            held_bytes_max: self.config.limits.response_buffer_bytes,
+        }
+    }
+
+    /// Answers what needs no host. `true` when the request is done.
+    pub(crate) async fn answer_here(
+        &self,
+        session: &mut Session,
+        record: &mut Record,
+    ) -> Result<bool, ServeError> {
+        let path = session.req_header().uri.path();
+        let sent = if session.req_header().method == Method::OPTIONS {
+            record.status = StatusCode::NO_CONTENT.as_u16();
+            respond::send_preflight(session).await
+        } else if HEALTH_PATHS.contains(&path) {
+            record.status = StatusCode::OK.as_u16();
+            respond::send_empty(session).await
+        } else if record.route.is_none() {
+            let detail = format!("no route serves `{path}`");
+            let problem = Problem::new(StatusCode::NOT_FOUND, detail).at("path");
+            record.status = problem.status;
+            respond::send_problem(session, &problem).await
+        } else {
+            return Ok(false);
+        };
+        record.bytes_out = sent.map_err(|_| ServeError::ClientGone)? as u64;
+        Ok(true)
+    }
+
+    /// Serves a request of `route` whose body is held.
+    pub(crate) async fn serve_held(
+        &self,
+        session: &mut Session,
+        record: &mut Record,
+        route: RouteId,
+    ) -> Result<(), ServeError> {
+        let body = match receive::body(session, self.body_limits(), &self.budget).await {
+            Ok(body) => body,
+            Err(ReceiveError::ClientGone(_)) => return Err(ServeError::ClientGone),
+            Err(ReceiveError::Refused(problem)) => {
+                return self.refuse(session, record, &problem).await;
+            }
+        };
+        record.bytes_in = body.bytes.len() as u64;
+        let request = match forward::request_for_host(session, &body.bytes) {
+            Ok(request) => request,
+            Err(error) => {
+                let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string());
+                return self.refuse(session, record, &problem).await;
+            }
+        };
+        let policy = &self.config.policy.routes[route.0 as usize];
+        let features = receive::features(&policy.features, session, &body.bytes);
+        let fingerprint = Fingerprint::of(route, session.req_header(), &body.bytes);
+        let known = self.repeats.get(fingerprint);
+        let body_bytes = body.bytes.len() as u64;
+        let started = Instant::now();
+        let (ticket, verdict) = self.decide.arrive(Ask { route, features, known, body_bytes });
+        self.metrics.decided(started.elapsed());
+        let fingerprint = Some(fingerprint);
+        Held { gateway: self, session, record, request, body, fingerprint }
+            .serve(ticket, verdict)
+            .await
+    }
+
+    /// Answers with `problem`, having taken what the client still sends, so that it reads the
+    /// answer rather than a reset.
+    pub(crate) async fn refuse(
+        &self,
+        session: &mut Session,
+        record: &mut Record,
+        problem: &Problem,
+    ) -> Result<(), ServeError> {
+        record.status = problem.status;
+        let waits_for_continue = session.get_header(http::header::EXPECT).is_some()
+            && session.response_written().is_none();
+        let complete = session.is_body_done() || waits_for_continue;
+        if !complete || waits_for_continue {
+            session.set_keepalive(None);
+        }
+        let sent = respond::send_problem(session, problem).await;
+        record.bytes_out = sent.map_err(|_| ServeError::ClientGone)? as u64;
+        if !complete {
+            let drain = session.downstream_session.drain_request_body();
+            let _late = tokio::time::timeout(LINGER, drain).await;
+        }
+        Ok(())
+    }
+
+    /// What a shed request is told.
+    pub(crate) fn shed(&self, reason: &ShedReason) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
+            .retry_after(reason.retry_after_secs())
+    }
+
+    /// Counts an answer towards what is believed and learned.
+    pub(crate) fn learn(
+        &self,
+        ticket: Ticket,
+        record: &mut Record,
+        answered: &ResponseHeader,
+        fingerprint: Option<Fingerprint>,
+    ) {
+        let reported = observe::report(&answered.headers).unwrap_or_else(|error| {
+            self.metrics.report_rejected();
+            tracing::debug!(%error, "a load report was rejected");
+            None
+        });
+        let success = answered.status.as_u16() < 400;
+        let outcome = Outcome {
+            success,
+            cost: reported.map(|reported| reported.cost),
+            elapsed: record.service(),
+            build: reported.map_or(0, |reported| reported.build),
+        };
+        if let (Some(host), Some(reported)) = (record.host, reported) {
+            self.decide.with(|balancer, now| balancer.report(now, host, &reported.host));
+        }
+        record.cost = outcome.cost;
+        let Some(observation) = ticket.complete(&outcome) else { return };
+        record.work = Some(observation.work);
+        if let Some(fingerprint) = fingerprint {
+            self.repeats.insert(fingerprint, observation.work);
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.record(StoredObservation::new(&observation, record.evidence(&self.config)));
+        }
+    }
+}
+
+impl Held<'_> {
+    /// Follows the verdicts until the client has its answer.
+    async fn serve(mut self, mut ticket: Ticket, mut verdict: Verdict) -> Result<(), ServeError> {
+        let mut refused: Option<(Box<ResponseHeader>, Bytes)> = None;
+        loop {
+            verdict = match verdict {
+                Verdict::Forward(placement) => {
+                    match self.attempt(&mut ticket, &placement).await? {
+                        Tried::Answered(answer) => {
+                            return self.deliver(ticket, answer).await;
+                        }
+                        Tried::Failed(failure, answer) => {
+                            refused = answer.or(refused);
+                            ticket.fail(failure)
+                        }
+                    }
+                }
+                Verdict::Queue { .. } => self.wait(&mut ticket).await?,
+                Verdict::Shed(reason) => {
+                    drop(ticket);
+                    return match refused {
+                        Some((header, body)) => self.pass_on(*header, body).await,
+                        None => self.shed(&reason).await,
+                    };
+                }
+                Verdict::Lambda(_) => {
+                    drop(ticket);
+                    return self.shed(&ShedReason::NoHost).await;
+                }
+            };
+        }
+    }
+
+    async fn wait(&mut self, ticket: &mut Ticket) -> Result<Verdict, ServeError> {
+        let verdict =
+            queue::wait(self.session, ticket).await.map_err(|_| ServeError::ClientGone)?;
+        Ok(verdict.unwrap_or(Verdict::Shed(ShedReason::WaitedTooLong)))
+    }
+
+    async fn attempt(
+        &mut self,
+        ticket: &mut Ticket,
+        placement: &Placement,
+    ) -> Result<Tried, ServeError> {
+        self.record.placed(placement);
+        let Some(address) = self.gateway.hosts.address(placement.host) else {
+            return Ok(Tried::Failed(Failure::Connect, None));
+        };
+        let gateway = self.gateway;
+        let answer = forward::attempt(
+            &gateway.connector,
+            self.session,
+            address,
+            &self.request,
+            &self.body.bytes,
+            gateway.try_limits(),
+        )
+        .await;
+        match answer {
+            Ok(Answer::Whole { header, body }) if forward::is_unavailable(header.status) => {
+                Ok(Tried::Failed(Failure::Unavailable, Some((header, body))))
+            }
+            Ok(answer) => Ok(Tried::Answered(answer)),
+            Err(TryError::ClientGone) => Err(ServeError::ClientGone),
+            Err(TryError::Host(failure, error)) => {
+                gateway.metrics.try_failed(failure);
+                let host = placement.host.0;
+                tracing::warn!(host, ?failure, ?error, "a host failed a request");
+                let _same_ticket = &ticket;
+                Ok(Tried::Failed(failure, None))
+            }
+        }
+    }
+
+    async fn deliver(self, ticket: Ticket, answer: Answer) -> Result<(), ServeError> {
+        match answer {
+            Answer::Whole { header, body } => {
+                self.record.answered();
+                self.gateway.learn(ticket, self.record, &header, self.fingerprint);
+                self.pass_on(*header, body).await
+            }
+            Answer::Partial { header, beginning, rest } => {
+                self.relay(ticket, header, beginning, *rest).await
+            }
+        }
+    }
+
+    async fn pass_on(self, mut header: ResponseHeader, body: Bytes) -> Result<(), ServeError> {
+        let gone = |_| ServeError::ClientGone;
+        self.record.status = header.status.as_u16();
+        respond::strip(&mut header);
+        self.record.add_timing(&mut header).map_err(gone)?;
+        let head = self.session.req_header().method == Method::HEAD;
+        let bodiless = head || matches!(header.status.as_u16(), 204 | 304);
+        if bodiless {
+            respond::allow_origin(&mut header).map_err(gone)?;
+            self.session.write_response_header(Box::new(header), true).await.map_err(gone)?;
+            self.session.write_response_body(None, true).await.map_err(gone)?;
+            return Ok(());
+        }
+        self.record.bytes_out =
+            respond::send(self.session, header, body).await.map_err(gone)? as u64;
+        Ok(())
+    }
+
+    /// Passes on an answer that is too long to be held, as it arrives.
+    async fn relay(
+        self,
+        ticket: Ticket,
+        header: Box<ResponseHeader>,
+        beginning: Bytes,
+        mut rest: Rest,
+    ) -> Result<(), ServeError> {
+        let gone = |_| ServeError::ClientGone;
+        self.record.status = header.status.as_u16();
+        let mut shown = header.clone();
+        respond::strip(&mut shown);
+        self.record.add_timing(&mut shown).map_err(gone)?;
+        respond::allow_origin(&mut shown).map_err(gone)?;
+        if forward::content_length(&shown).is_none() {
+            shown.insert_header(http::header::TRANSFER_ENCODING, "chunked").map_err(gone)?;
+        }
+        self.session.write_response_header(shown, false).await.map_err(gone)?;
+        let mut piece = Some(beginning);
+        while let Some(bytes) = piece {
+            self.record.bytes_out += bytes.len() as u64;
+            if !bytes.is_empty() {
+                self.session.write_response_body(Some(bytes), false).await.map_err(gone)?;
+            }
+            piece = rest.next().await.map_err(ServeError::BrokenOff)?;
+        }
+        self.session.write_response_body(None, true).await.map_err(gone)?;
+        rest.release(&self.gateway.connector).await;
+        self.record.answered();
+        self.gateway.learn(ticket, self.record, &header, self.fingerprint);
+        Ok(())
+    }
+
+    async fn shed(self, reason: &ShedReason) -> Result<(), ServeError> {
+        let problem = self.gateway.shed(reason);
+        self.gateway.refuse(self.session, self.record, &problem).await
+    }
+}
+
+/// What a try brought.
+enum Tried {
+    Answered(Answer),
+    Failed(Failure, Option<(Box<ResponseHeader>, Bytes)>),
+}
+
+/// Counts a request as in flight until dropped.
+pub(crate) struct InFlight(Arc<Gateway>);
+
+impl InFlight {
+    /// Counts one more.
+    pub(crate) fn new(gateway: Arc<Gateway>) -> InFlight {
+        gateway.in_flight.fetch_add(1, Ordering::AcqRel);
+        InFlight(gateway)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}

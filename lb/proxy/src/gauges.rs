@@ -1,0 +1,171 @@
+//! What the balancer believes, as Prometheus gauges: read from it at each scrape, so that a host
+//! that is gone leaves no series behind.
+
+use prometheus::core::Collector;
+use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use weighbridge_core::balancer::Balancer;
+use weighbridge_core::host::{HostState, Phase};
+use weighbridge_core::request::RouteId;
+use weighbridge_core::units::Time;
+
+use crate::config::Config;
+
+/// Every phase, for the gauge of hosts by phase.
+const PHASES: [(Phase, &str); 3] =
+    [(Phase::Starting, "starting"), (Phase::Active, "active"), (Phase::Draining, "draining")];
+
+/// Gauges of the fleet, the waiting room and the models.
+pub(crate) struct Gauges {
+    hosts: IntGaugeVec,
+    ejected: IntGaugeVec,
+    in_flight: IntGaugeVec,
+    work_left: GaugeVec,
+    speed: GaugeVec,
+    utilization: GaugeVec,
+    waiting_requests: IntGauge,
+    waiting_bytes: IntGauge,
+    buffered_bytes: IntGauge,
+    observations: IntGaugeVec,
+    model_error: GaugeVec,
+    model_coverage: GaugeVec,
+    model_trusted: IntGaugeVec,
+    decisions: IntCounterVec,
+}
+
+impl Gauges {
+    /// Registers them.
+    pub(crate) fn new(registry: &Registry) -> prometheus::Result<Gauges> {
+        let whole = |name, help, labels: &[&str]| {
+            registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+        };
+        let real = |name, help, labels: &[&str]| {
+            registered(registry, GaugeVec::new(Opts::new(name, help), labels)?)
+        };
+        let single = |name, help| registered(registry, IntGauge::new(name, help)?);
+        Ok(Gauges {
+            hosts: whole("weighbridge_hosts", "Hosts, by phase.", &["phase"])?,
+            ejected: whole("weighbridge_host_ejected", "1 while a host is ejected.", &["host"])?,
+            in_flight: whole(
+                "weighbridge_host_in_flight",
+                "Requests that a host has, from whatever balancer.",
+                &["host"],
+            )?,
+            work_left: real(
+                "weighbridge_host_work_left_seconds",
+                "Predicted work that a host has left, in CPU-seconds of the reference core.",
+                &["host"],
+            )?,
+            speed: real(
+                "weighbridge_host_speed_ratio",
+                "Reference cores that one core of a host is worth.",
+                &["host"],
+            )?,
+            utilization: real(
+                "weighbridge_host_utilization_ratio",
+                "Fraction of a host that is busy; may exceed 1.",
+                &["host"],
+            )?,
+            waiting_requests: single("weighbridge_waiting_requests", "Requests that wait here.")?,
+            waiting_bytes: single("weighbridge_waiting_bytes", "Bytes of bodies that wait here.")?,
+            buffered_bytes: single(
+                "weighbridge_buffered_bytes",
+                "Bytes of the memory budget for bodies that are in use.",
+            )?,
+            observations: whole(
+                "weighbridge_model_observations",
+                "Observations that a route's model rests on.",
+                &["route"],
+            )?,
+            model_error: real(
+                "weighbridge_model_error_ratio",
+                "Median absolute relative error of recent estimates, made before the outcome.",
+                &["route"],
+            )?,
+            model_coverage: real(
+                "weighbridge_model_p90_coverage_ratio",
+                "Fraction of recent requests that stayed below their 90 % estimate.",
+                &["route"],
+            )?,
+            model_trusted: whole(
+                "weighbridge_model_trusted",
+                "1 while a route's estimates steer; 0 while the drift gate holds them back.",
+                &["route", "estimator"],
+            )?,
+            decisions: registered(
+                registry,
+                IntCounterVec::new(
+                    Opts::new("weighbridge_decisions_total", "What the balancer decided, by kind."),
+                    &["kind"],
+                )?,
+            )?,
+        })
+    }
+
+    /// Takes over what `balancer` believes at `now`.
+    pub(crate) fn read(&self, config: &Config, balancer: &Balancer, now: Time) {
+        for gauge in [&self.ejected, &self.in_flight, &self.model_trusted] {
+            gauge.reset();
+        }
+        for gauge in [&self.work_left, &self.speed, &self.utilization] {
+            gauge.reset();
+        }
+        for (phase, label) in PHASES {
+            let n_hosts = balancer.hosts().filter(|host| host.phase == phase).count();
+            self.hosts.with_label_values(&[label]).set(signed(n_hosts as u64));
+        }
+        for host in balancer.hosts() {
+            self.read_host(host, now);
+        }
+        let waiting = balancer.waiting();
+        self.waiting_requests.set(signed(waiting.requests as u64));
+        self.waiting_bytes.set(signed(waiting.bytes));
+        for (index, route) in config.routes.iter().enumerate() {
+            let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+            self.read_model(&route.name, balancer, id);
+        }
+        self.decisions.reset();
+        for (kind, count) in balancer.counters().each() {
+            self.decisions.with_label_values(&[kind]).inc_by(count);
+        }
+    }
+
+    /// Notes how much of the memory budget is in use.
+    pub(crate) fn buffered(&self, bytes: u64) {
+        self.buffered_bytes.set(signed(bytes));
+    }
+
+    fn read_host(&self, host: &HostState, now: Time) {
+        let name = [host.spec.name.as_str()];
+        self.ejected.with_label_values(&name).set(i64::from(host.is_ejected(now)));
+        self.in_flight.with_label_values(&name).set(i64::from(host.n_requests()));
+        self.work_left.with_label_values(&name).set(host.work_left.as_cpu_secs());
+        self.speed.with_label_values(&name).set(host.speed.as_reference_cores());
+        self.utilization.with_label_values(&name).set(host.utilization());
+    }
+
+    fn read_model(&self, route: &str, balancer: &Balancer, id: RouteId) {
+        let quality = balancer.predictor(id).quality();
+        self.observations.with_label_values(&[route]).set(signed(quality.observations));
+        if let Some(error) = quality.mdape {
+            self.model_error.with_label_values(&[route]).set(error);
+        }
+        if let Some(coverage) = quality.p90_coverage {
+            self.model_coverage.with_label_values(&[route]).set(coverage);
+        }
+        let labels = [route, quality.estimator.as_str()];
+        self.model_trusted.with_label_values(&labels).set(i64::from(quality.trusted));
+    }
+}
+
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,124 @@
+//! What goes on beside the requests. Each loop survives its errors, pauses, and counts them.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+use tokio::time::{MissedTickBehavior, interval};
+
+use weighbridge_core::host::{HostId, Phase};
+
+use crate::autoscale::Executor;
+use crate::decide::Decide;
+use crate::fleet::Place;
+use crate::fleet::probe::Probe;
+use crate::gateway::Gateway;
+use crate::learn::Trainer;
+use crate::metrics::Metrics;
+use crate::observe;
+use crate::store::ObservationStore;
+
+/// Between two looks at waiting requests, for those that have waited too long.
+const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Between two rounds of deleting observations that are too old.
+const EXPIRE_ROWS_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Sheds requests that have waited too long, and lets others go whose patience has changed.
+pub(crate) async fn expire_waiting(decide: Arc<Decide>) {
+    let mut ticks = ticks(EXPIRE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        decide.with(|_, _| ());
+    }
+}
+
+/// Ticks the balancer: carries out what it plans and trains what it wants trained.
+pub(crate) async fn tick(
+    gateway: Arc<Gateway>,
+    executor: Option<Arc<Executor>>,
+    trainer: Arc<Trainer>,
+    every: Duration,
+) {
+    let mut ticks = ticks(every);
+    loop {
+        ticks.tick().await;
+        let tick = gateway.decide.with(|balancer, now| balancer.tick(now));
+        if let Some(executor) = &executor {
+            executor.execute(&tick.plan);
+        }
+        for route in tick.train {
+            trainer.train(route).await;
+        }
+    }
+}
+
+/// Asks every host for its load report, so that idle hosts and the work of other balancers are
+/// seen.
+pub(crate) async fn ask_for_load(gateway: Arc<Gateway>, probe: Probe, every: Duration) {
+    let mut ticks = ticks(every);
+    loop {
+        ticks.tick().await;
+        let asks = gateway.hosts.all().into_iter().map(|(host, place)| {
+            let (gateway, probe) = (&gateway, &probe);
+            async move {
+                match probe.load(place.address).await {
+                    Ok(report) => {
+                        let report = observe::reported(&report).host;
+                        gateway.decide.with(|balancer, now| balancer.report(now, host, &report));
+                    }
+                    Err(error) => {
+                        gateway.metrics.loop_failed("load_report");
+                        tracing::debug!(host = place.name, %error, "no load report");
+                    }
+                }
+            }
+        });
+        join_all(asks).await;
+    }
+}
+
+/// Lets a static host take requests once it answers.
+pub(crate) async fn await_ready(
+    decide: Arc<Decide>,
+    probe: Probe,
+    (host, place): (HostId, Place),
+    every: Duration,
+) {
+    let mut ticks = ticks(every.min(Duration::from_secs(1)));
+    loop {
+        ticks.tick().await;
+        if probe.is_ready(place.address).await {
+            decide.with(|balancer, now| balancer.ready(now, host));
+            tracing::info!(host = place.name, "a host is ready");
+            return;
+        }
+    }
+}
+
+/// Deletes observations that are older than `ttl`.
+pub(crate) async fn expire_rows(
+    store: Arc<dyn ObservationStore>,
+    metrics: Arc<Metrics>,
+    ttl: Duration,
+) {
+    let mut ticks = ticks(EXPIRE_ROWS_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let Some(before) = SystemTime::now().checked_sub(ttl) else { continue };
+        match store.expire(before).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "old observations were deleted"),
+            Err(error) => {
+                metrics.loop_failed("expire_rows");
+                tracing::warn!(error = &error as &dyn std::error::Error, "nothing was deleted");
+            }
+        }
+    }
+}
+
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(every.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

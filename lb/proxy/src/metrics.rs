@@ -1,0 +1,194 @@
+//! What Prometheus scrapes: `weighbridge_*`, base units, labels from bounded sets.
+//!
+//! Requests are counted as they end; what the balancer believes is read at each scrape.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+use weighbridge_core::observe::Failure;
+
+use crate::record::Record;
+
+/// Buckets of times that a client waits: 1 ms to about 9 minutes, four times each.
+const RESPONSE_BUCKETS: [f64; 11] =
+    [0.001, 0.004, 0.016, 0.064, 0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 512.0];
+
+/// Buckets of decisions: 1 microsecond to 4 milliseconds.
+const DECISION_BUCKETS: [f64; 7] = [1e-6, 4e-6, 16e-6, 64e-6, 256e-6, 1e-3, 4e-3];
+
+/// Buckets of measured work over estimated work.
+const RATIO_BUCKETS: [f64; 11] = [0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0];
+
+/// Everything that is counted as it happens.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    response_seconds: HistogramVec,
+    waiting_seconds: HistogramVec,
+    work_seconds: HistogramVec,
+    estimate_ratio: HistogramVec,
+    decision_seconds: Histogram,
+    tries_failed: IntCounterVec,
+    reports_rejected: IntCounter,
+    scale_events: IntCounterVec,
+    hosts_lost: IntCounter,
+    loop_failures: IntCounterVec,
+    /// Connections of clients that are open.
+    pub(crate) connections: IntGauge,
+}
+
+impl Metrics {
+    /// Registers everything. Fails only where a name is taken.
+    pub(crate) fn new() -> prometheus::Result<Arc<Metrics>> {
+        let registry = Registry::new();
+        let counters = |name, help, labels: &[&str]| -> prometheus::Result<IntCounterVec> {
+            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let histograms = |name, help, buckets: &[f64]| -> prometheus::Result<HistogramVec> {
+            let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            let histogram = HistogramVec::new(opts, &["route"])?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok(histogram)
+        };
+        let metrics = Metrics {
+            requests: counters(
+                "weighbridge_requests_total",
+                "Requests that ended, by route and status; 499 is a client that left.",
+                &["route", "code"],
+            )?,
+            response_seconds: histograms(
+                "weighbridge_response_seconds",
+                "From the head of a request to the end of its answer.",
+                &RESPONSE_BUCKETS,
+            )?,
+            waiting_seconds: histograms(
+                "weighbridge_waiting_seconds",
+                "From the head of a request to its being sent to the host that answered.",
+                &RESPONSE_BUCKETS,
+            )?,
+            work_seconds: histograms(
+                "weighbridge_work_seconds",
+                "Measured work of requests, in CPU-seconds of the reference core.",
+                &RESPONSE_BUCKETS,
+            )?,
+            estimate_ratio: histograms(
+                "weighbridge_estimate_ratio",
+                "Measured work over estimated work.",
+                &RATIO_BUCKETS,
+            )?,
+            tries_failed: counters(
+                "weighbridge_tries_failed_total",
+                "Tries at a host that brought no answer, by what happened.",
+                &["failure"],
+            )?,
+            scale_events: counters(
+                "weighbridge_scale_events_total",
+                "Hosts launched, drained and replaced, by reason.",
+                &["action", "reason"],
+            )?,
+            loop_failures: counters(
+                "weighbridge_loop_failures_total",
+                "Failures of background work, which goes on after a pause.",
+                &["loop"],
+            )?,
+            decision_seconds: Histogram::with_opts(
+                HistogramOpts::new(
+                    "weighbridge_decision_seconds",
+                    "One decision: estimate, ranking and claim, with the wait for the lock.",
+                )
+                .buckets(DECISION_BUCKETS.to_vec()),
+            )?,
+            reports_rejected: IntCounter::new(
+                "weighbridge_load_reports_rejected_total",
+                "Load reports of hosts that broke a rule and were ignored.",
+            )?,
+            hosts_lost: IntCounter::new(
+                "weighbridge_hosts_lost_total",
+                "Hosts that ended without having been told to.",
+            )?,
+            connections: IntGauge::new(
+                "weighbridge_connections",
+                "Connections of clients that are open.",
+            )?,
+            registry: Registry::new(),
+        };
+        registry.register(Box::new(metrics.decision_seconds.clone()))?;
+        registry.register(Box::new(metrics.reports_rejected.clone()))?;
+        registry.register(Box::new(metrics.hosts_lost.clone()))?;
+        registry.register(Box::new(metrics.connections.clone()))?;
+        Ok(Arc::new(Metrics { registry, ..metrics }))
+    }
+
+    /// Where others register theirs.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// A request of `route` ended.
+    pub(crate) fn ended(&self, route: &str, record: &Record) {
+        let code = code(record.status);
+        self.requests.with_label_values(&[route, code.as_str()]).inc();
+        self.response_seconds.with_label_values(&[route]).observe(record.response().as_secs_f64());
+        if 0 < record.tries {
+            let waited = record.waiting().as_secs_f64();
+            self.waiting_seconds.with_label_values(&[route]).observe(waited);
+        }
+        if let Some(work) = record.work {
+            let work = work.as_cpu_secs();
+            self.work_seconds.with_label_values(&[route]).observe(work);
+            if let Some(estimate) = record.estimate.filter(|e| 0.0 < e.mean.as_cpu_secs()) {
+                let ratio = work / estimate.mean.as_cpu_secs();
+                self.estimate_ratio.with_label_values(&[route]).observe(ratio);
+            }
+        }
+    }
+
+    /// A decision took `span`.
+    pub(crate) fn decided(&self, span: Duration) {
+        self.decision_seconds.observe(span.as_secs_f64());
+    }
+
+    /// A try brought no answer.
+    pub(crate) fn try_failed(&self, failure: Failure) {
+        self.tries_failed.with_label_values(&[failure.name()]).inc();
+    }
+
+    /// A load report broke a rule.
+    pub(crate) fn report_rejected(&self) {
+        self.reports_rejected.inc();
+    }
+
+    /// The fleet was changed.
+    pub(crate) fn scaled(&self, action: &str, reason: &str) {
+        self.scale_events.with_label_values(&[action, reason]).inc();
+    }
+
+    /// A host ended without having been told to.
+    pub(crate) fn host_lost(&self) {
+        self.hosts_lost.inc();
+    }
+
+    /// A background loop failed once.
+    pub(crate) fn loop_failed(&self, name: &str) {
+        self.loop_failures.with_label_values(&[name]).inc();
+    }
+
+    /// The text format of everything registered.
+    pub(crate) fn text(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// The label of a status: itself where it is one that HTTP names, so that hosts cannot invent
+/// labels.
+fn code(status: u16) -> String {
+    let named = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+    if named.is_some() || status == 499 { status.to_string() } else { "other".to_owned() }
+}

@@ -1,0 +1,64 @@
+//! The only place where the wire's load report meets the core's types.
+
+use http::{HeaderMap, HeaderName};
+
+use weighbridge_core::observe::{HostReport, RequestCost};
+use weighbridge_core::units::Work;
+use weighbridge_instrument::LoadReport;
+
+/// The headers that carry a load report. They never reach a client.
+pub(crate) const REPORT_HEADERS: [HeaderName; 2] = [
+    HeaderName::from_static("endpoint-load-metrics"),
+    HeaderName::from_static("endpoint-load-metrics-bin"),
+];
+
+/// What a host said on one response.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reported {
+    /// Of itself.
+    pub(crate) host: HostReport,
+    /// Of this request.
+    pub(crate) cost: RequestCost,
+    /// Its build: counts compare only within one.
+    pub(crate) build: u64,
+}
+
+/// Reads the load report among `headers`. `Err` where there is one that must be rejected.
+pub(crate) fn report(
+    headers: &HeaderMap,
+) -> Result<Option<Reported>, weighbridge_instrument::ReportError> {
+    if let Some(value) = headers.get(&REPORT_HEADERS[1]) {
+        return LoadReport::decode_bin(value.to_str().unwrap_or_default())
+            .map(|report| Some(reported(&report)));
+    }
+    headers
+        .get(&REPORT_HEADERS[0])
+        .map(|value| {
+            LoadReport::decode_header(value.to_str().unwrap_or_default())
+                .map(|report| reported(&report))
+        })
+        .transpose()
+}
+
+/// The core's view of `report`.
+pub(crate) fn reported(report: &LoadReport) -> Reported {
+    let named = |name: &str| report.named_metrics.get(name).copied();
+    let cost = |name: &str| report.request_cost.get(name).copied();
+    Reported {
+        host: HostReport {
+            cpu_utilization: Some(report.cpu_utilization),
+            mem_utilization: Some(report.mem_utilization),
+            application_utilization: Some(report.application_utilization),
+            in_flight: named("in_flight").map(|n| n as u32),
+            work_left: named("work_left").and_then(Work::from_cpu_secs),
+        },
+        cost: RequestCost {
+            instructions: cost("instructions"),
+            basic_blocks: cost("basic_blocks"),
+            methods: cost("methods"),
+            cpu_seconds: cost("cpu_seconds"),
+            bytes_allocated: cost("bytes_allocated"),
+        },
+        build: named("build").unwrap_or(0.0) as u64,
+    }
+}

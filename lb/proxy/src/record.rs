@@ -1,0 +1,122 @@
+//! What is noted of one request while it passes, for the log, the metrics and the client.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant, SystemTime};
+
+use pingora::http::ResponseHeader;
+
+use weighbridge_core::admit::Placement;
+use weighbridge_core::estimate::{Estimate, Source};
+use weighbridge_core::host::HostId;
+use weighbridge_core::observe::RequestCost;
+use weighbridge_core::request::RouteId;
+use weighbridge_core::units::Work;
+
+/// One request, as it went.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// When its head had been read.
+    pub(crate) at: SystemTime,
+    started: Instant,
+    placed_at: Option<Instant>,
+    answered_at: Option<Instant>,
+    /// Its route; `None` where no route serves it.
+    pub(crate) route: Option<RouteId>,
+    /// The host that it was sent to last.
+    pub(crate) host: Option<HostId>,
+    /// How many hosts it was sent to.
+    pub(crate) tries: u32,
+    /// The estimate that it was placed by.
+    pub(crate) estimate: Option<Estimate>,
+    /// What the host measured.
+    pub(crate) cost: Option<RequestCost>,
+    /// The same as work.
+    pub(crate) work: Option<Work>,
+    /// The status that the client saw; 499 where it left first.
+    pub(crate) status: u16,
+    /// Bytes of the request's body.
+    pub(crate) bytes_in: u64,
+    /// Bytes of the response's body.
+    pub(crate) bytes_out: u64,
+}
+
+impl Record {
+    /// A request that has just arrived.
+    pub(crate) fn new() -> Record {
+        Record {
+            at: SystemTime::now(),
+            started: Instant::now(),
+            placed_at: None,
+            answered_at: None,
+            route: None,
+            host: None,
+            tries: 0,
+            estimate: None,
+            cost: None,
+            work: None,
+            status: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// It is sent to a host now.
+    pub(crate) fn placed(&mut self, placement: &Placement) {
+        self.placed_at = Some(Instant::now());
+        self.host = Some(placement.host);
+        self.estimate = Some(placement.estimate);
+        self.tries += 1;
+    }
+
+    /// The host's answer is complete.
+    pub(crate) fn answered(&mut self) {
+        self.answered_at = Some(Instant::now());
+    }
+
+    /// From its arrival until it was sent to the host that answered; so far, where it still waits.
+    pub(crate) fn waiting(&self) -> Duration {
+        self.placed_at.map_or_else(|| self.started.elapsed(), |placed| placed - self.started)
+    }
+
+    /// From being sent to the host until its answer was complete.
+    pub(crate) fn service(&self) -> Duration {
+        match (self.placed_at, self.answered_at) {
+            (Some(placed), Some(answered)) => answered - placed,
+            (Some(placed), None) => placed.elapsed(),
+            (None, _) => Duration::ZERO,
+        }
+    }
+
+    /// From its arrival until now.
+    pub(crate) fn response(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Adds what the balancer knows to `Server-Timing` (durations in milliseconds).
+    pub(crate) fn add_timing(&self, header: &mut ResponseHeader) -> pingora::Result<()> {
+        let mut timing = format!("wait;dur={:.3}", self.waiting().as_secs_f64() * 1e3);
+        if let Some(estimate) = self.estimate {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                timing,
+                ", estimate;dur={:.3};desc=\"{}\"",
+                estimate.mean.as_cpu_secs() * 1e3,
+                source_name(estimate.source)
+            );
+        }
+        if let Some(host) = self.host {
+            let _ = write!(timing, ", host;desc=\"{}\"", host.0);
+        }
+        header.append_header("server-timing", timing).map(|_| ())
+    }
+}
+
+/// How a source of estimates is called in logs, metrics and headers.
+pub(crate) fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Prior => "prior",
+        Source::RunningMean => "running_mean",
+        Source::Model => "model",
+        Source::Repeat => "repeat",
+    }
+}

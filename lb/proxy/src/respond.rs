@@ -1,0 +1,121 @@
+//! Answers that the balancer makes itself, and what it adds to those of the hosts.
+//!
+//! Errors are `application/problem+json` (RFC 9457). Every answer carries
+//! `Access-Control-Allow-Origin: *`: browsers call these services directly.
+
+use bytes::Bytes;
+use http::{HeaderName, StatusCode, header};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use serde::Serialize;
+
+/// Headers that belong to one connection, not to the message (RFC 9110, section 7.6.1).
+pub(crate) const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// An error as the client sees it: RFC 9457.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Problem {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What went wrong, the same for every occurrence.
+    pub(crate) title: &'static str,
+    /// What went wrong this time.
+    pub(crate) detail: String,
+    /// What is at fault: a header, the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) field: Option<&'static str>,
+    /// After how many seconds to try again: the header `Retry-After`.
+    #[serde(skip)]
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// A problem of `status` with `detail`; the title is the status's reason phrase.
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem {
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or("Error"),
+            detail: detail.into(),
+            field: None,
+            retry_after: None,
+        }
+    }
+
+    /// The same, naming what is at fault.
+    pub(crate) fn at(self, field: &'static str) -> Problem {
+        Problem { field: Some(field), ..self }
+    }
+
+    /// The same, with a time to come back.
+    pub(crate) fn retry_after(self, secs: u64) -> Problem {
+        Problem { retry_after: Some(secs), ..self }
+    }
+}
+
+/// Sends `problem` and ends the response. Returns the bytes of the body.
+pub(crate) async fn send_problem(
+    session: &mut Session,
+    problem: &Problem,
+) -> pingora::Result<usize> {
+    let body = serde_json::to_vec(problem).unwrap_or_default();
+    let mut header = ResponseHeader::build(problem.status, Some(6))?;
+    header.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
+    if let Some(secs) = problem.retry_after {
+        header.insert_header(header::RETRY_AFTER, secs)?;
+    }
+    send(session, header, Bytes::from(body)).await
+}
+
+/// Sends `header` with `body`, its length and CORS, and ends the response.
+pub(crate) async fn send(
+    session: &mut Session,
+    mut header: ResponseHeader,
+    body: Bytes,
+) -> pingora::Result<usize> {
+    let bodiless = session.req_header().method == http::Method::HEAD;
+    if header.status != StatusCode::NO_CONTENT {
+        header.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
+    allow_origin(&mut header)?;
+    let length = if bodiless { 0 } else { body.len() };
+    session.write_response_header(Box::new(header), length == 0).await?;
+    session.write_response_body((0 < length).then_some(body), true).await?;
+    Ok(length)
+}
+
+/// Answers a CORS preflight (`OPTIONS` on any path).
+pub(crate) async fn send_preflight(session: &mut Session) -> pingora::Result<usize> {
+    let mut header = ResponseHeader::build(StatusCode::NO_CONTENT, Some(4))?;
+    header.insert_header(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS")?;
+    header.insert_header(header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type,Authorization")?;
+    send(session, header, Bytes::new()).await
+}
+
+/// Answers 200 with an empty body: what health checks of the earlier systems expect at `/`.
+pub(crate) async fn send_empty(session: &mut Session) -> pingora::Result<usize> {
+    send(session, ResponseHeader::build(StatusCode::OK, Some(3))?, Bytes::new()).await
+}
+
+/// Lets any origin read the response.
+pub(crate) fn allow_origin(header: &mut ResponseHeader) -> pingora::Result<()> {
+    header.insert_header(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+}
+
+/// Takes off what belongs to the connection or is meant for the balancer alone.
+pub(crate) fn strip(header: &mut ResponseHeader) {
+    for name in &HOP_BY_HOP {
+        header.remove_header(name);
+    }
+    for name in crate::observe::REPORT_HEADERS {
+        header.remove_header(name);
+    }
+}

@@ -1,0 +1,276 @@
+//! Starts and stops everything: listeners, the fleet, the store, the background loops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::connectors::ConnectorOptions;
+use pingora::connectors::http::Connector;
+use pingora::protocols::l4::stream::Stream;
+use pingora::proxy::{HttpProxy, http_proxy};
+use pingora::server::configuration::ServerConf;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use weighbridge_core::balancer::Balancer;
+use weighbridge_core::host::HostSpec;
+use weighbridge_core::request::RouteId;
+
+use crate::access_log::AccessWriter;
+use crate::admin;
+use crate::autoscale::{Executor, State};
+use crate::config::{Config, FleetConfig, StoreKind};
+use crate::decide::Decide;
+use crate::fleet::probe::Probe;
+use crate::fleet::{AddressBook, Fleet, Place};
+use crate::gateway::Gateway;
+use crate::learn::Trainer;
+use crate::metrics::Metrics;
+use crate::receive::MemoryBudget;
+use crate::repeats::Repeats;
+use crate::store::{ObservationStore, Recorder, SqliteStore, StoreError};
+use crate::stream::Proxy;
+
+/// Between two looks at waiting requests, for those that have waited too long.
+const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Between two rounds of deleting observations that are too old.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
+
+/// The longest that a probe waits.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why the balancer cannot start. Every one is the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// An address is taken or not ours.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store cannot be opened or read.
+    #[error("cannot use the store")]
+    Store(#[from] StoreError),
+    /// Two metrics have one name.
+    #[error("cannot set up metrics")]
+    Metrics(#[from] prometheus::Error),
+    /// The access log cannot be written.
+    #[error("cannot write the access log")]
+    AccessLog(#[source] std::io::Error),
+    /// A local fleet was configured and nothing can start its workers.
+    #[error("the fleet is `local`, and nothing was given that starts workers")]
+    NoFleet,
+}
+
+/// A balancer that is running.
+pub struct Server {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where operators connect.
+    pub admin: SocketAddr,
+    gateway: Arc<Gateway>,
+    executor: Option<Arc<Executor>>,
+    proxy: Arc<HttpProxy<Proxy>>,
+    shutdown: watch::Sender<bool>,
+    loops: JoinSet<()>,
+}
+
+impl Server {
+    /// Starts a balancer by `config`; `fleet` starts its workers where the fleet is local.
+    pub async fn start(
+        config: Config,
+        fleet: Option<Arc<dyn Fleet>>,
+    ) -> Result<Server, ServerError> {
+        let config = Arc::new(config);
+        let listener = bind(config.listen).await?;
+        let admin_listener = bind(config.admin).await?;
+        let listen = listener.local_addr().unwrap_or(config.listen);
+        let admin = admin_listener.local_addr().unwrap_or(config.admin);
+        let metrics = Metrics::new()?;
+        let store = open_store(&config).await?;
+        let seed = Instant::now().elapsed().as_nanos() as u64;
+        let decide = Decide::new(Balancer::new(config.policy.clone(), seed));
+        let trainer = Arc::new(Trainer {
+            config: config.clone(),
+            decide: decide.clone(),
+            metrics: metrics.clone(),
+            store: store.clone(),
+        });
+        trainer.restore().await?;
+        let recorder = store
+            .clone()
+            .map(|store| Recorder::start(store, &config.store, metrics.registry()))
+            .transpose()?
+            .map(Arc::new);
+        let gateway = Arc::new(Gateway {
+            access_log: AccessWriter::start(&config.access_log, metrics.registry())
+                .map_err(ServerError::AccessLog)?,
+            repeats: Repeats::new(&config.repeats, metrics.registry())?,
+            budget: MemoryBudget::new(config.limits.buffer_bytes_total),
+            connector: Connector::new(Some(connector_options(&config))),
+            hosts: Arc::new(AddressBook::default()),
+            recorder,
+            in_flight: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            metrics,
+            decide,
+            config,
+        });
+        let (shutdown, _) = watch::channel(false);
+        let mut server = Server {
+            listen,
+            admin,
+            executor: executor(&gateway, fleet)?,
+            proxy: Arc::new(proxy(&gateway)),
+            gateway,
+            shutdown,
+            loops: JoinSet::new(),
+        };
+        let static_hosts = server.join_static();
+        server.start_loops(&trainer, store, static_hosts);
+        server.loops.spawn(admin::serve(admin_listener, server.gateway.clone()));
+        let shutdown = server.shutdown.subscribe();
+        let listening = listen::serve(listener, server.proxy.clone(), server.gateway.clone(), shutdown);
+        server.loops.spawn(listening);
+        Ok(server)
+    }
+
+    /// Stops taking connections, finishes what is there within the drain timeout, and ends every
+    /// host that it started.
+    pub async fn stop(mut self) {
+        tracing::info!("draining");
+        self.gateway.draining.store(true, Ordering::Release);
+        let _ = self.shutdown.send(true);
+        self.proxy.cleanup().await;
+        let deadline = Instant::now() + self.gateway.config.timeouts.drain;
+        while 0 < self.gateway.in_flight.load(Ordering::Acquire) && Instant::now() < deadline {
+            tokio::time::sleep(EXPIRE_INTERVAL).await;
+        }
+        let left = self.gateway.in_flight.load(Ordering::Acquire);
+        if 0 < left {
+            tracing::warn!(requests = left, "requests are cut off");
+        }
+        self.loops.shutdown().await;
+        if let Some(executor) = &self.executor {
+            executor.end_all().await;
+        }
+        if let Some(recorder) = &self.gateway.recorder {
+            recorder.close().await;
+        }
+        tracing::info!("stopped");
+    }
+
+    /// Lets the hosts of a static fleet join. They become ready when they answer.
+    fn join_static(&self) -> Vec<(HostId, Place)> {
+        let FleetConfig::Static(hosts) = &self.gateway.config.fleet else { return Vec::new() };
+        let join = |host: &StaticHost| {
+            let spec = HostSpec {
+                name: host.address.to_string(),
+                cores: host.cores,
+                speed: host.speed,
+                discipline: host.discipline,
+            };
+            let place = Place { name: spec.name.clone(), address: host.address, pid: None };
+            let id = self.gateway.decide.with(|balancer, now| balancer.join(now, spec));
+            self.gateway.hosts.insert(id, place.clone());
+            (id, place)
+        };
+        hosts.iter().map(join).collect()
+    }
+
+    fn start_loops(
+        &mut self,
+        trainer: &Arc<Trainer>,
+        store: Option<Arc<dyn ObservationStore>>,
+        static_hosts: Vec<(HostId, Place)>,
+    ) {
+        let gateway = &self.gateway;
+        let timeouts = gateway.config.timeouts;
+        let probe = Probe::new(PROBE_TIMEOUT);
+        self.loops.spawn(loops::expire_waiting(gateway.decide.clone()));
+        self.loops.spawn(loops::tick(
+            gateway.clone(),
+            self.executor.clone(),
+            trainer.clone(),
+            timeouts.tick_interval,
+        ));
+        self.loops.spawn(loops::ask_for_load(
+            gateway.clone(),
+            probe.clone(),
+            timeouts.report_interval,
+        ));
+        for (host, place) in static_hosts {
+            self.loops.spawn(loops::await_ready(
+                gateway.decide.clone(),
+                probe.clone(),
+                (host, place),
+                timeouts.report_interval,
+            ));
+        }
+        if let Some(store) = store {
+            let ttl = gateway.config.store.ttl;
+            self.loops.spawn(loops::expire_rows(store, gateway.metrics.clone(), ttl));
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
+}
+
+async fn open_store(config: &Config) -> Result<Option<Arc<dyn ObservationStore>>, StoreError> {
+    match config.store.kind {
+        StoreKind::Sqlite => {
+            let store = SqliteStore::open(&config.store.data_dir).await?;
+            Ok(Some(Arc::new(store)))
+        }
+        StoreKind::Off => Ok(None),
+    }
+}
+
+fn connector_options(config: &Config) -> ConnectorOptions {
+    let mut options = ConnectorOptions::new(config.limits.upstream_idle_max());
+    options.offload_threadpool = None;
+    options
+}
+
+fn executor(
+    gateway: &Arc<Gateway>,
+    fleet: Option<Arc<dyn Fleet>>,
+) -> Result<Option<Arc<Executor>>, ServerError> {
+    let FleetConfig::Local(local) = &gateway.config.fleet else { return Ok(None) };
+    let fleet = fleet.ok_or(ServerError::NoFleet)?;
+    let spec = HostSpec {
+        name: String::new(),
+        cores: local.cores_per_worker,
+        speed: local.speed,
+        discipline: local.discipline,
+    };
+    Ok(Some(Arc::new(Executor {
+        decide: gateway.decide.clone(),
+        hosts: gateway.hosts.clone(),
+        metrics: gateway.metrics.clone(),
+        probe: Probe::new(PROBE_TIMEOUT),
+        fleet,
+        spec,
+        boot_timeout: gateway.config.policy.scale.boot_timeout,
+        drain_max: gateway.config.timeouts.drain,
+        state: State::default(),
+    })))
+}
+
+fn proxy(gateway: &Arc<Gateway>) -> HttpProxy<Proxy> {
+    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Proxy(gateway.clone()));
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    options.h2_idle_timeout = Some(gateway.config.timeouts.idle);
+    proxy.server_options = Some(options);
+    proxy
+}

@@ -1,0 +1,253 @@
+//! Pingora's callbacks. Requests whose body is held are served whole in `request_filter`; those of
+//! a streaming route go pingora's own way, with the balancer's verdicts in between.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use weighbridge_core::admit::Verdict;
+use weighbridge_core::observe::Failure;
+use weighbridge_core::request::RouteId;
+
+use crate::decide::{Ask, Ticket};
+use crate::forward;
+use crate::gateway::{Gateway, InFlight, ServeError};
+use crate::receive::{self, ReceiveError};
+use crate::record::Record;
+use crate::respond::{self, Problem};
+
+/// The status that is logged where the client left before it had an answer (nginx's convention).
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// The proxy as pingora sees it.
+pub(crate) struct Proxy(pub(crate) Arc<Gateway>);
+
+/// One request on its way.
+pub(crate) struct Passage {
+    record: Record,
+    ticket: Option<Ticket>,
+    verdict: Option<Verdict>,
+    answered: Option<Box<ResponseHeader>>,
+    _in_flight: InFlight,
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Passage;
+
+    fn new_ctx(&self) -> Passage {
+        Passage {
+            record: Record::new(),
+            ticket: None,
+            verdict: None,
+            answered: None,
+            _in_flight: InFlight::new(self.0.clone()),
+        }
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Passage) -> Result<bool> {
+        let gateway = &self.0;
+        if gateway.is_draining() {
+            session.set_keepalive(None);
+        }
+        ctx.record.route = gateway.route_of(session);
+        if gateway.answer_here(session, &mut ctx.record).await.map_err(left)? {
+            return Ok(true);
+        }
+        let Some(route) = ctx.record.route else { return Ok(true) };
+        if receive::buffers(gateway.route(route)) {
+            gateway.serve_held(session, &mut ctx.record, route).await.map_err(left)?;
+            return Ok(true);
+        }
+        self.start_stream(session, ctx, route).await
+    }
+
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        ctx: &mut Passage,
+    ) -> Result<Box<HttpPeer>> {
+        loop {
+            match ctx.verdict.take() {
+                Some(Verdict::Forward(placement)) => {
+                    ctx.record.placed(&placement);
+                    let address = self.0.hosts.address(placement.host);
+                    if let Some(address) = address {
+                        return Ok(Box::new(forward::peer(address, self.0.try_limits())));
+                    }
+                    ctx.verdict = ctx.ticket.as_mut().map(|t| t.fail(Failure::Connect));
+                }
+                Some(Verdict::Queue { .. }) => match &mut ctx.ticket {
+                    Some(ticket) => ctx.verdict = ticket.verdict().await,
+                    None => return Error::e_explain(ErrorType::InternalError, "no ticket"),
+                },
+                Some(Verdict::Shed(_) | Verdict::Lambda(_)) | None => {
+                    return Error::e_explain(ErrorType::HTTPStatus(503), "no host takes it");
+                }
+            }
+        }
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        _ctx: &mut Passage,
+    ) -> Result<()> {
+        forward::prepare_stream(request, session)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Passage,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        self.0.metrics.try_failed(Failure::Connect);
+        error.set_retry(ctx.try_again(Failure::Connect));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Passage,
+        _client_reused: bool,
+    ) -> Box<Error> {
+        if !matches!(error.esource(), ErrorSource::Upstream) {
+            error.set_retry(false);
+            return error;
+        }
+        self.0.metrics.try_failed(Failure::BeforeResponse);
+        let unseen = session.response_written().is_none_or(|r| r.status.is_informational());
+        let whole = !session.as_ref().retry_buffer_truncated();
+        let again = ctx.try_again(Failure::BeforeResponse);
+        error.set_retry(again && unseen && whole);
+        error
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        answer: &mut ResponseHeader,
+        ctx: &mut Passage,
+    ) -> Result<()> {
+        ctx.record.status = answer.status.as_u16();
+        ctx.answered = Some(Box::new(answer.clone()));
+        for name in crate::observe::REPORT_HEADERS {
+            answer.remove_header(&name);
+        }
+        ctx.record.add_timing(answer)?;
+        respond::allow_origin(answer)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Passage,
+    ) -> Result<Option<std::time::Duration>> {
+        ctx.record.bytes_out += body.as_ref().map_or(0, Bytes::len) as u64;
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Passage,
+    ) -> FailToProxy {
+        let unseen = session.response_written().is_none_or(|r| r.status.is_informational());
+        let error_code = match error.etype() {
+            ErrorType::HTTPStatus(code) => *code,
+            _ => match error.esource() {
+                ErrorSource::Upstream => StatusCode::BAD_GATEWAY.as_u16(),
+                ErrorSource::Downstream => CLIENT_CLOSED_REQUEST,
+                ErrorSource::Internal | ErrorSource::Unset => 500,
+            },
+        };
+        ctx.record.status = error_code;
+        if unseen && error_code != CLIENT_CLOSED_REQUEST {
+            let status = StatusCode::from_u16(error_code).unwrap_or(StatusCode::BAD_GATEWAY);
+            let problem = Problem::new(status, error.etype().as_str().to_string());
+            let problem = if error_code == 503 { problem.retry_after(1) } else { problem };
+            // The client may be gone by now; there is nobody else to tell.
+            let _told = respond::send_problem(session, &problem).await;
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, ctx: &Passage, _error: &Error) -> bool {
+        ctx.record.status == CLIENT_CLOSED_REQUEST
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Passage) {
+        if let (Some(ticket), Some(answered), None) =
+            (ctx.ticket.take(), ctx.answered.take(), error)
+        {
+            ctx.record.answered();
+            self.0.learn(ticket, &mut ctx.record, &answered, None);
+        }
+        self.0.log(session, &ctx.record);
+    }
+}
+
+impl Proxy {
+    /// Asks for a host for a request whose body is not read.
+    async fn start_stream(
+        &self,
+        session: &mut Session,
+        ctx: &mut Passage,
+        route: RouteId,
+    ) -> Result<bool> {
+        let gateway = &self.0;
+        if let Err(ReceiveError::Refused(problem)) =
+            receive::check_length(session, gateway.body_limits())
+        {
+            gateway.refuse(session, &mut ctx.record, &problem).await.map_err(left)?;
+            return Ok(true);
+        }
+        let policy = gateway.policy(route);
+        let features = receive::features(&policy.features, session, &[]);
+        let (ticket, verdict) =
+            gateway.decide.arrive(Ask { route, features, known: None, body_bytes: 0 });
+        if let Verdict::Shed(reason) = &verdict {
+            let problem = gateway.shed(reason);
+            gateway.refuse(session, &mut ctx.record, &problem).await.map_err(left)?;
+            return Ok(true);
+        }
+        ctx.ticket = Some(ticket);
+        ctx.verdict = Some(verdict);
+        Ok(false)
+    }
+}
+
+impl Passage {
+    /// Tells the balancer of a failure; whether it has another host.
+    fn try_again(&mut self, failure: Failure) -> bool {
+        self.verdict = self.ticket.as_mut().map(|ticket| ticket.fail(failure));
+        matches!(self.verdict, Some(Verdict::Forward(_) | Verdict::Queue { .. }))
+    }
+}
+
+/// How pingora is told that a request ended without an answer.
+fn left(error: ServeError) -> Box<Error> {
+    match error {
+        ServeError::ClientGone => {
+            let mut error = Error::explain(ErrorType::ConnectionClosed, "the client left");
+            error.as_down();
+            error
+        }
+        ServeError::BrokenOff(error) => error.into_up(),
+    }
+}

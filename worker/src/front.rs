@@ -1,0 +1,148 @@
+//! From a request's head to the one that answers it.
+
+use std::sync::Arc;
+
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONNECTION};
+use http::{HeaderValue, Method, Request, StatusCode, Version};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+
+use crate::load::Load;
+use crate::metrics::Metrics;
+use crate::operate;
+use crate::operations::{Limits, Operation};
+use crate::queue::RunQueue;
+use crate::receive::{self, BodyBounds};
+use crate::respond::{self, Answer, Problem};
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) limits: Limits,
+    pub(crate) bodies: BodyBounds,
+    pub(crate) queue: RunQueue,
+    pub(crate) load: Load,
+    pub(crate) metrics: Metrics,
+    pub(crate) drain: Drain,
+}
+
+/// Whether new work is taken, and how many operations are not answered yet.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    state: watch::Sender<DrainState>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct DrainState {
+    draining: bool,
+    in_flight: usize,
+}
+
+/// An operation that is not answered yet.
+#[derive(Debug)]
+pub(crate) struct InFlight<'a> {
+    drain: &'a Drain,
+}
+
+impl Front {
+    /// Answers any request.
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+        let version = request.version();
+        let mut answer = self.route(request).await;
+        let headers = answer.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        if self.drain.is_draining() && version < Version::HTTP_2 {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+
+    /// The method does not matter, but for `OPTIONS`.
+    async fn route(&self, request: Request<Incoming>) -> Answer {
+        if request.method() != Method::OPTIONS
+            && let Some(operation) = Operation::from_path(request.uri().path())
+        {
+            return operate::operate(self, operation, request).await;
+        }
+        let answer = self.answer_at_once(request.method(), request.uri().path());
+        receive::discard(request);
+        answer
+    }
+
+    fn answer_at_once(&self, method: &Method, path: &str) -> Answer {
+        if method == Method::OPTIONS {
+            return respond::preflight();
+        }
+        match path {
+            "/" | "/test" | "/healthz" => respond::empty(StatusCode::OK),
+            "/readyz" if self.drain.is_draining() => {
+                problem(StatusCode::SERVICE_UNAVAILABLE, "this worker drains")
+            }
+            "/readyz" => respond::empty(StatusCode::OK),
+            "/load" => self.answer_load(),
+            "/metrics" => self.answer_metrics(),
+            unknown => {
+                problem(StatusCode::NOT_FOUND, format!("no operation is served at `{unknown}`"))
+            }
+        }
+    }
+
+    fn answer_load(&self) -> Answer {
+        let report = self.load.report(self.queue.occupancy(), None);
+        respond::content("application/json", report.to_json())
+    }
+
+    fn answer_metrics(&self) -> Answer {
+        let occupancy = self.queue.occupancy();
+        let report = self.load.report(occupancy, None);
+        let utilization = (report.cpu_utilization, report.mem_utilization);
+        match self.metrics.render(occupancy, utilization, self.drain.is_draining()) {
+            Ok(text) => respond::content("text/plain; version=0.0.4; charset=utf-8", text),
+            Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
+    }
+}
+
+fn problem(status: StatusCode, detail: impl Into<String>) -> Answer {
+    respond::problem(&Problem { status, detail: detail.into(), field: None })
+}
+
+// === impl Drain ===
+
+impl Drain {
+    /// Takes work.
+    pub(crate) fn new() -> Drain {
+        Drain { state: watch::Sender::new(DrainState::default()) }
+    }
+
+    /// Takes no new work from here on.
+    pub(crate) fn begin(&self) {
+        self.state.send_modify(|state| state.draining = true);
+    }
+
+    /// Whether [`Drain::begin`] was called.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state.borrow().draining
+    }
+
+    /// Counts an operation as in flight; `None` where no new work is taken.
+    pub(crate) fn enter(&self) -> Option<InFlight<'_>> {
+        let entered = self.state.send_if_modified(|state| {
+            state.in_flight += usize::from(!state.draining);
+            !state.draining
+        });
+        entered.then_some(InFlight { drain: self })
+    }
+
+    /// Waits until no operation is in flight.
+    pub(crate) async fn drained(&self) {
+        // Fails only without a sender, and `self` is one.
+        let _ = self.state.subscribe().wait_for(|state| state.in_flight == 0).await;
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.drain.state.send_modify(|state| state.in_flight -= 1);
+    }
+}

@@ -1,0 +1,109 @@
+//! What this worker says of itself: ORCA load reports.
+
+mod process;
+mod window;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use weighbridge_instrument::{LoadReport, RequestCost, build_id};
+
+use crate::queue::Occupancy;
+use window::{Totals, Window};
+
+/// How often [`Load::tick`] is to be called.
+pub(crate) const TICK: Duration = Duration::from_millis(200);
+/// A number of this many bits survives as a JSON number.
+const BUILD_BITS: u32 = 48;
+
+/// Measures the process since it was created.
+#[derive(Debug)]
+pub(crate) struct Load {
+    cores: f64,
+    memory_bytes: Option<u64>,
+    resident_bytes: AtomicU64,
+    answered: AtomicU64,
+    failed: AtomicU64,
+    window: Mutex<Window>,
+}
+
+impl Load {
+    /// A process that may use `cores`.
+    pub(crate) fn new(cores: usize) -> Load {
+        let first = Totals { at: Instant::now(), cpu: process::cpu_time(), answered: 0, failed: 0 };
+        Load {
+            cores: cores as f64,
+            memory_bytes: process::memory_bytes(),
+            resident_bytes: AtomicU64::new(process::resident_bytes().unwrap_or(0)),
+            answered: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            window: Mutex::new(Window::new(first)),
+        }
+    }
+
+    /// Counts an answered operation. Only what is our fault has failed.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        if status.is_server_error() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Moves the window on.
+    pub(crate) fn tick(&self) {
+        let resident = process::resident_bytes().unwrap_or(0);
+        self.resident_bytes.store(resident, Ordering::Relaxed);
+        let totals = self.totals();
+        self.window.lock().unwrap_or_else(PoisonError::into_inner).push(totals);
+    }
+
+    /// The report of now; `cost` is that of the request whose response carries it.
+    pub(crate) fn report(&self, occupancy: Occupancy, cost: Option<&RequestCost>) -> LoadReport {
+        let totals = self.totals();
+        let rates = self.window.lock().unwrap_or_else(PoisonError::into_inner).rates(&totals);
+        let build = build_id() & ((1 << BUILD_BITS) - 1);
+        LoadReport {
+            cpu_utilization: rates.cpu / self.cores,
+            mem_utilization: self.memory_utilization(),
+            application_utilization: occupancy.utilization(),
+            rps_fractional: rates.answered,
+            eps: rates.failed,
+            request_cost: cost.map(named_costs).unwrap_or_default(),
+            named_metrics: BTreeMap::from([
+                ("in_flight".to_owned(), occupancy.in_flight() as f64),
+                ("build".to_owned(), build as f64),
+            ]),
+            ..LoadReport::default()
+        }
+    }
+
+    /// Resident memory over what the process may use; 0 where the system does not say.
+    fn memory_utilization(&self) -> f64 {
+        let resident = self.resident_bytes.load(Ordering::Relaxed) as f64;
+        self.memory_bytes.map_or(0.0, |bytes| (resident / bytes.max(1) as f64).min(1.0))
+    }
+
+    fn totals(&self) -> Totals {
+        Totals {
+            at: Instant::now(),
+            cpu: process::cpu_time(),
+            answered: self.answered.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What was measured of `cost`, by name.
+fn named_costs(cost: &RequestCost) -> BTreeMap<String, f64> {
+    let named = [
+        ("instructions", cost.instructions.map(|count| count as f64)),
+        ("basic_blocks", cost.basic_blocks.map(|count| count as f64)),
+        ("methods", cost.methods.map(|count| count as f64)),
+        ("cpu_seconds", cost.cpu_seconds),
+        ("bytes_allocated", cost.bytes_allocated.map(|count| count as f64)),
+    ];
+    named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}

@@ -1,0 +1,222 @@
+//! One operation: body, run queue, response with what it cost.
+
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+use weighbridge_instrument::RequestCost;
+
+use crate::front::Front;
+use crate::metrics::Metrics;
+use crate::operations::{self, Limits, Operation, OperationError, OperationRequest, Reply};
+use crate::queue::{Panicked, QueueFull, Ran};
+use crate::receive::{self, ReceiveError, Received};
+use crate::respond::{self, Answer, Problem};
+
+/// Carries the load report; its value begins with the format.
+const LOAD_REPORT: HeaderName = HeaderName::from_static("endpoint-load-metrics");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// What ran, or why nothing did.
+type Outcome = Result<Ran<Result<Reply, OperationError>>, Refusal>;
+
+/// What a request's thread sees of it: nothing of the connection.
+#[derive(Debug)]
+struct Spec {
+    operation: Operation,
+    query: String,
+    content_type: Option<String>,
+    accept: Option<String>,
+    body: Received,
+}
+
+/// Why an operation did not run.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("this worker drains: it takes no new work")]
+    Draining,
+    #[error(transparent)]
+    Full(#[from] QueueFull),
+    #[error(transparent)]
+    NotReceived(#[from] ReceiveError),
+    #[error("the run queue has ended")]
+    Ended,
+}
+
+/// Counts a client that hangs up: the connection drops the future that would have answered it.
+#[derive(Debug)]
+struct HangUp<'a> {
+    metrics: &'a Metrics,
+    operation: Operation,
+    is_answered: bool,
+}
+
+/// Answers a request for `operation`.
+pub(crate) async fn operate(
+    front: &Front,
+    operation: Operation,
+    request: Request<Incoming>,
+) -> Answer {
+    let in_flight = front.drain.enter();
+    let mut hang_up = HangUp { metrics: &front.metrics, operation, is_answered: false };
+    let outcome = match receive_spec(front, operation, request, in_flight.is_some()).await {
+        Ok(spec) => run(front, spec).await,
+        Err(refusal) => Err(refusal),
+    };
+    hang_up.is_answered = true;
+
+    let (result, measured) = match outcome {
+        Ok(ran) => {
+            let timing = server_timing(ran.waiting, ran.service);
+            (reply_of(front, operation, ran.result), Some((ran.cost, timing)))
+        }
+        Err(refusal) => (Err(refusal.to_problem()), None),
+    };
+    let mut answer = match result {
+        Ok(reply) => respond::content(&reply.content_type, reply.body),
+        Err(problem) => respond::problem(&problem),
+    };
+    front.metrics.answered(operation, answer.status());
+    front.load.answered(answer.status());
+    attach(front, &mut answer, measured);
+    answer
+}
+
+/// Attaches the load report, and the times of what ran.
+fn attach(front: &Front, answer: &mut Answer, measured: Option<(RequestCost, String)>) {
+    let cost = measured.as_ref().map(|(cost, _)| cost);
+    let report = front.load.report(front.queue.occupancy(), cost);
+    let timing = measured.map(|(_, timing)| timing);
+    let headers = [(LOAD_REPORT, Some(report.encode_json())), (SERVER_TIMING, timing)];
+    for (name, value) in headers {
+        if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+}
+
+/// Reads all that the operation needs, unless it is refused before.
+async fn receive_spec(
+    front: &Front,
+    operation: Operation,
+    mut request: Request<Incoming>,
+    takes_work: bool,
+) -> Result<Spec, Refusal> {
+    let received =
+        if takes_work { receive_body(front, &mut request).await } else { Err(Refusal::Draining) };
+    match received {
+        Ok(body) => Ok(Spec {
+            operation,
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            content_type: text_of(&request, CONTENT_TYPE),
+            accept: text_of(&request, ACCEPT),
+            body,
+        }),
+        Err(refusal) => {
+            receive::discard(request);
+            Err(refusal)
+        }
+    }
+}
+
+/// A full queue refuses before the body is read.
+async fn receive_body(front: &Front, request: &mut Request<Incoming>) -> Result<Received, Refusal> {
+    front.queue.check_room()?;
+    let body = receive::receive(request, &front.bodies).await?;
+    front.metrics.received(body.bytes.len());
+    Ok(body)
+}
+
+fn text_of(request: &Request<Incoming>, name: HeaderName) -> Option<String> {
+    Some(request.headers().get(name)?.to_str().ok()?.to_owned())
+}
+
+/// Queues the operation and waits for it. Dropped meanwhile, it is abandoned.
+async fn run(front: &Front, spec: Spec) -> Outcome {
+    let (limits, metrics) = (front.limits.clone(), front.metrics.clone());
+    let operation = spec.operation;
+    let (answer, answered) = oneshot::channel();
+    let place = front.queue.submit(
+        move || spec.run(&limits),
+        move |ran: Ran<Result<Reply, OperationError>>| {
+            metrics.ran(operation, &ran.cost, ran.waiting, ran.service);
+            // Nobody listens where the client has hung up.
+            let _ = answer.send(ran);
+        },
+    )?;
+    let ran = answered.await.map_err(|_| Refusal::Ended);
+    drop(place);
+    ran
+}
+
+/// What the client gets of `result`. A panic is told to the log, not to the client.
+fn reply_of(
+    front: &Front,
+    operation: Operation,
+    result: Result<Result<Reply, OperationError>, Panicked>,
+) -> Result<Reply, Problem> {
+    match result {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(error)) => Err(problem_of(&error)),
+        Err(panicked) => {
+            front.metrics.panicked();
+            tracing::error!(?operation, %panicked, "answered 500");
+            let detail = "the operation failed by a mistake of ours".to_owned();
+            Err(Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, field: None })
+        }
+    }
+}
+
+fn problem_of(error: &OperationError) -> Problem {
+    Problem {
+        status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        detail: error.to_string(),
+        field: error.field().map(str::to_owned),
+    }
+}
+
+/// `queue;dur=0.125, run;dur=12.500`, in milliseconds.
+fn server_timing(waiting: Duration, service: Duration) -> String {
+    let [queue, run] = [waiting, service].map(|span| span.as_secs_f64() * 1e3);
+    format!("queue;dur={queue:.3}, run;dur={run:.3}")
+}
+
+// === impl Spec ===
+
+impl Spec {
+    fn run(self, limits: &Limits) -> Result<Reply, OperationError> {
+        let request = OperationRequest {
+            query: &self.query,
+            content_type: self.content_type.as_deref(),
+            accept: self.accept.as_deref(),
+            body: &self.body.bytes,
+        };
+        operations::run(self.operation, &request, limits)
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn to_problem(&self) -> Problem {
+        let (status, field) = match self {
+            Refusal::Draining | Refusal::Full(_) | Refusal::Ended => {
+                (StatusCode::SERVICE_UNAVAILABLE, None)
+            }
+            Refusal::NotReceived(error) => (error.status(), Some("body".to_owned())),
+        };
+        Problem { status, detail: self.to_string(), field }
+    }
+}
+
+// === impl HangUp ===
+
+impl Drop for HangUp<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.metrics.abandoned(self.operation);
+        }
+    }
+}

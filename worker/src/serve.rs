@@ -1,0 +1,239 @@
+//! The life of a worker: bind, serve, drain.
+
+mod connect;
+mod stop;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use weighbridge_instrument::{build_id, counting, prepare_allocator};
+
+use crate::front::{Drain, Front};
+use crate::load::{self, Load};
+use crate::metrics::Metrics;
+use crate::operations::Limits;
+use crate::queue::{self, RunQueue};
+use crate::receive::{BodyBounds, Budget};
+use connect::Connections;
+
+/// What a worker is told.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Where to listen; port 0 for any free port.
+    pub listen: SocketAddr,
+    /// Requests that run at once; at least 1.
+    pub cores: usize,
+    /// What a request may ask for.
+    pub limits: Limits,
+    /// The most requests that wait for a slot; further ones get a 503.
+    pub queue_max: usize,
+    /// The order in which they get one: `fcfs`.
+    pub discipline: String,
+    /// What connections may take.
+    pub front: FrontLimits,
+    /// Whether to end when standard input does: a worker whose parent holds the other end of that
+    /// pipe does not outlive it.
+    pub exit_with_stdin: bool,
+}
+
+/// What connections may take.
+#[derive(Debug, Clone)]
+pub struct FrontLimits {
+    /// The most connections; further ones wait to be accepted.
+    pub connections: usize,
+    /// The most bytes of a request's head.
+    pub header_bytes: u32,
+    /// From a connection's start, or its last response, to the end of a request's head.
+    pub header_read: Duration,
+    /// From the head to the end of the body.
+    pub body_read: Duration,
+    /// The most bytes that the bodies of all requests have together.
+    pub bodies_bytes: u64,
+    /// How long a response may take to be sent once the worker has drained.
+    pub last_response: Duration,
+}
+
+/// A worker that listens.
+#[derive(Debug)]
+pub struct Worker {
+    listener: TcpListener,
+    address: SocketAddr,
+    front: Arc<Front>,
+    connections: Connections,
+    last_response: Duration,
+}
+
+/// Why a worker cannot start, or did not end by a drain.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The configuration's fault.
+    #[error("a worker needs at least one core")]
+    NoCores,
+    /// The configuration's fault.
+    #[error("no discipline is called `{0}`: expected `{names}`", names = queue::order_names())]
+    UnknownDiscipline(String),
+    /// The address is taken, or is not ours.
+    #[error("cannot listen on `{0}`")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The system refuses a thread.
+    #[error("cannot start the threads of `{0}` slots")]
+    Threads(usize, #[source] io::Error),
+    /// The system refuses signals.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+    /// A mistake of ours.
+    #[error("cannot register the metrics")]
+    Metrics(#[from] prometheus::Error),
+    /// The process that started this one is gone.
+    #[error("standard input has ended, so the parent is gone")]
+    ParentGone,
+    /// A second signal came before the drain's end.
+    #[error("told to stop again while requests were still in flight")]
+    Impatient,
+}
+
+/// Runs a worker until it has drained after a SIGTERM or SIGINT. Prints one line on standard output
+/// once it listens: `listening on 127.0.0.1:43211`.
+pub async fn serve(config: WorkerConfig) -> Result<(), WorkerError> {
+    let mut signals = stop::Signals::new().map_err(WorkerError::Signals)?;
+    let exit_with_stdin = config.exit_with_stdin;
+    let worker = Worker::bind(config).await?;
+    announce(worker.address);
+
+    let (told, stop) = tokio::sync::oneshot::channel();
+    let run = worker.run(async move {
+        // Fails only without a sender, and then there is nothing to wait for.
+        let _ = stop.await;
+    });
+    let impatient = async move {
+        signals.next().await;
+        tracing::info!("told to stop: drains");
+        // Fails only where the worker has ended already.
+        let _ = told.send(());
+        signals.next().await;
+    };
+    tokio::select! {
+        () = run => Ok(()),
+        () = impatient => Err(WorkerError::Impatient),
+        () = stop::stdin_end(), if exit_with_stdin => Err(WorkerError::ParentGone),
+    }
+}
+
+// === impl WorkerConfig ===
+
+impl WorkerConfig {
+    /// A worker at `listen` with one slot for each core of the machine, and default limits.
+    pub fn new(listen: SocketAddr) -> WorkerConfig {
+        WorkerConfig {
+            listen,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            limits: Limits::default(),
+            queue_max: 1024,
+            discipline: "fcfs".to_owned(),
+            front: FrontLimits::default(),
+            exit_with_stdin: false,
+        }
+    }
+}
+
+impl Default for FrontLimits {
+    fn default() -> FrontLimits {
+        FrontLimits {
+            connections: 4096,
+            header_bytes: 64 << 10,
+            header_read: Duration::from_secs(60),
+            body_read: Duration::from_secs(120),
+            bodies_bytes: 1 << 30,
+            last_response: Duration::from_secs(10),
+        }
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// Listens; connections are accepted once it runs.
+    pub async fn bind(config: WorkerConfig) -> Result<Worker, WorkerError> {
+        if config.cores == 0 {
+            return Err(WorkerError::NoCores);
+        }
+        let Some(order) = queue::order(&config.discipline) else {
+            return Err(WorkerError::UnknownDiscipline(config.discipline));
+        };
+        prepare();
+        let listen_error = |error| WorkerError::Listen(config.listen, error);
+        let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let queue = RunQueue::start(config.cores, config.queue_max, order)
+            .map_err(|error| WorkerError::Threads(config.cores, error))?;
+        let front = Front {
+            bodies: BodyBounds {
+                body_bytes: config.limits.body_bytes as u64,
+                body_read: config.front.body_read,
+                budget: Budget::new(config.front.bodies_bytes),
+            },
+            limits: config.limits,
+            queue,
+            load: Load::new(config.cores),
+            metrics: Metrics::new(config.cores)?,
+            drain: Drain::new(),
+        };
+        let (connections, last_response) =
+            (Connections::new(&config.front), config.front.last_response);
+        Ok(Worker { listener, address, front: Arc::new(front), connections, last_response })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`, then drains: new work is refused, on connections old and new, until all
+    /// that was taken is answered.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Worker { listener, front, connections, last_response, .. } = self;
+        let drained = async {
+            stop.await;
+            front.drain.begin();
+            front.drain.drained().await;
+        };
+        tokio::select! {
+            () = drained => {}
+            () = connections.accept(&listener, &front) => {}
+            () = tick(&front.load) => {}
+        }
+        drop(listener);
+        if !connections.finish(last_response).await {
+            tracing::warn!(
+                ?last_response,
+                "drained; cuts connections that do not take their answer"
+            );
+        }
+        tracing::info!("drained");
+    }
+}
+
+fn prepare() {
+    prepare_allocator();
+    tracing::info!(counting = ?counting(), build = format!("{:016x}", build_id()), "measures requests");
+}
+
+fn announce(address: SocketAddr) {
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
+    if let Err(error) = written {
+        tracing::warn!(%error, "nobody reads standard output");
+    }
+    tracing::info!(%address, "listens");
+}
+
+async fn tick(load: &Load) {
+    let mut ticks = tokio::time::interval(load::TICK);
+    loop {
+        ticks.tick().await;
+        load.tick();
+    }
+}
