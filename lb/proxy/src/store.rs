@@ -14,7 +14,7 @@ use rusqlite::ErrorCode;
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::{Observation, RequestCost};
 use weighbridge_core::request::RouteId;
-use weighbridge_core::units::Work;
+use weighbridge_core::units::{Speed, Work};
 
 pub use recorder::Recorder;
 pub use sqlite::SqliteStore;
@@ -65,6 +65,8 @@ pub struct StoredObservation {
     pub cost: RequestCost,
     /// The same as work.
     pub work: Work,
+    /// Speed of the core that ran it, as it was believed then.
+    pub speed: Speed,
     /// The build that counted.
     pub build: u64,
 }
@@ -131,6 +133,7 @@ impl StoredObservation {
             estimated: self.estimated,
             cost: self.cost,
             work: self.work,
+            speed: self.speed,
             build: self.build,
         })
     }

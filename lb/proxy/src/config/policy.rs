@@ -6,13 +6,9 @@ use weighbridge_core::policy::{
     HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
     ScalePolicy, ScaleRule, SchedulePolicy,
 };
+use weighbridge_core::schedule::{filters, weighers};
 
 use super::reader::{self, Section};
-
-/// Filters that a configuration may name.
-const FILTERS: [&str; 5] = ["active", "not_tried", "in_flight", "memory", "ejected"];
-/// Weighers that a configuration may name.
-const WEIGHERS: [&str; 5] = ["added_delay", "warm_up", "failures", "round_trip", "price"];
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,11 +30,14 @@ pub(super) fn read(root: &mut Section<'_>, routes: Vec<RoutePolicy>, hosts_auto:
 fn schedule(mut section: Section<'_>) -> SchedulePolicy {
     let mut table = section.table("weighers");
     let weigh = |name: &'static str| (name.to_owned(), table.number(name, 0.0..=1000.0));
-    let weighers = WEIGHERS.into_iter().map(weigh).filter(|(_, multiplier)| 0.0 < *multiplier);
+    let weighers = weighers::ALL
+        .iter()
+        .map(|weigher| weigh(weigher.name()))
+        .filter(|(_, multiplier)| 0.0 < *multiplier);
     let weighers = weighers.collect();
     table.finish();
     let policy = SchedulePolicy {
-        filters: filters(&mut section),
+        filters: filter_names(&mut section),
         weighers,
         host_subset_size: section.whole("host_subset_size", 1..=1000),
         shuffle_best_same_weighed_hosts: section.flag("shuffle_best_same_weighed_hosts"),
@@ -48,24 +47,25 @@ fn schedule(mut section: Section<'_>) -> SchedulePolicy {
     policy
 }
 
-fn filters(section: &mut Section<'_>) -> Vec<String> {
-    let filters = section.texts("filters", "a list of names of filters");
-    for (i, name) in filters.iter().enumerate() {
-        let known = FILTERS.contains(&name.as_str());
+fn filter_names(section: &mut Section<'_>) -> Vec<String> {
+    let all: Vec<&str> = filters::ALL.iter().map(|filter| filter.name()).collect();
+    let names = section.texts("filters", "a list of names of filters");
+    for (i, name) in names.iter().enumerate() {
+        let known = all.contains(&name.as_str());
         section.check(known, &["filters"], || {
-            let hint = reader::nearest(name, &FILTERS);
+            let hint = reader::nearest(name, &all);
             let hint = hint.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-            format!("schedule.filters names `{name}`: expected {}{hint}", FILTERS.join(", "))
+            format!("schedule.filters names `{name}`: expected {}{hint}", all.join(", "))
         });
-        section.check(!filters[..i].contains(name), &["filters"], || {
+        section.check(!names[..i].contains(name), &["filters"], || {
             format!("schedule.filters names `{name}` twice")
         });
     }
-    section.check(filters.iter().any(|name| name == "active"), &["filters"], || {
+    section.check(names.iter().any(|name| name == "active"), &["filters"], || {
         "schedule.filters lacks `active`: expected it, or requests go to hosts that are gone"
             .to_owned()
     });
-    filters
+    names
 }
 
 fn queue(mut section: Section<'_>) -> QueuePolicy {

@@ -296,21 +296,31 @@ impl<'r> Section<'r> {
         self.reader.section(self.layers.clone())
     }
 
-    /// Tells of a conflict between `keys`, at the first of them that the operator wrote, unless
+    /// Tells of a conflict between `keys`, where the operator wrote the first of them, unless it is
     /// `good` or one of the values of this table is wrong by itself.
     pub(super) fn check(&self, good: bool, keys: &[&str], conflict: impl FnOnce() -> String) {
         if good || self.wrong.get() {
             return;
         }
-        let Some(layer) = self.layers.first() else { return };
-        let written = keys.iter().find(|key| layer.table.contains_key(**key));
-        let key = written.or(keys.first()).copied().unwrap_or_default();
+        let Some((layer, key)) = self.writer(keys) else { return };
         self.reader.tell(layer.key_line(key), Mistake::Conflict(conflict()));
     }
 
-    /// The full name of `key`, for messages.
+    /// The full name of `key`, as the operator wrote it.
     pub(super) fn name(&self, key: &str) -> String {
-        self.layers.first().map_or_else(|| key.to_owned(), |layer| layer.name(key))
+        self.writer(&[key]).map_or_else(|| key.to_owned(), |(layer, _)| layer.name(key))
+    }
+
+    /// Where the operator wrote the first of `keys`; this table where that is nowhere.
+    fn writer<'k>(&self, keys: &[&'k str]) -> Option<(&Layer<'r>, &'k str)> {
+        let mut own = self
+            .layers
+            .iter()
+            .filter(|layer| std::ptr::eq(layer.document, &raw const self.reader.file));
+        let written =
+            |layer: &'_ Layer<'r>| keys.iter().copied().find(|key| layer.table.contains_key(*key));
+        let found = own.find_map(|layer| written(layer).map(|key| (layer, key)));
+        found.or_else(|| self.layers.first().zip(keys.first().copied()))
     }
 
     /// Ends the reading of a table: what nobody asked for is a mistake.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use weighbridge_core::features::FeatureSet;
+use weighbridge_core::features::{BodyNeed, FeatureSet};
 use weighbridge_core::policy::RoutePolicy;
 use weighbridge_core::units::Work;
 
@@ -49,6 +49,11 @@ fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, RoutePoli
         patience: section.duration("patience", Duration::ZERO..=Duration::from_hours(1)),
         idempotent: section.flag("idempotent"),
     };
+    let blind = policy.features.body_need() == BodyNeed::Nothing;
+    section.check(body == BodyMode::Buffer || blind, &["body", "features"], || {
+        let name = section.name("body");
+        format!("{name} is \"stream\", but a feature looks into the body: expected \"buffer\"")
+    });
     let ordered = policy.work_min <= policy.prior && policy.prior <= policy.work_max;
     section.check(ordered, &["prior", "work_min", "work_max"], || {
         format!("{}: expected work_min <= prior <= work_max", section.name("prior"))
@@ -59,8 +64,17 @@ fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, RoutePoli
 fn features(section: &mut Section<'_>) -> FeatureSet {
     let expected = "a list of features, such as [\"query.width * query.height\"]";
     let expressions = section.texts("features", expected);
-    let _ = expressions;
-    FeatureSet
+    match FeatureSet::parse(&expressions) {
+        Ok(features) => features,
+        Err(errors) => {
+            for error in errors {
+                section.check(false, &["features"], || {
+                    format!("{}: {error}", section.name("features"))
+                });
+            }
+            FeatureSet::default()
+        }
+    }
 }
 
 /// CPU time of the reference core, written as a duration.

@@ -6,17 +6,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, Row, named_params, params};
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::RequestCost;
-use weighbridge_core::units::Work;
+use weighbridge_core::units::{Speed, Work};
 
 use super::super::{StoreError, StoredModel, StoredObservation};
 
 const APPEND: &str = "
 INSERT INTO observations (
     route, at_us, host, status, waiting_us, response_us, features, estimate_mean, estimate_p90,
-    work, instructions, basic_blocks, methods, cpu_seconds, bytes_allocated, build
+    work, speed, instructions, basic_blocks, methods, cpu_seconds, bytes_allocated, build
 ) VALUES (
     :route, :at_us, :host, :status, :waiting_us, :response_us, :features, :estimate_mean,
-    :estimate_p90, :work, :instructions, :basic_blocks, :methods, :cpu_seconds, :bytes_allocated,
+    :estimate_p90, :work, :speed, :instructions, :basic_blocks, :methods, :cpu_seconds, :bytes_allocated,
     :build
 )";
 
@@ -59,6 +59,7 @@ pub(super) fn append(
             ":estimate_mean": estimated(|estimate| estimate.0),
             ":estimate_p90": estimated(|estimate| estimate.1),
             ":work": row.work.as_cpu_secs(),
+            ":speed": row.speed.as_reference_cores(),
             ":instructions": row.cost.instructions,
             ":basic_blocks": row.cost.basic_blocks,
             ":methods": row.cost.methods,
@@ -126,11 +127,12 @@ pub(super) fn expire(
     Ok(connection.execute(EXPIRE, params![since_epoch(older_than), limit])? as u64)
 }
 
-/// `None` where the features cannot be read.
+/// `None` where the features or the speed cannot be read.
 fn observation(row: &Row<'_>) -> rusqlite::Result<Option<StoredObservation>> {
     let features: String = row.get("features")?;
     let Ok(named) = serde_json::from_str::<Vec<(String, f64)>>(&features) else { return Ok(None) };
     let (names, values): (Vec<String>, Vec<f64>) = named.into_iter().unzip();
+    let Some(speed) = Speed::from_reference_cores(row.get("speed")?) else { return Ok(None) };
     let work = |column: &str| row.get(column).map(Work::saturating);
     let estimated =
         |column: &str| row.get(column).map(|work: Option<f64>| work.map(Work::saturating));
@@ -152,6 +154,7 @@ fn observation(row: &Row<'_>) -> rusqlite::Result<Option<StoredObservation>> {
             bytes_allocated: row.get("bytes_allocated")?,
         },
         work: work("work")?,
+        speed,
         build: row.get::<_, i64>("build")?.cast_unsigned(),
     }))
 }

@@ -12,6 +12,7 @@ CREATE TABLE observations (
     estimate_mean REAL,
     estimate_p90 REAL,
     work REAL NOT NULL,
+    speed REAL NOT NULL,
     instructions REAL,
     basic_blocks REAL,
     methods REAL,
