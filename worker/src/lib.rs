@@ -1,1 +1,3 @@
-//! Weighbridge.
+//! The operations, their run queue and their HTTP front.
+
+pub mod operations;
