@@ -164,6 +164,11 @@ pub(crate) fn counts_offset() -> i64 {
     COUNTS.with(|counts| ptr::from_ref(counts) as i64) - thread_pointer as i64
 }
 
+/// Makes this thread's histograms, so that [`begin`] need not.
+pub(crate) fn prepare() {
+    owned();
+}
+
 /// From here on this thread counts for a request.
 pub(crate) fn begin() {
     COUNTS.set(owned().active.as_ptr());

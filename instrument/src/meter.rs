@@ -105,7 +105,7 @@ fn cpu_secs() -> Option<f64> {
     #[expect(unsafe_code, reason = "the thread's CPU clock has no safe binding")]
     // SAFETY: `time` is a valid place for the result, and nobody else uses it.
     let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    (failed == 0).then(|| time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
+    (failed == 0).then_some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
 }
 
 // === impl Meter ===
@@ -115,7 +115,12 @@ impl Meter {
     #[inline(never)]
     #[must_use = "a meter that is dropped measures nothing"]
     pub fn start() -> Meter {
-        let counts = counting() != Counting::Off && !METERED.get();
+        let counts = counting() != Counting::Off && !METERED.replace(true);
+        if counts {
+            // What a thread does once is not the request's.
+            weights::weights();
+            histogram::prepare();
+        }
         let meter = Meter {
             counts,
             bytes_before: allocator::bytes_allocated(),
@@ -123,8 +128,6 @@ impl Meter {
             _stays_on_its_thread: PhantomData,
         };
         if counts {
-            METERED.set(true);
-            weights::weights();
             histogram::begin();
         }
         meter
@@ -133,16 +136,17 @@ impl Meter {
     /// What was executed since [`Meter::start`].
     #[inline(never)]
     pub fn stop(mut self) -> RequestCost {
+        let (bytes_after, cpu_secs_after) = (allocator::bytes_allocated(), cpu_secs());
         let counts = self.end();
         let since = |before: Option<f64>, after: Option<f64>| Some((after? - before?).max(0.0));
         RequestCost {
             instructions: counts.map(|counts| counts.instructions),
             basic_blocks: counts.map(|counts| counts.basic_blocks),
             methods: counts.map(|counts| counts.methods),
-            bytes_allocated: allocator::bytes_allocated()
+            cpu_seconds: since(self.cpu_secs_before, cpu_secs_after),
+            bytes_allocated: bytes_after
                 .zip(self.bytes_before)
                 .map(|(after, before)| after.wrapping_sub(before)),
-            cpu_seconds: since(self.cpu_secs_before, cpu_secs()),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What one entry into a counted block is worth.
 
 #[cfg(target_arch = "x86_64")]
+mod flow;
+#[cfg(target_arch = "x86_64")]
 mod machine_code;
 
 use std::sync::OnceLock;

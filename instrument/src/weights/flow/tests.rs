@@ -1,0 +1,50 @@
+use super::*;
+
+/// Weighs a function written as one line per block, `instructions counter successors`, where the
+/// counter is `-` for a block that is not counted. The first block is the entry; a block without
+/// successors leaves the function.
+fn check(function: &str, expected: &[f64]) {
+    let blocks = function.trim().lines().enumerate().map(|(nth, line)| {
+        let mut words = line.split_whitespace();
+        let instructions = words.next().unwrap().parse().unwrap();
+        let counter = words.next().unwrap().parse().ok();
+        let successors: Vec<usize> = words.map(|word| word.parse().unwrap()).collect();
+        let is_left = successors.is_empty();
+        FlowBlock { instructions, counter, successors, is_entered: nth == 0, is_left }
+    });
+    let mut worths = vec![0.0; expected.len()];
+    weigh(&Function { blocks: blocks.collect() }, &mut worths);
+    assert_eq!(worths, expected, "{function}");
+}
+
+#[test]
+fn a_block_that_follows_is_worth_as_much_as_is_counted_before_it() {
+    check("3 0 1\n4 - 2\n5 -", &[12.0]);
+}
+
+#[test]
+fn an_uncounted_arm_is_what_the_counted_one_leaves_over() {
+    // Entered c0 times, of which c1 by the arm of 10: 2*c0 + 10*c1 + 100*(c0-c1) + 1*c0.
+    check("2 0 1 2\n10 1 3\n100 - 3\n1 -", &[103.0, -90.0]);
+}
+
+#[test]
+fn a_loop_whose_back_branch_is_counted_is_told_from_it() {
+    // The head is entered once from the entry and once per turn.
+    check("1 0 1\n7 - 2 3\n0 1 1\n2 -", &[10.0, 7.0]);
+}
+
+#[test]
+fn what_cannot_be_told_parts_evenly() {
+    check("1 0 1 2\n10 - 3\n20 - 3\n1 -", &[17.0]);
+}
+
+#[test]
+fn what_nothing_leads_to_is_worth_nothing() {
+    check("1 0\n50 - 2\n50 -", &[1.0]);
+}
+
+#[test]
+fn every_counted_block_keeps_its_own_worth_where_all_are_counted() {
+    check("1 0 1 2\n2 1 3\n3 2 3\n4 3 0\n5 4", &[1.0, 2.0, 3.0, 4.0, 5.0]);
+}

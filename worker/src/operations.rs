@@ -1,0 +1,189 @@
+//! The operations: blur, local histogram equalisation, ray tracing.
+//!
+//! Each is a pure function of its request: [`run`] reads no clock, file or socket, runs on the
+//! thread that calls it, and checks every limit before it pays the cost. The image formats are
+//! decoded and encoded by the `image` crate; everything else is ours.
+
+use thiserror::Error;
+use weighbridge_instrument::Abandoned;
+
+pub mod limits;
+pub mod codec;
+pub mod blur;
+pub mod enhance;
+pub mod raytrace;
+mod form;
+
+pub use limits::Limits;
+
+/// What a path asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Blurs an image.
+    Blur,
+    /// Equalises the histogram of an image, locally.
+    Enhance,
+    /// Renders a scene.
+    RayTrace,
+}
+
+/// One request, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct OperationRequest<'a> {
+    /// What follows the `?`, still percent-encoded; empty where there is none.
+    pub query: &'a str,
+    /// The `Content-Type` header.
+    pub content_type: Option<&'a str>,
+    /// The `Accept` header. It counts for raw images only.
+    pub accept: Option<&'a str>,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// What an operation answers where it succeeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The `Content-Type` header.
+    pub content_type: String,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// Why an operation has no reply. All but [`OperationError::Abandoned`] are the client's fault.
+#[derive(Debug, Error)]
+pub enum OperationError {
+    /// Nothing was sent.
+    #[error("the body is empty")]
+    EmptyBody,
+    /// The body is over its limit.
+    #[error("the body has `{bytes}` bytes, the limit is `{limit}`")]
+    BodyTooLarge {
+        /// What was sent.
+        bytes: usize,
+        /// [`Limits::body_bytes`].
+        limit: usize,
+    },
+    /// The image is not in a form that we read, or not wanted in one that we write.
+    #[error(transparent)]
+    Form(#[from] form::FormError),
+    /// The image cannot be decoded or encoded.
+    #[error(transparent)]
+    Codec(#[from] codec::CodecError),
+    /// The scene cannot be rendered.
+    #[error(transparent)]
+    RayTrace(#[from] raytrace::RayTraceError),
+    /// The client is gone: there is nobody to answer.
+    #[error("the client has abandoned the request")]
+    Abandoned,
+}
+
+/// Runs `operation` on the calling thread.
+///
+/// It takes as long as it takes; at every block boundary it calls
+/// [`weighbridge_instrument::checkpoint`], so that an abandoned request ends early.
+pub fn run(
+    operation: Operation,
+    request: &OperationRequest<'_>,
+    limits: &Limits,
+) -> Result<Reply, OperationError> {
+    if request.body.is_empty() {
+        return Err(OperationError::EmptyBody);
+    }
+    if limits.body_bytes < request.body.len() {
+        return Err(OperationError::BodyTooLarge {
+            bytes: request.body.len(),
+            limit: limits.body_bytes,
+        });
+    }
+    match operation {
+        Operation::Blur => filter(request, limits, blur::blur),
+        Operation::Enhance => filter(request, limits, enhance::enhance),
+        Operation::RayTrace => raytrace::run(request, limits),
+    }
+}
+
+/// Reads an image, applies `apply` to it, and replies in the form that was asked for.
+fn filter(
+    request: &OperationRequest<'_>,
+    limits: &Limits,
+    apply: fn(&codec::Raster) -> Result<codec::Raster, Abandoned>,
+) -> Result<Reply, OperationError> {
+    let image = form::ImageRequest::parse(request)?;
+    let source = codec::Source::open(&image.bytes, limits)?;
+    let output = image.output(source.format())?;
+    let filtered = apply(&source.decode()?)?;
+    let encoded = codec::encode(filtered, output)?;
+    Ok(image.reply(output, encoded))
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Operation; 3] = [Operation::Blur, Operation::Enhance, Operation::RayTrace];
+
+    /// The operation whose path starts `path`, as in `/blurimage` and `/blurimage/x`.
+    pub fn from_path(path: &str) -> Option<Operation> {
+        Operation::ALL.into_iter().find(|operation| path.starts_with(operation.path()))
+    }
+
+    /// The path that it is served at.
+    pub fn path(self) -> &'static str {
+        match self {
+            Operation::Blur => "/blurimage",
+            Operation::Enhance => "/enhanceimage",
+            Operation::RayTrace => "/raytracer",
+        }
+    }
+
+    /// A short name, for logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::Blur => "blur",
+            Operation::Enhance => "enhance",
+            Operation::RayTrace => "raytrace",
+        }
+    }
+}
+
+// === impl OperationError ===
+
+impl OperationError {
+    /// The HTTP status that says so; 499 where nobody is left to read it.
+    pub fn status(&self) -> u16 {
+        match self {
+            OperationError::EmptyBody => 400,
+            OperationError::BodyTooLarge { .. } => 413,
+            OperationError::Form(error) => error.status(),
+            OperationError::Codec(error) => error.status(),
+            OperationError::RayTrace(error) => error.status(),
+            OperationError::Abandoned => 499,
+        }
+    }
+
+    /// The part of the request that is wrong, as in `body`, `query.wcols` or `scene`.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            OperationError::EmptyBody
+            | OperationError::BodyTooLarge { .. }
+            | OperationError::Codec(_) => Some("body"),
+            OperationError::Form(error) => Some(error.field()),
+            OperationError::RayTrace(error) => Some(error.field()),
+            OperationError::Abandoned => None,
+        }
+    }
+
+    /// Whether the client gave up, rather than did wrong.
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self, OperationError::Abandoned)
+    }
+}
+
+impl From<Abandoned> for OperationError {
+    fn from(_: Abandoned) -> OperationError {
+        OperationError::Abandoned
+    }
+}
+
+#[cfg(test)]
+mod tests;
