@@ -31,7 +31,7 @@ impl Explain {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         let body = self.body.as_deref().map(read).transpose()?.unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (status, text) = runtime.block_on(self.ask(body)).map_err(|error| self.failed(&error))?;
+        let (status, text) = runtime.block_on(self.ask(body)).map_err(|error| self.failed(&*error))?;
         if status.is_success() {
             print!("{text}");
             return Ok(());
@@ -55,7 +55,7 @@ impl Explain {
         Ok((status, String::from_utf8_lossy(&text).into_owned()))
     }
 
-    fn failed(&self, error: &(dyn std::error::Error + Send + Sync + 'static)) -> CommandError {
+    fn failed(&self, error: &(dyn std::error::Error + 'static)) -> CommandError {
         let mut why = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {

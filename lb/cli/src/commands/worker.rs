@@ -26,18 +26,17 @@ pub(crate) struct RunWorker {
 impl RunWorker {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         crate::log::start();
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("worker-http")
             .enable_all()
             .build()?;
+        let default = WorkerConfig::new(self.listen);
         let config = WorkerConfig {
-            listen: self.listen,
-            cores: self.cores.unwrap_or(cores),
+            cores: self.cores.unwrap_or(default.cores),
             queue_max: self.queue_max,
             exit_with_stdin: self.exit_with_stdin,
-            ..WorkerConfig::default()
+            ..default
         };
         Ok(runtime.block_on(serve(config))?)
     }
