@@ -56,6 +56,10 @@ pub(super) fn encode(report: &LoadReport) -> String {
 
 /// Decodes a trimmed JSON object.
 pub(super) fn decode(json: &str) -> Result<LoadReport, ReportError> {
+    if !json.starts_with('{') {
+        // Serde would take an array for the fields in order.
+        return Err(ReportError::BadJson("expected an object".to_owned()));
+    }
     let wire: Wire =
         serde_json::from_str(json).map_err(|e| ReportError::BadJson(shortened(&e.to_string())))?;
     Ok(LoadReport {

@@ -145,7 +145,9 @@ fn smooth(
         let segment = SEGMENT.min(end - start);
         loaded.copy_within(SEGMENT.., 0);
         let inside = segment.min(n.saturating_sub(start));
-        load(start, &mut loaded[WINDOW - 1..][..inside]);
+        if 0 < inside {
+            load(start, &mut loaded[WINDOW - 1..][..inside]);
+        }
         loaded[WINDOW - 1 + inside..].fill([0; LANES]);
 
         let windows = loaded.array_windows().zip(&mut smoothed).zip(start..);

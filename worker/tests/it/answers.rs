@@ -89,7 +89,7 @@ fn a_connection_carries_many_requests() {
         assert_eq!(connection.response().status, 200);
         connection.request("POST", "/blurimage", &[], b"no image");
         assert_eq!(connection.response().status, 400);
-        connection.request("POST", "/nowhere", &[], &[7; 100_000]);
+        connection.request("POST", "/nowhere", &[], &vec![7; 100_000]);
         assert_eq!(connection.response().status, 404);
     }
 }

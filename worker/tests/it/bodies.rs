@@ -1,8 +1,8 @@
 //! Bodies in every form that they come in.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::client::{Connection, post, request};
+use crate::client::{Connection, DEADLINE, post, request};
 use crate::fixture::{Running, bmp, data_url, raytrace_target};
 
 #[test]
@@ -96,19 +96,20 @@ fn bodies_have_a_budget_together() {
     let worker = Running::configured(|config| config.front.bodies_bytes = 1 << 20);
     let mut holder = Connection::open(worker.address);
     holder.send(b"POST /blurimage HTTP/1.1\r\nHost: w\r\nContent-Length: 1000000\r\n\r\n");
-    holder.send(&[b'x'; 900_000]);
+    holder.send(&vec![b'x'; 900_000]);
 
-    let mut refused = post(worker.address, "/blurimage", &[b'x'; 500_000]);
-    while refused.status == 400 {
-        // The holder's bytes have not all been read yet.
-        refused = post(worker.address, "/blurimage", &[b'x'; 500_000]);
+    // Until the holder's bytes have all been read, there is room.
+    let start = Instant::now();
+    let mut refused = post(worker.address, "/blurimage", &vec![b'x'; 500_000]);
+    while refused.status == 400 && start.elapsed() < DEADLINE {
+        refused = post(worker.address, "/blurimage", &vec![b'x'; 500_000]);
     }
     refused.assert_problem(503, Some("body"));
     assert_eq!(refused.header("retry-after"), Some("1"));
 
-    holder.send(&[b'x'; 100_000]);
+    holder.send(&vec![b'x'; 100_000]);
     holder.response().assert_problem(400, Some("body"));
-    post(worker.address, "/blurimage", &[b'x'; 500_000]).assert_problem(400, Some("body"));
+    post(worker.address, "/blurimage", &vec![b'x'; 500_000]).assert_problem(400, Some("body"));
 }
 
 #[test]
@@ -129,6 +130,8 @@ fn a_body_that_breaks_off_disturbs_nobody() {
     let mut connection = Connection::open(worker.address);
     connection.send(b"POST /blurimage HTTP/1.1\r\nHost: worker\r\nContent-Length: 10\r\n\r\nhalf");
     drop(connection);
+    let name = "weighbridge_worker_requests_total{code=\"400\",operation=\"blur\"}";
+    worker.wait_for(name, 1.0);
     worker.wait_for("weighbridge_worker_connections", 1.0);
     assert_eq!(post(worker.address, "/blurimage", &data_url("bmp", &bmp(4, 4))).status, 200);
 }

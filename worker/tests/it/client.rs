@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// No read or write takes so long, unless something is wrong.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A connection.
 pub(crate) struct Connection {
@@ -46,7 +46,8 @@ impl Connection {
             head += header;
             head += "\r\n";
         }
-        head += &format!("Content-Length: {}\r\n\r\n", body.len());
+        let length = body.len();
+        head = format!("{head}Content-Length: {length}\r\n\r\n");
         self.send(&[head.as_bytes(), body].concat());
     }
 
@@ -79,7 +80,7 @@ impl Connection {
     }
 
     fn read_some(&mut self) -> usize {
-        let mut buffer = [0; 1 << 16];
+        let mut buffer = vec![0; 1 << 16];
         let length = self.stream.read(&mut buffer).expect("the worker answers in time");
         self.pending.extend_from_slice(&buffer[..length]);
         length

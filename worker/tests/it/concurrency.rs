@@ -63,18 +63,6 @@ fn a_client_that_hangs_up_leaves_the_queue() {
 }
 
 #[test]
-fn a_client_that_hangs_up_in_its_body_is_counted() {
-    let worker = Running::start(1);
-    let mut connection = Connection::open(worker.address);
-    connection.send(
-        b"POST /raytracer HTTP/1.1\r\nHost: w\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
-    );
-    assert_eq!(connection.response().status, 100);
-    drop(connection);
-    worker.wait_for("weighbridge_worker_requests_total{code=\"400\",operation=\"raytrace\"}", 1.0);
-}
-
-#[test]
 fn a_full_queue_refuses_and_says_when_to_come_back() {
     let worker = Running::configured(|config| (config.cores, config.queue_max) = (1, 1));
     let runs = occupy(&worker);

@@ -1,10 +1,11 @@
 //! What a worker says of itself.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use weighbridge_instrument::{Counting, LoadReport, counting};
 
-use crate::client::{Connection, Response, get, post};
+use crate::client::{Connection, DEADLINE, Response, get, post};
 use crate::fixture::{Running, data_url, endless, png, raytrace_target, sphere};
 
 /// What does not depend on the machine's load.
@@ -78,8 +79,9 @@ fn utilization_shows_a_busy_core() {
     let (target, body) = endless();
     let mut long = Connection::open(worker.address);
     long.request("POST", &target, &[], &body);
-    let mut report = LoadReport::default();
+    let (mut report, start) = (LoadReport::default(), Instant::now());
     while report.cpu_utilization < 0.1 {
+        assert!(start.elapsed() < DEADLINE, "{report:?}");
         let answer = get(worker.address, "/load");
         report = LoadReport::decode_json(answer.text()).expect("it is a report");
     }

@@ -1,0 +1,39 @@
+#!/bin/sh
+# What counting costs: CPU time of each operation, counted over uncounted. Fails over the goal.
+#
+#   instrument/overhead.sh [ROUNDS] [REPEATS]
+#
+# Builds the worker's operations twice, in target folders of their own, and runs both in turns: a
+# round gives one ratio of the fastest repeats. Prints the median of the ratios and their range.
+set -eu
+cd "$(dirname "$0")/.."
+rounds=${1:-15} repeats=${2:-20} goal=${GOAL:-1.15} mode=${MODE:-lite}
+
+build() { # FOLDER FLAGS
+    RUSTFLAGS=$2 cargo build --quiet --release -p weighbridge-worker --example operation_cost --target-dir "target/$1"
+}
+build uncounted ''
+build "counted-$mode" "--cfg weighbridge_counts=\"$mode\""
+
+seconds() { # FOLDER OPERATION
+    "target/$1/release/examples/operation_cost" "$2" "$repeats" | sed 's/.*cpu_seconds=\([0-9.e-]*\).*/\1/'
+}
+
+echo "counted ($mode) over uncounted, CPU time, $rounds rounds of the fastest of $repeats"
+echo 'operation  median  lowest  highest  uncounted ms'
+failed=0
+for operation in blur enhance raytrace; do
+    round=0
+    while [ "$round" -lt "$rounds" ]; do
+        round=$((round + 1))
+        echo "$(seconds uncounted "$operation") $(seconds "counted-$mode" "$operation")"
+    done | awk '{ print $2 / $1, $1 * 1000 }' | sort -n | awk -v name="$operation" -v goal="$goal" '
+        { ratio[NR] = $1; if (NR == 1 || $2 < least) least = $2 }
+        END {
+            median = ratio[int((NR + 1) / 2)]
+            printf "%-9s  %6.3f  %6.3f  %7.3f  %12.3f\n", name, median, ratio[1], ratio[NR], least
+            exit median > goal
+        }' || failed=1
+done
+[ "$failed" = 0 ] || echo "over the goal of $goal"
+exit "$failed"

@@ -1,0 +1,131 @@
+//! Runs one operation again and again and prints what it cost; `instrument/overhead.sh` and
+//! `instrument/callgrind.sh` compare what differently built copies of it print.
+//!
+//! ```text
+//! operation_cost blur|enhance|raytrace [REPEATS]
+//! blur counting=Lite cpu_seconds=0.012345 instructions=1234 basic_blocks=123 methods=12 bytes_allocated=1
+//! ```
+//!
+//! CPU time is that of the fastest repeat; counts are those of the last.
+
+use std::fmt::Write;
+use std::hint::black_box;
+use std::io::Cursor;
+use std::process::ExitCode;
+
+use image::{ImageFormat, Rgb, RgbImage};
+use weighbridge_instrument::{CountingAllocator, Meter, RequestCost, counting, prepare};
+use weighbridge_worker::operations::{Limits, Operation, OperationRequest, Reply, run};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// A request of a size as they come: it takes some milliseconds.
+struct Case {
+    operation: Operation,
+    query: &'static str,
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let repeats = arguments.next().map_or(Ok(1), |repeats| repeats.parse::<u32>());
+    let operation = Operation::ALL.into_iter().find(|operation| operation.name() == name);
+    let (Some(operation), Ok(repeats)) = (operation, repeats) else {
+        eprintln!("usage: operation_cost blur|enhance|raytrace [REPEATS]");
+        return ExitCode::FAILURE;
+    };
+    let case = Case::of(operation);
+    prepare();
+    let costs = (0..repeats.max(1)).map(|_| {
+        let meter = Meter::start();
+        black_box(request(black_box(&case)));
+        meter.stop()
+    });
+    let Some(cost) = costs.reduce(|best, cost| RequestCost {
+        cpu_seconds: best.cpu_seconds.zip(cost.cpu_seconds).map(|(a, b)| a.min(b)),
+        ..cost
+    }) else {
+        return ExitCode::FAILURE;
+    };
+    println!("{name} counting={:?}{}", counting(), values(&cost));
+    ExitCode::SUCCESS
+}
+
+/// What is measured. Never inlined: callgrind knows it by its name.
+#[inline(never)]
+fn request(case: &Case) -> Reply {
+    let request = OperationRequest {
+        query: case.query,
+        content_type: Some(case.content_type),
+        accept: None,
+        body: &case.body,
+    };
+    run(case.operation, &request, &Limits::default()).expect("the request is a good one")
+}
+
+fn values(cost: &RequestCost) -> String {
+    cost.to_entries().iter().fold(String::new(), |mut line, (name, value)| {
+        // Writing to a string cannot fail.
+        let _ = write!(line, " {name}={value}");
+        line
+    })
+}
+
+// === impl Case ===
+
+impl Case {
+    fn of(operation: Operation) -> Case {
+        let (query, content_type, body) = match operation {
+            Operation::Blur | Operation::Enhance => ("", "image/png", picture()),
+            Operation::RayTrace => (
+                "scols=240&srows=180&wcols=240&wrows=180&coff=0&roff=0",
+                "application/json",
+                scene(),
+            ),
+        };
+        Case { operation, query, content_type, body }
+    }
+}
+
+/// A picture with edges, gradients and noise, as PNG.
+fn picture() -> Vec<u8> {
+    let mut noise = 1_u32;
+    let picture = RgbImage::from_fn(400, 300, |x, y| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let edge = if (x / 40 + y / 30) % 2 == 0 { 90 } else { 0 };
+        let grain = noise >> 28;
+        Rgb([(x / 3 + edge + grain) as u8, (y / 2 + edge) as u8, ((x + y) / 6 + grain) as u8])
+    });
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png).expect("pixels are a PNG");
+    png.into_inner()
+}
+
+/// Spheres over a chequered plane, some of them mirrors.
+fn scene() -> Vec<u8> {
+    let mut scene = String::from(
+        "0 30 -200  0 10 -100  0 1 0  40
+         3
+         0 0 0  1 1 1  1 0 0
+         60 160 -200  1 1 1  1 0 0
+         -80 160 -200  1 1 1  1 0 0
+         2
+         checker .08 .25 .20  .93 .83 .82  40
+         solid 1 .5 .2
+         2
+         .8 0 0  1  0 0 0
+         .2 .4 .4  500  .4 0 0
+         13
+         0 0 plane 0 1 0 60\n",
+    );
+    for nth in 0..12 {
+        let angle = f64::from(nth) * 0.6;
+        let (x, y) = (30.0 * angle.cos(), 25.0 * angle.sin());
+        // Writing to a string cannot fail.
+        let _ = writeln!(scene, "{} 1 sphere {x:.2} {y:.2} {} 9", nth % 2, nth * 4 - 24);
+    }
+    format!("{{\"scene\":\"{}\"}}", scene.replace('\n', " ")).into_bytes()
+}
