@@ -29,7 +29,7 @@ pub(super) fn read(root: &mut Section<'_>, routes: Vec<RoutePolicy>, hosts_auto:
 
 fn schedule(mut section: Section<'_>) -> SchedulePolicy {
     let mut table = section.table("weighers");
-    let weigh = |name: &'static str| (name.to_owned(), table.number(name, 0.0..=1000.0));
+    let mut weigh = |name: &'static str| (name.to_owned(), table.number(name, 0.0..=1000.0));
     let weighers = weighers::ALL
         .iter()
         .map(|weigher| weigh(weigher.name()))
