@@ -290,8 +290,8 @@ hosts = [{ address = "10.0.0.7:80" }, { address = "10.0.0.7:80" }, { cores = 1 }
 "#,
         r#"
 line 3: fleet.static.hosts is `4`: expected a list of tables
-line 3: fleet.static.hosts[1].address is `10.0.0.7:80` a second time
 line 3: fleet.static.hosts[2].address is missing: expected an IP address and a port, such as "10.0.0.7:8001"
+line 3: fleet.static.hosts[1].address is `10.0.0.7:80` a second time
 "#,
     );
 }
