@@ -26,7 +26,8 @@ fn everything_that_is_read_stands_in_the_default_file() {
 /// The mistakes in `text`, one a line.
 fn mistakes(text: &str) -> String {
     let errors = Config::parse(text).expect_err("a mistake is found");
-    errors.iter().map(|error| format!("{error}\n")).collect()
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n") + "\n"
 }
 
 fn check(text: &str, expected: &str) {
