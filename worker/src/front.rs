@@ -19,6 +19,8 @@ use crate::respond::{self, Answer, Problem};
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) limits: Limits,
+    /// The most bytes of a request's head.
+    pub(crate) header_bytes: usize,
     pub(crate) bodies: BodyBounds,
     pub(crate) queue: RunQueue,
     pub(crate) load: Load,
@@ -59,6 +61,11 @@ impl Front {
 
     /// The method does not matter, but for `OPTIONS`.
     async fn route(&self, request: Request<Incoming>) -> Answer {
+        if self.header_bytes < head_bytes(&request) {
+            receive::discard(request);
+            let detail = format!("the head has more than `{}` bytes", self.header_bytes);
+            return problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
+        }
         if request.method() != Method::OPTIONS
             && let Some(operation) = Operation::from_path(request.uri().path())
         {
@@ -74,11 +81,10 @@ impl Front {
             return respond::preflight();
         }
         match path {
-            "/" | "/test" | "/healthz" => respond::empty(StatusCode::OK),
             "/readyz" if self.drain.is_draining() => {
                 problem(StatusCode::SERVICE_UNAVAILABLE, "this worker drains")
             }
-            "/readyz" => respond::empty(StatusCode::OK),
+            "/" | "/test" | "/healthz" | "/readyz" => respond::empty(StatusCode::OK),
             "/load" => self.answer_load(),
             "/metrics" => self.answer_metrics(),
             unknown => {
@@ -101,6 +107,13 @@ impl Front {
             Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }
+}
+
+/// Bytes of target and headers, about as they came.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let headers = request.headers().iter();
+    headers.fold(target, |bytes, (name, value)| bytes + name.as_str().len() + value.len())
 }
 
 fn problem(status: StatusCode, detail: impl Into<String>) -> Answer {
@@ -131,7 +144,7 @@ impl Drain {
             state.in_flight += usize::from(!state.draining);
             !state.draining
         });
-        entered.then_some(InFlight { drain: self })
+        entered.then(|| InFlight { drain: self })
     }
 
     /// Waits until no operation is in flight.

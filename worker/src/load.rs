@@ -16,8 +16,6 @@ use window::{Totals, Window};
 
 /// How often [`Load::tick`] is to be called.
 pub(crate) const TICK: Duration = Duration::from_millis(200);
-/// A number of this many bits survives as a JSON number.
-const BUILD_BITS: u32 = 48;
 
 /// Measures the process since it was created.
 #[derive(Debug)]
@@ -64,17 +62,16 @@ impl Load {
     pub(crate) fn report(&self, occupancy: Occupancy, cost: Option<&RequestCost>) -> LoadReport {
         let totals = self.totals();
         let rates = self.window.lock().unwrap_or_else(PoisonError::into_inner).rates(&totals);
-        let build = build_id() & ((1 << BUILD_BITS) - 1);
         LoadReport {
             cpu_utilization: rates.cpu / self.cores,
             mem_utilization: self.memory_utilization(),
             application_utilization: occupancy.utilization(),
             rps_fractional: rates.answered,
             eps: rates.failed,
-            request_cost: cost.map(named_costs).unwrap_or_default(),
+            request_cost: cost.map(RequestCost::to_entries).unwrap_or_default(),
             named_metrics: BTreeMap::from([
                 ("in_flight".to_owned(), occupancy.in_flight() as f64),
-                ("build".to_owned(), build as f64),
+                ("build".to_owned(), build_id() as f64),
             ]),
             ..LoadReport::default()
         }
@@ -94,16 +91,4 @@ impl Load {
             failed: self.failed.load(Ordering::Relaxed),
         }
     }
-}
-
-/// What was measured of `cost`, by name.
-fn named_costs(cost: &RequestCost) -> BTreeMap<String, f64> {
-    let named = [
-        ("instructions", cost.instructions.map(|count| count as f64)),
-        ("basic_blocks", cost.basic_blocks.map(|count| count as f64)),
-        ("methods", cost.methods.map(|count| count as f64)),
-        ("cpu_seconds", cost.cpu_seconds),
-        ("bytes_allocated", cost.bytes_allocated.map(|count| count as f64)),
-    ];
-    named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

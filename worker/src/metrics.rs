@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use prometheus::{
-    CounterVec, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    CounterVec, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+    TextEncoder,
 };
 use weighbridge_instrument::{RequestCost, build_id, counting};
 
@@ -31,12 +31,12 @@ pub(crate) struct Metrics {
     methods: IntCounterVec,
     bytes_allocated: IntCounterVec,
     body_bytes: IntCounter,
-    slots_busy: IntGauge,
-    waiting: IntGauge,
+    slots_busy: Gauge,
+    waiting: Gauge,
     cpu_utilization: Gauge,
     memory_utilization: Gauge,
-    connections: IntGauge,
-    draining: IntGauge,
+    connections: Gauge,
+    draining: Gauge,
 }
 
 impl Metrics {
@@ -44,7 +44,7 @@ impl Metrics {
     pub(crate) fn new(slots: usize) -> prometheus::Result<Metrics> {
         let make =
             Maker { registry: Registry::new_custom(Some("weighbridge_worker".into()), None)? };
-        make.gauge("slots", "Requests that run at once at most.")?.set(slots as i64);
+        make.gauge("slots", "Requests that run at once at most.")?.set(slots as f64);
         make.build_info()?;
         Ok(Metrics {
             requests: make.by(
@@ -70,11 +70,11 @@ impl Metrics {
             body_bytes: make.counter("body_bytes_total", "Bytes of request bodies received.")?,
             slots_busy: make.gauge("busy_slots", "Slots in use.")?,
             waiting: make.gauge("waiting_requests", "Requests that wait for a slot.")?,
-            cpu_utilization: make.ratio(
+            cpu_utilization: make.gauge(
                 "cpu_utilization_ratio",
                 "CPU time of the process over that of its cores, over the last second.",
             )?,
-            memory_utilization: make.ratio(
+            memory_utilization: make.gauge(
                 "memory_utilization_ratio",
                 "Resident memory over what the process may use.",
             )?,
@@ -128,7 +128,7 @@ impl Metrics {
     }
 
     /// The gauge of open connections.
-    pub(crate) fn connections(&self) -> &IntGauge {
+    pub(crate) fn connections(&self) -> &Gauge {
         &self.connections
     }
 
@@ -139,11 +139,11 @@ impl Metrics {
         (cpu, memory): (f64, f64),
         draining: bool,
     ) -> prometheus::Result<String> {
-        self.slots_busy.set(occupancy.running as i64);
-        self.waiting.set(occupancy.waiting as i64);
+        self.slots_busy.set(occupancy.running as f64);
+        self.waiting.set(occupancy.waiting as f64);
         self.cpu_utilization.set(cpu);
         self.memory_utilization.set(memory);
-        self.draining.set(i64::from(draining));
+        self.draining.set(f64::from(u8::from(draining)));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
@@ -166,11 +166,7 @@ impl Maker {
         self.keep(IntCounter::new(name, help)?)
     }
 
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        self.keep(IntGauge::new(name, help)?)
-    }
-
-    fn ratio(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
         self.keep(Gauge::new(name, help)?)
     }
 
@@ -189,7 +185,7 @@ impl Maker {
             .const_label("version", env!("CARGO_PKG_VERSION"))
             .const_label("counting", counting.to_lowercase())
             .const_label("build", build);
-        self.keep(IntGauge::with_opts(options)?)?.set(1);
+        self.keep(Gauge::with_opts(options)?)?.set(1.0);
         Ok(())
     }
 

@@ -135,7 +135,7 @@ fn text_of(request: &Request<Incoming>, name: HeaderName) -> Option<String> {
 
 /// Queues the operation and waits for it. Dropped meanwhile, it is abandoned.
 async fn run(front: &Front, spec: Spec) -> Outcome {
-    let (limits, metrics) = (front.limits.clone(), front.metrics.clone());
+    let (limits, metrics) = (front.limits, front.metrics.clone());
     let operation = spec.operation;
     let (answer, answered) = oneshot::channel();
     let place = front.queue.submit(

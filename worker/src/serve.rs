@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use weighbridge_instrument::{build_id, counting, prepare_allocator};
+use weighbridge_instrument::{build_id, counting, off_reason};
 
 use crate::front::{Drain, Front};
 use crate::load::{self, Load};
@@ -45,7 +45,7 @@ pub struct FrontLimits {
     /// The most connections; further ones wait to be accepted.
     pub connections: usize,
     /// The most bytes of a request's head.
-    pub header_bytes: u32,
+    pub header_bytes: usize,
     /// From a connection's start, or its last response, to the end of a request's head.
     pub header_read: Duration,
     /// From the head to the end of the body.
@@ -144,8 +144,8 @@ impl Default for FrontLimits {
         FrontLimits {
             connections: 4096,
             header_bytes: 64 << 10,
-            header_read: Duration::from_secs(60),
-            body_read: Duration::from_secs(120),
+            header_read: Duration::from_mins(1),
+            body_read: Duration::from_mins(2),
             bodies_bytes: 1 << 30,
             last_response: Duration::from_secs(10),
         }
@@ -176,6 +176,7 @@ impl Worker {
                 budget: Budget::new(config.front.bodies_bytes),
             },
             limits: config.limits,
+            header_bytes: config.front.header_bytes,
             queue,
             load: Load::new(config.cores),
             metrics: Metrics::new(config.cores)?,
@@ -217,8 +218,11 @@ impl Worker {
 }
 
 fn prepare() {
-    prepare_allocator();
-    tracing::info!(counting = ?counting(), build = format!("{:016x}", build_id()), "measures requests");
+    weighbridge_instrument::prepare();
+    match off_reason() {
+        None => tracing::info!(counting = ?counting(), build = build_id(), "counts requests"),
+        Some(reason) => tracing::warn!(reason, "measures CPU time and bytes, but counts nothing"),
+    }
 }
 
 fn announce(address: SocketAddr) {

@@ -22,15 +22,24 @@ struct CountingCode {
     counts_offset: i64,
 }
 
-/// One function's instructions, by their offset from its first byte.
+/// One function's instructions.
 struct Body<'a> {
     code: &'a Code,
     begin: usize,
     end: usize,
-    instructions: Vec<Option<Instruction>>,
+    instructions: &'a mut Listing,
     leaders: BTreeSet<usize>,
     /// Where each indirect jump leads that was understood.
     tables: Vec<(usize, Vec<usize>)>,
+}
+
+/// Every instruction that was read, by its address.
+struct Listing {
+    begin: usize,
+    /// Per byte of the code, 1 + the place of the instruction that begins there. Most of it is never
+    /// touched, so most of it takes no memory.
+    places: Vec<u32>,
+    instructions: Vec<Instruction>,
 }
 
 /// Instructions per entry into each of `blocks`; below zero where a block tells that others were
@@ -41,6 +50,7 @@ pub(super) fn instructions_per_entry(blocks: &[Block]) -> Vec<f64> {
         return vec![INSTRUCTIONS_UNREAD; blocks.len()];
     };
     let counting = CountingCode::of_this_program();
+    let mut listing = Listing::of(&code);
     let mut begins: Vec<usize> =
         blocks.iter().filter(|block| block.is_entry).map(|block| block.address).collect();
     begins.sort_unstable();
@@ -53,7 +63,7 @@ pub(super) fn instructions_per_entry(blocks: &[Block]) -> Vec<f64> {
         let next = begins.partition_point(|other| *other <= begin);
         let end = begins.get(next).map_or(code.end(), |end| (*end).min(code.end()));
         let starts = function.iter().map(|block| block.address);
-        let body = Body::read(&code, begin, end, starts);
+        let body = Body::read(&code, &mut listing, begin..end, starts);
         flow::weigh(&body.function(&counting), &mut worths);
     }
     worths
@@ -135,14 +145,14 @@ impl<'a> Body<'a> {
     /// Reads what can be reached from `starts` without leaving `begin..end`.
     fn read(
         code: &'a Code,
-        begin: usize,
-        end: usize,
+        instructions: &'a mut Listing,
+        range: std::ops::Range<usize>,
         starts: impl Iterator<Item = usize>,
     ) -> Body<'a> {
-        let instructions = vec![None; end - begin];
+        let mut due: Vec<usize> = starts.filter(|start| range.contains(start)).collect();
+        let (leaders, tables) = (BTreeSet::new(), Vec::new());
         let mut body =
-            Body { code, begin, end, instructions, leaders: BTreeSet::new(), tables: Vec::new() };
-        let mut due: Vec<usize> = starts.filter(|start| (begin..end).contains(start)).collect();
+            Body { code, begin: range.start, end: range.end, instructions, leaders, tables };
         body.leaders.extend(&due);
         while let Some(start) = due.pop() {
             body.read_straight(start, &mut due);
@@ -152,14 +162,13 @@ impl<'a> Body<'a> {
 
     /// Reads from `address` to where the code is left or known; what it branches to becomes due.
     fn read_straight(&mut self, mut address: usize, due: &mut Vec<usize>) {
-        let first = address;
         let mut decoder = self.code.decoder(address);
-        while self.contains(address) && self.instructions[address - self.begin].is_none() {
+        while self.contains(address) && self.instruction(address).is_none() {
             let instruction = decoder.decode();
             if instruction.is_invalid() {
                 return;
             }
-            self.instructions[address - self.begin] = Some(instruction);
+            self.instructions.insert(instruction);
             address = instruction.next_ip() as usize;
             match instruction.flow_control() {
                 FlowControl::ConditionalBranch => {
@@ -171,7 +180,7 @@ impl<'a> Body<'a> {
                     return;
                 }
                 FlowControl::IndirectBranch => {
-                    let targets = jump_table::targets(self, first, &instruction);
+                    let targets = jump_table::targets(self, &instruction);
                     self.lead_to(&targets, due);
                     self.tables.push((instruction.ip() as usize, targets));
                     return;
@@ -200,7 +209,12 @@ impl<'a> Body<'a> {
     }
 
     fn instruction(&self, address: usize) -> Option<&Instruction> {
-        self.instructions.get(address.wrapping_sub(self.begin))?.as_ref()
+        self.contains(address).then(|| self.instructions.get(address))?
+    }
+
+    /// The instructions before `address`, nearest first.
+    fn before(&self, address: usize) -> impl Iterator<Item = &Instruction> {
+        (self.begin..address).rev().filter_map(|address| self.instructions.get(address))
     }
 
     /// Splits what was read into blocks.
@@ -274,5 +288,27 @@ fn ends_block(instruction: &Instruction) -> bool {
         | FlowControl::Return
         | FlowControl::Exception
         | FlowControl::Interrupt => true,
+    }
+}
+
+// === impl Listing ===
+
+impl Listing {
+    fn of(code: &Code) -> Listing {
+        let begin = code.begin();
+        Listing { begin, places: vec![0; code.end() - begin], instructions: Vec::new() }
+    }
+
+    fn insert(&mut self, instruction: Instruction) {
+        let place = (instruction.ip() as usize).wrapping_sub(self.begin);
+        if let Some(place) = self.places.get_mut(place) {
+            self.instructions.push(instruction);
+            *place = self.instructions.len() as u32;
+        }
+    }
+
+    fn get(&self, address: usize) -> Option<&Instruction> {
+        let place = *self.places.get(address.wrapping_sub(self.begin))?;
+        self.instructions.get((place as usize).checked_sub(1)?)
     }
 }

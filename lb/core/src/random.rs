@@ -1,4 +1,4 @@
-//! The one source of randomness: SplitMix64, seeded by the caller.
+//! The one source of randomness: `SplitMix64`, seeded by the caller.
 
 /// A seeded generator. The same seed gives the same numbers on every platform.
 #[derive(Debug, Clone)]

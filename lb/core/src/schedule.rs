@@ -62,6 +62,13 @@ struct Candidate {
     position: u32,
 }
 
+/// Up to [`BLOCK`] hosts, those that are kept with their bit set.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    hosts: &'a [HostState],
+    kept: u64,
+}
+
 /// The filters and weighers in use, and how to pick.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -137,41 +144,40 @@ impl Schedule {
     fn weigh(&mut self, demand: &Demand<'_>, hosts: &[HostState], waive: bool) {
         self.candidates.clear();
         let mut weights = [0.0; BLOCK];
-        for (n, block) in hosts.chunks(BLOCK).enumerate() {
-            let mut kept = u64::MAX >> (BLOCK - block.len());
+        for (n, hosts) in hosts.chunks(BLOCK).enumerate() {
+            let mut block = Block { hosts, kept: u64::MAX >> (BLOCK - hosts.len()) };
             for filter in &self.filters {
                 if !(waive && filter.may_be_waived()) {
-                    kept = filter.keep(demand, block, kept);
+                    block.kept = filter.keep(demand, block);
                 }
             }
-            if kept == 0 {
+            if block.kept == 0 {
                 continue;
             }
-            weights[..block.len()].fill(0.0);
+            weights[..hosts.len()].fill(0.0);
             for (weigher, multiplier) in &self.weighers {
-                weigher.weigh(demand, block, kept, *multiplier, &mut weights);
+                weigher.weigh(demand, block, *multiplier, &mut weights);
             }
             let first = n * BLOCK;
-            let passed = Bits(kept)
-                .map(|bit| Candidate { weight: weights[bit], position: (first + bit) as u32 });
+            let passed = block
+                .kept()
+                .map(|(bit, _)| Candidate { weight: weights[bit], position: (first + bit) as u32 });
             self.candidates.extend(passed);
         }
     }
 }
 
-/// The positions of the ones in a word, ascending.
-struct Bits(u64);
+// === impl Block ===
 
-impl Iterator for Bits {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
-        }
-        let bit = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
-        Some(bit)
+impl<'a> Block<'a> {
+    /// The kept hosts with their bits, in order.
+    fn kept(self) -> impl Iterator<Item = (usize, &'a HostState)> {
+        let mut kept = self.kept;
+        std::iter::from_fn(move || {
+            let bit = kept.trailing_zeros() as usize;
+            kept &= kept.wrapping_sub(1);
+            self.hosts.get(bit).map(|host| (bit, host))
+        })
     }
 }
 

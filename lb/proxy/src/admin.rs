@@ -23,10 +23,10 @@ use tokio::sync::Semaphore;
 
 use weighbridge_core::host::{HostState, Phase};
 use weighbridge_core::request::{RequestSpec, RouteId};
-use weighbridge_core::units::Time;
+use weighbridge_core::units::{Time, Work};
 
 use crate::gateway::Gateway;
-use crate::repeats::Fingerprint;
+use crate::repeats::{Fingerprint, Repeatable};
 use crate::respond::Problem;
 
 /// Connections that the admin API carries at once.
@@ -184,11 +184,31 @@ async fn explain(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
         body_bytes: Some(body.len() as u64),
         body: &body,
     });
-    let known = gateway.repeats.get(Fingerprint::of(&path, query, &head.headers, &body));
+    let known = known(gateway, route, &path, &head, &body);
     let explanation =
         gateway.decide.with(|balancer, now| balancer.explain(now, route, &features, known));
     let wants_json = head.headers.get(ACCEPT).is_some_and(|a| a.as_bytes() == b"application/json");
     if wants_json { json_answer(&explanation) } else { text(StatusCode::OK, explanation.to_string()) }
+}
+
+/// What an exact repeat of the request after `/explain` cost.
+fn known(
+    gateway: &Gateway,
+    route: RouteId,
+    path: &str,
+    head: &http::request::Parts,
+    body: &[u8],
+) -> Option<Work> {
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let fingerprint = Fingerprint::of(&Repeatable {
+        route: &gateway.route(route).name,
+        method: head.method.as_str(),
+        path,
+        query: head.uri.query().unwrap_or(""),
+        content_type: content_type.unwrap_or(""),
+        body,
+    });
+    gateway.repeats.known(fingerprint)
 }
 
 /// The readable headers, as features are extracted from them.

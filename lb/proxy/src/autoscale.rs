@@ -48,14 +48,14 @@ impl Executor {
     pub(crate) fn execute(self: &Arc<Self>, plan: &ScalePlan) {
         for _ in 0..plan.launch {
             let name = format!("worker-{}", self.state.launched.fetch_add(1, Ordering::Relaxed) + 1);
-            tracing::info!(host = name, reason = %plan.reason, "launching a host");
+            tracing::info!(host = name, reason = plan.reason.name(), "launching a host");
             self.metrics.scaled("launch", plan.reason.name());
             let spec = HostSpec { name: name.clone(), ..self.spec.clone() };
             let host = self.decide.with(|balancer, now| balancer.join(now, spec));
             tokio::spawn(self.clone().run(host, name));
         }
         for host in &plan.drain {
-            tracing::info!(host = host.0, reason = %plan.reason, "draining a host");
+            tracing::info!(host = host.0, reason = plan.reason.name(), "draining a host");
             self.metrics.scaled("drain", plan.reason.name());
             self.decide.with(|balancer, now| balancer.drain(now, *host));
             self.end(*host, self.drain_max);
@@ -160,7 +160,7 @@ impl Executor {
     fn is_busy(&self, host: HostId) -> bool {
         self.decide.look(|balancer, _| {
             balancer.hosts().any(|state| {
-                state.id() == host && 0 < state.in_flight() && state.phase() != Phase::Gone
+                state.id == host && 0 < state.in_flight && state.phase != Phase::Gone
             })
         })
     }

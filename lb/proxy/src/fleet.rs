@@ -3,8 +3,10 @@
 //! The balancer knows hosts by number; their addresses are here. A [`Fleet`] starts and ends them;
 //! it decides nothing.
 
-pub(crate) mod local;
+mod local;
 pub(crate) mod probe;
+
+pub use local::LocalProcesses;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -109,7 +109,7 @@ pub(crate) fn request_for_host(
 
 /// Takes off what belongs to the client's connection or is the balancer's to set, and adds where
 /// the request comes from.
-pub(crate) fn prepare(request: &mut RequestHeader, session: &Session) -> pingora::Result<()> {
+fn prepare(request: &mut RequestHeader, session: &Session) -> pingora::Result<()> {
     if request.version == Version::HTTP_2 && !request.headers.contains_key(header::HOST) {
         if let Some(authority) = request.uri.authority().map(ToString::to_string) {
             request.insert_header(header::HOST, authority)?;
@@ -120,6 +120,11 @@ pub(crate) fn prepare(request: &mut RequestHeader, session: &Session) -> pingora
         request.remove_header(name);
     }
     request.remove_header(&header::EXPECT);
+    forwarded_for(request, session)
+}
+
+/// Adds the client to `X-Forwarded-For`.
+fn forwarded_for(request: &mut RequestHeader, session: &Session) -> pingora::Result<()> {
     if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
         let client = client.ip().to_string();
         let chain = match request.headers.get("x-forwarded-for").and_then(|v| v.to_str().ok()) {
@@ -140,6 +145,17 @@ pub(crate) fn peer(address: SocketAddr, limits: TryLimits) -> HttpPeer {
     peer.options.write_timeout = Some(limits.response);
     peer.options.idle_timeout = Some(limits.idle);
     peer
+}
+
+/// The request of a streaming route as it goes to a host; pingora frames it.
+pub(crate) fn prepare_stream(
+    request: &mut RequestHeader,
+    session: &Session,
+) -> pingora::Result<()> {
+    for name in &RESERVED {
+        request.remove_header(name);
+    }
+    forwarded_for(request, session)
 }
 
 async fn exchange(

@@ -4,6 +4,7 @@
 //! framing, any number of tries, and the client watched all the while. Where a route streams,
 //! pingora's own path carries it ([`crate::stream`]).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,20 +16,23 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use weighbridge_core::admit::{Placement, ShedReason, Verdict};
-use weighbridge_core::observe::{Failure, Outcome};
+use weighbridge_core::observe::{Failure, Observation, Outcome};
+use weighbridge_core::policy::RoutePolicy;
 use weighbridge_core::request::RouteId;
+use weighbridge_core::units::Work;
 
-use crate::access_log::AccessLog;
-use crate::config::Config;
+use crate::access_log::{AccessRecord, AccessWriter};
+use crate::config::{Config, Route};
 use crate::decide::{Ask, Decide, Ticket};
 use crate::fleet::AddressBook;
+use crate::gauges::Gauges;
 use crate::forward::{self, Answer, Rest, TryError, TryLimits};
 use crate::metrics::Metrics;
 use crate::observe;
 use crate::queue;
 use crate::receive::{self, BodyLimits, Buffered, MemoryBudget, ReceiveError};
 use crate::record::Record;
-use crate::repeats::{Fingerprint, Repeats};
+use crate::repeats::{Fingerprint, Repeatable, Repeats};
 use crate::respond::{self, Problem};
 use crate::store::{Recorder, StoredObservation};
 
@@ -38,15 +42,21 @@ const HEALTH_PATHS: [&str; 2] = ["/", "/test"];
 /// How long a refused client may go on sending before the connection is closed on it.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// The longest that a client is told to stay away.
+const RETRY_AFTER_MAX_SECS: u64 = 60;
+
 /// What all requests share.
 pub(crate) struct Gateway {
     pub(crate) config: Arc<Config>,
+    /// Names of the features, by route.
+    pub(crate) feature_names: Vec<Arc<[String]>>,
     pub(crate) decide: Arc<Decide>,
     pub(crate) hosts: Arc<AddressBook>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) repeats: Repeats,
     pub(crate) recorder: Option<Arc<Recorder>>,
-    pub(crate) access_log: AccessLog,
+    pub(crate) access_log: AccessWriter,
+    pub(crate) gauges: Gauges,
     pub(crate) budget: MemoryBudget,
     pub(crate) connector: Connector,
     /// Requests between their head and the end of their answer.
@@ -93,6 +103,60 @@ impl Gateway {
             idle: self.config.timeouts.idle,
             held_bytes_max: self.config.limits.response_buffer_bytes,
         }
+    }
+
+    /// Whether new requests are to be the last of their connections.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// The route that a request takes.
+    pub(crate) fn route_of(&self, session: &Session) -> Option<RouteId> {
+        let index = self.config.route_of(session.req_header().uri.path())?;
+        u16::try_from(index).ok().map(RouteId)
+    }
+
+    /// What the proxy knows of `route`.
+    pub(crate) fn route(&self, route: RouteId) -> &Route {
+        &self.config.routes[usize::from(route.0)]
+    }
+
+    /// What the core knows of `route`.
+    pub(crate) fn policy(&self, route: RouteId) -> &RoutePolicy {
+        &self.config.policy.routes[usize::from(route.0)]
+    }
+
+    /// What tells an exact repeat; `None` where repeats are not remembered.
+    pub(crate) fn fingerprint(
+        &self,
+        route: RouteId,
+        request: &RequestHeader,
+        body: &[u8],
+    ) -> Option<Fingerprint> {
+        let content_type = request.headers.get(http::header::CONTENT_TYPE);
+        let fingerprint = || {
+            Fingerprint::of(&Repeatable {
+                route: &self.route(route).name,
+                method: request.method.as_str(),
+                path: request.uri.path(),
+                query: request.uri.query().unwrap_or(""),
+                content_type: content_type.and_then(|value| value.to_str().ok()).unwrap_or(""),
+                body,
+            })
+        };
+        self.repeats.is_on().then(fingerprint)
+    }
+
+    /// In how many seconds the waiting work will have been done, as far as can be told.
+    fn retry_after_secs(&self) -> u64 {
+        let (waiting, capacity) = self.decide.look(|balancer, _| {
+            let capacity: f64 = balancer.hosts().map(|host| host.capacity().as_cpu_secs()).sum();
+            (balancer.waiting().work.as_cpu_secs(), capacity)
+        });
+        if capacity <= 0.0 {
+            return RETRY_AFTER_MAX_SECS;
+        }
+        ((waiting / capacity).ceil() as u64).clamp(1, RETRY_AFTER_MAX_SECS)
     }
 
     /// Answers what needs no host. `true` when the request is done.
@@ -142,15 +206,14 @@ impl Gateway {
                 return self.refuse(session, record, &problem).await;
             }
         };
-        let policy = &self.config.policy.routes[route.0 as usize];
+        let policy = self.policy(route);
         let features = receive::features(&policy.features, session, &body.bytes);
-        let fingerprint = Fingerprint::of(route, session.req_header(), &body.bytes);
-        let known = self.repeats.get(fingerprint);
+        let fingerprint = self.fingerprint(route, &request, &body.bytes);
+        let known = fingerprint.and_then(|fingerprint| self.repeats.known(fingerprint));
         let body_bytes = body.bytes.len() as u64;
         let started = Instant::now();
         let (ticket, verdict) = self.decide.arrive(Ask { route, features, known, body_bytes });
         self.metrics.decided(started.elapsed());
-        let fingerprint = Some(fingerprint);
         Held { gateway: self, session, record, request, body, fingerprint }
             .serve(ticket, verdict)
             .await
@@ -181,9 +244,9 @@ impl Gateway {
     }
 
     /// What a shed request is told.
-    pub(crate) fn shed(&self, reason: &ShedReason) -> Problem {
+    pub(crate) fn shed(&self, reason: ShedReason) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
-            .retry_after(reason.retry_after_secs())
+            .retry_after(self.retry_after_secs())
     }
 
     /// Counts an answer towards what is believed and learned.
@@ -213,12 +276,74 @@ impl Gateway {
         let Some(observation) = ticket.complete(&outcome) else { return };
         record.work = Some(observation.work);
         if let Some(fingerprint) = fingerprint {
-            self.repeats.insert(fingerprint, observation.work);
+            self.repeats.remember(fingerprint, observation.work);
         }
         if let Some(recorder) = &self.recorder {
-            recorder.record(StoredObservation::new(&observation, record.evidence(&self.config)));
+            recorder.record(self.stored(observation, record));
         }
     }
+}
+
+impl Gateway {
+    /// An observation as it is kept.
+    fn stored(&self, observation: Observation, record: &Record) -> StoredObservation {
+        StoredObservation {
+            route: self.route(observation.route).name.clone(),
+            at: record.at,
+            host: self.host_name(record).unwrap_or_default(),
+            status: record.status,
+            waiting: record.waiting(),
+            response: record.response(),
+            feature_names: self.feature_names[usize::from(observation.route.0)].clone(),
+            features: observation.features,
+            estimated: observation.estimated,
+            cost: observation.cost,
+            work: observation.work,
+            speed: observation.speed,
+            build: observation.build,
+        }
+    }
+
+    /// Counts and logs a request that has ended.
+    pub(crate) fn log(&self, session: &Session, record: &Record) {
+        let route = record.route.map(|route| self.route(route).name.as_str());
+        self.metrics.ended(route.unwrap_or("none"), record);
+        if !self.access_log.is_on() {
+            return;
+        }
+        let request = session.req_header();
+        let path = request.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+        let estimate = record.estimate;
+        self.access_log.write(&AccessRecord {
+            time: record.at,
+            client: session.client_addr().and_then(|a| a.as_inet()).map(SocketAddr::ip),
+            method: request.method.as_str(),
+            path,
+            route,
+            status: (record.status != 0).then_some(record.status),
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+            host: self.host_name(record).as_deref(),
+            tries: record.tries,
+            waiting_seconds: record.waiting().as_secs_f64(),
+            response_seconds: record.response().as_secs_f64(),
+            estimate_mean: estimate.map(|estimate| estimate.mean.as_cpu_secs()),
+            estimate_p90: estimate.map(|estimate| estimate.p90.as_cpu_secs()),
+            estimate_source: estimate.map(|estimate| estimate.source),
+            work: record.work.map(Work::as_cpu_secs),
+            cpu_seconds: record.cost.and_then(|cost| cost.cpu_seconds),
+            trace_id: trace_id(request),
+        });
+    }
+
+    fn host_name(&self, record: &Record) -> Option<String> {
+        record.host.and_then(|host| self.hosts.place(host)).map(|place| place.name)
+    }
+}
+
+/// The trace id of `traceparent`: `00-TRACE-PARENT-FLAGS` (W3C Trace Context).
+fn trace_id(request: &RequestHeader) -> Option<&str> {
+    request.headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)
 }
 
 impl Held<'_> {
@@ -228,7 +353,7 @@ impl Held<'_> {
         loop {
             verdict = match verdict {
                 Verdict::Forward(placement) => {
-                    match self.attempt(&mut ticket, &placement).await? {
+                    match self.attempt(&placement).await? {
                         Tried::Answered(answer) => {
                             return self.deliver(ticket, answer).await;
                         }
@@ -243,12 +368,12 @@ impl Held<'_> {
                     drop(ticket);
                     return match refused {
                         Some((header, body)) => self.pass_on(*header, body).await,
-                        None => self.shed(&reason).await,
+                        None => self.shed(reason).await,
                     };
                 }
                 Verdict::Lambda(_) => {
                     drop(ticket);
-                    return self.shed(&ShedReason::NoHost).await;
+                    return self.shed(ShedReason::TriesExhausted).await;
                 }
             };
         }
@@ -262,7 +387,6 @@ impl Held<'_> {
 
     async fn attempt(
         &mut self,
-        ticket: &mut Ticket,
         placement: &Placement,
     ) -> Result<Tried, ServeError> {
         self.record.placed(placement);
@@ -281,7 +405,7 @@ impl Held<'_> {
         .await;
         match answer {
             Ok(Answer::Whole { header, body }) if forward::is_unavailable(header.status) => {
-                Ok(Tried::Failed(Failure::Unavailable, Some((header, body))))
+                Ok(Tried::Failed(Failure::Refused, Some((header, body))))
             }
             Ok(answer) => Ok(Tried::Answered(answer)),
             Err(TryError::ClientGone) => Err(ServeError::ClientGone),
@@ -289,7 +413,6 @@ impl Held<'_> {
                 gateway.metrics.try_failed(failure);
                 let host = placement.host.0;
                 tracing::warn!(host, ?failure, ?error, "a host failed a request");
-                let _same_ticket = &ticket;
                 Ok(Tried::Failed(failure, None))
             }
         }
@@ -359,7 +482,7 @@ impl Held<'_> {
         Ok(())
     }
 
-    async fn shed(self, reason: &ShedReason) -> Result<(), ServeError> {
+    async fn shed(self, reason: ShedReason) -> Result<(), ServeError> {
         let problem = self.gateway.shed(reason);
         self.gateway.refuse(self.session, self.record, &problem).await
     }

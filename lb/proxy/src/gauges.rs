@@ -4,7 +4,7 @@
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use weighbridge_core::balancer::Balancer;
+use weighbridge_core::balancer::{Balancer, Counters};
 use weighbridge_core::host::{HostState, Phase};
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Time;
@@ -125,14 +125,27 @@ impl Gauges {
             self.read_model(&route.name, balancer, id);
         }
         self.decisions.reset();
-        for (kind, count) in balancer.counters().each() {
-            self.decisions.with_label_values(&[kind]).inc_by(count);
-        }
+        self.read_counters(balancer.counters());
     }
 
     /// Notes how much of the memory budget is in use.
     pub(crate) fn buffered(&self, bytes: u64) {
         self.buffered_bytes.set(signed(bytes));
+    }
+
+    fn read_counters(&self, counters: &Counters) {
+        let kinds = [
+            ("forward", counters.forwards),
+            ("lambda", counters.lambdas),
+            ("queue", counters.queues),
+            ("retry", counters.retries),
+            ("eject", counters.ejections),
+            ("abandon", counters.abandons),
+        ];
+        let sheds = counters.sheds.iter().map(|(reason, count)| (reason.name(), *count));
+        for (kind, count) in kinds.into_iter().chain(sheds) {
+            self.decisions.with_label_values(&[kind]).inc_by(count);
+        }
     }
 
     fn read_host(&self, host: &HostState, now: Time) {

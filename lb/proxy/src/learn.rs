@@ -1,6 +1,7 @@
 //! Trains models off the request path, one at a time, and keeps them.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use weighbridge_core::learn::{Model, train};
 use weighbridge_core::request::RouteId;
@@ -34,9 +35,13 @@ impl Trainer {
                 return;
             }
         };
-        tracing::info!(route = name, estimator = model.estimator(), "a model was trained");
-        self.keep(name, &model).await;
-        self.decide.with(|balancer, _| balancer.install(route, model));
+        self.keep(route, &model).await;
+        let quality = self.decide.with(|balancer, _| {
+            balancer.install(route, model);
+            balancer.predictor(route).quality()
+        });
+        let (estimator, mdape) = (&quality.estimator, quality.held_back_mdape);
+        tracing::info!(route = name, estimator, mdape, "a model was trained");
     }
 
     /// Brings back models and recent observations, before the first request.
@@ -47,27 +52,31 @@ impl Trainer {
             let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
             let rows = store.recent(&route.name, self.config.policy.learn.window).await?;
             let n_rows = rows.len();
+            let names = self.config.policy.routes[index].features.names();
             self.decide.with(|balancer, _| {
-                for row in &rows {
-                    balancer.restore(&row.observation(id));
+                for observation in rows.iter().filter_map(|row| row.observation(id, names)) {
+                    balancer.restore(&observation);
                 }
             });
-            let kept = models.iter().find(|kept| kept.route == route.name);
-            let model = kept.and_then(|kept| read(&route.name, &kept.json));
-            let estimator = model.as_ref().map(|model| model.estimator().to_owned());
-            if let Some(model) = model {
-                self.decide.with(|balancer, _| balancer.install(id, model));
-            }
-            tracing::info!(route = route.name, observations = n_rows, estimator, "restored");
+            let kept = models.iter().find(|(name, _)| *name == route.name);
+            let kept = kept.filter(|(_, kept)| kept.feature_names == names);
+            let model = kept.and_then(|(name, kept)| read(name, &kept.json));
+            let has_model = model.is_some_and(|model| {
+                self.decide.with(|balancer, _| balancer.install(id, model))
+            });
+            tracing::info!(route = route.name, observations = n_rows, has_model, "restored");
         }
         Ok(())
     }
 
-    async fn keep(&self, route: &str, model: &Model) {
+    async fn keep(&self, route: RouteId, model: &Model) {
         let Some(store) = &self.store else { return };
         let Ok(json) = serde_json::to_string(model) else { return };
-        let kept = StoredModel::new(route, json);
-        if let Err(error) = store.save_model(&kept).await {
+        let feature_names =
+            self.config.policy.routes[usize::from(route.0)].features.names().to_vec();
+        let kept = StoredModel { at: SystemTime::now(), feature_names, json };
+        let route = self.config.routes[usize::from(route.0)].name.as_str();
+        if let Err(error) = store.save_model(route, &kept).await {
             self.metrics.loop_failed("save_model");
             tracing::warn!(route, error = &error as &dyn std::error::Error, "a model was not kept");
         }

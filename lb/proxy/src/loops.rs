@@ -1,12 +1,13 @@
 //! What goes on beside the requests. Each loop survives its errors, pauses, and counts them.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use weighbridge_core::host::{HostId, Phase};
+use weighbridge_core::host::HostId;
 
 use crate::autoscale::Executor;
 use crate::decide::Decide;
@@ -14,15 +15,10 @@ use crate::fleet::Place;
 use crate::fleet::probe::Probe;
 use crate::gateway::Gateway;
 use crate::learn::Trainer;
-use crate::metrics::Metrics;
 use crate::observe;
-use crate::store::ObservationStore;
 
 /// Between two looks at waiting requests, for those that have waited too long.
 const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
-
-/// Between two rounds of deleting observations that are too old.
-const EXPIRE_ROWS_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Sheds requests that have waited too long, and lets others go whose patience has changed.
 pub(crate) async fn expire_waiting(decide: Arc<Decide>) {
@@ -41,14 +37,20 @@ pub(crate) async fn tick(
     every: Duration,
 ) {
     let mut ticks = ticks(every);
+    let mut training: Option<JoinHandle<()>> = None;
     loop {
         ticks.tick().await;
         let tick = gateway.decide.with(|balancer, now| balancer.tick(now));
         if let Some(executor) = &executor {
             executor.execute(&tick.plan);
         }
-        for route in tick.train {
-            trainer.train(route).await;
+        if training.as_ref().is_none_or(JoinHandle::is_finished) && !tick.train.is_empty() {
+            let trainer = trainer.clone();
+            training = Some(tokio::spawn(async move {
+                for route in tick.train {
+                    trainer.train(route).await;
+                }
+            }));
         }
     }
 }
@@ -92,27 +94,6 @@ pub(crate) async fn await_ready(
             decide.with(|balancer, now| balancer.ready(now, host));
             tracing::info!(host = place.name, "a host is ready");
             return;
-        }
-    }
-}
-
-/// Deletes observations that are older than `ttl`.
-pub(crate) async fn expire_rows(
-    store: Arc<dyn ObservationStore>,
-    metrics: Arc<Metrics>,
-    ttl: Duration,
-) {
-    let mut ticks = ticks(EXPIRE_ROWS_INTERVAL);
-    loop {
-        ticks.tick().await;
-        let Some(before) = SystemTime::now().checked_sub(ttl) else { continue };
-        match store.expire(before).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "old observations were deleted"),
-            Err(error) => {
-                metrics.loop_failed("expire_rows");
-                tracing::warn!(error = &error as &dyn std::error::Error, "nothing was deleted");
-            }
         }
     }
 }

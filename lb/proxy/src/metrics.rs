@@ -157,7 +157,7 @@ impl Metrics {
 
     /// A try brought no answer.
     pub(crate) fn try_failed(&self, failure: Failure) {
-        self.tries_failed.with_label_values(&[failure.name()]).inc();
+        self.tries_failed.with_label_values(&[failure_name(failure)]).inc();
     }
 
     /// A load report broke a rule.
@@ -183,6 +183,16 @@ impl Metrics {
     /// The text format of everything registered.
     pub(crate) fn text(&self) -> prometheus::Result<String> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn failure_name(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Connect => "connect",
+        Failure::Refused => "refused",
+        Failure::BeforeResponse => "before_response",
+        Failure::Timeout => "timeout",
+        Failure::AfterResponse => "after_response",
     }
 }
 

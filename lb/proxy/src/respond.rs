@@ -116,6 +116,6 @@ pub(crate) fn strip(header: &mut ResponseHeader) {
         header.remove_header(name);
     }
     for name in crate::observe::REPORT_HEADERS {
-        header.remove_header(name);
+        header.remove_header(&name);
     }
 }

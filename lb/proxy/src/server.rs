@@ -3,42 +3,42 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pingora::apps::{HttpServerOptions, ServerApp};
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
-use pingora::protocols::l4::stream::Stream;
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use weighbridge_core::balancer::Balancer;
-use weighbridge_core::host::HostSpec;
-use weighbridge_core::request::RouteId;
+use weighbridge_core::host::{HostId, HostSpec};
 
-use crate::access_log::AccessWriter;
+use crate::access_log::{AccessLogError, AccessWriter};
 use crate::admin;
 use crate::autoscale::{Executor, State};
-use crate::config::{Config, FleetConfig, StoreKind};
+use crate::config::{Config, FleetConfig, StaticHost, StoreKind};
 use crate::decide::Decide;
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Place};
 use crate::gateway::Gateway;
+use crate::gauges::Gauges;
 use crate::learn::Trainer;
+use crate::{listen, loops};
 use crate::metrics::Metrics;
 use crate::receive::MemoryBudget;
 use crate::repeats::Repeats;
 use crate::store::{ObservationStore, Recorder, SqliteStore, StoreError};
 use crate::stream::Proxy;
 
-/// Between two looks at waiting requests, for those that have waited too long.
-const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
+/// Between two looks at whether everything is finished.
+const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Between two rounds of deleting observations that are too old.
-const EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
+/// Observations and models, in the data folder.
+const STORE_FILE: &str = "weighbridge.sqlite";
 
 /// The longest that a probe waits.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ pub enum ServerError {
     Metrics(#[from] prometheus::Error),
     /// The access log cannot be written.
     #[error("cannot write the access log")]
-    AccessLog(#[source] std::io::Error),
+    AccessLog(#[from] AccessLogError),
     /// A local fleet was configured and nothing can start its workers.
     #[error("the fleet is `local`, and nothing was given that starts workers")]
     NoFleet,
@@ -94,8 +94,8 @@ impl Server {
         let listen = listener.local_addr().unwrap_or(config.listen);
         let admin = admin_listener.local_addr().unwrap_or(config.admin);
         let metrics = Metrics::new()?;
-        let store = open_store(&config).await?;
-        let seed = Instant::now().elapsed().as_nanos() as u64;
+        let store = open_store(&config)?;
+        let seed = seed();
         let decide = Decide::new(Balancer::new(config.policy.clone(), seed));
         let trainer = Arc::new(Trainer {
             config: config.clone(),
@@ -110,8 +110,9 @@ impl Server {
             .transpose()?
             .map(Arc::new);
         let gateway = Arc::new(Gateway {
-            access_log: AccessWriter::start(&config.access_log, metrics.registry())
-                .map_err(ServerError::AccessLog)?,
+            access_log: AccessWriter::open(&config.access_log, metrics.registry())?,
+            gauges: Gauges::new(metrics.registry())?,
+            feature_names: feature_names(&config),
             repeats: Repeats::new(&config.repeats, metrics.registry())?,
             budget: MemoryBudget::new(config.limits.buffer_bytes_total),
             connector: Connector::new(Some(connector_options(&config))),
@@ -134,7 +135,7 @@ impl Server {
             loops: JoinSet::new(),
         };
         let static_hosts = server.join_static();
-        server.start_loops(&trainer, store, static_hosts);
+        server.start_loops(&trainer, static_hosts);
         server.loops.spawn(admin::serve(admin_listener, server.gateway.clone()));
         let shutdown = server.shutdown.subscribe();
         let listening = listen::serve(listener, server.proxy.clone(), server.gateway.clone(), shutdown);
@@ -151,7 +152,7 @@ impl Server {
         self.proxy.cleanup().await;
         let deadline = Instant::now() + self.gateway.config.timeouts.drain;
         while 0 < self.gateway.in_flight.load(Ordering::Acquire) && Instant::now() < deadline {
-            tokio::time::sleep(EXPIRE_INTERVAL).await;
+            tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
         }
         let left = self.gateway.in_flight.load(Ordering::Acquire);
         if 0 < left {
@@ -164,6 +165,7 @@ impl Server {
         if let Some(recorder) = &self.gateway.recorder {
             recorder.close().await;
         }
+        self.gateway.access_log.close();
         tracing::info!("stopped");
     }
 
@@ -176,6 +178,7 @@ impl Server {
                 cores: host.cores,
                 speed: host.speed,
                 discipline: host.discipline,
+                price: 0.0,
             };
             let place = Place { name: spec.name.clone(), address: host.address, pid: None };
             let id = self.gateway.decide.with(|balancer, now| balancer.join(now, spec));
@@ -188,7 +191,6 @@ impl Server {
     fn start_loops(
         &mut self,
         trainer: &Arc<Trainer>,
-        store: Option<Arc<dyn ObservationStore>>,
         static_hosts: Vec<(HostId, Place)>,
     ) {
         let gateway = &self.gateway;
@@ -214,10 +216,6 @@ impl Server {
                 timeouts.report_interval,
             ));
         }
-        if let Some(store) = store {
-            let ttl = gateway.config.store.ttl;
-            self.loops.spawn(loops::expire_rows(store, gateway.metrics.clone(), ttl));
-        }
     }
 }
 
@@ -225,20 +223,22 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
 }
 
-async fn open_store(config: &Config) -> Result<Option<Arc<dyn ObservationStore>>, StoreError> {
+fn open_store(config: &Config) -> Result<Option<Arc<dyn ObservationStore>>, StoreError> {
     match config.store.kind {
         StoreKind::Sqlite => {
-            let store = SqliteStore::open(&config.store.data_dir).await?;
+            let store = SqliteStore::open(&config.store.data_dir.join(STORE_FILE))?;
             Ok(Some(Arc::new(store)))
         }
         StoreKind::Off => Ok(None),
     }
 }
 
+fn feature_names(config: &Config) -> Vec<Arc<[String]>> {
+    config.policy.routes.iter().map(|route| route.features.names().into()).collect()
+}
+
 fn connector_options(config: &Config) -> ConnectorOptions {
-    let mut options = ConnectorOptions::new(config.limits.upstream_idle_max());
-    options.offload_threadpool = None;
-    options
+    ConnectorOptions::new(config.limits.connections_max)
 }
 
 fn executor(
@@ -252,6 +252,7 @@ fn executor(
         cores: local.cores_per_worker,
         speed: local.speed,
         discipline: local.discipline,
+        price: 0.0,
     };
     Ok(Some(Arc::new(Executor {
         decide: gateway.decide.clone(),
@@ -273,4 +274,10 @@ fn proxy(gateway: &Arc<Gateway>) -> HttpProxy<Proxy> {
     options.h2_idle_timeout = Some(gateway.config.timeouts.idle);
     proxy.server_options = Some(options);
     proxy
+}
+
+/// Differs from start to start, so that several balancers do not pick alike.
+fn seed() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.as_nanos() as u64 ^ u64::from(std::process::id()).rotate_left(32)
 }

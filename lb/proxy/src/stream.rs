@@ -222,7 +222,7 @@ impl Proxy {
         let (ticket, verdict) =
             gateway.decide.arrive(Ask { route, features, known: None, body_bytes: 0 });
         if let Verdict::Shed(reason) = &verdict {
-            let problem = gateway.shed(reason);
+            let problem = gateway.shed(*reason);
             gateway.refuse(session, &mut ctx.record, &problem).await.map_err(left)?;
             return Ok(true);
         }

@@ -1,31 +1,114 @@
-//! Ray tracing.
+//! Ray tracing: renders a scene of spheres, planes and triangles.
+//!
+//! Geometry is `f64`, colours are `f32`, and every formula is evaluated in a fixed order: the
+//! output is compared byte for byte with what the systems before us rendered. That is why some
+//! expressions here are not in their shortest form.
+//!
+//! In the order of a request: [`view`] reads the query, [`body`] the JSON, [`scene`] the text in
+//! it, [`render`] traces the rays, [`bmp`] writes the file.
 
 use thiserror::Error;
 
+use self::render::Renderer;
+use super::codec::{CodecError, Raster, Source};
 use super::limits::Limits;
-use super::{OperationError, OperationRequest, Reply};
+use super::{OperationError, OperationRequest, Reply, form};
 
-/// Why a scene cannot be rendered.
+mod view;
+mod body;
+mod scene;
+mod vector;
+mod colour;
+mod camera;
+mod pigment;
+mod shapes;
+mod render;
+mod bmp;
+
+pub use scene::SceneError;
+pub use view::ViewError;
+
+/// Why a scene cannot be rendered. Every one is the client's fault.
 #[derive(Debug, Error)]
 pub enum RayTraceError {
-    /// No.
-    #[error("not yet")]
-    NotYet,
+    /// The query.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The body is not the JSON that was expected.
+    #[error("the body is not `{{\"scene\": \"...\", \"texmap\": [byte, ...]}}`")]
+    Json(#[source] serde_json::Error),
+    /// The body has no `scene`.
+    #[error("the body has no `scene`")]
+    NoScene,
+    /// The scene.
+    #[error(transparent)]
+    Scene(#[from] SceneError),
+    /// A pigment of the scene is a texture, and none was sent.
+    #[error("the scene has a texmap pigment, but `texmap` is missing or empty")]
+    NoTexture,
+    /// The texture is over its limit.
+    #[error("the texture has `{bytes}` bytes, the limit is `{limit}`")]
+    TextureTooLarge {
+        /// What was sent.
+        bytes: usize,
+        /// [`Limits::texture_bytes`].
+        limit: usize,
+    },
+    /// The texture cannot be decoded.
+    #[error("the texture cannot be read: {0}")]
+    Texture(CodecError),
 }
+
+/// Renders the scene in the body as the query asks.
+pub(super) fn run(
+    request: &OperationRequest<'_>,
+    limits: &Limits,
+) -> Result<Reply, OperationError> {
+    let view = view::View::parse(request.query, limits).map_err(RayTraceError::from)?;
+    let body = body::parse(request.body)?;
+    let scene = scene::parse(&body.scene, limits).map_err(RayTraceError::from)?;
+    let texture = if scene.has_texture() { Some(texture(&body.texmap, limits)?) } else { None };
+    let pixels = Renderer::new(&scene, &view, texture.as_ref()).render()?;
+    let file = bmp::encode(view.width(), view.height(), &pixels);
+    Ok(form::data_url("bmp", &file))
+}
+
+/// Decodes the texture.
+fn texture(bytes: &[u8], limits: &Limits) -> Result<Raster, RayTraceError> {
+    if bytes.is_empty() {
+        return Err(RayTraceError::NoTexture);
+    }
+    if limits.texture_bytes < bytes.len() {
+        let limit = limits.texture_bytes;
+        return Err(RayTraceError::TextureTooLarge { bytes: bytes.len(), limit });
+    }
+    Source::open(bytes, limits).and_then(Source::decode).map_err(RayTraceError::Texture)
+}
+
+// === impl RayTraceError ===
 
 impl RayTraceError {
     pub(super) fn status(&self) -> u16 {
-        400
+        match self {
+            RayTraceError::View(error) => error.status(),
+            RayTraceError::Scene(error) => error.status(),
+            RayTraceError::Texture(error) => error.status(),
+            RayTraceError::Json(_) | RayTraceError::NoScene | RayTraceError::NoTexture => 400,
+            RayTraceError::TextureTooLarge { .. } => 413,
+        }
     }
 
-    pub(super) fn field(&self) -> &'static str {
-        "scene"
+    pub(super) fn field(&self) -> &str {
+        match self {
+            RayTraceError::View(error) => error.field(),
+            RayTraceError::Json(_) => "body",
+            RayTraceError::NoScene | RayTraceError::Scene(_) => "scene",
+            RayTraceError::NoTexture
+            | RayTraceError::TextureTooLarge { .. }
+            | RayTraceError::Texture(_) => "texmap",
+        }
     }
 }
 
-pub(super) fn run(
-    _request: &OperationRequest<'_>,
-    _limits: &Limits,
-) -> Result<Reply, OperationError> {
-    Err(RayTraceError::NotYet.into())
-}
+#[cfg(test)]
+mod tests;

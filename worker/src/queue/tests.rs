@@ -1,1 +1,154 @@
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
+use weighbridge_instrument::checkpoint;
+
+use super::*;
+
+/// No wait in these tests takes so long, unless something is wrong.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn queue(slots: usize, waiting_max: usize) -> RunQueue {
+    RunQueue::start(slots, waiting_max, order("fcfs").expect("it is there")).expect("threads start")
+}
+
+/// Occupies a slot until the returned sender is dropped.
+fn occupy(queue: &RunQueue) -> (Place, Sender<()>) {
+    let (release, released) = channel::<()>();
+    let (start, started) = channel();
+    let run = move || {
+        start.send(()).expect("the test waits");
+        released.recv_timeout(DEADLINE).ok();
+    };
+    let place = queue.submit(run, |_| ()).expect("there is room");
+    started.recv_timeout(DEADLINE).expect("it starts");
+    (place, release)
+}
+
+/// Submits what returns `value`.
+fn submit(queue: &RunQueue, value: u32) -> (Place, Receiver<Ran<u32>>) {
+    let (done, ran) = channel();
+    let place = queue.submit(move || value, move |ran| drop(done.send(ran)));
+    (place.expect("there is room"), ran)
+}
+
+fn wait(ran: &Receiver<Ran<u32>>) -> Ran<u32> {
+    ran.recv_timeout(DEADLINE).expect("it runs")
+}
+
+#[test]
+fn every_order_has_a_name_of_its_own() {
+    for one in ALL {
+        assert_eq!(ALL.iter().filter(|other| other.name() == one.name()).count(), 1);
+        assert!(order_names().contains(one.name()));
+    }
+    assert!(order("alphabetical").is_none());
+}
+
+#[test]
+fn a_request_runs_and_says_what_it_returned_and_how_long_it_took() {
+    let queue = queue(1, 0);
+    let (_place, ran) = submit(&queue, 7);
+    let ran = wait(&ran);
+    assert_eq!(ran.result.expect("no panic"), 7);
+    assert!(ran.waiting < DEADLINE && ran.service < DEADLINE);
+}
+
+#[test]
+fn the_slot_is_free_before_the_answer() {
+    let queue = Arc::new(queue(1, 0));
+    for value in 0..100 {
+        let (_place, ran) = submit(&queue, value);
+        wait(&ran);
+        assert_eq!(queue.occupancy(), Occupancy { slots: 1, running: 0, waiting: 0 });
+    }
+}
+
+#[test]
+fn who_comes_first_is_served_first() {
+    let queue = queue(1, 10);
+    let (_place, release) = occupy(&queue);
+    let (done, order) = channel();
+    let places = (0..10).map(|number| {
+        let done = done.clone();
+        queue.submit(
+            move || number,
+            move |ran: Ran<u32>| {
+                done.send(ran.result.expect("no panic")).ok();
+            },
+        )
+    });
+    let places = places.collect::<Result<Vec<_>, _>>().expect("there is room");
+    drop(release);
+    let order = (0..10).map(|_| order.recv_timeout(DEADLINE).expect("it runs"));
+    assert_eq!(order.collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+    drop(places);
+}
+
+#[test]
+fn a_full_queue_refuses_and_has_room_again_once_one_has_run() {
+    let queue = queue(1, 1);
+    let (_place, release) = occupy(&queue);
+    let (_waiting, ran) = submit(&queue, 1);
+    assert_eq!(queue.occupancy(), Occupancy { slots: 1, running: 1, waiting: 1 });
+    assert!((queue.occupancy().utilization() - 2.0).abs() < f64::EPSILON);
+    assert!(queue.check_room().is_err());
+    let refused = queue.submit(|| (), |_| ()).expect_err("no room");
+    assert_eq!(refused.to_string(), "the run queue is full: `1` requests wait");
+
+    drop(release);
+    wait(&ran);
+    assert!(queue.check_room().is_ok());
+}
+
+#[test]
+fn an_abandoned_request_leaves_the_queue_without_running() {
+    let queue = queue(1, 2);
+    let (_place, release) = occupy(&queue);
+    let (abandoned, never) = submit(&queue, 1);
+    let (_stays, ran) = submit(&queue, 2);
+    drop(abandoned);
+    assert_eq!(queue.occupancy().waiting, 1);
+    drop(release);
+    assert_eq!(wait(&ran).result.expect("no panic"), 2);
+    assert!(never.recv_timeout(DEADLINE).is_err(), "its sender is gone");
+}
+
+#[test]
+fn an_abandoned_request_stops_at_its_next_checkpoint() {
+    let queue = queue(1, 0);
+    let ((start, started), (done, ran)) = (channel(), channel());
+    let run = move || {
+        start.send(()).expect("the test waits");
+        while checkpoint().is_ok() {}
+    };
+    let place = queue.submit(run, move |ran| drop(done.send(ran))).expect("there is room");
+    started.recv_timeout(DEADLINE).expect("it starts");
+    drop(place);
+    ran.recv_timeout(DEADLINE).expect("it stops").result.expect("no panic");
+}
+
+#[test]
+fn a_panic_loses_no_slot_and_leaves_no_abandonment_behind() {
+    let queue = queue(1, 0);
+    for _ in 0..3 {
+        let (done, ran) = channel();
+        let fails = || -> u32 { panic!("out of {}", "paint") };
+        let place = queue.submit(fails, move |ran| drop(done.send(ran))).expect("there is room");
+        let panicked = wait(&ran).result.expect_err("it panics");
+        assert_eq!(panicked.to_string(), "the operation panicked: out of paint");
+        drop(place);
+    }
+    let (_place, ran) = submit(&queue, 5);
+    assert_eq!(wait(&ran).result.expect("no panic"), 5);
+}
+
+#[test]
+fn a_dropped_queue_forgets_who_waits() {
+    let queue = queue(1, 1);
+    let (_place, release) = occupy(&queue);
+    let (_waiting, never) = submit(&queue, 1);
+    drop(queue);
+    assert!(never.recv_timeout(DEADLINE).is_err(), "its sender is gone");
+    drop(release);
+}

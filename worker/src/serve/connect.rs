@@ -24,7 +24,7 @@ use crate::serve::FrontLimits;
 /// How long to wait after a failed accept: file descriptors may be free again by then.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// A peer that acknowledges nothing for so long is gone, and so is one that reads nothing.
-const PEER_TIMEOUT: Duration = Duration::from_secs(60);
+const PEER_TIMEOUT: Duration = Duration::from_mins(1);
 /// HTTP/2: how often a silent peer is asked for a sign of life.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// HTTP/2: requests at once on one connection.
@@ -129,10 +129,10 @@ fn http(limits: &FrontLimits) -> auto::Builder<TokioExecutor> {
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read)
-        .max_buf_size(BUFFER_BYTES.max(limits.header_bytes as usize));
+        .max_buf_size(BUFFER_BYTES.max(limits.header_bytes));
     http.http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(limits.header_bytes)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_INTERVAL);

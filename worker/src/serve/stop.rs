@@ -45,7 +45,7 @@ pub(super) async fn stdin_end() {
         Ok(_) => drop(end.await),
         Err(error) => {
             tracing::error!(%error, "cannot watch standard input");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

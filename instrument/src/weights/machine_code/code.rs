@@ -42,6 +42,11 @@ impl Code {
         self.text.as_ptr_range().contains(&(address as *const u8))
     }
 
+    /// The first address of the code.
+    pub(super) fn begin(&self) -> usize {
+        self.text.as_ptr() as usize
+    }
+
     /// One past the last address of the code.
     pub(super) fn end(&self) -> usize {
         self.text.as_ptr_range().end as usize
@@ -49,7 +54,7 @@ impl Code {
 
     /// Decodes from `address` on.
     pub(super) fn decoder(&self, address: usize) -> Decoder<'_> {
-        let offset = address.saturating_sub(self.text.as_ptr() as usize).min(self.text.len());
+        let offset = address.saturating_sub(self.begin()).min(self.text.len());
         Decoder::with_ip(64, &self.text[offset..], address as u64, DecoderOptions::NONE)
     }
 

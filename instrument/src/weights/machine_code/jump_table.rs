@@ -19,16 +19,15 @@ const ARMS_MAX: u64 = 1024;
 /// How far before the jump its parts are looked for, in instructions.
 const REACH: usize = 24;
 
-/// The addresses that `jump` may lead to; none where its table is not understood. `first` is where
-/// the straight run of instructions begins that ends with the jump.
-pub(super) fn targets(body: &Body<'_>, first: usize, jump: &Instruction) -> Vec<usize> {
+/// The addresses that `jump` may lead to; none where its table is not understood.
+pub(super) fn targets(body: &Body<'_>, jump: &Instruction) -> Vec<usize> {
     if jump.op0_kind() != OpKind::Register {
         return Vec::new();
     }
-    let before = backwards(body, jump.ip() as usize);
+    let before: Vec<&Instruction> = body.before(jump.ip() as usize).take(REACH).collect();
     let is_load = |instruction: &&&Instruction| instruction.mnemonic() == Mnemonic::Movsxd;
     let load = before.iter().find(is_load).filter(|load| load.memory_index_scale() == 4);
-    let Some((load, table)) = load.and_then(|load| Some((load, table(body, first, load)?))) else {
+    let Some((load, table)) = load.and_then(|load| Some((load, table(body, load)?))) else {
         return Vec::new();
     };
     let arms = before
@@ -47,14 +46,8 @@ pub(super) fn targets(body: &Body<'_>, first: usize, jump: &Instruction) -> Vec<
     targets
 }
 
-/// The instructions before `address`, nearest first.
-fn backwards<'b>(body: &'b Body<'_>, address: usize) -> Vec<&'b Instruction> {
-    let before = &body.instructions[..address - body.begin];
-    before.iter().rev().flatten().take(REACH).collect()
-}
-
 /// The address of the table that `load` reads: what the nearest `lea` put into its base.
-fn table(body: &Body<'_>, first: usize, load: &Instruction) -> Option<usize> {
+fn table(body: &Body<'_>, load: &Instruction) -> Option<usize> {
     let base = load.memory_base();
     let is_it = |instruction: &&Instruction| {
         instruction.mnemonic() == Mnemonic::Lea
@@ -62,11 +55,8 @@ fn table(body: &Body<'_>, first: usize, load: &Instruction) -> Option<usize> {
             && instruction.op0_register() == base
             && instruction.is_ip_rel_memory_operand()
     };
-    let before = &body.instructions[..load.ip() as usize - body.begin];
-    let near = before.iter().rev().flatten().find(is_it);
-    // Out of a loop it may have moved to anywhere before, in the order of execution.
-    let anywhere = || body.instructions[..first - body.begin].iter().flatten().find(is_it);
-    near.or_else(anywhere).map(|lea| lea.ip_rel_memory_address() as usize)
+    let lea = body.before(load.ip() as usize).find(is_it)?;
+    Some(lea.ip_rel_memory_address() as usize)
 }
 
 /// How many arms a comparison of the number of the arm allows.

@@ -9,7 +9,7 @@ use crate::request::RouteId;
 use crate::units::{Seconds, Time};
 
 /// Training that has not been answered for this long is asked for again.
-const TRAINING_MAX: Duration = Duration::from_secs(60);
+const TRAINING_MAX: Duration = Duration::from_mins(1);
 
 /// Bounds of what a refused client is told to wait, in seconds.
 const RETRY_AFTER_SECS: (f64, f64) = (1.0, 60.0);

@@ -20,8 +20,9 @@ impl Balancer {
         self.set_now(now);
         self.counters.arrivals += 1;
         self.retries.deposit();
-        let verdict = match self.enter(&arrival) {
-            Ok(request) => self.admit(arrival.id, request),
+        let id = arrival.id;
+        let verdict = match self.enter(arrival) {
+            Ok(request) => self.admit(id, request),
             Err(reason) => {
                 let verdict = Verdict::Shed(reason);
                 self.counters.count(&verdict);
@@ -118,7 +119,7 @@ impl Balancer {
     }
 
     /// The request of an arrival, with its estimate.
-    fn enter(&self, arrival: &Arrival) -> Result<Request, ShedReason> {
+    fn enter(&self, arrival: Arrival) -> Result<Request, ShedReason> {
         if self.policy.routes.len() <= usize::from(arrival.route.0) {
             return Err(ShedReason::UnknownRoute);
         }
@@ -129,7 +130,7 @@ impl Balancer {
         let estimate = predictor.estimate(&arrival.features, arrival.known);
         Ok(Request {
             route: arrival.route,
-            features: arrival.features.clone(),
+            features: arrival.features,
             estimate,
             blind: is_blind(&estimate, predictor),
             body_bytes: arrival.body_bytes,

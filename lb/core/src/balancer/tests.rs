@@ -1,1 +1,789 @@
-//! Tests.
+//! Transcripts: events in, verdicts out.
+//!
+//! A line is `SECONDS EVENT ARGUMENTS`; hosts and requests are numbers. Sizes are given as the known
+//! cost of a repeat, so that they are believed.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::*;
+use crate::features::FeatureSet;
+use crate::host::{Discipline, HostSpec};
+use crate::observe::{Failure, HostReport, Outcome, RequestCost};
+use crate::policy::*;
+use crate::units::Speed;
+
+fn secs(secs: f64) -> Duration {
+    Duration::from_secs_f64(secs)
+}
+
+fn route(name: &str, idempotent: bool) -> RoutePolicy {
+    RoutePolicy {
+        name: name.to_owned(),
+        features: FeatureSet::default(),
+        prior: Work::saturating(1.0),
+        work_min: Work::saturating(1e-4),
+        work_max: Work::saturating(1e3),
+        patience: secs(0.1),
+        idempotent,
+    }
+}
+
+fn policy() -> Policy {
+    let weighers = ["added_delay", "warm_up", "failures", "round_trip"];
+    Policy {
+        routes: vec![route("blur", true), route("order", false)],
+        schedule: SchedulePolicy {
+            filters: ["active", "not_tried", "in_flight", "memory", "ejected"]
+                .map(str::to_owned)
+                .to_vec(),
+            weighers: weighers.map(|name| (name.to_owned(), 1.0)).to_vec(),
+            host_subset_size: 1,
+            shuffle_best_same_weighed_hosts: false,
+            alternates: 2,
+        },
+        queue: QueuePolicy {
+            discipline: QueueDiscipline::Sept,
+            requests_max: 3,
+            bytes_max: 1000,
+            wait_max: secs(30.0),
+            age_floor: secs(5.0),
+            age_factor: 2.0,
+        },
+        hosts: HostPolicy {
+            in_flight_max_per_core: 4,
+            memory_utilization_max: 0.9,
+            eject_failures: 2,
+            eject_base: secs(10.0),
+            eject_max: secs(60.0),
+            eject_fraction_max: 0.5,
+            warm_up: Duration::ZERO,
+            report_age_max: secs(5.0),
+        },
+        retry: RetryPolicy { tries_max: 3, budget_fraction: 0.2, budget_floor: 4 },
+        learn: LearnPolicy {
+            window: 100,
+            observations_min: 20,
+            retrain_after: 50,
+            drift_error_max: 1.0,
+        },
+        scale: ScalePolicy {
+            rule: ScaleRule::CpuAndBacklog,
+            hosts_min: 1,
+            hosts_max: 4,
+            cpu_high: 0.7,
+            cpu_low: 0.2,
+            cpu_target: 0.6,
+            backlog_max: secs(10.0),
+            stable_window: secs(60.0),
+            panic_window: secs(5.0),
+            panic_factor: 3.0,
+            boot_time: secs(2.0),
+            boot_timeout: secs(20.0),
+        },
+    }
+}
+
+/// Plays `script` against a new balancer and compares what it says.
+fn check(script: &str, expected: &str) {
+    check_with(policy(), script, expected);
+}
+
+fn check_with(policy: Policy, script: &str, expected: &str) {
+    let mut balancer = Balancer::new(policy, 1);
+    let mut said = String::new();
+    for line in script.trim().lines() {
+        play(&mut balancer, &mut said, line);
+    }
+    assert_eq!(said.trim(), expected.trim(), "said:\n{said}");
+}
+
+fn play(balancer: &mut Balancer, said: &mut String, line: &str) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let number = |n: usize| words.get(n).and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0);
+    let now = Time::from_secs_f64(number(0));
+    let host = HostId(number(2) as u32);
+    let id = RequestId(number(2) as u64);
+    let at = format!("{} {}", words[0], words[1..].join(" "));
+    match words[1] {
+        // join NAME CORES SPEED DISCIPLINE
+        "join" => {
+            let id = balancer.join(now, spec(&words));
+            balancer.ready(now, id);
+        }
+        "launch" => drop(balancer.join(now, spec(&words))),
+        "ready" => balancer.ready(now, host),
+        "drain" => balancer.drain(now, host),
+        "leave" => balancer.leave(now, host),
+        // arrive ID SIZE [BYTES]; order is a route that is not idempotent
+        "arrive" | "order" => {
+            let arrival = Arrival {
+                id,
+                route: RouteId(u16::from(words[1] == "order")),
+                features: Features::default(),
+                known: Work::from_cpu_secs(number(3)),
+                body_bytes: number(4) as u64,
+            };
+            let verdict = balancer.arrive(now, arrival);
+            writeln!(said, "{at}: {}", text(&verdict)).unwrap();
+        }
+        "guess" => {
+            let arrival = Arrival {
+                id,
+                route: RouteId(0),
+                features: Features::default(),
+                known: None,
+                body_bytes: 0,
+            };
+            let verdict = balancer.arrive(now, arrival);
+            writeln!(said, "{at}: {}", text(&verdict)).unwrap();
+        }
+        // complete ID CPU_SECONDS
+        "complete" => {
+            let cost = RequestCost { cpu_seconds: Some(number(3)), ..RequestCost::default() };
+            let outcome =
+                Outcome { success: true, cost: Some(cost), elapsed: secs(number(3)), build: 0 };
+            let learned = balancer.complete(now, id, &outcome).is_some();
+            writeln!(said, "{at}: {}", if learned { "learned" } else { "nothing" }).unwrap();
+        }
+        "refuse" | "break" | "late" => {
+            let failure = match words[1] {
+                "refuse" => Failure::Connect,
+                "break" => Failure::BeforeResponse,
+                _ => Failure::AfterResponse,
+            };
+            let verdict = balancer.fail(now, id, failure);
+            writeln!(said, "{at}: {}", text(&verdict)).unwrap();
+        }
+        "abandon" => balancer.abandon(now, id),
+        "dispatch" => {
+            for (id, verdict) in balancer.dispatch(now) {
+                writeln!(said, "{at}: {} {}", id.0, text(&verdict)).unwrap();
+            }
+        }
+        // report HOST IN_FLIGHT WORK CPU MEM
+        "report" => {
+            let report = HostReport {
+                in_flight: Some(number(3) as u32),
+                work_left: Work::from_cpu_secs(number(4)),
+                cpu_utilization: words.get(5).map(|_| number(5)),
+                mem_utilization: words.get(6).map(|_| number(6)),
+                application_utilization: None,
+            };
+            balancer.report(now, host, &report);
+        }
+        "tick" => {
+            let plan = balancer.tick(now).plan;
+            let ids = |hosts: &[HostId]| hosts.iter().map(|host| host.0).collect::<Vec<_>>();
+            let (drain, replace) = (ids(&plan.drain), ids(&plan.replace));
+            let (launch, reason) = (plan.launch, plan.reason);
+            writeln!(said, "{at}: {reason} launch {launch} drain {drain:?} replace {replace:?}")
+                .unwrap();
+        }
+        "hosts" => {
+            balancer.fleet.advance(now);
+            for host in balancer.hosts() {
+                let (left, phase) = (host.work_left.as_cpu_secs(), host.phase);
+                let n = host.in_flight;
+                writeln!(said, "{at}: {} {phase:?} {n} in flight, {left:.3} s left", host.id.0)
+                    .unwrap();
+            }
+        }
+        // explain SIZE
+        "explain" => {
+            let known = Work::from_cpu_secs(number(2));
+            let account = balancer.explain(now, RouteId(0), &Features::default(), known);
+            writeln!(said, "{account}").unwrap();
+        }
+        other => panic!("no event `{other}`"),
+    }
+    balancer.check_invariants();
+}
+
+fn spec(words: &[&str]) -> HostSpec {
+    let discipline = match words[5] {
+        "srpt" => Discipline::Srpt,
+        "ps" => Discipline::Ps,
+        _ => Discipline::Fcfs,
+    };
+    let speed = Speed::from_reference_cores(words[4].parse().unwrap()).unwrap();
+    let cores = words[3].parse().unwrap();
+    HostSpec { name: words[2].to_owned(), cores, speed, discipline, price: 1.0 }
+}
+
+fn text(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Forward(placement) => {
+            let others: Vec<u32> = placement.alternates.iter().map(|host| host.0).collect();
+            let delay = placement.added_delay.0;
+            format!("to {} then {others:?}, adds {delay:.3} s", placement.host.0)
+        }
+        Verdict::Lambda(_) => "lambda".to_owned(),
+        Verdict::Queue { until } => format!("waits until {}", until.as_secs_f64()),
+        Verdict::Shed(reason) => format!("shed, {reason}"),
+    }
+}
+
+#[test]
+fn the_fastest_answer_wins_and_ties_go_to_the_lower_id() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 join b 1 1.0 fcfs
+0 join c 1 2.0 fcfs
+1 arrive 1 4.0
+1 arrive 2 4.0
+1 arrive 3 4.0
+",
+        "
+1 arrive 1 4.0: to 2 then [0, 1], adds 0.000 s
+1 arrive 2 4.0: to 0 then [1, 2], adds 0.000 s
+1 arrive 3 4.0: to 1 then [2, 0], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn short_requests_wait_here_while_all_workers_are_busy_and_go_shortest_first() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 arrive 1 1.0
+0 arrive 2 3.0
+0 arrive 3 2.0
+0.5 dispatch
+0.95 dispatch
+1 complete 1 1.0
+1 dispatch
+",
+        "
+0 arrive 1 1.0: to 0 then [], adds 0.000 s
+0 arrive 2 3.0: waits until 30
+0 arrive 3 2.0: waits until 30
+0.95 dispatch: 3 to 0 then [], adds 0.050 s
+1 complete 1 1.0: learned
+",
+    );
+}
+
+#[test]
+fn what_has_waited_too_long_for_its_size_goes_before_a_shorter_one() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 arrive 1 12.0
+0 arrive 2 3.0
+10.5 arrive 3 1.0
+12 complete 1 12.0
+12 dispatch
+",
+        "
+0 arrive 1 12.0: to 0 then [], adds 0.000 s
+0 arrive 2 3.0: waits until 30
+10.5 arrive 3 1.0: waits until 40.5
+12 complete 1 12.0: learned
+12 dispatch: 2 to 0 then [], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn the_waiting_room_is_bounded_in_requests_bytes_and_time() {
+    check(
+        "
+0 arrive 1 1.0 600
+0 arrive 2 1.0 600
+0 arrive 3 1.0 100
+0 arrive 4 1.0 100
+0 arrive 5 1.0 100
+30 dispatch
+",
+        "
+0 arrive 1 1.0 600: waits until 30
+0 arrive 2 1.0 600: shed, queue_bytes
+0 arrive 3 1.0 100: waits until 30
+0 arrive 4 1.0 100: waits until 30
+0 arrive 5 1.0 100: shed, queue_full
+30 dispatch: 1 shed, waited_too_long
+30 dispatch: 3 shed, waited_too_long
+30 dispatch: 4 shed, waited_too_long
+",
+    );
+}
+
+#[test]
+fn without_a_host_requests_wait_for_one() {
+    check(
+        "
+0 arrive 1 1.0
+0 launch a 1 1.0 fcfs
+1 dispatch
+2 ready 0
+2 dispatch
+",
+        "
+0 arrive 1 1.0: waits until 30
+2 dispatch: 1 to 0 then [], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn a_broken_request_goes_to_a_host_that_has_not_seen_it() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 join b 1 1.0 fcfs
+0 arrive 1 1.0
+0.1 break 1
+0.2 break 1
+1 dispatch
+10.2 dispatch
+10.3 refuse 1
+10.3 hosts
+",
+        "
+0 arrive 1 1.0: to 0 then [1], adds 0.000 s
+0.1 break 1: to 1 then [], adds 0.000 s
+0.2 break 1: waits until 30.2
+10.2 dispatch: 1 to 0 then [1], adds 0.000 s
+10.3 refuse 1: shed, tries_exhausted
+10.3 hosts: 0 Active 0 in flight, 0.000 s left
+10.3 hosts: 1 Active 0 in flight, 0.000 s left
+",
+    );
+}
+
+#[test]
+fn what_is_not_idempotent_is_tried_again_only_where_nothing_was_sent() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 join b 1 1.0 fcfs
+0 order 1 1.0
+0.1 refuse 1
+0.2 break 1
+0.3 arrive 2 1.0
+0.4 late 2
+",
+        "
+0 order 1 1.0: to 0 then [1], adds 0.000 s
+0.1 refuse 1: to 1 then [], adds 0.000 s
+0.2 break 1: shed, not_retriable
+0.3 arrive 2 1.0: to 0 then [1], adds 0.000 s
+0.4 late 2: shed, not_retriable
+",
+    );
+}
+
+#[test]
+fn retries_have_a_budget() {
+    let mut policy = policy();
+    policy.retry.budget_fraction = 0.1;
+    policy.retry.budget_floor = 1;
+    check_with(
+        policy,
+        "
+0 join a 4 1.0 ps
+0 join b 4 1.0 ps
+0 arrive 1 1.0
+0 arrive 2 1.0
+0 arrive 3 1.0
+0 refuse 1
+0 refuse 2
+1 refuse 3
+",
+        "
+0 arrive 1 1.0: to 0 then [1], adds 0.000 s
+0 arrive 2 1.0: to 0 then [1], adds 0.000 s
+0 arrive 3 1.0: to 0 then [1], adds 0.000 s
+0 refuse 1: to 1 then [], adds 0.000 s
+0 refuse 2: shed, retry_budget
+1 refuse 3: to 1 then [], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn a_failing_host_is_ejected_returns_and_is_ejected_for_longer() {
+    let mut policy = policy();
+    policy.hosts.eject_failures = 1;
+    check_with(
+        policy,
+        "
+0 join a 1 1.0 fcfs
+0 join b 1 1.0 fcfs
+0 arrive 1 0.1
+0 refuse 1
+0 complete 1 0.1
+9 arrive 2 0.1
+9 complete 2 0.1
+11 arrive 3 0.1
+11 leave 1
+11 arrive 4 0.1
+11 refuse 4
+11 abandon 4
+11 join c 1 1.0 fcfs
+30 arrive 5 0.1
+30 complete 5 0.1
+31 arrive 6 0.1
+",
+        "
+0 arrive 1 0.1: to 0 then [1], adds 0.000 s
+0 refuse 1: to 1 then [], adds 0.000 s
+0 complete 1 0.1: learned
+9 arrive 2 0.1: to 1 then [], adds 0.000 s
+9 complete 2 0.1: learned
+11 arrive 3 0.1: to 1 then [0], adds 0.000 s
+11 arrive 4 0.1: to 0 then [], adds 0.000 s
+11 refuse 4: waits until 41
+30 arrive 5 0.1: to 2 then [], adds 0.000 s
+30 complete 5 0.1: learned
+31 arrive 6 0.1: to 2 then [0], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn a_fleet_that_is_ejected_as_a_whole_is_used() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 arrive 1 0.1
+0 refuse 1
+0 abandon 1
+1 arrive 2 0.1
+1 refuse 2
+1 abandon 2
+2 arrive 3 0.1
+2 explain 0.1
+",
+        "
+0 arrive 1 0.1: to 0 then [], adds 0.000 s
+0 refuse 1: waits until 30
+1 arrive 2 0.1: to 0 then [], adds 0.000 s
+1 refuse 2: waits until 31
+2 arrive 3 0.1: to 0 then [], adds 0.000 s
+route blur
+estimate 0.100000 s, p90 0.230000 s, by repeat
+model mean of 0 observations
+filter active: 1 left
+filter not_tried: 1 left
+filter in_flight: 1 left
+filter memory: 1 left
+filter ejected: 1 left, waived
+host 0 a -0.434568 added_delay -0.200000 failures -0.234568
+verdict forward to 0 (a)
+",
+    );
+}
+
+#[test]
+fn a_host_that_leaves_releases_its_claims_once() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 join b 1 1.0 fcfs
+0 arrive 1 1.0
+0 hosts
+0.1 leave 0
+0.1 hosts
+0.2 break 1
+0.2 hosts
+0.3 complete 1 1.0
+0.3 complete 1 1.0
+0.3 break 1
+",
+        "
+0 arrive 1 1.0: to 0 then [1], adds 0.000 s
+0 hosts: 0 Active 1 in flight, 1.000 s left
+0 hosts: 1 Active 0 in flight, 0.000 s left
+0.1 hosts: 1 Active 0 in flight, 0.000 s left
+0.2 break 1: to 1 then [], adds 0.000 s
+0.2 hosts: 1 Active 1 in flight, 1.000 s left
+0.3 complete 1 1.0: learned
+0.3 complete 1 1.0: nothing
+0.3 break 1: shed, unknown_request
+",
+    );
+}
+
+#[test]
+fn a_draining_host_finishes_and_takes_nothing_new() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 arrive 1 1.0
+0 drain 0
+0.5 arrive 2 1.0
+1 complete 1 1.0
+1 dispatch
+1 hosts
+",
+        "
+0 arrive 1 1.0: to 0 then [], adds 0.000 s
+0.5 arrive 2 1.0: waits until 30.5
+1 complete 1 1.0: learned
+1 hosts: 0 Draining 0 in flight, 0.000 s left
+",
+    );
+}
+
+#[test]
+fn an_outlived_estimate_doubles() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 arrive 1 1.0
+0.75 hosts
+1.5 hosts
+3 hosts
+",
+        "
+0 arrive 1 1.0: to 0 then [], adds 0.000 s
+0.75 hosts: 0 Active 1 in flight, 0.250 s left
+1.5 hosts: 0 Active 1 in flight, 0.500 s left
+3 hosts: 0 Active 1 in flight, 1.000 s left
+",
+    );
+}
+
+#[test]
+fn requests_of_other_balancers_count_until_the_report_is_too_old() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 join b 1 1.0 fcfs
+0 report 0 2 20.0
+0 arrive 1 1.0
+0 abandon 1
+6 tick
+6 arrive 2 1.0
+",
+        "
+0 arrive 1 1.0: to 1 then [0], adds 0.000 s
+6 tick: steady launch 0 drain [] replace []
+6 arrive 2 1.0: to 0 then [1], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn a_host_without_memory_to_spare_is_not_used() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 join b 1 1.0 fcfs
+0 report 0 0 0 0.1 0.95
+0 arrive 1 1.0
+",
+        "
+0 arrive 1 1.0: to 1 then [], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn a_request_of_unknown_size_goes_where_fewest_are() {
+    check(
+        "
+0 join a 2 1.0 ps
+0 join b 2 1.0 ps
+0 arrive 1 9.0
+0 guess 2
+0 guess 3
+0 guess 4
+0 guess 5
+0 guess 6
+",
+        "
+0 arrive 1 9.0: to 0 then [1], adds 0.000 s
+0 guess 2: to 1 then [0], adds 0.000 s
+0 guess 3: to 0 then [1], adds 0.000 s
+0 guess 4: to 1 then [0], adds 0.000 s
+0 guess 5: to 0 then [1], adds 0.500 s
+0 guess 6: to 1 then [0], adds 0.500 s
+",
+    );
+}
+
+#[test]
+fn an_explanation_tells_filters_weighers_and_the_estimate() {
+    check(
+        "
+0 join a 1 1.0 srpt
+0 join b 1 4.0 srpt
+0 launch c 1 1.0 srpt
+0 arrive 1 8.0
+0 explain 4.0
+",
+        "
+0 arrive 1 8.0: to 1 then [0], adds 0.000 s
+route blur
+estimate 4.000000 s, p90 9.200000 s, by repeat
+model mean of 0 observations
+filter active: 2 left
+filter not_tried: 2 left
+filter in_flight: 2 left
+filter memory: 2 left
+filter ejected: 2 left
+host 1 b -2.000000 added_delay -2.000000
+host 0 a -4.000000 added_delay -4.000000
+verdict forward to 1 (b)
+",
+    );
+}
+
+#[test]
+fn events_that_make_no_sense_are_ignored() {
+    check(
+        "
+5 complete 1 1.0
+5 break 1
+5 abandon 1
+5 ready 7
+5 drain 7
+5 leave 7
+5 report 7 1 1.0
+5 dispatch
+5 join a 1 1.0 fcfs
+1 arrive 1 1.0
+1 arrive 1 1.0
+",
+        "
+5 complete 1 1.0: nothing
+5 break 1: shed, unknown_request
+1 arrive 1 1.0: to 0 then [], adds 0.000 s
+1 arrive 1 1.0: shed, unknown_request
+",
+    );
+}
+
+#[test]
+fn a_lost_host_is_replaced_and_one_that_never_boots_too() {
+    check(
+        "
+0 tick
+0 launch a 1 1.0 fcfs
+1 tick
+20 tick
+20 leave 0
+20 launch b 1 1.0 fcfs
+22 ready 1
+22 tick
+23 leave 1
+23 tick
+",
+        "
+0 tick: hosts_min launch 1 drain [] replace []
+1 tick: steady launch 0 drain [] replace []
+20 tick: hosts_min launch 1 drain [] replace [0]
+22 tick: steady launch 0 drain [] replace []
+23 tick: hosts_min launch 1 drain [] replace []
+",
+    );
+}
+
+#[test]
+fn the_fleet_grows_with_the_backlog_and_shrinks_after_the_stable_window() {
+    check(
+        "
+0 join a 1 1.0 srpt
+0 tick
+1 arrive 1 30.0
+1 tick
+2 launch b 1 1.0 srpt
+2 launch c 1 1.0 srpt
+5 ready 1
+5 ready 2
+5 tick
+31 complete 1 30.0
+31 tick
+61 tick
+92 tick
+",
+        "
+0 tick: steady launch 0 drain [] replace []
+1 arrive 1 30.0: to 0 then [], adds 0.000 s
+1 tick: backlog launch 2 drain [] replace []
+5 tick: steady launch 0 drain [] replace []
+31 complete 1 30.0: learned
+31 tick: steady launch 0 drain [] replace []
+61 tick: steady launch 0 drain [] replace []
+92 tick: cpu_low launch 0 drain [2, 1] replace []
+",
+    );
+}
+
+#[test]
+fn a_burst_is_met_at_once_with_all_that_it_wants() {
+    check(
+        "
+0 join a 1 1.0 ps
+0 arrive 1 0.1
+0 arrive 2 0.1
+0 arrive 3 0.1
+0 arrive 4 0.1
+0 tick
+",
+        "
+0 arrive 1 0.1: to 0 then [], adds 0.000 s
+0 arrive 2 0.1: to 0 then [], adds 0.200 s
+0 arrive 3 0.1: waits until 30
+0 arrive 4 0.1: waits until 30
+0 tick: panic launch 3 drain [] replace []
+",
+    );
+}
+
+#[test]
+fn a_request_with_a_giant_ahead_goes_first_on_an_srpt_host() {
+    check(
+        "
+0 join a 1 1.0 srpt
+0 arrive 1 10.0
+1 arrive 2 0.05
+1 arrive 3 0.2
+1 arrive 4 20.0
+1 hosts
+1.3 hosts
+",
+        "
+0 arrive 1 10.0: to 0 then [], adds 0.000 s
+1 arrive 2 0.05: to 0 then [], adds 0.050 s
+1 arrive 3 0.2: to 0 then [], adds 0.250 s
+1 arrive 4 20.0: waits until 31
+1 hosts: 0 Active 3 in flight, 9.250 s left
+1.3 hosts: 0 Active 3 in flight, 9.300 s left
+",
+    );
+}
+
+#[test]
+fn two_of_the_same_seed_pick_the_same_random_hosts() {
+    let mut policy = policy();
+    policy.schedule.host_subset_size = 2;
+    policy.schedule.shuffle_best_same_weighed_hosts = true;
+    check_with(
+        policy,
+        "
+0 join a 1 1.0 ps
+0 join b 1 1.0 ps
+0 join c 1 1.0 ps
+0 join d 1 0.5 ps
+0 arrive 1 1.0
+0 abandon 1
+0 arrive 1 1.0
+0 abandon 1
+0 arrive 1 1.0
+0 abandon 1
+0 arrive 1 1.0
+",
+        "
+0 arrive 1 1.0: to 0 then [1, 2], adds 0.000 s
+0 arrive 1 1.0: to 2 then [0, 1], adds 0.000 s
+0 arrive 1 1.0: to 0 then [1, 2], adds 0.000 s
+0 arrive 1 1.0: to 0 then [2, 1], adds 0.000 s
+",
+    );
+}

@@ -41,8 +41,9 @@ pub(super) fn advance(host: &mut HostState, now: Time) {
 
 /// Sets the work left to what the claims have remaining.
 pub(super) fn sum(host: &mut HostState) {
-    let sum = host.claims.iter().map(|claim| claim.remaining.as_cpu_secs()).sum();
-    host.work_left = Work::saturating(sum);
+    let remaining = host.claims.iter().map(|claim| claim.remaining.as_cpu_secs());
+    // From 0.0: the sum of nothing is -0.0.
+    host.work_left = Work::saturating(remaining.fold(0.0, |sum, work| sum + work));
 }
 
 fn run_front(host: &mut HostState, work: f64) {

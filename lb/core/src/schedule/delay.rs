@@ -100,9 +100,9 @@ fn fcfs_wait(claims: &[Claim], cores: usize) -> f64 {
     let mut free: SmallVec<[f64; 16]> = SmallVec::from_elem(0.0, cores);
     for work in remaining {
         let end = free[0] + work;
-        let place = free.partition_point(|other| *other < end);
+        let place = free.partition_point(|other| *other < end).max(1);
         free[..place].rotate_left(1);
-        free[place.saturating_sub(1)] = end;
+        free[place - 1] = end;
     }
     free[0]
 }

@@ -8,7 +8,7 @@ mod not_tried;
 
 use std::fmt::Debug;
 
-use super::{Bits, Demand};
+use super::{Block, Demand};
 use crate::host::HostState;
 
 /// Every filter there is. To add one: a file beside this one's siblings, and a line here.
@@ -33,13 +33,11 @@ pub trait Filter: Debug + Sync {
         false
     }
 
-    /// Those of `kept`, a bit for each host of `block`, that pass.
-    fn keep(&self, demand: &Demand<'_>, block: &[HostState], kept: u64) -> u64 {
-        let mut passed = 0;
-        for bit in Bits(kept) {
-            passed |= u64::from(self.passes(demand, &block[bit])) << bit;
-        }
-        passed
+    /// Those of the kept hosts of `block` that pass, a bit for each.
+    fn keep(&self, demand: &Demand<'_>, block: Block<'_>) -> u64 {
+        block
+            .kept()
+            .fold(0, |passed, (bit, host)| passed | u64::from(self.passes(demand, host)) << bit)
     }
 }
 

@@ -71,11 +71,10 @@ fn shuffle_best(
     let picked = candidates.iter().filter(same).nth(random.below(n_same));
     let Some(picked) = picked.copied() else { return };
     let place = best.iter().position(|other| other.position == picked.position);
-    match place {
-        Some(place) => best[..=place].rotate_right(1),
-        None => {
-            best.pop();
-            best.insert(0, picked);
-        }
+    if let Some(place) = place {
+        best[..=place].rotate_right(1);
+    } else {
+        best.pop();
+        best.insert(0, picked);
     }
 }

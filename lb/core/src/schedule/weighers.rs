@@ -8,7 +8,7 @@ mod warm_up;
 
 use std::fmt::Debug;
 
-use super::{BLOCK, Bits, Demand};
+use super::{BLOCK, Block, Demand};
 use crate::host::HostState;
 use crate::units::Seconds;
 
@@ -29,17 +29,17 @@ pub trait Weigher: Debug + Sync {
     /// The weight of `host`; higher is better. Finite.
     fn weight(&self, demand: &Demand<'_>, host: &HostState) -> Seconds;
 
-    /// Adds `multiplier` times the weight of each host of `block` whose bit is in `kept`.
+    /// Adds `multiplier` times the weight of each host of `block` that is kept to its place in
+    /// `weights`.
     fn weigh(
         &self,
         demand: &Demand<'_>,
-        block: &[HostState],
-        kept: u64,
+        block: Block<'_>,
         multiplier: f64,
         weights: &mut [f64; BLOCK],
     ) {
-        for bit in Bits(kept) {
-            weights[bit] += multiplier * self.weight(demand, &block[bit]).0;
+        for (bit, host) in block.kept() {
+            weights[bit] += multiplier * self.weight(demand, host).0;
         }
     }
 }

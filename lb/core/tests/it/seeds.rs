@@ -1,0 +1,358 @@
+//! Random events, thousands of them for each of many seeds: whatever comes in whatever order, the
+//! invariants hold after each event, every claim is released once, and none is left at the end.
+//!
+//! A failure prints the command that replays its seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use weighbridge_core::admit::Verdict;
+use weighbridge_core::balancer::{Arrival, Balancer};
+use weighbridge_core::features::{FeatureSet, Features};
+use weighbridge_core::host::{Discipline, HostId, HostSpec};
+use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
+use weighbridge_core::policy::{
+    HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
+    ScalePolicy, ScaleRule, SchedulePolicy,
+};
+use weighbridge_core::random::Random;
+use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::schedule::{filters, weighers};
+use weighbridge_core::units::{Speed, Time, Work};
+
+const SEEDS: u64 = 64;
+const EVENTS: usize = 1500;
+
+/// One run: the balancer, and what the world outside believes of it.
+struct World {
+    random: Random,
+    balancer: Balancer,
+    now: f64,
+    next_request: u64,
+    /// Requests that the balancer has not finished with, and where it sent them.
+    open: BTreeMap<RequestId, Option<HostId>>,
+    hosts: BTreeSet<HostId>,
+    /// Everything that was said: equal runs say equal things.
+    said: Vec<String>,
+}
+
+#[test]
+fn no_claim_is_lost_or_released_twice_whatever_happens() {
+    for seed in seeds() {
+        if let Err(cause) = catch_unwind(AssertUnwindSafe(|| World::run(seed))) {
+            eprintln!("replay: CORE_SEED={seed:#x} cargo test -p weighbridge-core --test it seeds");
+            std::panic::resume_unwind(cause);
+        }
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_verdicts() {
+    assert_eq!(World::run(7), World::run(7));
+    assert_ne!(World::run(7), World::run(8));
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test may be told its seed")]
+fn seeds() -> Vec<u64> {
+    let given = std::env::var("CORE_SEED").ok();
+    let parse = |text: String| u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
+    given.map_or_else(|| (0..SEEDS).collect(), |text| vec![parse(text)])
+}
+
+impl World {
+    fn run(seed: u64) -> Vec<String> {
+        let mut random = Random::new(seed);
+        let balancer = Balancer::new(policy(&mut random), seed);
+        let mut world = World {
+            random,
+            balancer,
+            now: 0.0,
+            next_request: 0,
+            open: BTreeMap::new(),
+            hosts: BTreeSet::new(),
+            said: Vec::new(),
+        };
+        for _ in 0..EVENTS {
+            world.step();
+            world.check();
+        }
+        world.end();
+        world.said
+    }
+
+    fn step(&mut self) {
+        self.now += self.random.unit() * self.random.unit() * 0.5;
+        match self.random.below(100) {
+            0..35 => self.arrive(),
+            35..55 => self.complete(),
+            55..62 => self.fail(),
+            62..67 => self.abandon(),
+            67..80 => self.dispatch(),
+            80..86 => self.report(),
+            86..89 => self.join(),
+            89..92 => self.ready(),
+            92 => self.drain(),
+            93 => self.leave(),
+            94..97 => self.tick(),
+            97 => self.explain(),
+            98 => self.now += self.random.unit() * 1000.0,
+            _ => self.now = (self.now - self.random.unit() * 10.0).max(0.0),
+        }
+    }
+
+    /// The core's own invariants, and that it agrees with the world on who is where.
+    fn check(&self) {
+        self.balancer.check_invariants();
+        let in_flight: usize = self.balancer.hosts().map(|host| host.in_flight as usize).sum();
+        let on_host = |host: &&HostId| self.hosts.contains(host);
+        let expected = self.open.values().flatten().filter(on_host).count();
+        assert_eq!(in_flight, expected, "a claim for each request on a host that is there");
+        let waiting = self.open.values().filter(|host| host.is_none()).count();
+        assert_eq!(self.balancer.waiting().requests, waiting, "a place for each that waits");
+    }
+
+    /// All requests end: nothing may be left of them.
+    fn end(&mut self) {
+        while let Some((id, _)) = self.open.pop_first() {
+            self.balancer.abandon(self.now(), id);
+        }
+        self.check();
+        for host in self.balancer.hosts() {
+            let left = host.claims.iter().filter(|claim| claim.request.is_some()).count();
+            assert_eq!((left, host.in_flight), (0, 0), "every claim is gone");
+        }
+        assert_eq!(self.balancer.waiting().work, Work::ZERO, "nothing waits");
+    }
+
+    fn now(&self) -> Time {
+        Time::from_secs_f64(self.now)
+    }
+
+    /// What the verdict says of a request, in the world's books.
+    fn note(&mut self, id: RequestId, verdict: &Verdict) {
+        self.said.push(format!("{} {verdict:?}", id.0));
+        match verdict {
+            Verdict::Forward(placement) => {
+                let host = self.balancer.host(placement.host).expect("forwarded to a host");
+                assert!(!placement.alternates.contains(&host.id), "an alternate is another host");
+                self.open.insert(id, Some(placement.host));
+            }
+            Verdict::Queue { .. } => {
+                self.open.insert(id, None);
+            }
+            Verdict::Lambda(_) | Verdict::Shed(_) => {
+                self.open.remove(&id);
+            }
+        }
+    }
+
+    fn arrive(&mut self) {
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        let size = 0.001 / (1.0 - self.random.unit());
+        let arrival = Arrival {
+            id,
+            route: RouteId(self.random.below(2) as u16),
+            features: Features::default(),
+            known: Work::from_cpu_secs(size).filter(|_| self.random.below(3) != 0),
+            body_bytes: self.random.below(1000) as u64,
+        };
+        let verdict = self.balancer.arrive(self.now(), arrival);
+        self.note(id, &verdict);
+    }
+
+    /// A request that is on a host; mostly one that is known, and sometimes any number.
+    fn sent(&mut self) -> RequestId {
+        let sent: Vec<RequestId> =
+            self.open.iter().filter(|(_, host)| host.is_some()).map(|(id, _)| *id).collect();
+        match sent.get(self.random.below(sent.len())) {
+            Some(id) if self.random.below(20) != 0 => *id,
+            Some(_) | None => RequestId(self.next_request + 1),
+        }
+    }
+
+    fn host(&mut self) -> HostId {
+        let host = self.hosts.iter().nth(self.random.below(self.hosts.len().max(1))).copied();
+        host.filter(|_| self.random.below(20) != 0).unwrap_or(HostId(u32::MAX))
+    }
+
+    fn complete(&mut self) {
+        let id = self.sent();
+        let cost = RequestCost { cpu_seconds: Some(self.random.unit()), ..RequestCost::default() };
+        let outcome = Outcome {
+            success: self.random.below(10) != 0,
+            cost: Some(cost).filter(|_| self.random.below(10) != 0),
+            elapsed: Duration::from_secs_f64(self.random.unit()),
+            build: 0,
+        };
+        let learned = self.balancer.complete(self.now(), id, &outcome);
+        let known = self.open.remove(&id).is_some();
+        assert!(known || learned.is_none(), "what is not known teaches nothing");
+        self.said.push(format!("{} {learned:?}", id.0));
+    }
+
+    fn fail(&mut self) {
+        let id = self.sent();
+        let failure = match self.random.below(5) {
+            0 => Failure::Connect,
+            1 => Failure::Refused,
+            2 => Failure::BeforeResponse,
+            3 => Failure::Timeout,
+            _ => Failure::AfterResponse,
+        };
+        let failed = self.open.get(&id).copied().flatten();
+        let verdict = self.balancer.fail(self.now(), id, failure);
+        if let Verdict::Forward(placement) = &verdict {
+            assert_ne!(Some(placement.host), failed, "not to the host that has just failed it");
+        }
+        self.note(id, &verdict);
+    }
+
+    fn abandon(&mut self) {
+        let id = match self.open.keys().nth(self.random.below(self.open.len().max(1))) {
+            Some(id) => *id,
+            None => RequestId(u64::MAX),
+        };
+        self.balancer.abandon(self.now(), id);
+        self.open.remove(&id);
+    }
+
+    fn dispatch(&mut self) {
+        for (id, verdict) in self.balancer.dispatch(self.now()) {
+            assert_eq!(self.open.get(&id), Some(&None), "only what waits is dispatched");
+            self.note(id, &verdict);
+        }
+    }
+
+    fn report(&mut self) {
+        let host = self.host();
+        let wild = [f64::NAN, f64::INFINITY, -1.0, 1e300, 0.5, 0.0, 1.0, 0.95];
+        let mut number =
+            || Some(wild[self.random.below(wild.len())]).filter(|_| self.random.below(4) != 0);
+        let report = HostReport {
+            cpu_utilization: number(),
+            mem_utilization: number(),
+            application_utilization: number(),
+            in_flight: number().map(|number| (number * 8.0) as u32),
+            work_left: number().and_then(Work::from_cpu_secs),
+        };
+        self.balancer.report(self.now(), host, &report);
+    }
+
+    fn join(&mut self) {
+        let discipline = [Discipline::Fcfs, Discipline::Ps, Discipline::Srpt][self.random.below(3)];
+        let speed = Speed::from_reference_cores(0.25 + 4.0 * self.random.unit()).unwrap();
+        let cores = 1 + self.random.below(4) as u32;
+        let spec = HostSpec { name: String::new(), cores, speed, discipline, price: 1.0 };
+        let host = self.balancer.join(self.now(), spec);
+        assert!(self.hosts.insert(host), "an id is never used again");
+    }
+
+    fn ready(&mut self) {
+        let host = self.host();
+        self.balancer.ready(self.now(), host);
+    }
+
+    fn drain(&mut self) {
+        let host = self.host();
+        self.balancer.drain(self.now(), host);
+    }
+
+    fn leave(&mut self) {
+        let host = self.host();
+        self.balancer.leave(self.now(), host);
+        self.hosts.remove(&host);
+    }
+
+    fn tick(&mut self) {
+        let tick = self.balancer.tick(self.now());
+        self.said.push(format!("{tick:?}"));
+        for host in tick.plan.drain.iter().chain(&tick.plan.replace) {
+            assert!(self.hosts.contains(host), "a plan drains hosts that are there");
+        }
+        assert!(
+            tick.plan.launch == 0 || tick.plan.drain.is_empty(),
+            "a plan does not launch what it drains"
+        );
+    }
+
+    fn explain(&mut self) {
+        let known = Work::from_cpu_secs(self.random.unit());
+        let now = self.now();
+        let account = self.balancer.explain(now, RouteId(0), &Features::default(), known);
+        self.said.push(account.to_string());
+    }
+}
+
+fn secs(secs: f64) -> Duration {
+    Duration::from_secs_f64(secs)
+}
+
+/// A policy that differs from seed to seed where that matters.
+fn policy(random: &mut Random) -> Policy {
+    let route = |name: &str, idempotent| RoutePolicy {
+        name: name.to_owned(),
+        features: FeatureSet::default(),
+        prior: Work::saturating(0.2),
+        work_min: Work::saturating(1e-4),
+        work_max: Work::saturating(100.0),
+        patience: secs(0.05),
+        idempotent,
+    };
+    Policy {
+        routes: vec![route("a", true), route("b", false)],
+        schedule: SchedulePolicy {
+            filters: filters::ALL.iter().map(|filter| filter.name().to_owned()).collect(),
+            weighers: weighers::ALL.iter().map(|one| (one.name().to_owned(), 1.0)).collect(),
+            host_subset_size: 1 + random.below(3),
+            shuffle_best_same_weighed_hosts: random.below(2) == 0,
+            alternates: random.below(4),
+        },
+        queue: QueuePolicy {
+            discipline: [QueueDiscipline::Fcfs, QueueDiscipline::Sept, QueueDiscipline::Edf]
+                [random.below(3)],
+            requests_max: random.below(40),
+            bytes_max: 10_000,
+            wait_max: secs(10.0),
+            age_floor: secs(1.0),
+            age_factor: 2.0,
+        },
+        hosts: HostPolicy {
+            in_flight_max_per_core: 1 + random.below(8),
+            memory_utilization_max: 0.9,
+            eject_failures: 3,
+            eject_base: secs(2.0),
+            eject_max: secs(20.0),
+            eject_fraction_max: 0.5,
+            warm_up: secs(5.0),
+            report_age_max: secs(3.0),
+        },
+        retry: RetryPolicy { tries_max: 3, budget_fraction: 0.5, budget_floor: 5 },
+        learn: LearnPolicy {
+            window: 100,
+            observations_min: 20,
+            retrain_after: 50,
+            drift_error_max: 1.0,
+        },
+        scale: ScalePolicy {
+            rule: [
+                ScaleRule::CpuAndBacklog,
+                ScaleRule::Cpu,
+                ScaleRule::Backlog,
+                ScaleRule::QueueDepth,
+            ][random.below(4)],
+            hosts_min: 1,
+            hosts_max: 8,
+            cpu_high: 0.7,
+            cpu_low: 0.2,
+            cpu_target: 0.6,
+            backlog_max: secs(2.0),
+            stable_window: secs(5.0),
+            panic_window: secs(1.0),
+            panic_factor: 2.0,
+            boot_time: secs(0.2),
+            boot_timeout: secs(5.0),
+        },
+    }
+}

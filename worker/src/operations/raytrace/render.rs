@@ -1,0 +1,166 @@
+//! Traces the rays of a view.
+
+use weighbridge_instrument::{Abandoned, checkpoint};
+
+use super::camera::Camera;
+use super::colour::{Colour, clamp};
+use super::scene::{Finish, Light, Scene};
+use super::shapes::Hit;
+use super::vector::{Ray, Vector};
+use super::view::View;
+use crate::operations::codec::Raster;
+use crate::operations::limits::Limits;
+
+/// A scene, seen from its camera.
+pub(super) struct Renderer<'a> {
+    scene: &'a Scene,
+    view: &'a View,
+    camera: Camera,
+    texture: Option<&'a Raster>,
+}
+
+// === impl Renderer ===
+
+impl<'a> Renderer<'a> {
+    pub(super) fn new(
+        scene: &'a Scene,
+        view: &'a View,
+        texture: Option<&'a Raster>,
+    ) -> Renderer<'a> {
+        let camera = Camera::new(&scene.viewpoint, view);
+        Renderer { scene, view, camera, texture }
+    }
+
+    /// Renders the window: rows from the top.
+    pub(super) fn render(&self) -> Result<Vec<[u8; 3]>, Abandoned> {
+        let mut pixels = Vec::with_capacity(self.view.width() * self.view.height());
+        for row in 0..i64::from(self.view.wrows) {
+            // The picture counts its rows from below.
+            let row = i64::from(self.view.wrows) - 1 - (row + i64::from(self.view.roff));
+            for column in 0..i64::from(self.view.wcols) {
+                let column = column + i64::from(self.view.coff);
+                pixels.push(self.pixel(column as f64, row as f64)?.to_bytes());
+            }
+        }
+        Ok(pixels)
+    }
+
+    fn pixel(&self, column: f64, row: f64) -> Result<Colour, Abandoned> {
+        if !self.view.aa {
+            return self.trace(&self.camera.ray(column + 0.5, row + 0.5), 0);
+        }
+        let mut sum = Colour::BLACK;
+        for (x, y) in [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)] {
+            let colour = self.trace(&self.camera.ray(column + x, row + y), 0)?;
+            sum = sum.plus(colour * 0.25);
+        }
+        Ok(sum)
+    }
+
+    /// What `ray` sees, which was reflected or transmitted `depth` times.
+    fn trace(&self, ray: &Ray, depth: u32) -> Result<Colour, Abandoned> {
+        checkpoint()?;
+        match self.scene.shapes.nearest(ray) {
+            Some(hit) => self.shade(ray, &hit, depth),
+            None => Ok(Colour::BACKGROUND),
+        }
+    }
+
+    fn shade(&self, ray: &Ray, hit: &Hit, depth: u32) -> Result<Colour, Abandoned> {
+        let finish = &self.scene.finishes[hit.material.finish];
+        let pigment = self.scene.pigments[hit.material.pigment].colour(hit.point, self.texture);
+        let mut colour = Colour::BLACK;
+        if let Some((ambient, lights)) = self.scene.lights.split_first() {
+            if 0.0 < finish.ambient {
+                colour = colour.blend(pigment * (ambient.colour * clamp(finish.ambient)));
+            }
+            for light in lights {
+                if let Some(lit) = self.lit(light, ray, hit, finish, pigment) {
+                    colour = colour.blend(lit);
+                }
+            }
+        }
+        if Limits::RECURSION_DEPTH_NEEDED <= depth {
+            return Ok(colour);
+        }
+        if 0.0 < finish.reflection {
+            let seen = self.trace(&reflected(ray, hit), depth + 1)?;
+            colour = colour.blend(seen * clamp(finish.reflection));
+        }
+        if 0.0 < finish.transmission {
+            let seen = self.trace(&transmitted(ray, hit, finish), depth + 1)?;
+            colour = colour.blend(seen * clamp(finish.transmission));
+        }
+        Ok(colour)
+    }
+
+    /// What `light` adds to the colour of a hit, or `None` in its shadow.
+    fn lit(
+        &self,
+        light: &Light,
+        ray: &Ray,
+        hit: &Hit,
+        finish: &Finish,
+        pigment: Colour,
+    ) -> Option<Colour> {
+        let towards = light.position - hit.point;
+        let shadow = Ray::new(hit.point, towards);
+        if self.scene.shapes.blocks(&shadow, towards.length()) {
+            return None;
+        }
+        let diffuse = diffuse(finish, hit.normal, shadow.direction);
+        let specular = specular(finish, hit.normal, shadow.direction, ray.direction);
+        let attenuation = attenuation(light, (light.position - shadow.origin).length());
+        let mut channels = [0.0; 3];
+        for (channel, (intensity, own)) in
+            channels.iter_mut().zip(light.colour.0.into_iter().zip(pigment.0))
+        {
+            *channel = intensity * attenuation * (own * diffuse + specular);
+        }
+        Some(Colour::clamped(channels))
+    }
+}
+
+fn diffuse(finish: &Finish, normal: Vector, to_light: Vector) -> f32 {
+    if 0.0 < finish.diffuse {
+        finish.diffuse * not_negative(normal.dot(to_light)) as f32
+    } else {
+        0.0
+    }
+}
+
+fn specular(finish: &Finish, normal: Vector, to_light: Vector, from_eye: Vector) -> f32 {
+    if 0.0 < finish.specular {
+        let halfway = (to_light + -from_eye).normalized();
+        let cosine = not_negative(normal.dot(halfway));
+        finish.specular * cosine.powf(f64::from(finish.shininess)) as f32
+    } else {
+        0.0
+    }
+}
+
+fn attenuation(light: &Light, distance: f64) -> f32 {
+    let [a, b, c] = light.attenuation.map(f64::from);
+    1.0 / (a + b * distance + c * (distance * distance)) as f32
+}
+
+/// `value`, or zero where it is negative. What is not a number stays so, unlike with [`f64::max`].
+fn not_negative(value: f64) -> f64 {
+    if value <= 0.0 { 0.0 } else { value }
+}
+
+fn reflected(ray: &Ray, hit: &Hit) -> Ray {
+    let direction = ray.direction - hit.normal * (2.0 * ray.direction.dot(hit.normal));
+    Ray::new(hit.point, direction)
+}
+
+/// The ray that goes on behind the surface. Where it is totally reflected there is none: its
+/// direction is not a number, and it hits nothing.
+fn transmitted(ray: &Ray, hit: &Hit, finish: &Finish) -> Ray {
+    let back = -ray.direction;
+    let cosine = back.dot(hit.normal);
+    let ior = f64::from(finish.ior);
+    let ratio = if hit.entering { 1.0 / ior } else { ior };
+    let cosine_behind = (1.0 - ratio * ratio * (1.0 - cosine * cosine)).sqrt();
+    Ray::new(hit.point, hit.normal * (ratio * cosine - cosine_behind) - back * ratio)
+}
