@@ -175,7 +175,7 @@ impl<'r> Section<'r> {
         T: TryFrom<u64> + Default,
     {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        let read = |value: &DeValue<'_>| T::try_from(whole(value, &range)?).ok();
+        let read = |value: &DeValue<'_>| T::try_from(values::whole(value, &range)?).ok();
         self.read(key, &expected, read).unwrap_or_default()
     }
 
@@ -190,7 +190,7 @@ impl<'r> Section<'r> {
         let expected = format!("\"auto\" or a whole number from {least} to {most}");
         let read = |value: &DeValue<'_>| match value.as_str() {
             Some(word) => (word == "auto").then_some(auto),
-            None => usize::try_from(whole(value, &range)?).ok(),
+            None => usize::try_from(values::whole(value, &range)?).ok(),
         };
         self.read(key, &expected, read).unwrap_or_default()
     }
@@ -198,7 +198,8 @@ impl<'r> Section<'r> {
     /// A number within `range`, with or without a fraction.
     pub(super) fn number(&mut self, key: &'static str, range: RangeInclusive<f64>) -> f64 {
         let expected = format!("a number from {} to {}", range.start(), range.end());
-        let read = |value: &DeValue<'_>| number(value).filter(|number| range.contains(number));
+        let read =
+            |value: &DeValue<'_>| values::number(value).filter(|number| range.contains(number));
         self.read(key, &expected, read).unwrap_or_default()
     }
 
@@ -397,16 +398,4 @@ pub(super) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
     let likeness = |name: &str| strsim::jaro_winkler(written, name);
     let best = names.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (0.8 <= likeness(best)).then_some(best)
-}
-
-fn whole(value: &DeValue<'_>, range: &RangeInclusive<u64>) -> Option<u64> {
-    let written = value.as_integer()?;
-    let number = u64::from_str_radix(written.as_str(), written.radix()).ok()?;
-    range.contains(&number).then_some(number)
-}
-
-fn number(value: &DeValue<'_>) -> Option<f64> {
-    let written = value.as_float().map(toml::de::DeFloat::as_str);
-    let written = written.or_else(|| value.as_integer().map(toml::de::DeInteger::as_str))?;
-    written.parse().ok().filter(|number: &f64| number.is_finite())
 }
