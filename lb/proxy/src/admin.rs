@@ -109,9 +109,7 @@ fn metrics(gateway: &Gateway) -> Answer {
     gateway.gauges.buffered(gateway.budget.held_bytes());
     match gateway.metrics.text() {
         Ok(body) => with_type(StatusCode::OK, prometheus::TEXT_FORMAT, body),
-        Err(error) => {
-            refuse(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
-        }
+        Err(error) => refuse(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
 }
 
@@ -188,7 +186,11 @@ async fn explain(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
     let explanation =
         gateway.decide.with(|balancer, now| balancer.explain(now, route, &features, known));
     let wants_json = head.headers.get(ACCEPT).is_some_and(|a| a.as_bytes() == b"application/json");
-    if wants_json { json_answer(&explanation) } else { text(StatusCode::OK, explanation.to_string()) }
+    if wants_json {
+        json_answer(&explanation)
+    } else {
+        text(StatusCode::OK, explanation.to_string())
+    }
 }
 
 /// What an exact repeat of the request after `/explain` cost.
@@ -227,9 +229,7 @@ fn readable_header<'a>(
 fn json_answer(value: &impl Serialize) -> Answer {
     match serde_json::to_vec_pretty(value) {
         Ok(body) => with_type(StatusCode::OK, "application/json", body),
-        Err(error) => {
-            refuse(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
-        }
+        Err(error) => refuse(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
 }
 

@@ -47,7 +47,8 @@ impl Executor {
     /// Carries out `plan`; returns at once, the work goes on beside.
     pub(crate) fn execute(self: &Arc<Self>, plan: &ScalePlan) {
         for _ in 0..plan.launch {
-            let name = format!("worker-{}", self.state.launched.fetch_add(1, Ordering::Relaxed) + 1);
+            let name =
+                format!("worker-{}", self.state.launched.fetch_add(1, Ordering::Relaxed) + 1);
             tracing::info!(host = name, reason = plan.reason.name(), "launching a host");
             self.metrics.scaled("launch", plan.reason.name());
             let spec = HostSpec { name: name.clone(), ..self.spec.clone() };
@@ -94,7 +95,11 @@ impl Executor {
             Err(error) => {
                 self.state.failures.fetch_add(1, Ordering::Relaxed);
                 self.metrics.loop_failed("launch");
-                tracing::error!(host = name, error = &error as &dyn std::error::Error, "launch failed");
+                tracing::error!(
+                    host = name,
+                    error = &error as &dyn std::error::Error,
+                    "launch failed"
+                );
             }
         }
         self.forget(host);
@@ -152,16 +157,20 @@ impl Executor {
     async fn terminate(&self, host: HostId, place: Place) {
         self.ending().insert(host);
         if let Err(error) = self.fleet.terminate(&place).await {
-            tracing::warn!(host = place.name, error = &error as &dyn std::error::Error, "end failed");
+            tracing::warn!(
+                host = place.name,
+                error = &error as &dyn std::error::Error,
+                "end failed"
+            );
         }
         self.forget(host);
     }
 
     fn is_busy(&self, host: HostId) -> bool {
         self.decide.look(|balancer, _| {
-            balancer.hosts().any(|state| {
-                state.id == host && 0 < state.in_flight && state.phase != Phase::Gone
-            })
+            balancer
+                .hosts()
+                .any(|state| state.id == host && 0 < state.in_flight && state.phase != Phase::Gone)
         })
     }
 

@@ -94,10 +94,7 @@ pub(crate) async fn attempt(
 
 /// The request as it goes to a host: HTTP/1.1, framed by `body`, without what belongs to the
 /// client's connection.
-pub(crate) fn request_for_host(
-    session: &Session,
-    body: &Bytes,
-) -> pingora::Result<RequestHeader> {
+pub(crate) fn request_for_host(session: &Session, body: &Bytes) -> pingora::Result<RequestHeader> {
     let mut request = session.req_header().clone();
     prepare(&mut request, session)?;
     request.remove_header(&header::CONTENT_LENGTH);

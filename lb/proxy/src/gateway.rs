@@ -25,8 +25,8 @@ use crate::access_log::{AccessRecord, AccessWriter};
 use crate::config::{Config, Route};
 use crate::decide::{Ask, Decide, Ticket};
 use crate::fleet::AddressBook;
-use crate::gauges::Gauges;
 use crate::forward::{self, Answer, Rest, TryError, TryLimits};
+use crate::gauges::Gauges;
 use crate::metrics::Metrics;
 use crate::observe;
 use crate::queue;
@@ -352,17 +352,15 @@ impl Held<'_> {
         let mut refused: Option<(Box<ResponseHeader>, Bytes)> = None;
         loop {
             verdict = match verdict {
-                Verdict::Forward(placement) => {
-                    match self.attempt(&placement).await? {
-                        Tried::Answered(answer) => {
-                            return self.deliver(ticket, answer).await;
-                        }
-                        Tried::Failed(failure, answer) => {
-                            refused = answer.or(refused);
-                            ticket.fail(failure)
-                        }
+                Verdict::Forward(placement) => match self.attempt(&placement).await? {
+                    Tried::Answered(answer) => {
+                        return self.deliver(ticket, answer).await;
                     }
-                }
+                    Tried::Failed(failure, answer) => {
+                        refused = answer.or(refused);
+                        ticket.fail(failure)
+                    }
+                },
                 Verdict::Queue { .. } => self.wait(&mut ticket).await?,
                 Verdict::Shed(reason) => {
                     drop(ticket);
@@ -385,10 +383,7 @@ impl Held<'_> {
         Ok(verdict.unwrap_or(Verdict::Shed(ShedReason::WaitedTooLong)))
     }
 
-    async fn attempt(
-        &mut self,
-        placement: &Placement,
-    ) -> Result<Tried, ServeError> {
+    async fn attempt(&mut self, placement: &Placement) -> Result<Tried, ServeError> {
         self.record.placed(placement);
         let Some(address) = self.gateway.hosts.address(placement.host) else {
             return Ok(Tried::Failed(Failure::Connect, None));

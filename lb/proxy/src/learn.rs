@@ -61,9 +61,8 @@ impl Trainer {
             let kept = models.iter().find(|(name, _)| *name == route.name);
             let kept = kept.filter(|(_, kept)| kept.feature_names == names);
             let model = kept.and_then(|(name, kept)| read(name, &kept.json));
-            let has_model = model.is_some_and(|model| {
-                self.decide.with(|balancer, _| balancer.install(id, model))
-            });
+            let has_model = model
+                .is_some_and(|model| self.decide.with(|balancer, _| balancer.install(id, model)));
             tracing::info!(route = route.name, observations = n_rows, has_model, "restored");
         }
         Ok(())

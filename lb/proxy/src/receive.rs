@@ -175,8 +175,7 @@ pub(crate) fn features(set: &FeatureSet, session: &Session, body: &[u8]) -> Feat
 }
 
 /// Headers of the request that are never passed on: they are the balancer's to set.
-pub(crate) const RESERVED: [HeaderName; 1] =
-    [HeaderName::from_static("weighbridge-estimate")];
+pub(crate) const RESERVED: [HeaderName; 1] = [HeaderName::from_static("weighbridge-estimate")];
 
 fn gone(error: Box<pingora::Error>) -> ReceiveError {
     ReceiveError::ClientGone(error)

@@ -27,12 +27,12 @@ use crate::fleet::{AddressBook, Fleet, Place};
 use crate::gateway::Gateway;
 use crate::gauges::Gauges;
 use crate::learn::Trainer;
-use crate::{listen, loops};
 use crate::metrics::Metrics;
 use crate::receive::MemoryBudget;
 use crate::repeats::Repeats;
 use crate::store::{ObservationStore, Recorder, SqliteStore, StoreError};
 use crate::stream::Proxy;
+use crate::{listen, loops};
 
 /// Between two looks at whether everything is finished.
 const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -138,7 +138,8 @@ impl Server {
         server.start_loops(&trainer, static_hosts);
         server.loops.spawn(admin::serve(admin_listener, server.gateway.clone()));
         let shutdown = server.shutdown.subscribe();
-        let listening = listen::serve(listener, server.proxy.clone(), server.gateway.clone(), shutdown);
+        let listening =
+            listen::serve(listener, server.proxy.clone(), server.gateway.clone(), shutdown);
         server.loops.spawn(listening);
         Ok(server)
     }
@@ -188,11 +189,7 @@ impl Server {
         hosts.iter().map(join).collect()
     }
 
-    fn start_loops(
-        &mut self,
-        trainer: &Arc<Trainer>,
-        static_hosts: Vec<(HostId, Place)>,
-    ) {
+    fn start_loops(&mut self, trainer: &Arc<Trainer>, static_hosts: Vec<(HostId, Place)>) {
         let gateway = &self.gateway;
         let timeouts = gateway.config.timeouts;
         let probe = Probe::new(PROBE_TIMEOUT);

@@ -1,1 +1,130 @@
+use std::sync::{Arc, Condvar};
 
+use super::*;
+
+fn record() -> AccessRecord<'static> {
+    AccessRecord {
+        time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250),
+        client: Some(IpAddr::from([127, 0, 0, 1])),
+        method: "POST",
+        path: "/raytracer?a=\"1\"\n",
+        route: Some("raytrace"),
+        status: Some(200),
+        bytes_in: 10,
+        bytes_out: 20,
+        host: None,
+        tries: 1,
+        waiting_seconds: 0.25,
+        response_seconds: 1.5,
+        estimate_mean: Some(0.5),
+        estimate_p90: Some(0.75),
+        estimate_source: Some(Source::RunningMean),
+        work: None,
+        cpu_seconds: None,
+        trace_id: None,
+    }
+}
+
+fn open(to: AccessLogTarget) -> AccessWriter {
+    AccessWriter::open(&AccessLog { to, queue_max: 100 }, &Registry::new()).unwrap()
+}
+
+#[test]
+fn a_record_is_one_line_of_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logs/access.jsonl");
+    let log = open(AccessLogTarget::File(path.clone()));
+    log.write(&record());
+    log.close();
+    assert_eq!(
+        fs::read_to_string(path).unwrap(),
+        r#"{"time":"2023-11-14T22:13:20.250Z","client":"127.0.0.1","method":"POST","#.to_owned()
+            + r#""path":"/raytracer?a=\"1\"\n","route":"raytrace","status":200,"bytes_in":10,"#
+            + r#""bytes_out":20,"host":null,"tries":1,"waiting_seconds":0.25,"#
+            + r#""response_seconds":1.5,"estimate_mean":0.5,"estimate_p90":0.75,"#
+            + r#""estimate_source":"running_mean","work":null,"cpu_seconds":null,"#
+            + "\"trace_id\":null}\n"
+    );
+    assert_eq!((log.metrics.written.get(), log.metrics.dropped.get()), (1, 0));
+}
+
+#[test]
+fn a_file_that_is_there_is_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.jsonl");
+    for _ in 0..3 {
+        open(AccessLogTarget::File(path.clone())).write(&record());
+    }
+    assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 3);
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_an_error_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = AccessLogTarget::File(folder.path().to_owned());
+    let error = AccessWriter::open(&AccessLog { to, queue_max: 1 }, &Registry::new()).unwrap_err();
+    let expected = format!("cannot open the access log {}", folder.path().display());
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn what_comes_after_the_close_is_dropped_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(AccessLogTarget::File(folder.path().join("a")));
+    log.close();
+    log.write(&record());
+    log.close();
+    assert_eq!((log.metrics.written.get(), log.metrics.dropped.get()), (0, 1));
+}
+
+#[test]
+fn a_log_that_is_off_takes_nothing() {
+    let log = open(AccessLogTarget::Off);
+    assert!(!log.is_on());
+    log.write(&record());
+    log.close();
+    assert_eq!((log.metrics.written.get(), log.metrics.dropped.get()), (0, 0));
+}
+
+/// Takes nothing until it is opened; `opened` and `stuck` are told by the condition.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<[bool; 2]>, Condvar)>);
+
+impl Gate {
+    fn set(&self, which: usize) {
+        self.0.0.lock().unwrap()[which] = true;
+        self.0.1.notify_all();
+    }
+
+    fn wait(&self, which: usize) {
+        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |state| !state[which]).unwrap());
+    }
+}
+
+impl Write for Gate {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.set(0);
+        self.wait(1);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stuck_sink_never_stops_the_request_path() {
+    let gate = Gate::default();
+    let metrics = Metrics::register(&Registry::new()).unwrap();
+    let log = AccessWriter::start(Box::new(gate.clone()), 2, metrics).unwrap();
+    log.write(&record());
+    gate.wait(0);
+    for _ in 0..5 {
+        log.write(&record());
+    }
+    assert_eq!(log.metrics.dropped.get(), 3);
+    gate.set(1);
+    log.close();
+    assert_eq!(log.metrics.written.get(), 3);
+}

@@ -30,6 +30,8 @@ pub(super) struct Section<'r> {
     reader: &'r Reader<'r>,
     /// First found, first taken.
     layers: Vec<Layer<'r>>,
+    /// Where the operator began it, or the nearest table around it that the operator wrote.
+    line: usize,
     known: Vec<&'static str>,
     /// Whether any of its own values was wrong.
     wrong: Cell<bool>,
@@ -65,7 +67,7 @@ impl<'d> Reader<'d> {
     /// The table that has no name.
     pub(super) fn root(&self) -> Section<'_> {
         let layer = |document| Layer::root(document);
-        self.section(vec![layer(&self.file), layer(&self.defaults)])
+        self.section(vec![layer(&self.file), layer(&self.defaults)], 1)
     }
 
     /// Every mistake so far, in the order of lines, each once.
@@ -82,8 +84,15 @@ impl<'d> Reader<'d> {
         self.known.borrow().clone()
     }
 
-    fn section<'r>(&'r self, layers: Vec<Layer<'r>>) -> Section<'r> {
-        Section { reader: self, layers, known: Vec::new(), wrong: Cell::new(false) }
+    fn section<'r>(&'r self, layers: Vec<Layer<'r>>, line_around: usize) -> Section<'r> {
+        let own = layers.iter().find(|layer| self.wrote(layer));
+        let line = own.map_or(line_around, |layer| layer.line);
+        Section { reader: self, layers, line, known: Vec::new(), wrong: Cell::new(false) }
+    }
+
+    /// Whether the layer is of the operator's file.
+    fn wrote(&self, layer: &Layer<'_>) -> bool {
+        std::ptr::eq(layer.document.text, self.file.text)
     }
 
     fn tell(&self, line: usize, mistake: Mistake) {
@@ -166,7 +175,7 @@ impl<'r> Section<'r> {
         T: TryFrom<u64> + Default,
     {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        let read = |value: &DeValue<'_>| T::try_from(whole(value, &range)?).ok();
+        let read = |value: &DeValue<'_>| T::try_from(values::whole(value, &range)?).ok();
         self.read(key, &expected, read).unwrap_or_default()
     }
 
@@ -181,7 +190,7 @@ impl<'r> Section<'r> {
         let expected = format!("\"auto\" or a whole number from {least} to {most}");
         let read = |value: &DeValue<'_>| match value.as_str() {
             Some(word) => (word == "auto").then_some(auto),
-            None => usize::try_from(whole(value, &range)?).ok(),
+            None => usize::try_from(values::whole(value, &range)?).ok(),
         };
         self.read(key, &expected, read).unwrap_or_default()
     }
@@ -189,7 +198,8 @@ impl<'r> Section<'r> {
     /// A number within `range`, with or without a fraction.
     pub(super) fn number(&mut self, key: &'static str, range: RangeInclusive<f64>) -> f64 {
         let expected = format!("a number from {} to {}", range.start(), range.end());
-        let read = |value: &DeValue<'_>| number(value).filter(|number| range.contains(number));
+        let read =
+            |value: &DeValue<'_>| values::number(value).filter(|number| range.contains(number));
         self.read(key, &expected, read).unwrap_or_default()
     }
 
@@ -264,7 +274,7 @@ impl<'r> Section<'r> {
                 None => self.tell_value(layer, key, value, "a table"),
             }
         }
-        self.reader.section(layers)
+        self.reader.section(layers, self.line)
     }
 
     /// The tables in the list `key`; each falls back on `defaults` for what it leaves out. The
@@ -283,7 +293,7 @@ impl<'r> Section<'r> {
             match layer.item(path, item) {
                 Some(table) => {
                     let layers = std::iter::once(table).chain(defaults.layers.iter().cloned());
-                    tables.push(self.reader.section(layers.collect()));
+                    tables.push(self.reader.section(layers.collect(), self.line));
                 }
                 None => self.tell_value(layer, key, item, "a list of tables"),
             }
@@ -293,7 +303,7 @@ impl<'r> Section<'r> {
 
     /// The same table from the start, to be what others fall back on.
     pub(super) fn reading_again(&self) -> Section<'r> {
-        self.reader.section(self.layers.clone())
+        self.reader.section(self.layers.clone(), self.line)
     }
 
     /// Tells of a conflict between `keys`, where the operator wrote the first of them, unless it is
@@ -302,25 +312,21 @@ impl<'r> Section<'r> {
         if good || self.wrong.get() {
             return;
         }
-        let Some((layer, key)) = self.writer(keys) else { return };
-        self.reader.tell(layer.key_line(key), Mistake::Conflict(conflict()));
+        let line = self.written(keys).map_or(self.line, |(layer, key)| layer.key_line(key));
+        self.reader.tell(line, Mistake::Conflict(conflict()));
     }
 
     /// The full name of `key`, as the operator wrote it.
     pub(super) fn name(&self, key: &str) -> String {
-        self.writer(&[key]).map_or_else(|| key.to_owned(), |(layer, _)| layer.name(key))
+        let layer = self.written(&[key]).map(|(layer, _)| layer).or(self.layers.first());
+        layer.map_or_else(|| key.to_owned(), |layer| layer.name(key))
     }
 
-    /// Where the operator wrote the first of `keys`; this table where that is nowhere.
-    fn writer<'k>(&self, keys: &[&'k str]) -> Option<(&Layer<'r>, &'k str)> {
-        let mut own = self
-            .layers
-            .iter()
-            .filter(|layer| std::ptr::eq(layer.document, &raw const self.reader.file));
-        let written =
-            |layer: &'_ Layer<'r>| keys.iter().copied().find(|key| layer.table.contains_key(*key));
-        let found = own.find_map(|layer| written(layer).map(|key| (layer, key)));
-        found.or_else(|| self.layers.first().zip(keys.first().copied()))
+    /// The first of `keys` that the operator wrote.
+    fn written<'k>(&self, keys: &[&'k str]) -> Option<(&Layer<'r>, &'k str)> {
+        let own = self.layers.iter().filter(|layer| self.reader.wrote(layer));
+        own.flat_map(|layer| keys.iter().map(move |key| (layer, *key)))
+            .find(|(layer, key)| layer.table.contains_key(*key))
     }
 
     /// Ends the reading of a table: what nobody asked for is a mistake.
@@ -392,16 +398,4 @@ pub(super) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
     let likeness = |name: &str| strsim::jaro_winkler(written, name);
     let best = names.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (0.8 <= likeness(best)).then_some(best)
-}
-
-fn whole(value: &DeValue<'_>, range: &RangeInclusive<u64>) -> Option<u64> {
-    let written = value.as_integer()?;
-    let number = u64::from_str_radix(written.as_str(), written.radix()).ok()?;
-    range.contains(&number).then_some(number)
-}
-
-fn number(value: &DeValue<'_>) -> Option<f64> {
-    let written = value.as_float().map(toml::de::DeFloat::as_str);
-    let written = written.or_else(|| value.as_integer().map(toml::de::DeInteger::as_str))?;
-    written.parse().ok().filter(|number: &f64| number.is_finite())
 }

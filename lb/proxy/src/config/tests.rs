@@ -22,3 +22,321 @@ fn everything_that_is_read_stands_in_the_default_file() {
         assert!(written, "`{name}` of [{table}] is not in the default file");
     }
 }
+
+/// The mistakes in `text`, one a line.
+fn mistakes(text: &str) -> String {
+    let errors = Config::parse(text).expect_err("a mistake is found");
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n") + "\n"
+}
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(mistakes(text), expected.trim_start(), "of {text}");
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_line() {
+    check(
+        r#"listen = "nowhere"
+thread = 3
+[limits]
+body_bytes = "32MB"
+[timeouts]
+connect = 5
+response = "99d"
+[scale]
+hosts_max = 0
+rule = "cpus"
+[store]
+queue_max = true
+"#,
+        r#"
+line 1: listen is `"nowhere"`: expected an IP address and a port, such as "127.0.0.1:8000"
+line 2: `thread` is not a key; did you mean `threads`?
+line 4: limits.body_bytes is `"32MB"`: expected a size from "0B" to "16GiB", such as "64MiB"
+line 6: timeouts.connect is `5`: expected a duration from "1ms" to "1m", such as "250ms"
+line 7: timeouts.response is `"99d"`: expected a duration from "1ms" to "1d", such as "250ms"
+line 9: scale.hosts_max is `0`: expected "auto" or a whole number from 1 to 10000
+line 10: scale.rule is `"cpus"`: expected "cpu_and_backlog" or "cpu" or "backlog" or "queue_depth"
+line 12: store.queue_max is `true`: expected a whole number from 1 to 10000000
+"#,
+    );
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_line_beside_other_mistakes() {
+    let told = mistakes("listen = \n[scale]\nhosts_min = 0\n");
+    assert!(told.starts_with("line 1: not TOML: "), "{told}");
+    assert!(told.contains("line 3: scale.hosts_min is `0`"), "{told}");
+}
+
+#[test]
+fn values_that_do_not_go_together_are_told_at_the_line_that_was_written() {
+    check(
+        r#"
+admin = "127.0.0.1:8000"
+[scale]
+hosts_max = 2
+hosts_min = 3
+cpu_low = 0.9
+[hosts]
+eject_max = "1s"
+[learn]
+window = 10
+[store]
+batch_max = 20000
+[limits]
+buffer_bytes_total = "1MiB"
+"#,
+        "
+line 2: admin and listen are both `127.0.0.1:8000`: expected two addresses
+line 5: scale.hosts_min is above scale.hosts_max: expected at most that
+line 6: scale.cpu_low is above scale.cpu_target: expected at most that
+line 8: hosts.eject_base is above hosts.eject_max: expected at most that
+line 10: learn.observations_min is above learn.window: expected at most that
+line 12: store.batch_max is `20000`: expected at most store.queue_max, `10000`
+line 14: limits.buffer_bytes_total is less than limits.body_bytes: expected room for one body
+",
+    );
+}
+
+#[test]
+fn an_unknown_key_is_told_in_every_table() {
+    let tables: Vec<&str> = Config::default_text()
+        .lines()
+        .filter(|line| line.starts_with('[') && !line.starts_with("[["))
+        .collect();
+    assert!(12 < tables.len());
+    for table in tables {
+        let told = mistakes(&format!("{table}\nfrobnicate = 1\n"));
+        let name = table.trim_matches(['[', ']']);
+        assert_eq!(told, format!("line 2: `{name}.frobnicate` is not a key\n"));
+    }
+}
+
+#[test]
+fn mistakes_in_routes_are_told() {
+    check(
+        r#"
+[route_defaults]
+prior = "1h"
+[[routes]]
+name = "a"
+path = "/a"
+prior = "1s"
+[[routes]]
+name = "a"
+path = "/a"
+[[routes]]
+name = "B c"
+path = "b"
+prior = "1s"
+extra = 1
+[[routes]]
+"#,
+        r#"
+line 3: route_defaults.prior: expected work_min <= prior <= work_max
+line 9: routes[1].name is `a`, as that of another route
+line 10: routes[1].path is `/a`, as that of another route
+line 12: routes[2].name is `"B c"`: expected 1 to 64 of a-z, 0-9, `_` and `-`
+line 13: routes[2].path is `"b"`: expected a path that begins with `/`
+line 15: `routes[2].extra` is not a key
+line 16: routes[3].name is missing: expected 1 to 64 of a-z, 0-9, `_` and `-`
+line 16: routes[3].path is missing: expected a path that begins with `/`
+"#,
+    );
+}
+
+#[test]
+fn features_are_checked() {
+    let told = mistakes(
+        "[[routes]]\nname = \"a\"\npath = \"/\"\nfeatures = [\"queri.a\", \"body.bytes * \"]\n",
+    );
+    assert!(told.contains("line 4: routes[0].features: feature `queri.a`"), "{told}");
+    assert!(told.contains("line 4: routes[0].features: feature `body.bytes * `"), "{told}");
+    check(
+        r#"
+[[routes]]
+name = "a"
+path = "/"
+features = ["body.image.pixels"]
+body = "stream"
+"#,
+        r#"
+line 6: routes[0].body is "stream", but a feature looks into the body: expected "buffer"
+"#,
+    );
+}
+
+#[test]
+fn filters_and_weighers_are_checked() {
+    check(
+        "
+[schedule]
+filters = [\"memori\", \"memory\", \"memory\"]
+[schedule.weighers]
+added_delays = 1
+price = -1
+",
+        "
+line 3: schedule.filters lacks `active`: expected it, or requests go to hosts that are gone
+line 3: schedule.filters names `memori`: expected active, not_tried, in_flight, memory, ejected; did you mean `memory`?
+line 3: schedule.filters names `memory` twice
+line 5: `schedule.weighers.added_delays` is not a key; did you mean `schedule.weighers.added_delay`?
+line 6: schedule.weighers.price is `-1`: expected a number from 0 to 1000
+",
+    );
+}
+
+#[test]
+fn a_weigher_with_multiplier_zero_is_left_out() {
+    let config = Config::parse("[schedule.weighers]\nprice = 0\nfailures = 2\n").unwrap();
+    let weighers = &config.policy.schedule.weighers;
+    assert!(weighers.contains(&("failures".to_owned(), 2.0)));
+    assert!(weighers.iter().all(|(name, _)| name != "price"));
+}
+
+#[test]
+fn a_table_where_a_value_belongs_is_told() {
+    check(
+        "listen = []\nlimits = 3\nroutes = 1\n",
+        "
+line 1: listen is `a list`: expected an IP address and a port, such as \"127.0.0.1:8000\"
+line 2: limits is `3`: expected a table
+line 3: routes is `1`: expected a list of tables
+",
+    );
+}
+
+#[test]
+fn routes_of_a_file_replace_the_default_ones_and_fall_back_on_its_defaults() {
+    let config = Config::parse(
+        r#"
+[route_defaults]
+patience = "7s"
+[[routes]]
+name = "all"
+path = "/"
+prior = "20ms"
+"#,
+    );
+    let config = config.unwrap();
+    assert_eq!(config.routes.len(), 1);
+    let route = &config.policy.routes[0];
+    assert_eq!((route.name.as_str(), route.patience), ("all", Duration::from_secs(7)));
+    assert_eq!(route.prior, weighbridge_core::units::Work::from_cpu_secs(0.02).unwrap());
+    assert!(route.idempotent);
+}
+
+#[test]
+fn the_longest_path_takes_the_request() {
+    let config = Config::parse("").unwrap();
+    let name = |path: &str| config.routes[config.route_of(path).unwrap()].name.as_str();
+    assert_eq!(name("/blurimage"), "blur");
+    assert_eq!(name("/blurimage/again"), "blur");
+    assert_eq!(name("/raytracer"), "raytrace");
+    assert_eq!(name("/test"), "other");
+    assert_eq!(config.route_of("*"), None);
+}
+
+#[test]
+fn the_default_routes_are_the_three_workloads_and_the_rest() {
+    let config = Config::parse("").unwrap();
+    let names = |names: Vec<&str>| names.join(" ");
+    let routes = config.routes.iter().map(|route| route.name.as_str()).collect();
+    let policies = config.policy.routes.iter().map(|route| route.name.as_str()).collect();
+    assert_eq!(names(routes), "blur enhance raytrace other");
+    assert_eq!(names(policies), "blur enhance raytrace other");
+    assert!(config.policy.routes[..3].iter().all(|route| !route.features.names().is_empty()));
+    assert_eq!(config.routes[3].body, BodyMode::Stream);
+}
+
+#[test]
+fn a_static_fleet_has_its_hosts_and_their_defaults() {
+    let config = Config::parse(
+        r#"
+[fleet]
+kind = "static"
+[fleet.static]
+cores = 4
+[[fleet.static.hosts]]
+address = "10.0.0.7:80"
+[[fleet.static.hosts]]
+address = "[::1]:80"
+cores = 2
+speed = 1.5
+discipline = "srpt"
+"#,
+    );
+    let config = config.unwrap();
+    let FleetConfig::Static(hosts) = &config.fleet else { panic!("the fleet is static") };
+    assert_eq!((hosts[0].cores, hosts[0].discipline), (4, Discipline::Ps));
+    assert_eq!((hosts[1].cores, hosts[1].discipline), (2, Discipline::Srpt));
+    assert_eq!(hosts[1].speed, Speed::from_reference_cores(1.5).unwrap());
+    assert_eq!(config.policy.scale.hosts_max, 2);
+}
+
+#[test]
+fn a_static_fleet_without_hosts_or_with_one_twice_is_a_mistake() {
+    check(
+        "[fleet]\nkind = \"static\"\n",
+        "
+line 1: fleet.static.hosts is empty: expected at least one host in a static fleet
+",
+    );
+    check(
+        r#"
+[fleet.static]
+hosts = [{ address = "10.0.0.7:80" }, { address = "10.0.0.7:80" }, { cores = 1 }, 4]
+"#,
+        r#"
+line 3: fleet.static.hosts is `4`: expected a list of tables
+line 3: fleet.static.hosts[2].address is missing: expected an IP address and a port, such as "10.0.0.7:8001"
+line 3: fleet.static.hosts[1].address is `10.0.0.7:80` a second time
+"#,
+    );
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let overrides = Overrides {
+        listen: Some("127.0.0.1:0".parse().unwrap()),
+        data_dir: Some(PathBuf::from("/elsewhere")),
+        workers: Some("2..5".parse().unwrap()),
+        ..Overrides::default()
+    };
+    let config = Config::parse("").unwrap().with(&overrides).unwrap();
+    assert_eq!(config.listen.port(), 0);
+    assert_eq!(config.admin.port(), 9090);
+    assert_eq!(config.store.data_dir, PathBuf::from("/elsewhere"));
+    let scale = &config.policy.scale;
+    assert_eq!((scale.hosts_min, scale.hosts_max), (2, 5));
+}
+
+#[test]
+fn worker_ranges_that_are_none_are_refused() {
+    assert_eq!("3".parse::<WorkerRange>(), Ok(WorkerRange { min: 3, max: 3 }));
+    for bad in ["", "0..1", "3..2", "1...2", "-1", "1..99999", "a..b"] {
+        assert_eq!(bad.parse::<WorkerRange>(), Err(OverrideError::Workers(bad.to_owned())));
+    }
+}
+
+#[test]
+fn durations_and_sizes_are_read_as_people_write_them() {
+    let nanos = |text| values::duration(text).map(|span| span.as_nanos());
+    assert_eq!(nanos("250ms"), Some(250_000_000));
+    assert_eq!(nanos("1.5s"), Some(1_500_000_000));
+    assert_eq!(nanos("30d"), Some(30 * 86_400 * 1_000_000_000));
+    assert_eq!(nanos("0s"), Some(0));
+    assert_eq!(values::size("64MiB"), Some(64 << 20));
+    assert_eq!(values::size("1.5KiB"), Some(1536));
+    let bad = ["", "5", "s", "1.s", ".5s", "1..5s", "-1s", "1 s", "1S", "1e3s", "99999999999d"];
+    for bad in bad {
+        assert_eq!(values::duration(bad), None, "{bad}");
+    }
+    for bad in ["64MB", "64", "99999999TiB"] {
+        assert_eq!(values::size(bad), None, "{bad}");
+    }
+    assert_eq!(values::show_duration(Duration::from_mins(90)), "90m");
+    assert_eq!(values::show_size(0), "0B");
+}

@@ -1,6 +1,9 @@
-//! Durations and sizes as people write them: `"250ms"`, `"64MiB"`.
+//! Single values: numbers, and durations and sizes as people write them: `"250ms"`, `"64MiB"`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use toml::de::{DeFloat, DeInteger, DeValue};
 
 /// Units of durations with their nanoseconds, largest first.
 const DURATIONS: [(&str, u64); 7] = [
@@ -35,6 +38,20 @@ pub(super) fn show_duration(span: Duration) -> String {
 /// The largest unit in which `bytes` is a whole number.
 pub(super) fn show_size(bytes: u64) -> String {
     show(bytes, &SIZES, "0B")
+}
+
+/// A whole number within `range`.
+pub(super) fn whole(value: &DeValue<'_>, range: &RangeInclusive<u64>) -> Option<u64> {
+    let written = value.as_integer()?;
+    let number = u64::from_str_radix(written.as_str(), written.radix()).ok()?;
+    range.contains(&number).then_some(number)
+}
+
+/// A finite number, with or without a fraction.
+pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
+    let written = value.as_float().map(DeFloat::as_str);
+    let written = written.or_else(|| value.as_integer().map(DeInteger::as_str))?;
+    written.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {

@@ -75,6 +75,8 @@ impl Probe {
             let body = body.collect().await.map_err(ProbeError::Unreachable)?.to_bytes();
             Ok((status, body))
         };
-        tokio::time::timeout(self.timeout, ask).await.map_err(|_| ProbeError::Timeout(self.timeout))?
+        tokio::time::timeout(self.timeout, ask)
+            .await
+            .map_err(|_| ProbeError::Timeout(self.timeout))?
     }
 }

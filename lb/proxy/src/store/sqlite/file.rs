@@ -13,7 +13,7 @@ use super::super::StoreError;
 const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
 
 /// How long we wait for another process that has locked the database.
-const BUSY_WAIT: Duration = Duration::from_secs(2);
+const BUSY_WAIT: Duration = Duration::from_millis(500);
 
 /// The most corrupt files that are kept; the last of them is replaced.
 const CORRUPT_MAX: u32 = 8;
