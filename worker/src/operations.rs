@@ -184,6 +184,3 @@ impl From<Abandoned> for OperationError {
         OperationError::Abandoned
     }
 }
-
-#[cfg(test)]
-mod tests;

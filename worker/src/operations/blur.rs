@@ -188,6 +188,7 @@ impl Sums {
     fn advance(&mut self, window: &[Samples; WINDOW]) {
         const LAST: usize = WINDOW - 1;
 
+        #[expect(clippy::needless_range_loop, reason = "the window is indexed by lane, too")]
         for lane in 0..LANES {
             let at = |position: usize| window[position][lane];
             let mut slope = self.run_slopes[lane];

@@ -284,6 +284,3 @@ impl CodecError {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

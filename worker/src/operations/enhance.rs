@@ -263,7 +263,7 @@ impl<'a> Window<'a> {
 fn sum_pairs(bytes: u64) -> u64 {
     const EVEN: u64 = 0x00FF_00FF_00FF_00FF;
 
-    (bytes & EVEN) + (bytes >> 8 & EVEN)
+    (bytes & EVEN) + ((bytes >> 8) & EVEN)
 }
 
 /// Adds four numbers of 16 bits.
@@ -284,7 +284,7 @@ impl Scale {
 
     /// `count * 255 / area`.
     fn level(&self, count: u64) -> u8 {
-        (count * 255 * self.0 >> Scale::SHIFT) as u8
+        ((count * 255 * self.0) >> Scale::SHIFT) as u8
     }
 }
 

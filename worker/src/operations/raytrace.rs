@@ -109,6 +109,3 @@ impl RayTraceError {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -35,6 +35,3 @@ fn put_header(file: &mut Vec<u8>, width: usize, height: usize, pixel_bytes: usiz
     put(0, 8); // no resolution
     put(0, 8); // no palette
 }
-
-#[cfg(test)]
-mod tests;

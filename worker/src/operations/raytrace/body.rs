@@ -67,6 +67,3 @@ impl<'de> Visitor<'de> for BytesVisitor {
         Ok(Bytes(bytes))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,7 @@ use weighbridge_instrument::{Abandoned, checkpoint};
 use super::camera::Camera;
 use super::colour::{Colour, clamp};
 use super::scene::{Finish, Light, Scene};
-use super::shapes::Hit;
+use super::shapes::{Hit, Material};
 use super::vector::{Ray, Vector};
 use super::view::View;
 use crate::operations::codec::Raster;
@@ -17,6 +17,12 @@ pub(super) struct Renderer<'a> {
     view: &'a View,
     camera: Camera,
     texture: Option<&'a Raster>,
+}
+
+/// What a hit shape looks like where it was hit.
+struct Surface<'a> {
+    finish: &'a Finish,
+    pigment: Colour,
 }
 
 // === impl Renderer ===
@@ -66,16 +72,24 @@ impl<'a> Renderer<'a> {
         }
     }
 
+    fn surface(&self, hit: &Hit) -> Surface<'a> {
+        let Material { pigment, finish } = hit.material;
+        Surface {
+            finish: &self.scene.finishes[finish],
+            pigment: self.scene.pigments[pigment].colour(hit.point, self.texture),
+        }
+    }
+
     fn shade(&self, ray: &Ray, hit: &Hit, depth: u32) -> Result<Colour, Abandoned> {
-        let finish = &self.scene.finishes[hit.material.finish];
-        let pigment = self.scene.pigments[hit.material.pigment].colour(hit.point, self.texture);
+        let surface = self.surface(hit);
+        let finish = surface.finish;
         let mut colour = Colour::BLACK;
         if let Some((ambient, lights)) = self.scene.lights.split_first() {
             if 0.0 < finish.ambient {
-                colour = colour.blend(pigment * (ambient.colour * clamp(finish.ambient)));
+                colour = colour.blend(surface.pigment * (ambient.colour * clamp(finish.ambient)));
             }
             for light in lights {
-                if let Some(lit) = self.lit(light, ray, hit, finish, pigment) {
+                if let Some(lit) = self.lit(light, ray, hit, &surface) {
                     colour = colour.blend(lit);
                 }
             }
@@ -95,25 +109,18 @@ impl<'a> Renderer<'a> {
     }
 
     /// What `light` adds to the colour of a hit, or `None` in its shadow.
-    fn lit(
-        &self,
-        light: &Light,
-        ray: &Ray,
-        hit: &Hit,
-        finish: &Finish,
-        pigment: Colour,
-    ) -> Option<Colour> {
+    fn lit(&self, light: &Light, ray: &Ray, hit: &Hit, surface: &Surface<'_>) -> Option<Colour> {
         let towards = light.position - hit.point;
         let shadow = Ray::new(hit.point, towards);
         if self.scene.shapes.blocks(&shadow, towards.length()) {
             return None;
         }
-        let diffuse = diffuse(finish, hit.normal, shadow.direction);
-        let specular = specular(finish, hit.normal, shadow.direction, ray.direction);
+        let diffuse = diffuse(surface.finish, hit.normal, shadow.direction);
+        let specular = specular(surface.finish, hit.normal, shadow.direction, ray.direction);
         let attenuation = attenuation(light, (light.position - shadow.origin).length());
         let mut channels = [0.0; 3];
         for (channel, (intensity, own)) in
-            channels.iter_mut().zip(light.colour.0.into_iter().zip(pigment.0))
+            channels.iter_mut().zip(light.colour.0.into_iter().zip(surface.pigment.0))
         {
             *channel = intensity * attenuation * (own * diffuse + specular);
         }

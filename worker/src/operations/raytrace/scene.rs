@@ -207,6 +207,3 @@ impl Scene {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

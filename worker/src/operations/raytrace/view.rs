@@ -171,6 +171,3 @@ impl ViewError {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

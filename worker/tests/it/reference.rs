@@ -1,0 +1,5 @@
+//! Slow and obvious implementations of the operations, to compare with.
+
+pub(crate) mod blur;
+pub(crate) mod enhance;
+pub(crate) mod raytrace;
