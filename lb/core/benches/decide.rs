@@ -1,6 +1,7 @@
 //! The cost of one decision: estimate, schedule, admit, claim; and giving the claim back.
 //!
-//! Every host has requests, as a fleet at load has; all three disciplines.
+//! `load`: nine tenths of the cores have a request, as in a fleet at load 0.9. `overload`: three
+//! requests for each two cores, so that no host is free.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -18,8 +19,11 @@ use weighbridge_core::request::{RequestId, RouteId};
 use weighbridge_core::schedule::{filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
 
-/// Requests that each host has.
-const CLAIMS_PER_HOST: usize = 3;
+/// Requests for each ten hosts of two cores.
+const LOAD: usize = 18;
+
+/// The same, with no core free.
+const OVERLOAD: usize = 30;
 
 /// Decisions over which allocations are counted.
 const DECISIONS: u64 = 10_000;
@@ -94,7 +98,7 @@ struct World {
 }
 
 impl World {
-    fn new(n_hosts: usize, discipline: Discipline) -> World {
+    fn new(n_hosts: usize, discipline: Discipline, claims: usize) -> World {
         let mut balancer = Balancer::new(policy(), 1);
         for n in 0..n_hosts {
             let speed = Speed::from_reference_cores(1.0 + n as f64 / n_hosts as f64 * 1e-3);
@@ -104,7 +108,7 @@ impl World {
             balancer.ready(Time::ZERO, host);
         }
         let mut world = World { balancer, random: Random::new(1), nanos: 0, next: 0 };
-        for _ in 0..n_hosts * CLAIMS_PER_HOST {
+        for _ in 0..n_hosts * claims / 10 {
             world.arrive();
         }
         world
@@ -133,12 +137,15 @@ impl World {
 }
 
 fn decide(criterion: &mut Criterion) {
-    for (name, discipline) in
-        [("fcfs", Discipline::Fcfs), ("srpt", Discipline::Srpt), ("ps", Discipline::Ps)]
-    {
+    for (name, discipline, claims) in [
+        ("fcfs/load", Discipline::Fcfs, LOAD),
+        ("srpt/load", Discipline::Srpt, LOAD),
+        ("ps/load", Discipline::Ps, LOAD),
+        ("srpt/overload", Discipline::Srpt, OVERLOAD),
+    ] {
         let mut group = criterion.benchmark_group(format!("decide/{name}"));
         for n_hosts in [10, 100, 1000, 10_000] {
-            let mut world = World::new(n_hosts, discipline);
+            let mut world = World::new(n_hosts, discipline, claims);
             let counted = allocation_counter::measure(|| {
                 for _ in 0..DECISIONS / n_hosts as u64 {
                     world.decide();
@@ -158,8 +165,8 @@ criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(20)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(1));
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500));
     targets = decide
 }
 criterion_main!(benches);
