@@ -55,7 +55,7 @@ fn fleet(random: &mut Random, n: usize) -> Fleet {
     fleet
 }
 
-fn demand<'a>(hosts: &'a HostPolicy, now: f64, work: f64, blind: bool) -> Demand<'a> {
+fn demand(hosts: &HostPolicy, now: f64, work: f64, blind: bool) -> Demand<'_> {
     let mean = Work::saturating(work);
     let estimate = Estimate { mean, p90: mean, source: Source::Model };
     Demand { now: Time::from_secs_f64(now), estimate, blind, tried: &[], hosts }
