@@ -254,8 +254,7 @@ impl Balancer {
         verdict
     }
 
-    /// Takes a claim on the best host, where there is one and the request may go there now. The
-    /// claims of the fleet are as of now.
+    /// Takes a claim on the best host, where there is one and the request may go there now.
     fn forward(
         &mut self,
         id: RequestId,
@@ -269,7 +268,7 @@ impl Balancer {
             tried: &request.tried,
             hosts: &self.policy.hosts,
         };
-        let ranking = self.schedule.rank(&demand, &self.fleet, &mut self.random)?;
+        let ranking = self.schedule.rank(&demand, &mut self.fleet, &mut self.random)?;
         let route = self.routes.get(usize::from(request.route.0))?;
         let admission =
             Admission { patience: route.policy.patience, blind: request.blind, overdue };

@@ -5,6 +5,7 @@
 //! to work ([`aging`]).
 
 mod aging;
+mod glance;
 mod health;
 mod learning;
 
@@ -16,6 +17,7 @@ use crate::policy::HostPolicy;
 use crate::request::RequestId;
 use crate::units::{Seconds, Time, Work};
 
+pub use glance::Glance;
 pub use learning::Completion;
 
 /// The least that is believed of a claim: what is free would never be outlived.
@@ -28,6 +30,8 @@ const FOREIGN_MAX: u32 = 64;
 #[derive(Debug, Clone)]
 pub struct Fleet {
     hosts: Vec<HostState>,
+    /// One a host, in the same order.
+    glances: Vec<Glance>,
     policy: HostPolicy,
     next_id: u32,
 }
@@ -37,12 +41,17 @@ pub struct Fleet {
 impl Fleet {
     /// A fleet of no host.
     pub fn new(policy: HostPolicy) -> Fleet {
-        Fleet { hosts: Vec::new(), policy, next_id: 0 }
+        Fleet { hosts: Vec::new(), glances: Vec::new(), policy, next_id: 0 }
     }
 
     /// All hosts, by ascending id. Those that left are not among them.
     pub fn hosts(&self) -> &[HostState] {
         &self.hosts
+    }
+
+    /// What can be told of each host without looking at it, in the order of [`Fleet::hosts`].
+    pub(crate) fn glances(&self) -> &[Glance] {
+        &self.glances
     }
 
     /// What is believed of hosts.
@@ -81,80 +90,91 @@ impl Fleet {
             speeds_seen: 0,
             spec,
         });
+        self.glances.extend(self.hosts.last().map(Glance::of));
         id
     }
 
     /// A host is ready for requests. Returns how long it took to boot, where it was starting.
     pub fn ready(&mut self, now: Time, id: HostId) -> Option<Seconds> {
-        let host = self.get_mut(id)?;
-        match host.phase {
+        self.write(id, |host| match host.phase {
             Phase::Starting => {
                 let boot = Seconds::from(now.since(host.since));
                 (host.phase, host.since) = (Phase::Active, now);
                 Some(boot)
             }
             Phase::Active | Phase::Draining | Phase::Gone => None,
-        }
+        })?
     }
 
     /// A host takes nothing new from now on.
     pub fn drain(&mut self, now: Time, id: HostId) {
-        if let Some(host) = self.get_mut(id) {
-            match host.phase {
-                Phase::Starting | Phase::Active => {
-                    (host.phase, host.since) = (Phase::Draining, now);
-                }
-                Phase::Draining | Phase::Gone => {}
+        self.write(id, |host| match host.phase {
+            Phase::Starting | Phase::Active => {
+                (host.phase, host.since) = (Phase::Draining, now);
             }
-        }
+            Phase::Draining | Phase::Gone => {}
+        });
     }
 
     /// A host is gone. Returns it as it was, with its claims, or `None` where it is not in the fleet.
     pub fn leave(&mut self, id: HostId) -> Option<HostState> {
         let position = self.position(id)?;
         let mut host = self.hosts.remove(position);
+        self.glances.remove(position);
         host.phase = Phase::Gone;
         Some(host)
     }
 
     /// Reserves `work` on a host for a request. False where the host is not in the fleet.
     pub fn claim(&mut self, now: Time, id: HostId, request: RequestId, work: Work) -> bool {
-        let Some(host) = self.get_mut(id) else { return false };
-        aging::advance(host, now);
         let expected = work.max(Work::saturating(WORK_MIN));
         let request = Some(request);
-        insert(host, Claim { request, expected, remaining: expected, claimed_at: now });
-        host.in_flight += 1;
-        true
+        let claimed = self.write(id, |host| {
+            aging::advance(host, now);
+            insert(host, Claim { request, expected, remaining: expected, claimed_at: now });
+            host.in_flight += 1;
+        });
+        claimed.is_some()
     }
 
     /// Gives a claim back. `None` where there is none: it has been released before.
     pub fn release(&mut self, now: Time, id: HostId, request: RequestId) -> Option<Claim> {
-        let host = self.get_mut(id)?;
-        aging::advance(host, now);
-        let position = host.claims.iter().position(|claim| claim.request == Some(request))?;
-        let claim = host.claims.remove(position);
-        host.in_flight -= 1;
-        aging::sum(host);
-        Some(claim)
+        self.write(id, |host| {
+            aging::advance(host, now);
+            let position = host.claims.iter().position(|claim| claim.request == Some(request))?;
+            let claim = host.claims.remove(position);
+            host.in_flight -= 1;
+            aging::sum(host);
+            Some(claim)
+        })?
     }
 
     /// Brings the claims of every host to `now`.
     pub fn advance(&mut self, now: Time) {
-        for host in &mut self.hosts {
-            if !host.claims.is_empty() {
-                aging::advance(host, now);
-            }
+        for position in 0..self.hosts.len() {
+            self.advance_at(now, position);
+        }
+    }
+
+    /// Brings the claims of the host at `position` in [`Fleet::hosts`] to `now`.
+    pub(crate) fn advance_at(&mut self, now: Time, position: usize) {
+        let pair = (self.hosts.get_mut(position), self.glances.get_mut(position));
+        if let (Some(host), Some(glance)) = pair
+            && !host.claims.is_empty()
+        {
+            aging::advance(host, now);
+            *glance = Glance::of(host);
         }
     }
 
     /// Forgets reports that are too old to be believed.
     pub fn expire_reports(&mut self, now: Time) {
         let age_max = self.policy.report_age_max;
-        for host in &mut self.hosts {
+        for (host, glance) in self.hosts.iter_mut().zip(&mut self.glances) {
             if host.report.is_some_and(|(at, _)| age_max < now.since(at)) {
                 host.report = None;
                 set_foreign(host, now, 0, Work::ZERO);
+                *glance = Glance::of(host);
             }
         }
     }
@@ -162,24 +182,23 @@ impl Fleet {
     /// A host says how it is. Numbers that are not finite or negative are not believed. What it has
     /// beyond our own claims is taken for requests of other balancers.
     pub fn report(&mut self, now: Time, id: HostId, report: &HostReport) {
-        let Some(host) = self.get_mut(id) else { return };
-        aging::advance(host, now);
         let report = believable(report);
-        host.report = Some((now, report));
-        let foreign = report.in_flight.unwrap_or(0).saturating_sub(host.in_flight);
-        let own: f64 = host
-            .claims
-            .iter()
-            .filter(|claim| claim.request.is_some())
-            .map(|claim| claim.remaining.as_cpu_secs())
-            .sum();
-        let work = report.work_left.unwrap_or_default().saturating_sub(Work::saturating(own));
-        set_foreign(host, now, foreign.min(FOREIGN_MAX), work);
+        self.write(id, |host| {
+            aging::advance(host, now);
+            host.report = Some((now, report));
+            let foreign = report.in_flight.unwrap_or(0).saturating_sub(host.in_flight);
+            let own = host.claims.iter().filter(|claim| claim.request.is_some());
+            let own = own.fold(Work::ZERO, |sum, claim| sum + claim.remaining);
+            let work = report.work_left.unwrap_or_default().saturating_sub(own);
+            set_foreign(host, now, foreign.min(FOREIGN_MAX), work);
+        });
     }
 
     /// Panics in debug builds where an invariant does not hold.
     pub fn check_invariants(&self) {
         debug_assert!(self.hosts.is_sorted_by_key(|host| host.id), "hosts are in order of id");
+        let glances: Vec<Glance> = self.hosts.iter().map(Glance::of).collect();
+        debug_assert!(glances == self.glances, "a glance shows what is there");
         for host in &self.hosts {
             debug_assert!(host.phase != Phase::Gone, "a gone host has left the fleet");
             let own = host.claims.iter().filter(|claim| claim.request.is_some()).count();
@@ -212,8 +231,15 @@ impl Fleet {
         self.hosts.binary_search_by_key(&id, |host| host.id).ok()
     }
 
-    fn get_mut(&mut self, id: HostId) -> Option<&mut HostState> {
-        self.position(id).and_then(|position| self.hosts.get_mut(position))
+    /// The one way to change a host: what is told of it at a glance changes with it.
+    fn write<R>(&mut self, id: HostId, change: impl FnOnce(&mut HostState) -> R) -> Option<R> {
+        let position = self.position(id)?;
+        let host = self.hosts.get_mut(position)?;
+        let result = change(host);
+        if let Some(glance) = self.glances.get_mut(position) {
+            *glance = Glance::of(host);
+        }
+        Some(result)
     }
 }
 

@@ -13,7 +13,7 @@ pub mod weighers;
 use smallvec::SmallVec;
 
 use crate::estimate::Estimate;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Glance};
 use crate::host::{HostId, HostState};
 use crate::policy::{HostPolicy, SchedulePolicy};
 use crate::random::Random;
@@ -25,6 +25,9 @@ pub use weighers::Weigher;
 
 /// Hosts that are filtered and weighed together: one bit each in a word.
 const BLOCK: usize = 64;
+
+/// Weights that differ by less than this, relatively, are the same.
+const ROUNDING: f64 = 1e-12;
 
 /// What a request asks of a host.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +80,8 @@ pub struct Schedule {
     host_subset_size: usize,
     shuffle: bool,
     alternates: usize,
+    /// Whether bounds of weights bound their sum: no multiplier is negative.
+    prunes: bool,
     candidates: Vec<Candidate>,
 }
 
@@ -87,7 +92,7 @@ impl Schedule {
     /// are left out: the configuration refuses them before.
     pub fn new(policy: &SchedulePolicy) -> Schedule {
         let filters = policy.filters.iter().filter_map(|name| filters::by_name(name)).collect();
-        let weighers = policy
+        let weighers: Vec<(&'static dyn Weigher, f64)> = policy
             .weighers
             .iter()
             .filter(|(_, multiplier)| multiplier.is_finite())
@@ -95,6 +100,7 @@ impl Schedule {
             .collect();
         Schedule {
             filters,
+            prunes: weighers.iter().all(|(_, multiplier)| 0.0 <= *multiplier),
             weighers,
             host_subset_size: policy.host_subset_size.max(1),
             shuffle: policy.shuffle_best_same_weighed_hosts,
@@ -103,20 +109,22 @@ impl Schedule {
         }
     }
 
-    /// Ranks the hosts of `fleet`, which has been brought to `demand.now`. `None` where no host
-    /// passes. Ties go to the lower [`HostId`].
+    /// Ranks the hosts of `fleet`. `None` where no host passes. Ties go to the lower [`HostId`].
+    ///
+    /// Brings to `demand.now` the hosts that it looks at. A host that cannot be among the best, as
+    /// its glance shows, is not looked at: in a large fleet that is nearly all.
     ///
     /// Where the filters that may be waived leave no host of those that pass the others, they are
     /// waived: a fleet that is ejected as a whole is used, not shut off.
     pub fn rank(
         &mut self,
         demand: &Demand<'_>,
-        fleet: &Fleet,
+        fleet: &mut Fleet,
         random: &mut Random,
     ) -> Option<Ranking> {
-        self.weigh(demand, fleet.hosts(), false);
+        self.weigh(demand, fleet, false);
         if self.candidates.is_empty() {
-            self.weigh(demand, fleet.hosts(), true);
+            self.weigh(demand, fleet, true);
         }
         let picked = pick::pick(
             &self.candidates,
@@ -140,12 +148,19 @@ impl Schedule {
         })
     }
 
-    /// Fills `candidates` with the hosts that pass and what they weigh.
-    fn weigh(&mut self, demand: &Demand<'_>, hosts: &[HostState], waive: bool) {
+    /// Fills `candidates` with the hosts that pass, and may be among the best, and what they weigh.
+    fn weigh(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, waive: bool) {
         self.candidates.clear();
         let mut weights = [0.0; BLOCK];
-        for (n, hosts) in hosts.chunks(BLOCK).enumerate() {
-            let mut block = Block { hosts, kept: u64::MAX >> (BLOCK - hosts.len()) };
+        let mut bar = pick::Bar::new(self.host_subset_size.saturating_add(self.alternates));
+        let n_hosts = fleet.hosts().len();
+        for first in (0..n_hosts).step_by(BLOCK) {
+            let last = n_hosts.min(first + BLOCK);
+            let kept = self.promising(demand, &fleet.glances()[first..last], bar.height());
+            for bit in Bits(kept) {
+                fleet.advance_at(demand.now, first + bit);
+            }
+            let mut block = Block { hosts: &fleet.hosts()[first..last], kept };
             for filter in &self.filters {
                 if !(waive && filter.may_be_waived()) {
                     block.kept = filter.keep(demand, block);
@@ -154,16 +169,33 @@ impl Schedule {
             if block.kept == 0 {
                 continue;
             }
-            weights[..hosts.len()].fill(0.0);
+            weights[..block.hosts.len()].fill(0.0);
             for (weigher, multiplier) in &self.weighers {
                 weigher.weigh(demand, block, *multiplier, &mut weights);
             }
-            let first = n * BLOCK;
-            let passed = block
-                .kept()
-                .map(|(bit, _)| Candidate { weight: weights[bit], position: (first + bit) as u32 });
-            self.candidates.extend(passed);
+            for bit in Bits(block.kept) {
+                let weight = weights[bit];
+                bar.raise(weight);
+                self.candidates.push(Candidate { weight, position: (first + bit) as u32 });
+            }
         }
+    }
+
+    /// A bit for each host that may weigh as much as `bar`, by its glance.
+    fn promising(&self, demand: &Demand<'_>, glances: &[Glance], bar: f64) -> u64 {
+        let all = u64::MAX >> (BLOCK - glances.len());
+        if bar == f64::NEG_INFINITY || !self.prunes {
+            return all;
+        }
+        // What weighs the same as the last of the best loses to it by its id, unless they are shuffled.
+        let rounding = if self.shuffle { -ROUNDING } else { ROUNDING };
+        let bar = bar + bar.abs() * rounding;
+        let mut most = [0.0; BLOCK];
+        for (weigher, multiplier) in &self.weighers {
+            weigher.bound(demand, glances, *multiplier, &mut most);
+        }
+        let promises = most.iter().take(glances.len()).enumerate();
+        promises.fold(0, |kept, (bit, most)| kept | u64::from(bar <= *most) << bit)
     }
 }
 
@@ -172,12 +204,23 @@ impl Schedule {
 impl<'a> Block<'a> {
     /// The kept hosts with their bits, in order.
     fn kept(self) -> impl Iterator<Item = (usize, &'a HostState)> {
-        let mut kept = self.kept;
-        std::iter::from_fn(move || {
-            let bit = kept.trailing_zeros() as usize;
-            kept &= kept.wrapping_sub(1);
-            self.hosts.get(bit).map(|host| (bit, host))
-        })
+        Bits(self.kept).filter_map(move |bit| self.hosts.get(bit).map(|host| (bit, host)))
+    }
+}
+
+/// The positions of the ones in a word, ascending.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(bit)
     }
 }
 

@@ -78,9 +78,6 @@ impl Balancer {
             self.requests.remove(&id);
             verdicts.push((id, self.shed(ShedReason::WaitedTooLong)));
         }
-        if self.queue.state().requests != 0 {
-            self.fleet.advance(self.now);
-        }
         while let Some((id, verdict)) = self.dispatch_one() {
             self.counters.count(&verdict);
             verdicts.push((id, verdict));
@@ -143,7 +140,6 @@ impl Balancer {
 
     fn admit(&mut self, id: RequestId, mut request: Request) -> Verdict {
         if !self.is_behind(id, &request) {
-            self.fleet.advance(self.now);
             return self.place(id, request);
         }
         let verdict = self.enqueue(id, &mut request);
@@ -200,7 +196,6 @@ impl Balancer {
             return self.shed(ShedReason::RetryBudget);
         }
         self.counters.retries += 1;
-        self.fleet.advance(self.now);
         self.place(id, request)
     }
 

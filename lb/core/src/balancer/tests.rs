@@ -98,76 +98,62 @@ fn check_with(policy: Policy, script: &str, expected: &str) {
     assert_eq!(said.trim(), expected.trim(), "said:\n{said}");
 }
 
+/// One line of a script, read.
+struct Line<'a> {
+    words: Vec<&'a str>,
+    now: Time,
+}
+
+impl Line<'_> {
+    /// A word as a number; 0 where it is none.
+    fn number(&self, n: usize) -> f64 {
+        self.words.get(n).and_then(|word| word.parse().ok()).unwrap_or(0.0)
+    }
+
+    fn host(&self) -> HostId {
+        HostId(self.number(2) as u32)
+    }
+
+    fn id(&self) -> RequestId {
+        RequestId(self.number(2) as u64)
+    }
+}
+
 fn play(balancer: &mut Balancer, said: &mut String, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let number = |n: usize| words.get(n).and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0);
-    let now = Time::from_secs_f64(number(0));
-    let host = HostId(number(2) as u32);
-    let id = RequestId(number(2) as u64);
-    let at = format!("{} {}", words[0], words[1..].join(" "));
-    match words[1] {
+    let now = Time::from_secs_f64(words[0].parse().unwrap());
+    let line = Line { words, now };
+    let says = match line.words[1] {
+        "join" | "launch" | "ready" | "drain" | "leave" | "report" | "tick" | "hosts" => {
+            play_host(balancer, &line)
+        }
+        _ => play_request(balancer, &line),
+    };
+    for says in says {
+        writeln!(said, "{} {}: {says}", line.words[0], line.words[1..].join(" ")).unwrap();
+    }
+    balancer.check_invariants();
+}
+
+fn play_host(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
+    let (now, host) = (line.now, line.host());
+    match line.words[1] {
         // join NAME CORES SPEED DISCIPLINE
         "join" => {
-            let id = balancer.join(now, spec(&words));
+            let id = balancer.join(now, spec(&line.words));
             balancer.ready(now, id);
         }
-        "launch" => drop(balancer.join(now, spec(&words))),
+        "launch" => drop(balancer.join(now, spec(&line.words))),
         "ready" => balancer.ready(now, host),
         "drain" => balancer.drain(now, host),
         "leave" => balancer.leave(now, host),
-        // arrive ID SIZE [BYTES]; order is a route that is not idempotent
-        "arrive" | "order" => {
-            let arrival = Arrival {
-                id,
-                route: RouteId(u16::from(words[1] == "order")),
-                features: Features::default(),
-                known: Work::from_cpu_secs(number(3)),
-                body_bytes: number(4) as u64,
-            };
-            let verdict = balancer.arrive(now, arrival);
-            writeln!(said, "{at}: {}", text(&verdict)).unwrap();
-        }
-        "guess" => {
-            let arrival = Arrival {
-                id,
-                route: RouteId(0),
-                features: Features::default(),
-                known: None,
-                body_bytes: 0,
-            };
-            let verdict = balancer.arrive(now, arrival);
-            writeln!(said, "{at}: {}", text(&verdict)).unwrap();
-        }
-        // complete ID CPU_SECONDS
-        "complete" => {
-            let cost = RequestCost { cpu_seconds: Some(number(3)), ..RequestCost::default() };
-            let outcome =
-                Outcome { success: true, cost: Some(cost), elapsed: secs(number(3)), build: 0 };
-            let learned = balancer.complete(now, id, &outcome).is_some();
-            writeln!(said, "{at}: {}", if learned { "learned" } else { "nothing" }).unwrap();
-        }
-        "refuse" | "break" | "late" => {
-            let failure = match words[1] {
-                "refuse" => Failure::Connect,
-                "break" => Failure::BeforeResponse,
-                _ => Failure::AfterResponse,
-            };
-            let verdict = balancer.fail(now, id, failure);
-            writeln!(said, "{at}: {}", text(&verdict)).unwrap();
-        }
-        "abandon" => balancer.abandon(now, id),
-        "dispatch" => {
-            for (id, verdict) in balancer.dispatch(now) {
-                writeln!(said, "{at}: {} {}", id.0, text(&verdict)).unwrap();
-            }
-        }
-        // report HOST IN_FLIGHT WORK CPU MEM
+        // report HOST IN_FLIGHT WORK [CPU MEMORY]
         "report" => {
             let report = HostReport {
-                in_flight: Some(number(3) as u32),
-                work_left: Work::from_cpu_secs(number(4)),
-                cpu_utilization: words.get(5).map(|_| number(5)),
-                mem_utilization: words.get(6).map(|_| number(6)),
+                in_flight: Some(line.number(3) as u32),
+                work_left: Work::from_cpu_secs(line.number(4)),
+                cpu_utilization: line.words.get(5).map(|_| line.number(5)),
+                mem_utilization: line.words.get(6).map(|_| line.number(6)),
                 application_utilization: None,
             };
             balancer.report(now, host, &report);
@@ -177,27 +163,64 @@ fn play(balancer: &mut Balancer, said: &mut String, line: &str) {
             let ids = |hosts: &[HostId]| hosts.iter().map(|host| host.0).collect::<Vec<_>>();
             let (drain, replace) = (ids(&plan.drain), ids(&plan.replace));
             let (launch, reason) = (plan.launch, plan.reason);
-            writeln!(said, "{at}: {reason} launch {launch} drain {drain:?} replace {replace:?}")
-                .unwrap();
+            return vec![format!("{reason} launch {launch} drain {drain:?} replace {replace:?}")];
         }
-        "hosts" => {
+        _ => {
             balancer.fleet.advance(now);
-            for host in balancer.hosts() {
-                let (left, phase) = (host.work_left.as_cpu_secs(), host.phase);
-                let n = host.in_flight;
-                writeln!(said, "{at}: {} {phase:?} {n} in flight, {left:.3} s left", host.id.0)
-                    .unwrap();
-            }
+            return balancer.hosts().map(host_text).collect();
+        }
+    }
+    Vec::new()
+}
+
+fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
+    let (now, id) = (line.now, line.id());
+    let verdict = match line.words[1] {
+        // arrive ID [SIZE [BYTES]]; order is a route that is not idempotent
+        "arrive" | "order" => {
+            let arrival = Arrival {
+                id,
+                route: RouteId(u16::from(line.words[1] == "order")),
+                features: Features::default(),
+                known: line.words.get(3).and_then(|_| Work::from_cpu_secs(line.number(3))),
+                body_bytes: line.number(4) as u64,
+            };
+            balancer.arrive(now, arrival)
+        }
+        "refuse" => balancer.fail(now, id, Failure::Connect),
+        "break" => balancer.fail(now, id, Failure::BeforeResponse),
+        "late" => balancer.fail(now, id, Failure::AfterResponse),
+        "abandon" => {
+            balancer.abandon(now, id);
+            return Vec::new();
+        }
+        // complete ID CPU_SECONDS
+        "complete" => {
+            let cpu_seconds = Some(line.number(3));
+            let cost = Some(RequestCost { cpu_seconds, ..RequestCost::default() });
+            let outcome = Outcome { success: true, cost, elapsed: secs(line.number(3)), build: 0 };
+            let learned = balancer.complete(now, id, &outcome).is_some();
+            return vec![if learned { "learned" } else { "nothing" }.to_owned()];
+        }
+        "dispatch" => {
+            let verdicts = balancer.dispatch(now).into_iter();
+            return verdicts.map(|(id, verdict)| format!("{} {}", id.0, text(&verdict))).collect();
         }
         // explain SIZE
         "explain" => {
-            let known = Work::from_cpu_secs(number(2));
-            let account = balancer.explain(now, RouteId(0), &Features::default(), known);
-            writeln!(said, "{account}").unwrap();
+            let known = Work::from_cpu_secs(line.number(2));
+            return vec![
+                balancer.explain(now, RouteId(0), &Features::default(), known).to_string(),
+            ];
         }
         other => panic!("no event `{other}`"),
-    }
-    balancer.check_invariants();
+    };
+    vec![text(&verdict)]
+}
+
+fn host_text(host: &HostState) -> String {
+    let (left, phase, n) = (host.work_left.as_cpu_secs(), host.phase, host.in_flight);
+    format!("{} {phase:?} {n} in flight, {left:.3} s left", host.id.0)
 }
 
 fn spec(words: &[&str]) -> HostSpec {
@@ -590,19 +613,19 @@ fn a_request_of_unknown_size_goes_where_fewest_are() {
 0 join a 2 1.0 ps
 0 join b 2 1.0 ps
 0 arrive 1 9.0
-0 guess 2
-0 guess 3
-0 guess 4
-0 guess 5
-0 guess 6
+0 arrive 2
+0 arrive 3
+0 arrive 4
+0 arrive 5
+0 arrive 6
 ",
         "
 0 arrive 1 9.0: to 0 then [1], adds 0.000 s
-0 guess 2: to 1 then [0], adds 0.000 s
-0 guess 3: to 0 then [1], adds 0.000 s
-0 guess 4: to 1 then [0], adds 0.000 s
-0 guess 5: to 0 then [1], adds 0.500 s
-0 guess 6: to 1 then [0], adds 0.500 s
+0 arrive 2: to 1 then [0], adds 0.000 s
+0 arrive 3: to 0 then [1], adds 0.000 s
+0 arrive 4: to 1 then [0], adds 0.000 s
+0 arrive 5: to 0 then [1], adds 0.500 s
+0 arrive 6: to 1 then [0], adds 0.500 s
 ",
     );
 }

@@ -19,17 +19,19 @@ impl Fleet {
     pub fn fail(&mut self, now: Time, id: HostId) -> bool {
         let may_eject = self.may_eject(now);
         let policy = self.policy.clone();
-        let Some(host) = self.get_mut(id) else { return false };
-        host.failure_rate += GAIN * (1.0 - host.failure_rate);
-        host.failures_in_row = host.failures_in_row.saturating_add(1);
-        let over = policy.eject_failures.max(1) <= host.failures_in_row;
-        if !over || !may_eject || host.is_ejected(now) {
-            return false;
-        }
-        host.ejections = host.ejections.saturating_add(1);
-        host.ejection_length = ejection(&policy, host.ejections);
-        host.ejected_until = now + host.ejection_length;
-        true
+        let ejected = self.write(id, |host| {
+            host.failure_rate += GAIN * (1.0 - host.failure_rate);
+            host.failures_in_row = host.failures_in_row.saturating_add(1);
+            let over = policy.eject_failures.max(1) <= host.failures_in_row;
+            if !over || !may_eject || host.is_ejected(now) {
+                return false;
+            }
+            host.ejections = host.ejections.saturating_add(1);
+            host.ejection_length = ejection(&policy, host.ejections);
+            host.ejected_until = now + host.ejection_length;
+            true
+        });
+        ejected.unwrap_or(false)
     }
 
     /// Whether one more host may be ejected: the first always, more up to the fraction.

@@ -34,19 +34,18 @@ pub struct Completion {
 impl Fleet {
     /// A host has answered well.
     pub fn complete(&mut self, now: Time, id: HostId, completion: &Completion) {
-        let Some(host) = self.get_mut(id) else { return };
-        host.succeed(now);
-        let Some(cpu_secs) = completion.cpu_secs.filter(|secs| secs.is_finite() && 0.0 <= *secs)
-        else {
-            return;
-        };
-        if let Some(work) = completion.counted {
-            learn_speed(host, work.as_cpu_secs(), cpu_secs);
-        }
-        // With a core for each request, what was not run was the way there and back.
-        if completion.at_once && host.n_requests() < host.cores {
-            learn_round_trip(host, completion.elapsed.as_secs_f64() - cpu_secs);
-        }
+        self.write(id, |host| {
+            host.succeed(now);
+            let cpu_secs = completion.cpu_secs.filter(|secs| secs.is_finite() && 0.0 <= *secs);
+            let Some(cpu_secs) = cpu_secs else { return };
+            if let Some(work) = completion.counted {
+                learn_speed(host, work.as_cpu_secs(), cpu_secs);
+            }
+            // With a core for each request, what was not run was the way there and back.
+            if completion.at_once && host.n_requests() < host.cores {
+                learn_round_trip(host, completion.elapsed.as_secs_f64() - cpu_secs);
+            }
+        });
     }
 }
 

@@ -27,6 +27,7 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 use super::Demand;
+use crate::fleet::Glance;
 use crate::host::{Claim, Discipline, HostState};
 use crate::units::Seconds;
 
@@ -81,6 +82,22 @@ pub(super) fn equal_total(demand: &Demand<'_>, host: &HostState) -> Seconds {
     let x = demand.estimate.mean.as_cpu_secs();
     let per_core = host.claims.len() as f64 / f64::from(host.cores);
     Seconds(x * (1.0 + per_core) / host.speed.as_reference_cores())
+}
+
+/// The least that the total of a host of that glance can be: with all claims as small as its
+/// smallest, or as `x`, the request waits for as many rounds of them as fill the cores.
+pub(super) fn total_min(demand: &Demand<'_>, glance: &Glance) -> Seconds {
+    let x = demand.estimate.mean.as_cpu_secs();
+    if demand.blind {
+        let per_core = f64::from(glance.n) / f64::from(glance.cores);
+        return Seconds(x * (1.0 + per_core) / glance.speed);
+    }
+    let service = x / glance.speed;
+    if glance.rounds == 0 {
+        return Seconds(service);
+    }
+    let wait = f64::from(glance.rounds) * glance.least_at(demand.now).min(x);
+    Seconds(service + wait / glance.speed)
 }
 
 /// The wait behind `n` requests of size `x`; none while a core is free.

@@ -21,6 +21,39 @@ pub(super) struct Choice {
     pub(super) alternates: usize,
 }
 
+/// How much a host must weigh to be among the best so far.
+#[derive(Debug)]
+pub(super) struct Bar {
+    places: usize,
+    /// The best, descending.
+    weights: SmallVec<[f64; 8]>,
+}
+
+impl Bar {
+    /// Nothing seen: everything passes.
+    pub(super) fn new(places: usize) -> Bar {
+        Bar { places: places.max(1), weights: SmallVec::new() }
+    }
+
+    /// The weight of the last of the best; `f64::NEG_INFINITY` while there are places.
+    pub(super) fn height(&self) -> f64 {
+        match self.weights.get(self.places - 1) {
+            Some(weight) => *weight,
+            None => f64::NEG_INFINITY,
+        }
+    }
+
+    /// A host of that weight has been seen.
+    pub(super) fn raise(&mut self, weight: f64) {
+        if weight <= self.height() {
+            return;
+        }
+        self.weights.truncate(self.places - 1);
+        let place = self.weights.partition_point(|other| weight <= *other);
+        self.weights.insert(place, weight);
+    }
+}
+
 /// The picked host first, then its alternates, best first. Empty where there is no candidate.
 /// Takes one pass over the candidates, which stand in order of id.
 pub(super) fn pick(

@@ -1,1 +1,144 @@
-//! Tests.
+use std::time::Duration;
+
+use super::*;
+use crate::estimate::Source;
+use crate::host::{Discipline, HostSpec};
+use crate::request::RequestId;
+use crate::units::{Speed, Work};
+
+fn hosts_policy() -> HostPolicy {
+    HostPolicy {
+        in_flight_max_per_core: 8,
+        memory_utilization_max: 0.9,
+        eject_failures: 2,
+        eject_base: Duration::from_secs(5),
+        eject_max: Duration::from_mins(1),
+        eject_fraction_max: 0.3,
+        warm_up: Duration::from_secs(2),
+        report_age_max: Duration::from_secs(5),
+    }
+}
+
+fn schedule(subset: usize, shuffle: bool) -> Schedule {
+    Schedule::new(&SchedulePolicy {
+        filters: filters::ALL.iter().map(|filter| filter.name().to_owned()).collect(),
+        weighers: weighers::ALL.iter().map(|one| (one.name().to_owned(), 1.0)).collect(),
+        host_subset_size: subset,
+        shuffle_best_same_weighed_hosts: shuffle,
+        alternates: 2,
+    })
+}
+
+/// A fleet of `n` hosts with random claims, some of them failing, some ejected.
+fn fleet(random: &mut Random, n: usize) -> Fleet {
+    let mut fleet = Fleet::new(hosts_policy());
+    let mut request = 0;
+    for _ in 0..n {
+        let discipline = [Discipline::Fcfs, Discipline::Srpt, Discipline::Ps][random.below(3)];
+        let speed = [1.0, 1.0, 1.0, 0.5, 4.0][random.below(5)];
+        let speed = Speed::from_reference_cores(speed).unwrap();
+        let cores = 1 + random.below(3) as u32;
+        let spec = HostSpec { name: String::new(), cores, speed, discipline, price: 1.0 };
+        let host = fleet.join(Time::ZERO, spec);
+        if random.below(10) != 0 {
+            fleet.ready(Time::ZERO, host);
+        }
+        for _ in 0..random.below(5) {
+            request += 1;
+            let work = Work::saturating(random.unit() * 4.0);
+            fleet.claim(Time::ZERO, host, RequestId(request), work);
+        }
+        for _ in 0..random.below(4).saturating_sub(1) {
+            fleet.fail(Time::ZERO, host);
+        }
+    }
+    fleet
+}
+
+fn demand(hosts: &HostPolicy, now: f64, work: f64, blind: bool) -> Demand<'_> {
+    let mean = Work::saturating(work);
+    let estimate = Estimate { mean, p90: mean, source: Source::Model };
+    Demand { now: Time::from_secs_f64(now), estimate, blind, tried: &[], hosts }
+}
+
+#[test]
+fn hosts_that_are_not_looked_at_would_not_have_been_picked() {
+    let hosts = hosts_policy();
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let n_hosts = 1 + random.below(400);
+        let fleet = fleet(&mut random, n_hosts);
+        let (subset, shuffle) = (1 + random.below(3), random.below(2) == 0);
+        let work = random.unit() * 3.0;
+        let demand = demand(&hosts, random.unit() * 5.0, work, random.below(4) == 0);
+        let rank = |prunes: bool| {
+            let mut schedule = schedule(subset, shuffle);
+            schedule.prunes = prunes;
+            let ranking = schedule.rank(&demand, &mut fleet.clone(), &mut Random::new(seed));
+            ranking.map(|ranking| (ranking.best, ranking.alternates))
+        };
+        assert_eq!(rank(true), rank(false), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_ranking_is_that_of_the_explanation() {
+    let hosts = hosts_policy();
+    for seed in 0..100 {
+        let mut random = Random::new(seed);
+        let mut fleet = fleet(&mut random, 150);
+        let demand = demand(&hosts, 1.0, random.unit() * 3.0, false);
+        fleet.advance(demand.now);
+        let mut schedule = schedule(1, false);
+        let account = schedule.explain(&demand, &fleet);
+        let ranking = schedule.rank(&demand, &mut fleet, &mut random).unwrap();
+        let ranked: Vec<HostId> =
+            std::iter::once(ranking.best).chain(ranking.alternates.clone()).collect();
+        let explained: Vec<HostId> = account.hosts.iter().take(3).map(|host| host.id).collect();
+        assert_eq!(ranked, explained, "seed {seed}");
+        assert_eq!(ranking.weight, account.hosts[0].weight, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_weight_is_never_above_its_bound_or_zero() {
+    let hosts = hosts_policy();
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let mut fleet = fleet(&mut random, 20);
+        let demand = demand(&hosts, 3.0, random.unit() * 3.0, random.below(2) == 0);
+        let glances = fleet.glances().to_vec();
+        fleet.advance(demand.now);
+        for (host, glance) in fleet.hosts().iter().zip(&glances) {
+            for weigher in weighers::ALL {
+                let (weight, most) =
+                    (weigher.weight(&demand, host).0, weigher.weight_max(&demand, glance).0);
+                let name = weigher.name();
+                assert!(weight.is_finite() && weight <= 0.0, "seed {seed} {name} {weight}");
+                assert!(weight <= most + 1e-9, "seed {seed} {name} {weight} above {most} {host:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_subset_of_the_best_is_picked_from_evenly() {
+    let hosts = hosts_policy();
+    let mut fleet = Fleet::new(hosts.clone());
+    for speed in [1.0, 0.9, 0.5] {
+        let speed = Speed::from_reference_cores(speed).unwrap();
+        let discipline = Discipline::Ps;
+        let spec = HostSpec { name: String::new(), cores: 1, speed, discipline, price: 1.0 };
+        let host = fleet.join(Time::ZERO, spec);
+        fleet.ready(Time::ZERO, host);
+    }
+    let mut schedule = schedule(2, false);
+    let mut random = Random::new(1);
+    let demand = demand(&hosts, 10.0, 1.0, false);
+    let mut picked = [0; 3];
+    for _ in 0..1000 {
+        let ranking = schedule.rank(&demand, &mut fleet, &mut random).unwrap();
+        picked[ranking.best.0 as usize] += 1;
+    }
+    assert!(picked[2] == 0 && 450 < picked[0] && 450 < picked[1], "{picked:?}");
+}

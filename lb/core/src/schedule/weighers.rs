@@ -9,6 +9,7 @@ mod warm_up;
 use std::fmt::Debug;
 
 use super::{BLOCK, Block, Demand};
+use crate::fleet::Glance;
 use crate::host::HostState;
 use crate::units::Seconds;
 
@@ -26,8 +27,27 @@ pub trait Weigher: Debug + Sync {
     /// Its name in the configuration: that of its file.
     fn name(&self) -> &'static str;
 
-    /// The weight of `host`; higher is better. Finite.
+    /// The weight of `host`; higher is better. Finite, and not above zero.
     fn weight(&self, demand: &Demand<'_>, host: &HostState) -> Seconds;
+
+    /// The most that the weight of a host of that glance can be, by real numbers. It may be anything
+    /// above the weight: the nearer, the fewer hosts need to be looked at.
+    fn weight_max(&self, _: &Demand<'_>, _: &Glance) -> Seconds {
+        Seconds::ZERO
+    }
+
+    /// Adds `multiplier` times the most that the weight of each of `glances` can be.
+    fn bound(
+        &self,
+        demand: &Demand<'_>,
+        glances: &[Glance],
+        multiplier: f64,
+        most: &mut [f64; BLOCK],
+    ) {
+        for (most, glance) in most.iter_mut().zip(glances) {
+            *most += multiplier * self.weight_max(demand, glance).0;
+        }
+    }
 
     /// Adds `multiplier` times the weight of each host of `block` that is kept to its place in
     /// `weights`.

@@ -5,6 +5,7 @@
 //! −x (1 + n / cores) / speed, with n requests there: least connections.
 
 use super::Weigher;
+use crate::fleet::Glance;
 use crate::host::HostState;
 use crate::schedule::{Delay, Demand, delay};
 use crate::units::Seconds;
@@ -23,5 +24,9 @@ impl Weigher for AddedDelay {
             return -delay::equal_total(demand, host);
         }
         -Delay::of(demand, host).total()
+    }
+
+    fn weight_max(&self, demand: &Demand<'_>, glance: &Glance) -> Seconds {
+        -delay::total_min(demand, glance)
     }
 }

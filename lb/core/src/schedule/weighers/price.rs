@@ -5,6 +5,7 @@
 //! one second of a reference core is worth.
 
 use super::Weigher;
+use crate::fleet::Glance;
 use crate::host::HostState;
 use crate::schedule::Demand;
 use crate::units::Seconds;
@@ -20,5 +21,9 @@ impl Weigher for Price {
 
     fn weight(&self, demand: &Demand<'_>, host: &HostState) -> Seconds {
         -(demand.estimate.mean / host.speed) * host.spec.price
+    }
+
+    fn weight_max(&self, demand: &Demand<'_>, glance: &Glance) -> Seconds {
+        -Seconds(demand.estimate.mean.as_cpu_secs() / glance.speed) * glance.price
     }
 }

@@ -3,6 +3,7 @@
 //! weight = −(smoothed round trip to the host), in seconds.
 
 use super::Weigher;
+use crate::fleet::Glance;
 use crate::host::HostState;
 use crate::schedule::Demand;
 use crate::units::Seconds;
@@ -18,5 +19,9 @@ impl Weigher for RoundTrip {
 
     fn weight(&self, _: &Demand<'_>, host: &HostState) -> Seconds {
         -host.round_trip
+    }
+
+    fn weight_max(&self, _: &Demand<'_>, glance: &Glance) -> Seconds {
+        -Seconds(glance.round_trip)
     }
 }
