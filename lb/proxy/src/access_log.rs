@@ -137,6 +137,8 @@ impl AccessWriter {
         let counted = metrics.clone();
         let write = move || {
             write_lines(&receiver, sink, &counted);
+            // First, so that whoever has seen the end can add no line that nobody writes.
+            drop(receiver);
             drop(writing);
         };
         let thread = thread::Builder::new().name("access-log".to_owned());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::super::StoreError;
 
@@ -24,14 +24,14 @@ pub(super) struct StoreFile {
     path: PathBuf,
     /// `None` after a corrupt file was moved aside and no new one could be made.
     connection: Option<Connection>,
-    _lock: File,
+    lock: File,
 }
 
 impl StoreFile {
     /// Opens or makes the file; moves a corrupt one aside.
     pub(super) fn open(path: &Path) -> Result<StoreFile, StoreError> {
         let lock = lock(path)?;
-        let mut file = StoreFile { path: path.to_owned(), connection: None, _lock: lock };
+        let mut file = StoreFile { path: path.to_owned(), connection: None, lock };
         file.run(|_| Ok(()))?;
         Ok(file)
     }
@@ -59,6 +59,17 @@ impl StoreFile {
             None => connect(&self.path)?,
         };
         Ok(self.connection.insert(connection))
+    }
+}
+
+impl Drop for StoreFile {
+    fn drop(&mut self) {
+        self.connection = None;
+        // Said aloud, since a child that is just being started still shares the lock. Where it
+        // fails, the lock ends with the last descriptor.
+        if let Err(cause) = self.lock.unlock() {
+            warn!(file = %self.path.display(), %cause, "the store's lock is not given back at once");
+        }
     }
 }
 
