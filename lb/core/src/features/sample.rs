@@ -39,9 +39,9 @@ const SHARE: f64 = 1.0 / 500.0;
 const TESTS_MIN: f64 = 8_000.0;
 const TESTS_MAX: f64 = 30_000.0;
 /// Points at the most: past these a sample is no better for it.
-const POINTS_MAX: u32 = 1_000;
+const POINTS_MAX: u32 = 600;
 /// Rays at the most, for scenes of hardly any shape.
-const RAYS_MAX: f64 = 2_000.0;
+const RAYS_MAX: f64 = 1_500.0;
 
 impl RayCounts {
     pub(super) fn count(&self, count: RayCount) -> f64 {
@@ -76,7 +76,9 @@ pub(super) fn rays(scene: &Scene, spec: &RequestSpec<'_>) -> RayCounts {
 /// many points: at least 1. A point that was cut short does not count, unless it is the first.
 fn sample(camera: &Camera, tracer: &mut Tracer<'_>) -> (Tally, u32) {
     let mut done = (Tally::default(), 0);
-    for point in 0..POINTS_MAX {
+    // No more points than the request itself has.
+    let points_max = camera.rays_primary().min(f64::from(POINTS_MAX)) as u32;
+    for point in 0..points_max {
         let across = (0.5 + f64::from(point + 1) * 0.754_877_666_246_692_8).fract();
         let down = (0.5 + f64::from(point + 1) * 0.569_840_290_998_053_2).fract();
         tracer.follow(camera.ray(across, down), 0);

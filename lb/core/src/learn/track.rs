@@ -24,7 +24,7 @@ pub(super) struct Gate {
 const RECENT: usize = 100;
 
 /// The gate judges this many of the most recent, and nothing before it has as many.
-const JUDGED: usize = 50;
+pub(super) const JUDGED: usize = 50;
 const JUDGED_MIN: usize = 20;
 
 /// Trust is won back below this part of the limit.
@@ -66,13 +66,16 @@ impl Gate {
         Gate { is_open: error <= error_max, ..Gate::new(error_max) }
     }
 
-    pub(super) fn push(&mut self, error: f64, p90_held: bool) {
+    /// Whether it closed just now.
+    pub(super) fn push(&mut self, error: f64, p90_held: bool) -> bool {
         self.track.push(error, p90_held);
         if self.track.recent.len() < JUDGED_MIN {
-            return;
+            return false;
         }
+        let was_open = self.is_open;
         let limit = if self.is_open { self.error_max } else { self.error_max * REOPEN };
         self.is_open = self.track.median_of(JUDGED).is_some_and(|error| error <= limit);
+        was_open && !self.is_open
     }
 
     pub(super) fn is_open(&self) -> bool {
