@@ -93,10 +93,6 @@ const RUNNING_P90_MIN: usize = 10;
 /// No model is trained on fewer observations, whatever the policy says.
 const OBSERVATIONS_MIN: usize = 10;
 
-/// A drift leaves so many of the newest observations in the window. When the gate closes, half of
-/// those it judged are from after the drift; older ones tell of what no longer is.
-const KEPT_AFTER_DRIFT: usize = track::JUDGED / 2;
-
 impl Predictor {
     /// Knows nothing but the route's prior.
     pub fn new(policy: &RoutePolicy, learn: &LearnPolicy) -> Predictor {
@@ -177,7 +173,7 @@ impl Predictor {
     }
 
     /// Compares what would have been estimated with what it cost, before anything is learned of it.
-    /// On a drift the observations from before it are forgotten.
+    /// On a drift the observations from before it are forgotten: as many are kept as were missed.
     fn judge(&mut self, observation: &Observation) {
         let actual = observation.work.as_cpu_secs();
         if actual <= 0.0 {
@@ -196,8 +192,8 @@ impl Predictor {
         if let Some(of_model) = of_model
             && self.model_gate.push(error(of_model), held(of_model))
         {
-            let n_old = self.window.len().saturating_sub(KEPT_AFTER_DRIFT);
-            self.window.drain(..n_old);
+            let n_before = self.window.len().saturating_sub(self.model_gate.n_missed());
+            self.window.drain(..n_before);
         }
     }
 

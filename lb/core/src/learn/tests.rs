@@ -142,7 +142,7 @@ fn a_drifted_model_is_switched_off_and_trained_anew() {
         predictor.observe(&observation(x, x * 0.05, 1));
     }
     assert!(predictor.wants_training());
-    check(&predictor, 10.0, "RunningMean 0.595 2.200");
+    check(&predictor, 10.0, "RunningMean 0.595 2.250");
     run(&mut predictor, 1, 0.05);
     check(&predictor, 10.0, "Model 0.500 0.500");
     assert!(predictor.is_trusted());

@@ -24,7 +24,7 @@ pub(super) struct Gate {
 const RECENT: usize = 100;
 
 /// The gate judges this many of the most recent, and nothing before it has as many.
-pub(super) const JUDGED: usize = 50;
+const JUDGED: usize = 50;
 const JUDGED_MIN: usize = 20;
 
 /// Trust is won back below this part of the limit.
@@ -80,5 +80,11 @@ impl Gate {
 
     pub(super) fn is_open(&self) -> bool {
         self.is_open
+    }
+
+    /// How many of those judged are above the limit.
+    pub(super) fn n_missed(&self) -> usize {
+        let newest = self.track.recent.iter().rev().take(JUDGED);
+        newest.filter(|(error, _)| self.error_max < *error).count()
     }
 }
