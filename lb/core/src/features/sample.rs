@@ -107,7 +107,8 @@ impl Camera {
         let query = |name| spec.query_value(name).map_or(0.0, number);
         let [scols, srows, wcols, wrows] = ["scols", "srows", "wcols", "wrows"].map(query);
         let [coff, roff] = ["coff", "roff"].map(query);
-        if [scols, srows, wcols, wrows].iter().any(|side| *side < 1.0) {
+        // A picture's sides may be negative: that mirrors it.
+        if [scols.abs(), srows.abs(), wcols, wrows].iter().any(|side| *side < 1.0) {
             return None;
         }
         let z = scale(unit(sub(scene.center, scene.eye)), -1.0);
