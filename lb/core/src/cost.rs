@@ -22,7 +22,7 @@ pub struct Pricing {
     build: u64,
     /// Whatever is counted.
     per_request: f64,
-    /// In the order of [`counts`].
+    /// Of instructions, blocks, methods, bytes.
     per_count: [f64; COUNTS],
 }
 

@@ -1,7 +1,7 @@
 //! Predicts the work of a request from its features.
 //!
 //! Several regressions compete for each route; the one that cross-validation finds best is used
-//! ([`choose`]). All of them end as one [`Formula`], which is all that the path of a request sees.
+//! (`choose.rs`). All of them end as one `Formula`, which is all that the path of a request sees.
 
 use serde::{Deserialize, Serialize};
 

@@ -93,10 +93,6 @@ const RUNNING_P90_MIN: usize = 10;
 /// No model is trained on fewer observations, whatever the policy says.
 const OBSERVATIONS_MIN: usize = 10;
 
-/// After a drift only this many of the newest observations are trained on, or the policy's
-/// `observations_min` where that is more: older ones tell of what no longer is.
-const DRIFT_WINDOW: usize = 100;
-
 impl Predictor {
     /// Knows nothing but the route's prior.
     pub fn new(policy: &RoutePolicy, learn: &LearnPolicy) -> Predictor {
@@ -177,6 +173,7 @@ impl Predictor {
     }
 
     /// Compares what would have been estimated with what it cost, before anything is learned of it.
+    /// On a drift the observations from before it are forgotten: as many are kept as were missed.
     fn judge(&mut self, observation: &Observation) {
         let actual = observation.work.as_cpu_secs();
         if actual <= 0.0 {
@@ -192,8 +189,12 @@ impl Predictor {
             let mean = model.cpu_secs(&observation.features.0)?;
             Some(self.bounded(mean, mean * model.p90_ratio, Source::Model))
         });
-        if let Some(of_model) = of_model {
-            self.model_gate.push(error(of_model), held(of_model));
+        if let Some(of_model) = of_model
+            && self.model_gate.push(error(of_model), held(of_model))
+        {
+            // This observation is one of those missed, and not yet in the window.
+            let n_kept = self.model_gate.n_missed().saturating_sub(1);
+            self.window.drain(..self.window.len().saturating_sub(n_kept));
         }
     }
 
@@ -242,14 +243,11 @@ impl Predictor {
         self.model.is_some() && !self.model_gate.is_open()
     }
 
-    /// What to train on: the window, or only its newest part after a drift.
+    /// What to train on: the newest observations, since the last drift.
     pub fn training_set(&self) -> TrainingSet {
-        let drift_window = self.policy.observations_min.max(DRIFT_WINDOW);
-        let n_newest = if self.has_drifted() { drift_window } else { self.window.len() };
-        let skipped = self.window.len().saturating_sub(n_newest);
         TrainingSet {
             names: self.names.clone(),
-            observations: self.window.iter().skip(skipped).cloned().collect(),
+            observations: self.window.iter().cloned().collect(),
             build: self.build.unwrap_or(0),
         }
     }
@@ -260,7 +258,9 @@ impl Predictor {
             return false;
         }
         let same_build = |prices: &&Pricing| self.build.is_none_or(|build| build == prices.build());
-        self.pricing = model.pricing().filter(same_build).cloned();
+        if let Some(prices) = model.pricing().filter(same_build) {
+            self.pricing = Some(prices.clone());
+        }
         self.model_gate = Gate::judged_by(self.policy.drift_error_max, model.held_back_mdape());
         self.model = Some(model);
         self.since_training = 0;

@@ -156,14 +156,12 @@ impl Executor {
 
     async fn terminate(&self, host: HostId, place: Place) {
         self.ending().insert(host);
+        // Where it ends, `run` sees that and forgets it.
         if let Err(error) = self.fleet.terminate(&place).await {
-            tracing::warn!(
-                host = place.name,
-                error = &error as &dyn std::error::Error,
-                "end failed"
-            );
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(host = place.name, error, "a host could not be ended");
+            self.forget(host);
         }
-        self.forget(host);
     }
 
     fn is_busy(&self, host: HostId) -> bool {

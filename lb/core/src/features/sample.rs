@@ -14,6 +14,8 @@ use super::trace::{Ray, Tally, Tracer, Vector, add, cross, scale, sub, unit};
 pub(super) enum RayCount {
     /// Rays: primary, shadow, reflected, transmitted.
     Rays,
+    /// Shadow rays alone.
+    Shadows,
     /// Rays times shapes that each is tried on.
     Intersections,
     /// Rays, shadow rays aside, that hit something and so are shaded.
@@ -26,6 +28,7 @@ pub(super) enum RayCount {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RayCounts {
     rays: f64,
+    shadows: f64,
     hits: f64,
     lit: f64,
     solids: f64,
@@ -39,14 +42,15 @@ const SHARE: f64 = 1.0 / 500.0;
 const TESTS_MIN: f64 = 8_000.0;
 const TESTS_MAX: f64 = 30_000.0;
 /// Points at the most: past these a sample is no better for it.
-const POINTS_MAX: u32 = 1_000;
+const POINTS_MAX: u32 = 600;
 /// Rays at the most, for scenes of hardly any shape.
-const RAYS_MAX: f64 = 2_000.0;
+const RAYS_MAX: f64 = 1_500.0;
 
 impl RayCounts {
     pub(super) fn count(&self, count: RayCount) -> f64 {
         match count {
             RayCount::Rays => self.rays,
+            RayCount::Shadows => self.shadows,
             RayCount::Intersections => self.rays * self.solids,
             RayCount::Hits => self.hits,
             RayCount::Lit => self.lit,
@@ -66,6 +70,7 @@ pub(super) fn rays(scene: &Scene, spec: &RequestSpec<'_>) -> RayCounts {
     let per_pixel = camera.rays_per_pixel / f64::from(n_points);
     RayCounts {
         rays: tally.rays as f64 * per_pixel,
+        shadows: tally.shadows as f64 * per_pixel,
         hits: tally.hits as f64 * per_pixel,
         lit: tally.lit as f64 * per_pixel,
         solids: scene.solids.len() as f64 * scene.shapes_per_read,
@@ -76,7 +81,9 @@ pub(super) fn rays(scene: &Scene, spec: &RequestSpec<'_>) -> RayCounts {
 /// many points: at least 1. A point that was cut short does not count, unless it is the first.
 fn sample(camera: &Camera, tracer: &mut Tracer<'_>) -> (Tally, u32) {
     let mut done = (Tally::default(), 0);
-    for point in 0..POINTS_MAX {
+    // No more points than the request itself has.
+    let points_max = camera.rays_primary().min(f64::from(POINTS_MAX)) as u32;
+    for point in 0..points_max {
         let across = (0.5 + f64::from(point + 1) * 0.754_877_666_246_692_8).fract();
         let down = (0.5 + f64::from(point + 1) * 0.569_840_290_998_053_2).fract();
         tracer.follow(camera.ray(across, down), 0);
@@ -105,7 +112,8 @@ impl Camera {
         let query = |name| spec.query_value(name).map_or(0.0, number);
         let [scols, srows, wcols, wrows] = ["scols", "srows", "wcols", "wrows"].map(query);
         let [coff, roff] = ["coff", "roff"].map(query);
-        if [scols, srows, wcols, wrows].iter().any(|side| *side < 1.0) {
+        // A picture's sides may be negative: that mirrors it.
+        if [scols.abs(), srows.abs(), wcols, wrows].iter().any(|side| *side < 1.0) {
             return None;
         }
         let z = scale(unit(sub(scene.center, scene.eye)), -1.0);

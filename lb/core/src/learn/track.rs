@@ -66,16 +66,25 @@ impl Gate {
         Gate { is_open: error <= error_max, ..Gate::new(error_max) }
     }
 
-    pub(super) fn push(&mut self, error: f64, p90_held: bool) {
+    /// Whether it closed just now.
+    pub(super) fn push(&mut self, error: f64, p90_held: bool) -> bool {
         self.track.push(error, p90_held);
         if self.track.recent.len() < JUDGED_MIN {
-            return;
+            return false;
         }
+        let was_open = self.is_open;
         let limit = if self.is_open { self.error_max } else { self.error_max * REOPEN };
         self.is_open = self.track.median_of(JUDGED).is_some_and(|error| error <= limit);
+        was_open && !self.is_open
     }
 
     pub(super) fn is_open(&self) -> bool {
         self.is_open
+    }
+
+    /// How many of those judged are above the limit.
+    pub(super) fn n_missed(&self) -> usize {
+        let newest = self.track.recent.iter().rev().take(JUDGED);
+        newest.filter(|(error, _)| self.error_max < *error).count()
     }
 }
