@@ -13,22 +13,34 @@ if ! command -v valgrind >/dev/null; then
     exit 0
 fi
 
-build() { # FOLDER FLAGS
-    RUSTFLAGS=$2 cargo build --quiet --release -p weighbridge-worker --example operation_cost --target-dir "target/$1"
+example() { # MODE ACTION: the folder of the build in that mode, or the build itself
+    case $1 in
+        lite) folder=target flags= ;;
+        full) folder=target/counted-full flags='--cfg weighbridge_counts="full"' ;;
+        off) folder=target/uncounted flags= ;;
+    esac
+    if [ "$2" = build ]; then
+        # What ships is what a plain build makes: flags in the environment would replace the file's.
+        [ "$1" = lite ] && unset RUSTFLAGS || export RUSTFLAGS="$flags"
+        cargo build --quiet --release -p weighbridge-worker --example operation_cost --target-dir "$folder"
+    else
+        echo "$folder/release/examples/operation_cost"
+    fi
 }
-build uncounted ''
-build "counted-$mode" "--cfg weighbridge_counts=\"$mode\""
+(example off build)
+(example "$mode" build)
+off=$(example off path) counted=$(example "$mode" path)
 
 echo "estimated ($mode) over callgrind, instructions"
 echo 'operation     estimated     callgrind  ratio'
 failed=0
 for operation in blur enhance raytrace; do
     # What happens once in a process is not the request's: the second one is compared.
-    estimated=$("target/counted-$mode/release/examples/operation_cost" "$operation" 2 |
+    estimated=$("$counted" "$operation" 2 |
         sed -n 's/.*instructions=\([0-9]*\).*/\1/p')
     collected() { # REPEATS
         valgrind --tool=callgrind --callgrind-out-file=/dev/null '--toggle-collect=*operation_cost*request*' \
-            target/uncounted/release/examples/operation_cost "$operation" "$1" 2>&1 |
+            "$off" "$operation" "$1" 2>&1 |
             sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
     }
     awk -v name="$operation" -v estimated="${estimated:-0}" -v one="$(collected 1)" -v two="$(collected 2)" -v goal="$goal" '

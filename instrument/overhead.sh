@@ -9,14 +9,26 @@ set -eu
 cd "$(dirname "$0")/.."
 rounds=${1:-15} repeats=${2:-20} goal=${GOAL:-1.15} mode=${MODE:-lite}
 
-build() { # FOLDER FLAGS
-    RUSTFLAGS=$2 cargo build --quiet --release -p weighbridge-worker --example operation_cost --target-dir "target/$1"
+example() { # MODE ACTION: the folder of the build in that mode, or the build itself
+    case $1 in
+        lite) folder=target flags= ;;
+        full) folder=target/counted-full flags='--cfg weighbridge_counts="full"' ;;
+        off) folder=target/uncounted flags= ;;
+    esac
+    if [ "$2" = build ]; then
+        # What ships is what a plain build makes: flags in the environment would replace the file's.
+        [ "$1" = lite ] && unset RUSTFLAGS || export RUSTFLAGS="$flags"
+        cargo build --quiet --release -p weighbridge-worker --example operation_cost --target-dir "$folder"
+    else
+        echo "$folder/release/examples/operation_cost"
+    fi
 }
-build uncounted ''
-build "counted-$mode" "--cfg weighbridge_counts=\"$mode\""
+(example off build)
+(example "$mode" build)
+off=$(example off path) counted=$(example "$mode" path)
 
-seconds() { # FOLDER OPERATION
-    "target/$1/release/examples/operation_cost" "$2" "$repeats" | sed 's/.*cpu_seconds=\([0-9.e-]*\).*/\1/'
+seconds() { # PROGRAM OPERATION
+    "$1" "$2" "$repeats" | sed 's/.*cpu_seconds=\([0-9.e-]*\).*/\1/'
 }
 
 echo "counted ($mode) over uncounted, CPU time, $rounds rounds of the fastest of $repeats"
@@ -26,7 +38,7 @@ for operation in blur enhance raytrace; do
     round=0
     while [ "$round" -lt "$rounds" ]; do
         round=$((round + 1))
-        echo "$(seconds uncounted "$operation") $(seconds "counted-$mode" "$operation")"
+        echo "$(seconds "$off" "$operation") $(seconds "$counted" "$operation")"
     done | awk '{ print $2 / $1, $1 * 1000 }' | sort -n | awk -v name="$operation" -v goal="$goal" '
         { ratio[NR] = $1; if (NR == 1 || $2 < least) least = $2 }
         END {

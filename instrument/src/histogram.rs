@@ -161,7 +161,8 @@ pub(crate) fn counts_offset() -> i64 {
     unsafe {
         std::arch::asm!("mov {}, fs:[0]", out(reg) thread_pointer, options(nostack, readonly));
     }
-    COUNTS.with(|counts| ptr::from_ref(counts) as i64) - thread_pointer as i64
+    let counts = COUNTS.with(|counts| ptr::from_ref(counts) as usize);
+    counts.wrapping_sub(thread_pointer).cast_signed() as i64
 }
 
 /// Makes this thread's histograms, so that [`begin`] need not.

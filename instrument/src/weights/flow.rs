@@ -117,7 +117,9 @@ impl Equations {
         let mut sides_of = vec![Vec::new(); known.len()];
         for (side, Side { block, branches }) in sides.iter().enumerate() {
             sides_of[*block].push(side);
-            branches.iter().for_each(|branch| sides_of[*branch].push(side));
+            for branch in branches {
+                sides_of[*branch].push(side);
+            }
         }
         let due = (0..sides.len()).collect();
         Equations { known, sides, sides_of, solved: Vec::new(), due }

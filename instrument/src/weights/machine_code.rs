@@ -95,11 +95,11 @@ impl CountingCode {
             Mnemonic::Mov if instruction.op1_kind() == OpKind::Memory => {
                 instruction.segment_prefix() == Register::FS
                     && (instruction.memory_base() != Register::None
-                        || instruction.memory_displacement64() as i64 == self.counts_offset)
+                        || instruction.memory_displacement64().cast_signed() == self.counts_offset)
             }
             Mnemonic::Mov => {
                 matches!(instruction.op1_kind(), OpKind::Immediate32to64 | OpKind::Immediate64)
-                    && instruction.immediate(1) as i64 == self.counts_offset
+                    && instruction.immediate(1).cast_signed() == self.counts_offset
             }
             _ => false,
         }
@@ -196,9 +196,9 @@ impl<'a> Body<'a> {
 
     fn lead_to(&mut self, targets: &[usize], due: &mut Vec<usize>) {
         for &target in targets {
-            if self.contains(target) && self.leaders.insert(target) {
-                due.push(target);
-            } else if self.contains(target) && self.instruction(target).is_none() {
+            // What a block leads to may have been read already, as the middle of another one.
+            if self.contains(target) {
+                self.leaders.insert(target);
                 due.push(target);
             }
         }

@@ -1,0 +1,146 @@
+//! What an operation costs in counts: all of its work, and nothing of its neighbours'.
+
+use std::ffi::c_void;
+use std::fmt::Write;
+use std::io::Cursor;
+use std::sync::Barrier;
+use std::thread;
+
+use image::{ImageFormat, Rgb, RgbImage};
+use weighbridge_instrument::{Counting, Meter, counted_functions, counting, off_reason, prepare};
+use weighbridge_worker::operations::{Limits, Operation, OperationRequest, run};
+
+const IMAGE: &str = "image/png";
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+fn the_worker_counts() {
+    assert_ne!(counting(), Counting::Off, "{:?}", off_reason());
+}
+
+#[test]
+fn every_operation_costs_the_same_from_run_to_run() {
+    for operation in Operation::ALL {
+        let first = steady(operation, 40);
+        assert!(first.iter().all(|count| 0 < *count), "{operation:?}: {first:?}");
+        for _ in 0..4 {
+            assert_eq!(counts(operation, 40), first, "{operation:?}");
+        }
+    }
+}
+
+#[test]
+fn an_image_costs_its_pixels_not_just_a_call() {
+    // Had the image library not been counted, this would be a handful of blocks.
+    for operation in [Operation::Blur, Operation::Enhance] {
+        let [instructions, basic_blocks, methods, bytes] = steady(operation, 64);
+        let pixels = 64 * 64;
+        assert!(10 * pixels < instructions, "{operation:?}: {instructions} instructions");
+        assert!(pixels / 8 < basic_blocks, "{operation:?}: {basic_blocks} blocks");
+        assert!(20 < methods, "{operation:?}: {methods} methods");
+        assert!(3 * pixels < bytes, "{operation:?}: {bytes} bytes");
+    }
+}
+
+#[test]
+fn four_times_the_pixels_cost_about_four_times_as_much() {
+    for operation in Operation::ALL {
+        let (small, large) = (steady(operation, 80), steady(operation, 160));
+        let ratio = large[0] as f64 / small[0] as f64;
+        assert!((3.0..5.0).contains(&ratio), "{operation:?}: {small:?} {large:?}");
+    }
+}
+
+#[test]
+fn concurrent_operations_do_not_leak_into_each_others_counts() {
+    let cases: Vec<(Operation, u32)> =
+        (0..9).map(|nth| (Operation::ALL[nth % 3], 24 + 8 * nth as u32)).collect();
+    let alone: Vec<_> = cases.iter().map(|(operation, side)| steady(*operation, *side)).collect();
+    let together = Barrier::new(cases.len());
+    thread::scope(|scope| {
+        for ((operation, side), alone) in cases.iter().zip(&alone) {
+            let together = &together;
+            scope.spawn(move || {
+                together.wait();
+                for _ in 0..5 {
+                    assert_eq!(counts(*operation, *side), *alone, "{operation:?} {side}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn operations_and_the_image_library_are_counted_and_no_one_elses_code() {
+    let names: Vec<String> = counted_functions().into_iter().filter_map(name).collect();
+    for counted in ["weighbridge_worker::operations::", "image::", "png::", "zune_jpeg::"] {
+        assert!(names.iter().any(|name| name.contains(counted)), "{counted} is not counted");
+    }
+    for name in &names {
+        let elsewhere =
+            ["pingora", "weighbridge_proxy", "weighbridge_core", "weighbridge_instrument"];
+        assert!(!elsewhere.iter().any(|of| name.starts_with(of)), "{name} is counted");
+    }
+}
+
+/// The counts of one request, after what happens once in a process.
+fn steady(operation: Operation, side: u32) -> [u64; 4] {
+    prepare();
+    counts(operation, side);
+    counts(operation, side)
+}
+
+/// What one request costs, as far as it does not depend on time.
+fn counts(operation: Operation, side: u32) -> [u64; 4] {
+    let (query, content_type, body) = match operation {
+        Operation::Blur | Operation::Enhance => (String::new(), IMAGE, picture(side)),
+        Operation::RayTrace => (view(side), "application/json", scene()),
+    };
+    let request = OperationRequest {
+        query: &query,
+        content_type: Some(content_type),
+        accept: None,
+        body: &body,
+    };
+    let meter = Meter::start();
+    let reply = run(operation, &request, &Limits::default());
+    let cost = meter.stop();
+    assert!(reply.is_ok(), "{operation:?}: {reply:?}");
+    [cost.instructions, cost.basic_blocks, cost.methods, cost.bytes_allocated]
+        .map(|count| count.expect("the worker counts, and so does its allocator"))
+}
+
+fn picture(side: u32) -> Vec<u8> {
+    let picture = RgbImage::from_fn(side, side, |x, y| {
+        Rgb([(3 * x + y) as u8, (x ^ y) as u8, (x * y / 7) as u8])
+    });
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+fn view(side: u32) -> String {
+    format!("scols={side}&srows={side}&wcols={side}&wrows={side}&coff=0&roff=0")
+}
+
+fn scene() -> Vec<u8> {
+    let mut scene = "0 0 0 0 0 -1 0 1 0 60 \
+        2 0 0 0 1 1 1 1 0 0 10 50 10 1 1 1 1 0 0 \
+        1 solid 1 .5 0 \
+        1 .4 .6 .3 50 .3 0 0 \
+        6"
+    .to_owned();
+    for nth in 0..6 {
+        write!(scene, " 0 0 sphere {} {} -15 1.5", nth * 3 - 8, nth % 3 - 1).unwrap();
+    }
+    format!("{{\"scene\":\"{scene}\"}}").into_bytes()
+}
+
+/// The demangled name of the function at `address`.
+fn name(address: usize) -> Option<String> {
+    let mut found = None;
+    backtrace::resolve(address as *mut c_void, |symbol| {
+        found = symbol.name().map(|name| name.to_string());
+    });
+    found
+}
