@@ -100,8 +100,10 @@ struct World {
 impl World {
     fn new(n_hosts: usize, discipline: Discipline, claims: usize) -> World {
         let mut balancer = Balancer::new(policy(), 1);
+        let mut random = Random::new(2);
         for n in 0..n_hosts {
-            let speed = Speed::from_reference_cores(1.0 + n as f64 / n_hosts as f64 * 1e-3);
+            // No two learn quite the same speed.
+            let speed = Speed::from_reference_cores(1.0 + 0.02 * random.unit());
             let Some(speed) = speed else { continue };
             let spec = HostSpec { name: n.to_string(), cores: 2, speed, discipline, price: 1.0 };
             let host = balancer.join(Time::ZERO, spec);

@@ -1,36 +1,63 @@
-//! Learns a route's cost from its observations.
+//! Learns a route's cost from its observations: observation -> residual -> better estimator.
+//!
+//! ```text
+//! prior -> running mean -> model (where the drift gate trusts it)
+//! ```
 
-use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
+use serde::Serialize;
+
+use crate::cost::{self, Pricing};
+use crate::estimate::regress::quantile;
 use crate::estimate::{Estimate, Source};
 use crate::features::Features;
 use crate::observe::{Observation, RequestCost};
 use crate::policy::{LearnPolicy, RoutePolicy};
 use crate::units::{Speed, Work};
 
+pub use train::{Model, TrainingSet, train};
+
+use track::{Gate, Track};
+
+mod track;
+mod train;
+
+#[cfg(test)]
+mod tests;
+
 /// Everything learned of one route.
 #[derive(Debug, Clone)]
 pub struct Predictor {
+    names: Vec<String>,
     prior: Work,
     work_min: Work,
     work_max: Work,
+    policy: LearnPolicy,
+    /// The newest observations, oldest first; at most `policy.window`.
+    window: VecDeque<Observation>,
     observations: u64,
+    running: Running,
+    /// The build of the newest observation.
+    build: Option<u64>,
+    pricing: Option<Pricing>,
+    model: Option<Model>,
+    /// Trust in the model, whether or not it is in use.
+    model_gate: Gate,
+    /// Trust in the running mean.
+    running_gate: Gate,
+    /// Of the estimates that were in use.
+    track: Track,
+    since_training: usize,
+    /// Counted observations of this build since it was first seen.
+    counted: usize,
+}
+
+/// Mean and p90 whatever the features.
+#[derive(Debug, Clone, Copy, Default)]
+struct Running {
     mean: f64,
-    window: usize,
-}
-
-/// What a model is trained on: a copy, so that training runs elsewhere.
-#[derive(Debug, Clone)]
-pub struct TrainingSet {
-    /// Names of the features.
-    pub names: Vec<String>,
-}
-
-/// A trained model of one route.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Model {
-    /// Names of the features that it was trained on.
-    pub names: Vec<String>,
+    p90: f64,
 }
 
 /// How good a route's estimates are.
@@ -43,7 +70,7 @@ pub struct Quality {
     pub mdape: Option<f64>,
     /// Fraction of recent requests that stayed below their p90.
     pub p90_coverage: Option<f64>,
-    /// The estimator in use.
+    /// The estimator in use: `prior`, `running_mean` or the name of a regression.
     pub estimator: String,
     /// Whether the drift gate lets the estimates steer.
     pub trusted: bool,
@@ -53,78 +80,212 @@ pub struct Quality {
     pub held_back_p90_coverage: Option<f64>,
 }
 
-/// Trains a model. Slow and pure: the same set and seed give the same model. `None` where the set
-/// has too few observations.
-pub fn train(_set: &TrainingSet, _seed: u64) -> Option<Model> {
-    None
-}
+/// p90 over mean where nothing is known of the spread: that of an exponential distribution.
+const P90_RATIO_UNKNOWN: f64 = std::f64::consts::LN_10;
+
+/// p90 over mean of an exact repeat: its counts are the same, its CPU time is not quite.
+const P90_RATIO_REPEAT: f64 = 1.1;
+
+/// The running p90 is that of so many of the newest observations, and needs as many as that.
+const RUNNING_P90_OF: usize = 100;
+const RUNNING_P90_MIN: usize = 10;
+
+/// No model is trained on fewer observations, whatever the policy says.
+const OBSERVATIONS_MIN: usize = 10;
 
 impl Predictor {
     /// Knows nothing but the route's prior.
     pub fn new(policy: &RoutePolicy, learn: &LearnPolicy) -> Predictor {
+        debug_assert!(policy.work_min <= policy.work_max, "the bounds are an interval");
         Predictor {
+            names: policy.features.names().to_vec(),
             prior: policy.prior,
             work_min: policy.work_min,
             work_max: policy.work_max,
+            policy: learn.clone(),
+            window: VecDeque::new(),
             observations: 0,
-            mean: 0.0,
-            window: learn.window,
+            running: Running::default(),
+            build: None,
+            pricing: None,
+            model: None,
+            model_gate: Gate::new(learn.drift_error_max),
+            running_gate: Gate::new(learn.drift_error_max),
+            track: Track::default(),
+            since_training: 0,
+            counted: 0,
         }
     }
 
-    /// The estimate for a request; `known` is the measured cost of an exact repeat.
-    pub fn estimate(&self, _features: &Features, known: Option<Work>) -> Estimate {
-        let (mean, source) = match known {
-            Some(work) => (work, Source::Repeat),
-            None if self.observations == 0 => (self.prior, Source::Prior),
-            None => (Work::saturating(self.mean), Source::RunningMean),
-        };
-        let mean = mean.max(self.work_min).min(self.work_max);
-        Estimate { mean, p90: (mean * 2.3).min(self.work_max), source }
+    /// The estimate for a request, within the route's bounds; `known` is the measured cost of an
+    /// exact repeat. Allocates nothing.
+    pub fn estimate(&self, features: &Features, known: Option<Work>) -> Estimate {
+        if let Some(known) = known {
+            let mean = known.as_cpu_secs();
+            return self.bounded(mean, mean * P90_RATIO_REPEAT, Source::Repeat);
+        }
+        let of_model = self.model_in_use().and_then(|model| {
+            let mean = model.cpu_secs(&features.0)?;
+            Some(self.bounded(mean, mean * model.p90_ratio, Source::Model))
+        });
+        of_model.unwrap_or_else(|| self.estimate_without_features())
     }
 
-    /// Measured cost as work. `None` where the cost says nothing usable.
+    fn estimate_without_features(&self) -> Estimate {
+        if self.observations == 0 {
+            let prior = self.prior.as_cpu_secs();
+            return self.bounded(prior, prior * P90_RATIO_UNKNOWN, Source::Prior);
+        }
+        self.bounded(self.running.mean, self.running.p90, Source::RunningMean)
+    }
+
+    fn bounded(&self, mean: f64, p90: f64, source: Source) -> Estimate {
+        let bound = |secs| Work::saturating(secs).max(self.work_min).min(self.work_max);
+        let mean = bound(mean);
+        Estimate { mean, p90: bound(p90).max(mean), source }
+    }
+
+    /// The model, unless the gate is closed or features tell it nothing: then the running mean is
+    /// as good, and never stale.
+    fn model_in_use(&self) -> Option<&Model> {
+        let model = self.model.as_ref()?;
+        (self.model_gate.is_open() && model.estimator() != "mean").then_some(model)
+    }
+
+    /// Measured cost as work: what its counts are worth, or its CPU time where there are no prices.
+    /// `None` where the cost says nothing usable.
     pub fn price(&self, cost: &RequestCost, speed: Speed) -> Option<Work> {
-        Work::from_cpu_secs(cost.cpu_seconds? * speed.as_reference_cores())
+        let priced = self.pricing.as_ref().and_then(|pricing| pricing.work(cost));
+        priced.or_else(|| cost::by_cpu_time(cost, speed))
     }
 
     /// Learns from one completed request.
     pub fn observe(&mut self, observation: &Observation) {
+        self.judge(observation);
+        self.note_build(observation);
         self.observations += 1;
-        let weight = 1.0 / self.observations.min(self.window.max(1) as u64) as f64;
-        self.mean += (observation.work.as_cpu_secs() - self.mean) * weight;
+        self.since_training = self.since_training.saturating_add(1);
+        if self.policy.window.max(1) <= self.window.len() {
+            self.window.pop_front();
+        }
+        self.window.push_back(observation.clone());
+        self.update_running(observation.work.as_cpu_secs());
     }
 
-    /// Whether a (new) model should be trained now. Stays true until [`Predictor::install`].
+    /// Compares what would have been estimated with what it cost, before anything is learned of it.
+    /// On a drift the observations from before it are forgotten: as many are kept as were missed.
+    fn judge(&mut self, observation: &Observation) {
+        let actual = observation.work.as_cpu_secs();
+        if actual <= 0.0 {
+            return;
+        }
+        let error = |estimate: Estimate| (estimate.mean.as_cpu_secs() / actual - 1.0).abs();
+        let held = |estimate: Estimate| observation.work <= estimate.p90;
+        let given = self.estimate(&observation.features, None);
+        self.track.push(error(given), held(given));
+        let without = self.estimate_without_features();
+        self.running_gate.push(error(without), held(without));
+        let of_model = self.model.as_ref().and_then(|model| {
+            let mean = model.cpu_secs(&observation.features.0)?;
+            Some(self.bounded(mean, mean * model.p90_ratio, Source::Model))
+        });
+        if let Some(of_model) = of_model
+            && self.model_gate.push(error(of_model), held(of_model))
+        {
+            let n_before = self.window.len().saturating_sub(self.model_gate.n_missed());
+            self.window.drain(..n_before);
+        }
+    }
+
+    /// Counts compare only within one build: prices of another are dropped.
+    fn note_build(&mut self, observation: &Observation) {
+        if !cost::is_counted(&observation.cost) {
+            return;
+        }
+        if self.build != Some(observation.build) {
+            self.build = Some(observation.build);
+            self.counted = 0;
+            self.pricing = self.pricing.take().filter(|prices| prices.build() == observation.build);
+        }
+        self.counted = self.counted.saturating_add(1);
+    }
+
+    /// The mean of all, until there are more than the window holds; then the newest count most.
+    fn update_running(&mut self, cpu_secs: f64) {
+        let counted = self.observations.min(self.policy.window.max(1) as u64);
+        self.running.mean += (cpu_secs - self.running.mean) / counted as f64;
+        let newest = self.window.iter().rev().take(RUNNING_P90_OF);
+        let newest: Vec<f64> = newest.map(|one| one.work.as_cpu_secs()).collect();
+        self.running.p90 = quantile(&newest, 0.9)
+            .filter(|_| RUNNING_P90_MIN <= newest.len())
+            .unwrap_or(self.running.mean * P90_RATIO_UNKNOWN);
+    }
+
+    /// Whether a (new) model should be trained now: the first, after many more observations, after
+    /// a drift, or to price a new build's counts. Stays true until [`Predictor::install`].
     pub fn wants_training(&self) -> bool {
-        false
+        let least = self.policy.observations_min.min(self.policy.window).max(OBSERVATIONS_MIN);
+        if self.window.len() < least {
+            return false;
+        }
+        if self.model.is_none() {
+            return true;
+        }
+        let is_unpriced = self.pricing.is_none() && cost::ROWS_MIN <= self.counted;
+        let is_urgent = self.has_drifted() || is_unpriced;
+        let after = self.policy.retrain_after.max(1);
+        let after = if is_urgent { after.min(least) } else { after };
+        after <= self.since_training
     }
 
-    /// What to train on.
+    fn has_drifted(&self) -> bool {
+        self.model.is_some() && !self.model_gate.is_open()
+    }
+
+    /// What to train on: the newest observations, since the last drift.
     pub fn training_set(&self) -> TrainingSet {
-        TrainingSet { names: Vec::new() }
+        TrainingSet {
+            names: self.names.clone(),
+            observations: self.window.iter().cloned().collect(),
+            build: self.build.unwrap_or(0),
+        }
     }
 
-    /// Uses `model` from now on; refuses one of other features (`false`).
-    pub fn install(&mut self, _model: Model) -> bool {
-        false
+    /// Uses `model` from now on. Refuses one of other features or with impossible numbers: `false`.
+    pub fn install(&mut self, model: Model) -> bool {
+        if !model.is_sound(&self.names) {
+            return false;
+        }
+        let same_build = |prices: &&Pricing| self.build.is_none_or(|build| build == prices.build());
+        if let Some(prices) = model.pricing().filter(same_build) {
+            self.pricing = Some(prices.clone());
+        }
+        self.model_gate = Gate::judged_by(self.policy.drift_error_max, model.held_back_mdape());
+        self.model = Some(model);
+        self.since_training = 0;
+        true
     }
 
     /// How good the estimates are.
     pub fn quality(&self) -> Quality {
+        let estimator = match (self.model_in_use(), self.observations) {
+            (Some(model), _) => model.estimator(),
+            (None, 0) => "prior",
+            (None, _) => "running_mean",
+        };
         Quality {
             observations: self.observations,
-            mdape: None,
-            p90_coverage: None,
-            estimator: "mean".to_owned(),
-            trusted: true,
-            held_back_mdape: None,
-            held_back_p90_coverage: None,
+            mdape: self.track.mdape(),
+            p90_coverage: self.track.p90_coverage(),
+            estimator: estimator.to_owned(),
+            trusted: self.is_trusted(),
+            held_back_mdape: self.model.as_ref().map(|model| model.held_back_mdape),
+            held_back_p90_coverage: self.model.as_ref().map(|model| model.held_back_p90_coverage),
         }
     }
 
-    /// Whether the drift gate lets the estimates steer.
+    /// Whether the drift gate lets the estimates in use steer.
     pub fn is_trusted(&self) -> bool {
-        true
+        self.model_in_use().is_some() || self.running_gate.is_open()
     }
 }

@@ -1,6 +1,10 @@
-//! Tests of the core from outside.
+//! Integration tests of the core, through its public interface.
 
+#[cfg(test)]
+mod accuracy;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod seeds;
+#[cfg(test)]
+mod truth;

@@ -1,0 +1,118 @@
+//! Chooses the estimator of a route by k-fold cross-validation.
+
+use super::regress::{median, quantile};
+use super::{ALL, Estimator, Formula, Table};
+
+/// The best estimator, fitted to all rows, and how it did on rows held back.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) estimator: &'static str,
+    pub(crate) formula: Formula,
+    /// Nine of ten requests cost less than this multiple of their estimate; at least 1.
+    pub(crate) p90_ratio: f64,
+    /// Median absolute percentage error on rows held back, as a fraction.
+    pub(crate) mdape: f64,
+    /// Fraction of rows held back that stayed below a p90 found without them.
+    pub(crate) p90_coverage: f64,
+}
+
+/// Parts of the table; each is held back once.
+const FOLDS: usize = 5;
+
+/// The fewest rows to choose by.
+pub(crate) const ROWS_MIN: usize = 10;
+
+/// A less simple estimator has to be so much better: this part of the error, less this much.
+const BETTER_FACTOR: f64 = 0.95;
+const BETTER_MARGIN: f64 = 1e-4;
+
+/// An estimate is taken for no less than this part of the least work seen, as negative and tiny
+/// ones come from formulas beyond what they were fitted to.
+pub(crate) const LEAST_PART: f64 = 0.2;
+
+/// The best of [`ALL`]; ties go to the simpler. The seed decides which rows are held back together.
+pub(crate) fn choose(table: &Table, seed: u64) -> Option<Chosen> {
+    if table.len() < ROWS_MIN {
+        return None;
+    }
+    let folds = folds(table.len(), seed);
+    let mut best: Option<(&dyn Estimator, f64, Vec<f64>)> = None;
+    for estimator in ALL {
+        let Some(ratios) = held_back_ratios(*estimator, table, &folds) else { continue };
+        let errors: Vec<f64> = ratios.iter().map(|ratio| (1.0 / ratio - 1.0).abs()).collect();
+        let Some(error) = median(&errors) else { continue };
+        let is_better =
+            best.as_ref().is_none_or(|(_, least, _)| error < least * BETTER_FACTOR - BETTER_MARGIN);
+        if is_better {
+            best = Some((*estimator, error, ratios));
+        }
+    }
+    let (estimator, mdape, ratios) = best?;
+    Some(Chosen {
+        estimator: estimator.name(),
+        formula: estimator.fit(table)?,
+        p90_ratio: p90(&ratios)?,
+        mdape,
+        p90_coverage: coverage(&ratios, &folds)?,
+    })
+}
+
+/// What each row cost over what was estimated for it by a fit to the other folds. `None` where a
+/// fit has no solution.
+fn held_back_ratios(estimator: &dyn Estimator, table: &Table, folds: &[usize]) -> Option<Vec<f64>> {
+    let mut ratios = vec![1.0; table.len()];
+    for fold in 0..FOLDS {
+        let rows = 0..table.len();
+        let others = table.select(rows.clone().filter(|row| folds[*row] != fold));
+        let formula = estimator.fit(&others)?;
+        let least = least(&others);
+        for row in rows.filter(|row| folds[*row] == fold) {
+            let estimate = formula.cpu_secs(&table.features[row]);
+            let estimate = if estimate.is_finite() { estimate.max(least) } else { least };
+            ratios[row] = table.cpu_secs[row] / estimate;
+        }
+    }
+    Some(ratios)
+}
+
+/// No estimate of a formula fitted to this table is below this.
+pub(crate) fn least(table: &Table) -> f64 {
+    table.cpu_secs.iter().copied().fold(f64::INFINITY, f64::min) * LEAST_PART
+}
+
+fn p90(ratios: &[f64]) -> Option<f64> {
+    quantile(ratios, 0.9).map(|ratio| ratio.clamp(1.0, 1e3))
+}
+
+/// Each fold judged by the p90 of the others.
+fn coverage(ratios: &[f64], folds: &[usize]) -> Option<f64> {
+    let mut covered = 0;
+    for fold in 0..FOLDS {
+        let pick = |same: bool| {
+            let rows = ratios.iter().zip(folds);
+            rows.filter(move |(_, of)| (**of == fold) == same).map(|(ratio, _)| *ratio)
+        };
+        let bound = p90(&pick(false).collect::<Vec<_>>())?;
+        covered += pick(true).filter(|ratio| *ratio <= bound).count();
+    }
+    Some(covered as f64 / ratios.len() as f64)
+}
+
+/// The fold of each row: equal parts, shuffled (Fisher and Yates).
+fn folds(n_rows: usize, seed: u64) -> Vec<usize> {
+    let mut folds: Vec<usize> = (0..n_rows).map(|row| row % FOLDS).collect();
+    let mut state = seed;
+    for last in (1..n_rows).rev() {
+        folds.swap(last, (split_mix(&mut state) % (last as u64 + 1)) as usize);
+    }
+    folds
+}
+
+/// `SplitMix64`: the next number of the sequence.
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

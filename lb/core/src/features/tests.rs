@@ -1,0 +1,377 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Checks the features of a request; one expression and its value a line.
+fn check(query: &str, body: &[u8], expected: &str) {
+    let lines: Vec<(&str, &str)> =
+        expected.trim().lines().map(|line| line.rsplit_once(" = ").unwrap()).collect();
+    let expressions: Vec<String> = lines.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let set = FeatureSet::parse(&expressions).unwrap();
+    let headers = [("x-size", "12"), ("x-deep", "TRUE")];
+    let spec = RequestSpec { query, headers: &headers, body_bytes: None, body };
+    let features = set.extract(&spec);
+    let got = lines.iter().zip(&features.0).map(|((name, _), value)| format!("{name} = {value}"));
+    assert_eq!(got.collect::<Vec<_>>().join("\n"), expected.trim());
+}
+
+/// Checks the messages of a set that cannot be parsed.
+fn check_mistakes(expressions: &[&str], expected: &str) {
+    let expressions: Vec<String> = expressions.iter().map(|&text| text.to_owned()).collect();
+    let mistakes = FeatureSet::parse(&expressions).unwrap_err();
+    let got: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(got.join("\n"), expected.trim());
+}
+
+fn data_url(image: &[u8]) -> Vec<u8> {
+    format!("data:image/jpg;base64,{}", STANDARD.encode(image)).into_bytes()
+}
+
+/// Line ends every 76 characters, and here and there another space.
+fn wrapped(text: &[u8]) -> Vec<u8> {
+    let (head, rest) = text.split_at(text.iter().position(|byte| *byte == b',').unwrap() + 1);
+    let mut out = head.to_vec();
+    for (index, line) in rest.chunks(76).enumerate() {
+        out.extend_from_slice(line);
+        out.extend_from_slice(if index % 7 == 3 { b" \r\n\t" } else { b"\n" });
+    }
+    out
+}
+
+fn png(width: u32, height: u32, colour: u8) -> Vec<u8> {
+    let mut image = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+    image.extend(width.to_be_bytes());
+    image.extend(height.to_be_bytes());
+    image.extend([8, colour, 0, 0, 0]);
+    image.resize(5_000, 7);
+    image
+}
+
+/// A JPEG up to its frame header, behind application segments of that many bytes together.
+fn jpeg(width: u16, height: u16, channels: u8, before: usize) -> Vec<u8> {
+    let mut image = b"\xff\xd8".to_vec();
+    let mut left = before;
+    while 0 < left {
+        let length = left.clamp(4, 60_000);
+        image.extend([0xff, 0xe1]);
+        image.extend((length as u16).to_be_bytes());
+        image.resize(image.len() + length - 2, 0x55);
+        left = left.saturating_sub(length);
+    }
+    image.extend([0xff, 0xc0, 0, 17, 8]);
+    image.extend(height.to_be_bytes());
+    image.extend(width.to_be_bytes());
+    image.push(channels);
+    image.resize(image.len() + 9_000, 0x33);
+    image
+}
+
+/// A TIFF whose directory stands at its end.
+fn tiff(width: u32, height: u32) -> Vec<u8> {
+    let mut image = b"II*\0".to_vec();
+    image.extend((8 + width * height * 3).to_le_bytes());
+    image.resize(image.len() + (width * height * 3) as usize, 9);
+    image.extend(2_u16.to_le_bytes());
+    for (tag, value) in [(0x100_u16, width), (0x101, height)] {
+        image.extend(tag.to_le_bytes());
+        image.extend([4, 0, 1, 0, 0, 0]);
+        image.extend(value.to_le_bytes());
+    }
+    image
+}
+
+/// Two lamps; a mirror ball over a floor.
+const SCENE: &str = "0 0 0  0 0 -1  0 1 0  40
+3  0 0 0 .2 .2 .2 1 0 0   10 100 10 1 1 1 1 0 0   100 100 100 1 1 1 1 0 0
+2  solid 1 0 0   checker 0 0 1 1 1 1 2
+2  .4 .6 0 1 0 0 0   .4 .6 .7 500 .5 0 0
+3
+0 1 sphere 0 0 -15 3
+1 0 plane 0 1 0 4
+0 0 cylinder 0 0 0 1 1 1 3
+";
+
+fn scene_body(scene: &str) -> Vec<u8> {
+    serde_json::to_vec(&serde_json::json!({ "texmap": [1, 2, 3], "scene": scene })).unwrap()
+}
+
+const IMAGE: [&str; 4] =
+    ["body.image.pixels", "body.image.width", "body.image.height", "body.image.channels"];
+
+fn check_image(body: &[u8], expected: [f64; 4]) {
+    let lines: Vec<String> =
+        IMAGE.iter().zip(expected).map(|(name, value)| format!("{name} = {value}")).collect();
+    check("", body, &lines.join("\n"));
+}
+
+#[test]
+fn an_expression_is_a_sum_of_products() {
+    check(
+        "w=3&h=4&flag=True&w=5",
+        b"",
+        "
+query.w * query.h = 20
+2.5 * query.w+query.h = 16.5
+ .5*query.flag * -1 = -0.5
+query.missing + 1 = 1
+7 = 7
+",
+    );
+}
+
+#[test]
+fn what_is_no_number_counts_as_zero() {
+    check(
+        "a=x&b=inf&c=nan&d=&e&f=1e400&g=-3.5&h=1e300",
+        b"",
+        "
+query.a = 0
+query.b = 0
+query.c = 0
+query.d = 0
+query.e = 0
+query.f = 0
+query.g = -3.5
+query.h * query.h = 1000000000000000000
+-1 * query.h * query.h = -1000000000000000000
+query.h * query.h * query.h + -1 * query.h * query.h * query.h = 0
+",
+    );
+}
+
+#[test]
+fn headers_and_body_length_are_features() {
+    check("", b"12345", "header.X-Size * body.bytes = 60\nheader.x-deep = 1\nheader.none = 0");
+}
+
+#[test]
+fn a_pointer_finds_numbers_and_lengths() {
+    let body = br#" {"skip": [[{"a": 9}], "x"], "a/b": {"n": [10, 20.5, true, "30"]},
+        "text": "h\u00e9llo", "n": 1, "n": 2} trailing"#;
+    check(
+        "",
+        body,
+        "
+body.json./a~1b/n/1 = 20.5
+body.json/a~1b/n/2 = 1
+body.json./a~1b/n/3 = 30
+body.json./a~1b/n/4 = 0
+body.json./a~1b/n/x = 0
+body.json./a~1b/n.length = 4
+body.json./a~1b.length = 1
+body.json./text.length = 6
+body.json./text/deeper = 0
+body.json./n = 1
+body.json.length = 5
+body.json = 0
+",
+    );
+}
+
+#[test]
+fn mistakes_are_told_all_at_once() {
+    check_mistakes(
+        &["query.a *", "queri.a", "1e999", "body.image.depth", "query.a", "query.a", "scene.x"],
+        "
+feature `query.a *` has an empty factor, expected a number or an extractor
+feature `queri.a` has the factor `queri.a`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,lights,pigments,finishes,rays,intersections,hits,lit}`
+feature `1e999` has the factor `1e999`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,lights,pigments,finishes,rays,intersections,hits,lit}`
+feature `body.image.depth` has the factor `body.image.depth`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,lights,pigments,finishes,rays,intersections,hits,lit}`
+feature `query.a` is there twice
+feature `scene.x` has the factor `scene.x`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,lights,pigments,finishes,rays,intersections,hits,lit}`
+",
+    );
+    let many: Vec<String> = (0..17).map(|index| format!("query.n{index}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    check_mistakes(&many, "17 features, expected at most 16");
+    let long = vec!["1"; 33].join("+");
+    check_mistakes(&[&long], &format!("feature `{long}` has 33 factors, expected at most 32"));
+}
+
+#[test]
+fn the_body_is_read_only_as_far_as_needed() {
+    let need = |text: &str| FeatureSet::parse(&[text.to_owned()]).unwrap().body_need();
+    assert_eq!(need("query.a + body.bytes"), BodyNeed::Nothing);
+    assert_eq!(need("query.a * body.image.width"), BodyNeed::Prefix);
+    assert_eq!(need("body.image.width + scene.shapes"), BodyNeed::Whole);
+    assert_eq!(FeatureSet::default().body_need(), BodyNeed::Nothing);
+}
+
+#[test]
+fn images_are_measured_raw_and_in_data_urls() {
+    for image in [png(640, 480, 6), jpeg(640, 480, 4, 20)] {
+        check_image(&image, [307_200.0, 640.0, 480.0, 4.0]);
+        check_image(&data_url(&image), [307_200.0, 640.0, 480.0, 4.0]);
+        check_image(&wrapped(&data_url(&image)), [307_200.0, 640.0, 480.0, 4.0]);
+    }
+    check_image(&png(1, 2, 0), [2.0, 1.0, 2.0, 1.0]);
+    check_image(b"GIF89a\x10\0\x20\0\0\0\0rest of it", [512.0, 16.0, 32.0, 4.0]);
+}
+
+#[test]
+fn a_frame_header_far_behind_is_found() {
+    let image = jpeg(4000, 3000, 3, 200_000);
+    for body in [image.clone(), data_url(&image), wrapped(&data_url(&image))] {
+        check_image(&body, [12_000_000.0, 4000.0, 3000.0, 3.0]);
+    }
+    let image = tiff(300, 200);
+    for body in [image.clone(), data_url(&image), wrapped(&data_url(&image))] {
+        check_image(&body, [60_000.0, 300.0, 200.0, 3.0]);
+    }
+}
+
+#[test]
+fn every_offset_of_a_frame_header_is_found_behind_white_space() {
+    for before in 4..200 {
+        let body = wrapped(&data_url(&jpeg(33, 77, 1, before)));
+        check_image(&body, [2541.0, 33.0, 77.0, 1.0]);
+    }
+}
+
+#[test]
+fn what_is_no_image_has_no_size() {
+    let cut = data_url(&png(640, 480, 2));
+    for body in [&b""[..], b"data:", b"data:image/png;base64,", b"hello, world", &cut[..40]] {
+        check_image(body, [0.0; 4]);
+    }
+}
+
+#[test]
+fn a_jpeg_of_countless_tiny_segments_is_given_up() {
+    let mut image = b"\xff\xd8".to_vec();
+    while image.len() < 4_000_000 {
+        image.extend([0xff, 0xe1, 0, 2]);
+    }
+    image.extend(&jpeg(5, 5, 3, 0)[2..]);
+    check_image(&image, [0.0; 4]);
+}
+
+#[test]
+fn a_scene_is_counted() {
+    check(
+        "",
+        &scene_body(SCENE),
+        "
+scene.shapes = 3
+scene.solids = 2
+scene.lights = 3
+scene.pigments = 2
+scene.finishes = 2
+scene.rays = 0
+",
+    );
+}
+
+#[test]
+fn an_empty_view_takes_one_ray_for_a_pixel() {
+    let scene = SCENE.replace("0 0 -1  0 1 0", "0 1 0  0 0 1");
+    check(
+        "scols=40&srows=30&wcols=40&wrows=30&coff=0&roff=0&aa=TRUE",
+        &scene_body(&scene),
+        "
+scene.rays = 4
+scene.intersections = 8
+scene.hits = 0
+scene.lit = 0
+",
+    );
+}
+
+#[test]
+fn a_malformed_scene_counts_nothing() {
+    let cut = &SCENE[..SCENE.len() - 4];
+    let huge = SCENE.replace("\n3\n", "\n1e300\n");
+    let bodies = [cut, &huge, "", "1 2 x"].map(scene_body);
+    let others = [&b"{"[..], b"", b"[1]", b"{\"scene\": 5}", b"{\"scene\": [1, 2]}"];
+    for body in bodies.iter().map(Vec::as_slice).chain(others) {
+        let query = "scols=40&srows=30&wcols=40&wrows=30&coff=0&roff=0";
+        check(query, body, "scene.shapes = 0\nscene.lights = 0\nscene.rays = 0");
+    }
+}
+
+fn every_extractor() -> FeatureSet {
+    let mut names = vec!["query.w * query.h", "header.x", "body.bytes", "body.json./a/0"];
+    names.extend(IMAGE);
+    names.extend(["body.json.length", "body.json./a.length", "scene.shapes", "scene.lights"]);
+    names.extend(["scene.rays * query.w", "scene.intersections", "scene.hits", "scene.lit"]);
+    FeatureSet::parse(&names.into_iter().map(str::to_owned).collect::<Vec<_>>()).unwrap()
+}
+
+fn assert_finite(query: &str, header: &str, body: &[u8]) {
+    let set = every_extractor();
+    let headers = [("x", header)];
+    let features = set.extract(&RequestSpec { query, headers: &headers, body_bytes: None, body });
+    assert_eq!(features.0.len(), set.names().len());
+    assert!(features.0.iter().all(|value| value.abs() <= FEATURE_MAX), "{features:?}");
+}
+
+/// Tokens of a scene, some of them wrong.
+fn scene_tokens() -> impl Strategy<Value = String> {
+    let token = prop_oneof![
+        4 => (-5_i32..40).prop_map(|number| number.to_string()),
+        1 => any::<f64>().prop_map(|number| number.to_string()),
+        1 => prop::sample::select(vec!["sphere", "plane", "triangle", "solid", "bezier", "1e999"])
+            .prop_map(str::to_owned),
+    ];
+    prop::collection::vec(token, 0..80).prop_map(|tokens| tokens.join(" "))
+}
+
+/// A well-formed scene of whatever numbers.
+fn wild_scene() -> impl Strategy<Value = String> {
+    let number = prop_oneof![-9.0..9.0_f64, any::<f64>()];
+    prop::collection::vec(number, 40).prop_map(|numbers| {
+        let text = |range: std::ops::Range<usize>| {
+            numbers[range].iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
+        };
+        format!(
+            "{} 2 {} {} 1 solid 1 1 1 1 {} 3 0 0 sphere {} 0 0 plane {} 0 0 triangle {}",
+            text(0..10),
+            text(10..19),
+            text(10..19),
+            text(16..23),
+            text(23..27),
+            text(27..31),
+            text(31..40)
+        )
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_bytes_give_finite_features(
+        query in "(w|h|scols|[a-z&=]{0,3})=[-0-9a-f.]{0,9}(&[wh]=[0-9e]{0,5})?",
+        header in ".{0,9}",
+        body in prop::collection::vec(any::<u8>(), 0..600),
+    ) {
+        assert_finite(&query, &header, &body);
+    }
+
+    #[test]
+    fn any_image_headers_give_finite_features(
+        start in prop::sample::select(vec![
+            &b"\xff\xd8\xff\xe1"[..], b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"MM\0*",
+            b"II+\0\x08\0\0\0", b"RIFF\0\0\0\0WEBPVP8 ",
+        ]),
+        rest in prop::collection::vec(any::<u8>(), 0..300),
+        space in any::<bool>(),
+    ) {
+        let image = [start, &rest].concat();
+        assert_finite("", "", &image);
+        let url = data_url(&image);
+        assert_finite("", "", if space { wrapped(&url) } else { url }.as_slice());
+    }
+
+    #[test]
+    fn any_scene_gives_finite_features(
+        scene in prop_oneof![scene_tokens(), wild_scene()],
+        sides in prop::array::uniform4(prop_oneof![(-3_i32..500).prop_map(f64::from), any::<f64>()]),
+    ) {
+        let [scols, srows, wcols, coff] = sides;
+        let query = format!("scols={scols}&srows={srows}&wcols={wcols}&wrows=9&coff={coff}&roff=0");
+        assert_finite(&query, "", &scene_body(&scene));
+    }
+}

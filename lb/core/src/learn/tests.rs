@@ -1,0 +1,263 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use smallvec::smallvec;
+
+use super::*;
+use crate::features::FeatureSet;
+use crate::request::RouteId;
+
+fn work(cpu_secs: f64) -> Work {
+    Work::from_cpu_secs(cpu_secs).unwrap()
+}
+
+fn predictor(names: &[&str]) -> Predictor {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let route = RoutePolicy {
+        name: "route".to_owned(),
+        features: FeatureSet::parse(&names).unwrap(),
+        prior: work(0.25),
+        work_min: work(0.001),
+        work_max: work(100.0),
+        patience: Duration::ZERO,
+        idempotent: true,
+    };
+    let learn =
+        LearnPolicy { window: 200, observations_min: 30, retrain_after: 60, drift_error_max: 0.5 };
+    Predictor::new(&route, &learn)
+}
+
+fn features(x: f64) -> Features {
+    Features(smallvec![x])
+}
+
+/// One observation of `x` that cost so many CPU-seconds; its counts are those of `build`.
+fn observation(x: f64, cpu_secs: f64, build: u64) -> Observation {
+    let cost = RequestCost {
+        instructions: Some(cpu_secs * 1e9 * build as f64),
+        cpu_seconds: Some(cpu_secs),
+        ..RequestCost::default()
+    };
+    Observation {
+        route: RouteId(0),
+        features: features(x),
+        estimated: None,
+        cost,
+        work: work(cpu_secs),
+        speed: Speed::ONE,
+        build,
+    }
+}
+
+/// Observes requests of sizes 1 to 50 that cost `per_size` each; trains when it is asked for.
+fn run(predictor: &mut Predictor, n_requests: u32, per_size: f64) {
+    for index in 0..n_requests {
+        let x = 1.0 + f64::from(index * 7 % 50);
+        predictor.observe(&observation(x, x * per_size, 1));
+        if predictor.wants_training() {
+            let model = train(&predictor.training_set(), 1).unwrap();
+            assert!(predictor.install(model));
+        }
+    }
+}
+
+fn check(predictor: &Predictor, x: f64, expected: &str) {
+    let Estimate { mean, p90, source } = predictor.estimate(&features(x), None);
+    let got = format!("{source:?} {:.3} {:.3}", mean.as_cpu_secs(), p90.as_cpu_secs());
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn estimates_go_from_prior_to_running_mean_to_model() {
+    let mut predictor = predictor(&["query.x"]);
+    check(&predictor, 10.0, "Prior 0.250 0.576");
+    run(&mut predictor, 1, 0.01);
+    check(&predictor, 10.0, "RunningMean 0.010 0.023");
+    run(&mut predictor, 28, 0.01);
+    check(&predictor, 10.0, "RunningMean 0.250 0.480");
+    assert_eq!(predictor.quality().estimator, "running_mean");
+    run(&mut predictor, 1, 0.01);
+    check(&predictor, 10.0, "Model 0.100 0.100");
+    assert_eq!(predictor.quality().estimator, "linear");
+}
+
+#[test]
+fn estimates_stay_within_the_bounds_of_the_route() {
+    let mut predictor = predictor(&["query.x"]);
+    run(&mut predictor, 60, 0.01);
+    check(&predictor, 1e9, "Model 100.000 100.000");
+    check(&predictor, -1e9, "Model 0.002 0.002");
+    check(&predictor, f64::NAN, "RunningMean 0.250 0.450");
+    let repeat = predictor.estimate(&features(1.0), Some(work(1e6)));
+    assert_eq!((repeat.mean, repeat.source), (work(100.0), Source::Repeat));
+}
+
+#[test]
+fn features_of_another_length_get_the_running_mean() {
+    let mut predictor = predictor(&["query.x"]);
+    run(&mut predictor, 60, 0.01);
+    for features in [Features::default(), Features(smallvec![1.0, 2.0])] {
+        assert_eq!(predictor.estimate(&features, None).source, Source::RunningMean);
+    }
+}
+
+#[test]
+fn a_route_without_features_keeps_its_running_mean() {
+    let mut predictor = predictor(&[]);
+    for index in 0..120 {
+        let cpu_secs = if index < 40 { 1.0 } else { 2.0 };
+        predictor.observe(&Observation {
+            features: Features::default(),
+            ..observation(0.0, cpu_secs, 1)
+        });
+        if predictor.wants_training() {
+            assert!(predictor.install(train(&predictor.training_set(), 1).unwrap()));
+        }
+    }
+    let estimate = predictor.estimate(&Features::default(), None);
+    assert_eq!(estimate.source, Source::RunningMean);
+    assert!((1.6..1.7).contains(&estimate.mean.as_cpu_secs()), "{estimate:?}");
+}
+
+#[test]
+fn quality_tells_how_good_estimates_were_before_the_outcome() {
+    let mut predictor = predictor(&["query.x"]);
+    run(&mut predictor, 30, 0.01);
+    let before = predictor.quality();
+    assert!(0.3 < before.mdape.unwrap(), "{before:?}");
+    run(&mut predictor, 100, 0.01);
+    let after = predictor.quality();
+    assert_eq!(after.observations, 130);
+    assert!(after.mdape.unwrap() < 1e-6 && after.trusted, "{after:?}");
+    assert!(after.held_back_mdape.unwrap() < 1e-6, "{after:?}");
+    assert!(serde_json::to_string(&after).unwrap().contains("\"estimator\":\"linear\""));
+}
+
+#[test]
+fn a_drifted_model_is_switched_off_and_trained_anew() {
+    let mut predictor = predictor(&["query.x"]);
+    run(&mut predictor, 100, 0.01);
+    for index in 0..50 {
+        let x = 1.0 + f64::from(index * 7 % 50);
+        predictor.observe(&observation(x, x * 0.05, 1));
+    }
+    assert!(predictor.wants_training());
+    check(&predictor, 10.0, "RunningMean 0.595 2.250");
+    run(&mut predictor, 1, 0.05);
+    check(&predictor, 10.0, "Model 0.500 0.500");
+    assert!(predictor.is_trusted());
+}
+
+#[test]
+fn chance_is_not_trusted() {
+    let mut predictor = predictor(&["query.x"]);
+    let mut chance = 1_u64;
+    for _ in 0..150 {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let cpu_secs = 10_f64.powf((chance >> 40) as f64 / f64::from(1 << 24) * 4.0 - 3.0);
+        predictor.observe(&observation((chance >> 20 & 63) as f64, cpu_secs, 1));
+        if predictor.wants_training() {
+            assert!(predictor.install(train(&predictor.training_set(), 1).unwrap()));
+        }
+    }
+    assert!(!predictor.is_trusted(), "{:?}", predictor.quality());
+    assert_eq!(predictor.quality().estimator, "running_mean");
+}
+
+#[test]
+fn training_is_wanted_first_early_and_then_now_and_then() {
+    let mut predictor = predictor(&["query.x"]);
+    let mut trained_after = Vec::new();
+    for index in 0..200 {
+        let x = f64::from(index % 50);
+        predictor.observe(&observation(x, 0.1 + x * 0.01, 1));
+        if predictor.wants_training() {
+            trained_after.push(index + 1);
+            assert!(predictor.install(train(&predictor.training_set(), 1).unwrap()));
+            assert!(!predictor.wants_training());
+        }
+    }
+    assert_eq!(trained_after, [30, 90, 150]);
+}
+
+#[test]
+fn a_new_build_is_priced_anew() {
+    let mut predictor = predictor(&["query.x"]);
+    run(&mut predictor, 60, 0.01);
+    // The machine says a tenth of the time that its counts are worth: the counts are believed.
+    let cost = RequestCost { cpu_seconds: Some(0.01), ..observation(1.0, 0.1, 1).cost };
+    let price = |predictor: &Predictor| predictor.price(&cost, Speed::ONE).unwrap().as_cpu_secs();
+    assert!((price(&predictor) - 0.1).abs() < 1e-6);
+    predictor.observe(&observation(10.0, 0.1, 2));
+    assert!((price(&predictor) - 0.01).abs() < 1e-9);
+    for index in 0..60 {
+        let x = 1.0 + f64::from(index * 7 % 50);
+        predictor.observe(&observation(x, x * 0.01, 2));
+    }
+    assert!(predictor.wants_training());
+    assert!(predictor.install(train(&predictor.training_set(), 1).unwrap()));
+    assert!((price(&predictor) - 0.05).abs() < 1e-6);
+    check(&predictor, 10.0, "Model 0.100 0.100");
+}
+
+#[test]
+fn a_model_survives_its_file_and_another_start() {
+    let mut trained = predictor(&["query.x"]);
+    run(&mut trained, 60, 0.01);
+    let model = train(&trained.training_set(), 9).unwrap();
+    let text = serde_json::to_string(&model).unwrap();
+    let read: Model = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, model);
+    let mut fresh = predictor(&["query.x"]);
+    assert!(fresh.install(read));
+    check(&fresh, 10.0, "Model 0.100 0.100");
+    assert!(fresh.is_trusted());
+}
+
+#[test]
+fn a_model_of_other_features_is_refused() {
+    let mut trained = predictor(&["query.x"]);
+    run(&mut trained, 60, 0.01);
+    let model = train(&trained.training_set(), 9).unwrap();
+    assert!(!predictor(&["query.y"]).install(model.clone()));
+    assert!(!predictor(&[]).install(model.clone()));
+    let spoilt = serde_json::to_string(&model).unwrap().replace("{\"raw\":0}", "{\"raw\":7}");
+    assert!(!predictor(&["query.x"]).install(serde_json::from_str(&spoilt).unwrap()));
+}
+
+#[test]
+fn the_window_is_bounded() {
+    let mut predictor = predictor(&["query.x"]);
+    for _ in 0..500 {
+        predictor.observe(&observation(1.0, 0.1, 1));
+    }
+    assert_eq!(predictor.training_set().observations.len(), 200);
+    assert_eq!(predictor.quality().observations, 500);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn estimates_are_finite_and_bounded_whatever_was_observed(
+        rows in prop::collection::vec(
+            (prop_oneof![0.0..100.0_f64, -1e18..1e18_f64], 0.0..1e6_f64, 0_u64..3), 0..60),
+        x in any::<f64>(),
+    ) {
+        let mut predictor = predictor(&["query.x"]);
+        for (x, cpu_secs, build) in rows {
+            predictor.observe(&observation(x, cpu_secs, build));
+            if predictor.wants_training()
+                && let Some(model) = train(&predictor.training_set(), 1)
+            {
+                prop_assert!(predictor.install(model));
+            }
+            let Estimate { mean, p90, .. } = predictor.estimate(&features(x), None);
+            prop_assert!(work(0.001) <= mean && mean <= p90 && p90 <= work(100.0));
+        }
+        let Estimate { mean, p90, .. } = predictor.estimate(&features(x), None);
+        prop_assert!(work(0.001) <= mean && mean <= p90 && p90 <= work(100.0));
+        let quality = predictor.quality();
+        prop_assert!(quality.mdape.is_none_or(f64::is_finite), "{:?}", quality);
+    }
+}

@@ -1,0 +1,90 @@
+//! How good recent estimates were.
+
+use std::collections::VecDeque;
+
+use crate::estimate::regress::median;
+
+/// The errors of the most recent estimates, each made before its outcome was known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Track {
+    /// Absolute percentage error as a fraction, and whether the p90 held.
+    recent: VecDeque<(f64, bool)>,
+}
+
+/// Trust in an estimator, with hysteresis: lost above a limit, won back well below it.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    track: Track,
+    is_open: bool,
+    /// Closes above this median error.
+    error_max: f64,
+}
+
+/// How many estimates are recent.
+const RECENT: usize = 100;
+
+/// The gate judges this many of the most recent, and nothing before it has as many.
+const JUDGED: usize = 50;
+const JUDGED_MIN: usize = 20;
+
+/// Trust is won back below this part of the limit.
+const REOPEN: f64 = 0.8;
+
+impl Track {
+    pub(super) fn push(&mut self, error: f64, p90_held: bool) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((error, p90_held));
+    }
+
+    /// Median absolute percentage error, as a fraction.
+    pub(super) fn mdape(&self) -> Option<f64> {
+        self.median_of(RECENT)
+    }
+
+    /// Fraction of requests that stayed below their p90.
+    pub(super) fn p90_coverage(&self) -> Option<f64> {
+        let held = self.recent.iter().filter(|(_, held)| *held).count();
+        (!self.recent.is_empty()).then(|| held as f64 / self.recent.len() as f64)
+    }
+
+    fn median_of(&self, n_newest: usize) -> Option<f64> {
+        let newest = self.recent.iter().rev().take(n_newest);
+        median(&newest.map(|(error, _)| *error).collect::<Vec<_>>())
+    }
+}
+
+impl Gate {
+    /// Open until something is known.
+    pub(super) fn new(error_max: f64) -> Gate {
+        Gate { track: Track::default(), is_open: true, error_max }
+    }
+
+    /// Open or closed by an error found elsewhere, on observations held back.
+    pub(super) fn judged_by(error_max: f64, error: f64) -> Gate {
+        Gate { is_open: error <= error_max, ..Gate::new(error_max) }
+    }
+
+    /// Whether it closed just now.
+    pub(super) fn push(&mut self, error: f64, p90_held: bool) -> bool {
+        self.track.push(error, p90_held);
+        if self.track.recent.len() < JUDGED_MIN {
+            return false;
+        }
+        let was_open = self.is_open;
+        let limit = if self.is_open { self.error_max } else { self.error_max * REOPEN };
+        self.is_open = self.track.median_of(JUDGED).is_some_and(|error| error <= limit);
+        was_open && !self.is_open
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// How many of those judged are above the limit.
+    pub(super) fn n_missed(&self) -> usize {
+        let newest = self.track.recent.iter().rev().take(JUDGED);
+        newest.filter(|(error, _)| self.error_max < *error).count()
+    }
+}
