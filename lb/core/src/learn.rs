@@ -192,8 +192,9 @@ impl Predictor {
         if let Some(of_model) = of_model
             && self.model_gate.push(error(of_model), held(of_model))
         {
-            let n_before = self.window.len().saturating_sub(self.model_gate.n_missed());
-            self.window.drain(..n_before);
+            // This observation is one of those missed, and not yet in the window.
+            let n_kept = self.model_gate.n_missed().saturating_sub(1);
+            self.window.drain(..self.window.len().saturating_sub(n_kept));
         }
     }
 

@@ -14,6 +14,8 @@ use super::trace::{Ray, Tally, Tracer, Vector, add, cross, scale, sub, unit};
 pub(super) enum RayCount {
     /// Rays: primary, shadow, reflected, transmitted.
     Rays,
+    /// Shadow rays alone.
+    Shadows,
     /// Rays times shapes that each is tried on.
     Intersections,
     /// Rays, shadow rays aside, that hit something and so are shaded.
@@ -26,6 +28,7 @@ pub(super) enum RayCount {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RayCounts {
     rays: f64,
+    shadows: f64,
     hits: f64,
     lit: f64,
     solids: f64,
@@ -47,6 +50,7 @@ impl RayCounts {
     pub(super) fn count(&self, count: RayCount) -> f64 {
         match count {
             RayCount::Rays => self.rays,
+            RayCount::Shadows => self.shadows,
             RayCount::Intersections => self.rays * self.solids,
             RayCount::Hits => self.hits,
             RayCount::Lit => self.lit,
@@ -66,6 +70,7 @@ pub(super) fn rays(scene: &Scene, spec: &RequestSpec<'_>) -> RayCounts {
     let per_pixel = camera.rays_per_pixel / f64::from(n_points);
     RayCounts {
         rays: tally.rays as f64 * per_pixel,
+        shadows: tally.shadows as f64 * per_pixel,
         hits: tally.hits as f64 * per_pixel,
         lit: tally.lit as f64 * per_pixel,
         solids: scene.solids.len() as f64 * scene.shapes_per_read,
@@ -107,7 +112,8 @@ impl Camera {
         let query = |name| spec.query_value(name).map_or(0.0, number);
         let [scols, srows, wcols, wrows] = ["scols", "srows", "wcols", "wrows"].map(query);
         let [coff, roff] = ["coff", "roff"].map(query);
-        if [scols, srows, wcols, wrows].iter().any(|side| *side < 1.0) {
+        // A picture's sides may be negative: that mirrors it.
+        if [scols.abs(), srows.abs(), wcols, wrows].iter().any(|side| *side < 1.0) {
             return None;
         }
         let z = scale(unit(sub(scene.center, scene.eye)), -1.0);

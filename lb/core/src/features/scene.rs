@@ -18,6 +18,9 @@ pub(super) enum Count {
     Shapes,
     /// Shapes that a ray can hit: spheres, planes, triangles.
     Solids,
+    Spheres,
+    Planes,
+    Triangles,
     Lights,
     Pigments,
     Finishes,
@@ -69,13 +72,17 @@ const SHAPES_READ_MAX: usize = 4096;
 const OTHERS_MAX: usize = 4096;
 
 impl Field {
-    const ALL: [(&'static str, Field); 9] = [
+    const ALL: [(&'static str, Field); 13] = [
         ("shapes", Field::Count(Count::Shapes)),
         ("solids", Field::Count(Count::Solids)),
+        ("spheres", Field::Count(Count::Spheres)),
+        ("planes", Field::Count(Count::Planes)),
+        ("triangles", Field::Count(Count::Triangles)),
         ("lights", Field::Count(Count::Lights)),
         ("pigments", Field::Count(Count::Pigments)),
         ("finishes", Field::Count(Count::Finishes)),
         ("rays", Field::Rays(RayCount::Rays)),
+        ("shadows", Field::Rays(RayCount::Shadows)),
         ("intersections", Field::Rays(RayCount::Intersections)),
         ("hits", Field::Rays(RayCount::Hits)),
         ("lit", Field::Rays(RayCount::Lit)),
@@ -85,7 +92,7 @@ impl Field {
         Field::ALL.iter().find_map(|(name, field)| (*name == text).then_some(*field))
     }
 
-    pub(super) fn names() -> [&'static str; 9] {
+    pub(super) fn names() -> [&'static str; 13] {
         Field::ALL.map(|(name, _)| name)
     }
 }
@@ -142,10 +149,18 @@ impl Scene {
         match count {
             Count::Shapes => self.n_shapes,
             Count::Solids => self.solids.len() as f64 * self.shapes_per_read,
+            Count::Spheres => self.count_shapes(|shape| matches!(shape, Shape::Sphere { .. })),
+            Count::Planes => self.count_shapes(|shape| matches!(shape, Shape::Plane { .. })),
+            Count::Triangles => self.count_shapes(|shape| matches!(shape, Shape::Triangle { .. })),
             Count::Lights => self.n_lights,
             Count::Pigments => self.n_pigments,
             Count::Finishes => self.n_finishes,
         }
+    }
+
+    fn count_shapes(&self, is_one: impl Fn(&Shape) -> bool) -> f64 {
+        let n_read = self.solids.iter().filter(|solid| is_one(&solid.shape)).count();
+        n_read as f64 * self.shapes_per_read
     }
 }
 

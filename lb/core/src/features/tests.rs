@@ -176,11 +176,11 @@ fn mistakes_are_told_all_at_once() {
         &["query.a *", "queri.a", "1e999", "body.image.depth", "query.a", "query.a", "scene.x"],
         "
 feature `query.a *` has an empty factor, expected a number or an extractor
-feature `queri.a` has the factor `queri.a`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,lights,pigments,finishes,rays,intersections,hits,lit}`
-feature `1e999` has the factor `1e999`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,lights,pigments,finishes,rays,intersections,hits,lit}`
-feature `body.image.depth` has the factor `body.image.depth`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,lights,pigments,finishes,rays,intersections,hits,lit}`
+feature `queri.a` has the factor `queri.a`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit}`
+feature `1e999` has the factor `1e999`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit}`
+feature `body.image.depth` has the factor `body.image.depth`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit}`
 feature `query.a` is there twice
-feature `scene.x` has the factor `scene.x`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,lights,pigments,finishes,rays,intersections,hits,lit}`
+feature `scene.x` has the factor `scene.x`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit}`
 ",
     );
     let many: Vec<String> = (0..17).map(|index| format!("query.n{index}")).collect();
@@ -256,6 +256,9 @@ fn a_scene_is_counted() {
         "
 scene.shapes = 3
 scene.solids = 2
+scene.spheres = 1
+scene.planes = 1
+scene.triangles = 0
 scene.lights = 3
 scene.pigments = 2
 scene.finishes = 2
@@ -272,6 +275,7 @@ fn an_empty_view_takes_one_ray_for_a_pixel() {
         &scene_body(&scene),
         "
 scene.rays = 4
+scene.shadows = 0
 scene.intersections = 8
 scene.hits = 0
 scene.lit = 0

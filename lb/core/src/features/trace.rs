@@ -36,6 +36,8 @@ pub(super) struct Ray {
 pub(super) struct Tally {
     /// Rays: primary, shadow, reflected, transmitted.
     pub(super) rays: u64,
+    /// Shadow rays.
+    pub(super) shadows: u64,
     /// Rays, shadow rays aside, that hit something.
     pub(super) hits: u64,
     /// Shadow rays that reached their light.
@@ -92,6 +94,7 @@ impl<'a> Tracer<'a> {
     }
 
     fn shadow(&mut self, point: Vector, light: Vector) {
+        self.tally.shadows += 1;
         let to_light = sub(light, point);
         let distance = dot(to_light, to_light).sqrt();
         let ray = Ray::new(point, scale(to_light, 1.0 / distance));
