@@ -121,7 +121,7 @@ impl World {
         let ends = BinaryHeap::new();
         let interval = interval as u64;
         let mut world = World { balancer, random, interval, nanos: 0, next: 0, ends };
-        for _ in 0..n_hosts * 10 {
+        for _ in 0..n_hosts * 4 {
             world.step();
         }
         world

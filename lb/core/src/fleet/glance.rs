@@ -11,6 +11,8 @@ use crate::units::Time;
 pub struct Glance {
     /// Speed of one core.
     pub speed: f64,
+    /// One by the speed: seconds for a second of the reference core.
+    pub pace: f64,
     /// Remaining work of the claim that has the least; 0 where there is none.
     pub least: f64,
     /// The instant that `least` is of.
@@ -43,6 +45,7 @@ impl Glance {
         };
         Glance {
             speed: host.speed.as_reference_cores(),
+            pace: 1.0 / host.speed.as_reference_cores(),
             least,
             as_of: host.as_of,
             round_trip: host.round_trip.0,
