@@ -70,7 +70,7 @@ struct Candidate {
     position: u32,
 }
 
-/// Up to [`BLOCK`] hosts, those that are kept with their bit set.
+/// Up to 64 hosts, those that are kept with their bit set.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
     hosts: &'a [HostState],
