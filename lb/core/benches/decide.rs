@@ -1,15 +1,19 @@
 //! The cost of one decision: estimate, schedule, admit, claim; and giving the claim back.
 //!
-//! `load`: nine tenths of the cores have a request, as in a fleet at load 0.9. `overload`: three
-//! requests for each two cores, so that no host is free.
+//! A fleet of two-core hosts in steady state at load 0.9: requests arrive, and end when the host
+//! should have run them. One iteration is one arrival and the completions until the next.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Arrival, Balancer};
 use weighbridge_core::features::{FeatureSet, Features};
 use weighbridge_core::host::{Discipline, HostSpec};
+use weighbridge_core::observe::Outcome;
 use weighbridge_core::policy::{
     HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
     ScalePolicy, ScaleRule, SchedulePolicy,
@@ -19,14 +23,14 @@ use weighbridge_core::request::{RequestId, RouteId};
 use weighbridge_core::schedule::{filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
 
-/// Requests for each ten hosts of two cores.
-const LOAD: usize = 18;
+/// Fraction of the fleet's capacity that is asked for.
+const LOAD: f64 = 0.9;
 
-/// The same, with no core free.
-const OVERLOAD: usize = 30;
+/// Mean work of the requests, in seconds.
+const WORK_MEAN: f64 = 0.029;
 
 /// Decisions over which allocations are counted.
-const DECISIONS: u64 = 10_000;
+const DECISIONS: u64 = 1000;
 
 fn policy() -> Policy {
     let secs = Duration::from_secs;
@@ -93,68 +97,79 @@ fn policy() -> Policy {
 struct World {
     balancer: Balancer,
     random: Random,
+    /// Nanoseconds between two arrivals.
+    interval: u64,
     nanos: u64,
     next: u64,
+    /// When each request ends.
+    ends: BinaryHeap<Reverse<(u64, u64)>>,
 }
 
 impl World {
-    fn new(n_hosts: usize, discipline: Discipline, claims: usize) -> World {
+    fn new(n_hosts: usize, discipline: Discipline) -> World {
         let mut balancer = Balancer::new(policy(), 1);
+        let mut random = Random::new(2);
         for n in 0..n_hosts {
-            let speed = Speed::from_reference_cores(1.0 + n as f64 / n_hosts as f64 * 1e-3);
+            // No two learn quite the same speed.
+            let speed = Speed::from_reference_cores(1.0 + 0.02 * random.unit());
             let Some(speed) = speed else { continue };
             let spec = HostSpec { name: n.to_string(), cores: 2, speed, discipline, price: 1.0 };
             let host = balancer.join(Time::ZERO, spec);
             balancer.ready(Time::ZERO, host);
         }
-        let mut world = World { balancer, random: Random::new(1), nanos: 0, next: 0 };
-        for _ in 0..n_hosts * claims / 10 {
-            world.arrive();
+        let interval = WORK_MEAN / (LOAD * 2.0 * n_hosts as f64) * 1e9;
+        let ends = BinaryHeap::new();
+        let interval = interval as u64;
+        let mut world = World { balancer, random, interval, nanos: 0, next: 0, ends };
+        for _ in 0..n_hosts * 4 {
+            world.step();
         }
         world
     }
 
-    fn arrive(&mut self) -> RequestId {
-        self.nanos += 20_000;
+    fn step(&mut self) {
+        self.nanos += self.interval;
+        let now = Time::from_nanos(self.nanos);
+        while let Some(Reverse((end, id))) = self.ends.peek().copied() {
+            if self.nanos < end {
+                break;
+            }
+            self.ends.pop();
+            let outcome = Outcome { success: true, cost: None, elapsed: Duration::ZERO, build: 0 };
+            self.balancer.complete(now, RequestId(id), &outcome);
+        }
         self.next += 1;
-        let id = RequestId(self.next);
-        let work = 0.01 / (1.0 - self.random.unit()).powf(0.7);
+        let work = (0.01 / (1.0 - self.random.unit()).powf(0.7)).min(1.0);
         let arrival = Arrival {
-            id,
+            id: RequestId(self.next),
             route: RouteId(0),
             features: Features::default(),
             known: Work::from_cpu_secs(work),
             body_bytes: 1000,
         };
-        black_box(self.balancer.arrive(Time::from_nanos(self.nanos), arrival));
-        id
-    }
-
-    fn decide(&mut self) {
-        let id = self.arrive();
-        self.balancer.abandon(Time::from_nanos(self.nanos), id);
+        if let Verdict::Forward(placement) = black_box(self.balancer.arrive(now, arrival)) {
+            let end = self.nanos + ((placement.added_delay.0 + work) * 1e9) as u64;
+            self.ends.push(Reverse((end, self.next)));
+        }
     }
 }
 
 fn decide(criterion: &mut Criterion) {
-    for (name, discipline, claims) in [
-        ("fcfs/load", Discipline::Fcfs, LOAD),
-        ("srpt/load", Discipline::Srpt, LOAD),
-        ("ps/load", Discipline::Ps, LOAD),
-        ("srpt/overload", Discipline::Srpt, OVERLOAD),
-    ] {
+    for (name, discipline) in
+        [("fcfs", Discipline::Fcfs), ("srpt", Discipline::Srpt), ("ps", Discipline::Ps)]
+    {
         let mut group = criterion.benchmark_group(format!("decide/{name}"));
         for n_hosts in [10, 100, 1000, 10_000] {
-            let mut world = World::new(n_hosts, discipline, claims);
+            let mut world = World::new(n_hosts, discipline);
             let counted = allocation_counter::measure(|| {
-                for _ in 0..DECISIONS / n_hosts as u64 {
-                    world.decide();
+                for _ in 0..DECISIONS {
+                    world.step();
                 }
             });
-            let per = counted.count_total as f64 / (DECISIONS / n_hosts as u64) as f64;
+            let per = counted.count_total as f64 / DECISIONS as f64;
             println!("decide/{name}/{n_hosts}: {per:.3} allocations per decision");
             group.bench_function(BenchmarkId::from_parameter(n_hosts), |bencher| {
-                bencher.iter(|| world.decide());
+                bencher.iter(|| world.step());
             });
         }
         group.finish();

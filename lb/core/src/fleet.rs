@@ -2,7 +2,7 @@
 //!
 //! A claim is made when a request is sent to a host and released exactly once: when it completes,
 //! fails or is abandoned, or when its host leaves. Between events claims age as the host is believed
-//! to work ([`aging`]).
+//! to work (`aging.rs`).
 
 mod aging;
 mod glance;

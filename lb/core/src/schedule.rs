@@ -10,10 +10,12 @@ pub mod filters;
 mod pick;
 pub mod weighers;
 
+use std::cmp::Ordering;
+
 use smallvec::SmallVec;
 
 use crate::estimate::Estimate;
-use crate::fleet::{Fleet, Glance};
+use crate::fleet::Fleet;
 use crate::host::{HostId, HostState};
 use crate::policy::{HostPolicy, SchedulePolicy};
 use crate::random::Random;
@@ -26,8 +28,11 @@ pub use weighers::Weigher;
 /// Hosts that are filtered and weighed together: one bit each in a word.
 const BLOCK: usize = 64;
 
-/// Weights that differ by less than this, relatively, are the same.
-const ROUNDING: f64 = 1e-12;
+/// Hosts of a large fleet that are looked at first, those that promise most.
+const PROMISING: usize = 16;
+
+/// How often that is repeated where too few of them pass the filters.
+const ROUNDS_MAX: usize = 8;
 
 /// What a request asks of a host.
 #[derive(Debug, Clone, Copy)]
@@ -65,10 +70,18 @@ struct Candidate {
     position: u32,
 }
 
-/// Up to [`BLOCK`] hosts, those that are kept with their bit set.
+/// Up to 64 hosts, those that are kept with their bit set.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
     hosts: &'a [HostState],
+    kept: u64,
+}
+
+/// The hosts of a block by their positions in the fleet, those to look at with their bit set.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    first: usize,
+    last: usize,
     kept: u64,
 }
 
@@ -83,6 +96,8 @@ pub struct Schedule {
     /// Whether bounds of weights bound their sum: no multiplier is negative.
     prunes: bool,
     candidates: Vec<Candidate>,
+    /// The most that each host can weigh, in a large fleet.
+    bounds: Vec<f64>,
 }
 
 // === impl Schedule ===
@@ -106,6 +121,7 @@ impl Schedule {
             shuffle: policy.shuffle_best_same_weighed_hosts,
             alternates: policy.alternates,
             candidates: Vec::new(),
+            bounds: Vec::new(),
         }
     }
 
@@ -151,51 +167,97 @@ impl Schedule {
     /// Fills `candidates` with the hosts that pass, and may be among the best, and what they weigh.
     fn weigh(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, waive: bool) {
         self.candidates.clear();
-        let mut weights = [0.0; BLOCK];
-        let mut bar = pick::Bar::new(self.host_subset_size.saturating_add(self.alternates));
         let n_hosts = fleet.hosts().len();
+        let bar = self.first_bar(demand, fleet, waive);
         for first in (0..n_hosts).step_by(BLOCK) {
             let last = n_hosts.min(first + BLOCK);
-            let kept = self.promising(demand, &fleet.glances()[first..last], bar.height());
-            for bit in Bits(kept) {
-                fleet.advance_at(demand.now, first + bit);
+            let kept = match bar {
+                Some(bar) => self.promising(bar, first, last),
+                None => u64::MAX >> (BLOCK - (last - first)),
+            };
+            if kept != 0 {
+                self.weigh_block(demand, fleet, Span { first, last, kept }, waive);
             }
-            let mut block = Block { hosts: &fleet.hosts()[first..last], kept };
-            for filter in &self.filters {
-                if !(waive && filter.may_be_waived()) {
-                    block.kept = filter.keep(demand, block);
-                }
-            }
-            if block.kept == 0 {
-                continue;
-            }
-            weights[..block.hosts.len()].fill(0.0);
-            for (weigher, multiplier) in &self.weighers {
-                weigher.weigh(demand, block, *multiplier, &mut weights);
-            }
-            for bit in Bits(block.kept) {
-                let weight = weights[bit];
-                bar.raise(weight);
-                self.candidates.push(Candidate { weight, position: (first + bit) as u32 });
-            }
+        }
+        if bar.is_some() {
+            self.candidates.sort_unstable_by_key(|candidate| candidate.position);
         }
     }
 
-    /// A bit for each host that may weigh as much as `bar`, by its glance.
-    fn promising(&self, demand: &Demand<'_>, glances: &[Glance], bar: f64) -> u64 {
-        let all = u64::MAX >> (BLOCK - glances.len());
-        if bar == f64::NEG_INFINITY || !self.prunes {
-            return all;
+    /// Filters and weighs the kept hosts of a block, once they have been brought to now.
+    fn weigh_block(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, span: Span, waive: bool) {
+        for bit in Bits(span.kept) {
+            fleet.advance_at(demand.now, span.first + bit);
         }
-        // What weighs the same as the last of the best loses to it by its id, unless they are shuffled.
-        let rounding = if self.shuffle { -ROUNDING } else { ROUNDING };
-        let bar = bar + bar.abs() * rounding;
-        let mut most = [0.0; BLOCK];
+        let mut block = Block { hosts: &fleet.hosts()[span.first..span.last], kept: span.kept };
+        for filter in &self.filters {
+            if !(waive && filter.may_be_waived()) {
+                block.kept = filter.keep(demand, block);
+            }
+        }
+        if block.kept == 0 {
+            return;
+        }
+        let mut weights = [0.0; BLOCK];
         for (weigher, multiplier) in &self.weighers {
-            weigher.bound(demand, glances, *multiplier, &mut most);
+            weigher.weigh(demand, block, *multiplier, &mut weights);
         }
-        let promises = most.iter().take(glances.len()).enumerate();
-        promises.fold(0, |kept, (bit, most)| kept | u64::from(bar <= *most) << bit)
+        let passed = Bits(block.kept)
+            .map(|bit| Candidate { weight: weights[bit], position: (span.first + bit) as u32 });
+        self.candidates.extend(passed);
+    }
+
+    /// Bounds the weight of each host by its glance, looks at those with the highest bounds, and
+    /// returns the last of those that are picked from: what cannot beat it need not be looked at.
+    /// `None` where all are to be looked at: a small fleet, or bounds that do not bound.
+    fn first_bar(
+        &mut self,
+        demand: &Demand<'_>,
+        fleet: &mut Fleet,
+        waive: bool,
+    ) -> Option<Candidate> {
+        let wanted = self.host_subset_size.saturating_add(self.alternates);
+        let n_hosts = fleet.hosts().len();
+        if !self.prunes || n_hosts <= BLOCK || PROMISING <= wanted {
+            return None;
+        }
+        self.bounds.clear();
+        self.bounds.resize(n_hosts, 0.0);
+        for (weigher, multiplier) in &self.weighers {
+            weigher.bound(demand, fleet.glances(), *multiplier, &mut self.bounds);
+        }
+        for _ in 0..ROUNDS_MAX {
+            for candidate in pick::top_of(self.bounds.iter().copied(), PROMISING) {
+                let position = candidate.position as usize;
+                // Looked at now, and not again.
+                self.bounds[position] = f64::NEG_INFINITY;
+                let span = Span { first: position, last: position + 1, kept: 1 };
+                self.weigh_block(demand, fleet, span, waive);
+            }
+            if wanted <= self.candidates.len() {
+                break;
+            }
+        }
+        self.candidates.sort_unstable_by_key(|candidate| candidate.position);
+        let bar = pick::top(&self.candidates, wanted).get(wanted - 1).copied();
+        let none = Candidate { weight: f64::NEG_INFINITY, position: 0 };
+        Some(bar.unwrap_or(none))
+    }
+
+    /// A bit for each host of `first..last` that may beat `bar`, by its bound. What weighs the same
+    /// and has a higher id does not, unless those are shuffled.
+    fn promising(&self, bar: Candidate, first: usize, last: usize) -> u64 {
+        let mut kept = 0;
+        for (bit, bound) in self.bounds[first..last].iter().enumerate() {
+            let same = self.shuffle || first + bit < bar.position as usize;
+            let beats = match bound.total_cmp(&bar.weight) {
+                Ordering::Greater => true,
+                Ordering::Equal => same && bound.is_finite(),
+                Ordering::Less => false,
+            };
+            kept |= u64::from(beats) << bit;
+        }
+        kept
     }
 }
 

@@ -487,9 +487,9 @@ fn a_fleet_that_is_ejected_as_a_whole_is_used() {
 1 arrive 2 0.1: to 0 then [], adds 0.000 s
 1 refuse 2: waits until 31
 2 arrive 3 0.1: to 0 then [], adds 0.000 s
-route blur
-estimate 0.100000 s, p90 0.230000 s, by repeat
-model mean of 0 observations
+2 explain 0.1: route blur
+estimate 0.100000 s, p90 0.110000 s, by repeat
+model prior of 0 observations
 filter active: 1 left
 filter not_tried: 1 left
 filter in_flight: 1 left
@@ -642,9 +642,9 @@ fn an_explanation_tells_filters_weighers_and_the_estimate() {
 ",
         "
 0 arrive 1 8.0: to 1 then [0], adds 0.000 s
-route blur
-estimate 4.000000 s, p90 9.200000 s, by repeat
-model mean of 0 observations
+0 explain 4.0: route blur
+estimate 4.000000 s, p90 4.400000 s, by repeat
+model prior of 0 observations
 filter active: 2 left
 filter not_tried: 2 left
 filter in_flight: 2 left

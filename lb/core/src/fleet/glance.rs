@@ -11,7 +11,9 @@ use crate::units::Time;
 pub struct Glance {
     /// Speed of one core.
     pub speed: f64,
-    /// Remaining work of the claim that has the least; 0 where that is not known.
+    /// One by the speed: seconds for a second of the reference core.
+    pub pace: f64,
+    /// Remaining work of the claim that has the least; 0 where there is none.
     pub least: f64,
     /// The instant that `least` is of.
     pub as_of: Time,
@@ -33,14 +35,17 @@ impl Glance {
     /// What is told of `host`.
     pub fn of(host: &HostState) -> Glance {
         let n = host.claims.len() as u32;
+        let first = host.claims.first().map_or(0.0, |claim| claim.remaining.as_cpu_secs());
         let least = match host.discipline {
-            Discipline::Fcfs => 0.0,
-            Discipline::Srpt | Discipline::Ps => {
-                host.claims.first().map_or(0.0, |claim| claim.remaining.as_cpu_secs())
+            Discipline::Srpt | Discipline::Ps => first,
+            Discipline::Fcfs => {
+                let remaining = host.claims.iter().map(|claim| claim.remaining.as_cpu_secs());
+                remaining.fold(first, f64::min)
             }
         };
         Glance {
             speed: host.speed.as_reference_cores(),
+            pace: 1.0 / host.speed.as_reference_cores(),
             least,
             as_of: host.as_of,
             round_trip: host.round_trip.0,

@@ -1,1 +1,157 @@
-//! Tests.
+use super::*;
+use crate::host::Discipline;
+use crate::units::Speed;
+
+fn policy() -> HostPolicy {
+    HostPolicy {
+        in_flight_max_per_core: 8,
+        memory_utilization_max: 0.9,
+        eject_failures: 2,
+        eject_base: Duration::from_secs(5),
+        eject_max: Duration::from_secs(15),
+        eject_fraction_max: 0.5,
+        warm_up: Duration::ZERO,
+        report_age_max: Duration::from_secs(5),
+    }
+}
+
+fn at(secs: f64) -> Time {
+    Time::from_secs_f64(secs)
+}
+
+fn fleet(discipline: Discipline, cores: u32, n_hosts: usize) -> Fleet {
+    let mut fleet = Fleet::new(policy());
+    for _ in 0..n_hosts {
+        let spec =
+            HostSpec { name: String::new(), cores, speed: Speed::ONE, discipline, price: 1.0 };
+        let host = fleet.join(Time::ZERO, spec);
+        fleet.ready(Time::ZERO, host);
+    }
+    fleet
+}
+
+/// What claims of these sizes have remaining after `secs`, in order of service.
+fn check(discipline: Discipline, cores: u32, sizes: &[f64], secs: f64, expected: &str) {
+    let mut fleet = fleet(discipline, cores, 1);
+    for (n, size) in sizes.iter().enumerate() {
+        fleet.claim(Time::ZERO, HostId(0), RequestId(n as u64), Work::saturating(*size));
+    }
+    fleet.advance(at(secs));
+    fleet.check_invariants();
+    let text = |claim: &Claim| {
+        let (id, remaining) = (claim.request.unwrap().0, claim.remaining.as_cpu_secs());
+        format!("{id}:{remaining:.2}")
+    };
+    let claims: Vec<String> = fleet.hosts()[0].claims.iter().map(text).collect();
+    assert_eq!(claims.join(" "), expected);
+}
+
+#[test]
+fn claims_age_in_order_of_arrival_on_an_fcfs_host() {
+    check(Discipline::Fcfs, 1, &[3.0, 1.0], 2.0, "0:1.00 1:1.00");
+    check(Discipline::Fcfs, 2, &[3.0, 4.0, 1.0], 2.0, "0:1.00 1:2.00 2:1.00");
+}
+
+#[test]
+fn the_shortest_claims_age_on_an_srpt_host() {
+    check(Discipline::Srpt, 1, &[3.0, 1.0], 0.5, "1:0.50 0:3.00");
+    check(Discipline::Srpt, 2, &[3.0, 1.0, 2.0], 0.5, "1:0.50 2:1.50 0:3.00");
+}
+
+#[test]
+fn claims_share_the_cores_of_a_time_sharing_host() {
+    check(Discipline::Ps, 1, &[3.0, 1.0], 1.0, "1:0.50 0:2.50");
+    check(Discipline::Ps, 4, &[3.0, 2.0], 1.0, "1:1.00 0:2.00");
+}
+
+#[test]
+fn a_giant_mistaken_for_a_dwarf_sinks() {
+    // It has run for 1 + 1 + 2 seconds by then, and is believed to need 8 in all.
+    check(Discipline::Srpt, 1, &[1.0, 3.5], 4.0, "1:3.50 0:4.00");
+}
+
+#[test]
+fn a_jump_of_the_clock_leaves_every_number_finite() {
+    for discipline in [Discipline::Fcfs, Discipline::Ps, Discipline::Srpt] {
+        let mut fleet = fleet(discipline, 2, 1);
+        for n in 0..6_u32 {
+            let work = Work::saturating(f64::from(n) * 1e-3);
+            fleet.claim(Time::ZERO, HostId(0), RequestId(u64::from(n)), work);
+        }
+        fleet.advance(Time::from_nanos(u64::MAX));
+        fleet.advance(Time::ZERO);
+        fleet.check_invariants();
+    }
+}
+
+#[test]
+fn a_speed_four_times_as_fast_is_found_within_fifty_requests() {
+    let mut fleet = fleet(Discipline::Fcfs, 1, 1);
+    for n in 0..50_u32 {
+        // Counted work of 0.1, run in a quarter of that, by turns a fifth more and less.
+        let cpu_secs = 0.025 * if n % 2 == 0 { 1.2 } else { 0.8 };
+        let completion = Completion {
+            counted: Work::from_cpu_secs(0.1),
+            cpu_secs: Some(cpu_secs),
+            elapsed: Duration::from_millis(30),
+            at_once: true,
+        };
+        fleet.complete(at(f64::from(n)), HostId(0), &completion);
+    }
+    let speed = fleet.hosts()[0].speed.as_reference_cores();
+    assert!((3.6..4.4).contains(&speed), "{speed}");
+}
+
+#[test]
+fn a_speed_that_cannot_be_is_not_believed() {
+    let mut fleet = fleet(Discipline::Fcfs, 1, 1);
+    for counted in [1e12, 0.0, 1e-300] {
+        let completion = Completion {
+            counted: Work::from_cpu_secs(counted),
+            cpu_secs: Some(0.1),
+            elapsed: Duration::MAX,
+            at_once: true,
+        };
+        fleet.complete(at(1.0), HostId(0), &completion);
+    }
+    let speed = fleet.hosts()[0].speed.as_reference_cores();
+    assert!((1.0 / 64.0..=64.0).contains(&speed), "{speed}");
+    fleet.check_invariants();
+}
+
+#[test]
+fn a_claim_is_released_once() {
+    let mut fleet = fleet(Discipline::Ps, 1, 1);
+    assert!(fleet.claim(at(0.0), HostId(0), RequestId(1), Work::saturating(1.0)));
+    assert!(fleet.release(at(0.5), HostId(0), RequestId(1)).is_some());
+    assert!(fleet.release(at(0.5), HostId(0), RequestId(1)).is_none());
+    assert!(!fleet.claim(at(0.0), HostId(9), RequestId(2), Work::ZERO), "no such host");
+}
+
+#[test]
+fn ejections_grow_to_their_limit_and_are_forgotten_in_good_times() {
+    let mut fleet = fleet(Discipline::Fcfs, 1, 2);
+    assert!(!fleet.fail(at(0.0), HostId(0)), "once is chance");
+    assert!(fleet.fail(at(0.0), HostId(0)));
+    assert!(fleet.fail(at(5.0), HostId(0)), "one failure is enough after a return");
+    assert!(!fleet.hosts()[0].is_ejected(at(15.0)), "twice as long");
+    assert!(fleet.fail(at(15.0), HostId(0)));
+    assert!(!fleet.hosts()[0].is_ejected(at(30.0)), "not four times: the limit");
+    let completion =
+        Completion { counted: None, cpu_secs: None, elapsed: Duration::ZERO, at_once: true };
+    fleet.complete(at(31.0), HostId(0), &completion);
+    assert_eq!(fleet.hosts()[0].ejections, 3, "not long enough");
+    fleet.complete(at(46.0), HostId(0), &completion);
+    assert_eq!(fleet.hosts()[0].ejections, 0);
+}
+
+#[test]
+fn no_more_than_the_fraction_is_ejected() {
+    let mut fleet = fleet(Discipline::Fcfs, 1, 4);
+    for n in 0..4 {
+        fleet.fail(at(0.0), HostId(n));
+        fleet.fail(at(0.0), HostId(n));
+    }
+    let ejected = fleet.hosts().iter().filter(|host| host.is_ejected(at(1.0))).count();
+    assert_eq!(ejected, 2);
+}

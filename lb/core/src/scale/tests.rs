@@ -1,1 +1,89 @@
-//! Tests.
+use std::time::Duration;
+
+use super::*;
+use crate::policy::ScaleRule;
+
+fn policy() -> ScalePolicy {
+    ScalePolicy {
+        rule: ScaleRule::CpuAndBacklog,
+        hosts_min: 1,
+        hosts_max: 20,
+        cpu_high: 0.7,
+        cpu_low: 0.2,
+        cpu_target: 0.6,
+        backlog_max: Duration::from_secs(10),
+        stable_window: Duration::from_mins(1),
+        panic_window: Duration::from_secs(6),
+        panic_factor: 2.0,
+        boot_time: Duration::from_secs(2),
+        boot_timeout: Duration::from_mins(1),
+    }
+}
+
+/// What a rule desires of `active` hosts of one core at that utilization, with that backlog.
+fn check(rule: ScaleRule, active: usize, utilization: f64, backlog: f64, expected: &str) {
+    let view = View {
+        active,
+        kept: active,
+        utilization,
+        requests: 7,
+        requests_per_core: 1.0,
+        backlog: Work::saturating(backlog),
+        host_capacity: Work::saturating(1.0),
+        boot_time: Seconds(2.0),
+    };
+    let desire = rules::of(rule).desired(&view, &policy());
+    assert_eq!(format!("{} {}", desire.hosts, desire.reason), expected);
+}
+
+#[test]
+fn cpu_sizes_the_fleet_for_its_target() {
+    check(ScaleRule::Cpu, 4, 0.9, 0.0, "6 cpu_high");
+    check(ScaleRule::Cpu, 4, 0.5, 0.0, "4 steady");
+    check(ScaleRule::Cpu, 4, 0.15, 0.0, "1 cpu_low");
+    check(ScaleRule::Cpu, 0, 0.0, 0.0, "0 cpu_low");
+}
+
+#[test]
+fn backlog_counts_what_is_left_when_new_hosts_have_booted() {
+    check(ScaleRule::Backlog, 2, 0.5, 20.0, "2 backlog_low");
+    check(ScaleRule::Backlog, 2, 0.5, 30.0, "3 backlog");
+    check(ScaleRule::Backlog, 2, 0.5, 64.0, "6 backlog");
+    check(ScaleRule::Backlog, 4, 0.5, 9.0, "2 backlog_low");
+    check(ScaleRule::Backlog, 0, 0.0, 25.0, "3 backlog");
+}
+
+#[test]
+fn cpu_and_backlog_follow_the_one_that_wants_more() {
+    check(ScaleRule::CpuAndBacklog, 4, 0.1, 100.0, "10 backlog");
+    check(ScaleRule::CpuAndBacklog, 4, 0.9, 0.0, "6 cpu_high");
+    check(ScaleRule::CpuAndBacklog, 4, 0.1, 0.0, "1 cpu_low");
+}
+
+#[test]
+fn queue_depth_wants_a_host_for_each_request() {
+    check(ScaleRule::QueueDepth, 2, 0.1, 0.0, "7 queue_depth");
+}
+
+#[test]
+fn a_desire_holds_for_the_window_before_fewer_are_stable() {
+    let mut stabilizer = Stabilizer::new(Duration::from_secs(10));
+    let at = |secs: f64| Time::from_secs_f64(secs);
+    assert_eq!(stabilizer.add(at(0.0), 2), usize::MAX, "the window has not passed once");
+    assert_eq!(stabilizer.add(at(5.0), 5), usize::MAX);
+    assert_eq!(stabilizer.add(at(10.0), 1), 5);
+    assert_eq!(stabilizer.add(at(15.0), 3), 5);
+    assert_eq!(stabilizer.add(at(16.0), 1), 3);
+    assert_eq!(stabilizer.add(at(30.0), 1), 1);
+}
+
+#[test]
+fn the_boot_time_is_learned_within_its_bounds() {
+    let mut scaler = Scaler::new(policy());
+    for _ in 0..20 {
+        scaler.booted(Seconds(30.0));
+    }
+    assert!((29.0..30.0).contains(&scaler.boot_time().0));
+    scaler.booted(Seconds(1e9));
+    assert!(scaler.boot_time().0 <= 60.0);
+}

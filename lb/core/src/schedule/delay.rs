@@ -48,8 +48,8 @@ impl Delay {
     /// The delay that the request of `demand` would have and cause on `host`.
     pub fn of(demand: &Demand<'_>, host: &HostState) -> Delay {
         let x = demand.estimate.mean.as_cpu_secs();
-        let speed = host.speed.as_reference_cores();
-        let service = Seconds(x / speed);
+        let pace = 1.0 / host.speed.as_reference_cores();
+        let service = Seconds(x * pace);
         if host.claims.is_empty() {
             return Delay { wait: Seconds::ZERO, others: Seconds::ZERO, service };
         }
@@ -63,7 +63,7 @@ impl Delay {
                 Discipline::Ps => ps(&host.claims, cores, x),
             }
         };
-        Delay { wait: Seconds(wait / speed), others: Seconds(others / speed), service }
+        Delay { wait: Seconds(wait * pace), others: Seconds(others * pace), service }
     }
 
     /// What is added to everybody's response: the wait of the request and that of others.
@@ -81,7 +81,7 @@ impl Delay {
 pub(super) fn equal_total(demand: &Demand<'_>, host: &HostState) -> Seconds {
     let x = demand.estimate.mean.as_cpu_secs();
     let per_core = host.claims.len() as f64 / f64::from(host.cores);
-    Seconds(x * (1.0 + per_core) / host.speed.as_reference_cores())
+    Seconds(x * (1.0 + per_core) * (1.0 / host.speed.as_reference_cores()))
 }
 
 /// The least that the total of a host of that glance can be: with all claims as small as its
@@ -90,14 +90,14 @@ pub(super) fn total_min(demand: &Demand<'_>, glance: &Glance) -> Seconds {
     let x = demand.estimate.mean.as_cpu_secs();
     if demand.blind {
         let per_core = f64::from(glance.n) / f64::from(glance.cores);
-        return Seconds(x * (1.0 + per_core) / glance.speed);
+        return Seconds(x * (1.0 + per_core) * glance.pace);
     }
-    let service = x / glance.speed;
+    let service = x * glance.pace;
     if glance.rounds == 0 {
         return Seconds(service);
     }
     let wait = f64::from(glance.rounds) * glance.least_at(demand.now).min(x);
-    Seconds(service + wait / glance.speed)
+    Seconds(service + wait * glance.pace)
 }
 
 /// The wait behind `n` requests of size `x`; none while a core is free.

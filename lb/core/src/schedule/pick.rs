@@ -21,39 +21,6 @@ pub(super) struct Choice {
     pub(super) alternates: usize,
 }
 
-/// How much a host must weigh to be among the best so far.
-#[derive(Debug)]
-pub(super) struct Bar {
-    places: usize,
-    /// The best, descending.
-    weights: SmallVec<[f64; 8]>,
-}
-
-impl Bar {
-    /// Nothing seen: everything passes.
-    pub(super) fn new(places: usize) -> Bar {
-        Bar { places: places.max(1), weights: SmallVec::new() }
-    }
-
-    /// The weight of the last of the best; `f64::NEG_INFINITY` while there are places.
-    pub(super) fn height(&self) -> f64 {
-        match self.weights.get(self.places - 1) {
-            Some(weight) => *weight,
-            None => f64::NEG_INFINITY,
-        }
-    }
-
-    /// A host of that weight has been seen.
-    pub(super) fn raise(&mut self, weight: f64) {
-        if weight <= self.height() {
-            return;
-        }
-        self.weights.truncate(self.places - 1);
-        let place = self.weights.partition_point(|other| weight <= *other);
-        self.weights.insert(place, weight);
-    }
-}
-
 /// The picked host first, then its alternates, best first. Empty where there is no candidate.
 /// Takes one pass over the candidates, which stand in order of id.
 pub(super) fn pick(
@@ -76,20 +43,37 @@ pub(super) fn pick(
 }
 
 /// The `n` candidates of highest weight, best first, the earlier one where two weigh the same.
-fn top(candidates: &[Candidate], n: usize) -> SmallVec<[Candidate; 4]> {
-    let mut best: SmallVec<[Candidate; 4]> = SmallVec::new();
+pub(super) fn top(candidates: &[Candidate], n: usize) -> SmallVec<[Candidate; 4]> {
+    let mut best = SmallVec::new();
     for candidate in candidates {
-        let worst = best.last().map_or(f64::NEG_INFINITY, |last| last.weight);
-        if best.len() == n && candidate.weight <= worst {
-            continue;
-        }
-        if best.len() == n {
-            best.pop();
-        }
-        let place = best.partition_point(|other| candidate.weight <= other.weight);
-        best.insert(place, *candidate);
+        add(&mut best, *candidate, n);
     }
     best
+}
+
+/// The `n` positions of highest weight, best first, the earlier one where two weigh the same.
+pub(super) fn top_of(weights: impl Iterator<Item = f64>, n: usize) -> SmallVec<[Candidate; 16]> {
+    let mut best = SmallVec::new();
+    for (position, weight) in weights.enumerate() {
+        add(&mut best, Candidate { weight, position: position as u32 }, n);
+    }
+    best
+}
+
+/// Puts `candidate`, which stands after all of `best`, where it belongs among the `n` best.
+fn add<A: smallvec::Array<Item = Candidate>>(
+    best: &mut SmallVec<A>,
+    candidate: Candidate,
+    n: usize,
+) {
+    if best.len() == n {
+        if best.last().is_none_or(|last| candidate.weight <= last.weight) {
+            return;
+        }
+        best.pop();
+    }
+    let place = best.partition_point(|other| candidate.weight <= other.weight);
+    best.insert(place, candidate);
 }
 
 /// Puts a random one of all that weigh the same as the best in the first place.

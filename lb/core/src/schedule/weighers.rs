@@ -37,13 +37,7 @@ pub trait Weigher: Debug + Sync {
     }
 
     /// Adds `multiplier` times the most that the weight of each of `glances` can be.
-    fn bound(
-        &self,
-        demand: &Demand<'_>,
-        glances: &[Glance],
-        multiplier: f64,
-        most: &mut [f64; BLOCK],
-    ) {
+    fn bound(&self, demand: &Demand<'_>, glances: &[Glance], multiplier: f64, most: &mut [f64]) {
         for (most, glance) in most.iter_mut().zip(glances) {
             *most += multiplier * self.weight_max(demand, glance).0;
         }
