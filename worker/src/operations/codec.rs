@@ -13,7 +13,10 @@ use image::{
 };
 use thiserror::Error;
 
+use super::OperationError;
 use super::limits::Limits;
+
+mod jpeg;
 
 /// The quality of the JPEG files that we write. Files of the systems before us have the same
 /// quantisation tables.
@@ -52,6 +55,7 @@ pub struct Raster {
 /// An encoded image whose header was read and is within the limits.
 pub(super) struct Source<'a> {
     format: Format,
+    bytes: &'a [u8],
     decoder: Box<dyn ImageDecoder + 'a>,
 }
 
@@ -152,7 +156,7 @@ impl<'a> Source<'a> {
             let limit = limits.image_pixels;
             return Err(CodecError::TooManyPixels { width, height, limit });
         }
-        Ok(Source { format, decoder: Box::new(decoder) })
+        Ok(Source { format, bytes, decoder: Box::new(decoder) })
     }
 
     /// The format of the file.
@@ -161,7 +165,13 @@ impl<'a> Source<'a> {
     }
 
     /// Decodes the pixels. Sixteen bits a sample become eight, palettes become colours.
-    pub(super) fn decode(self) -> Result<Raster, CodecError> {
+    pub(super) fn decode(self) -> Result<Raster, OperationError> {
+        if self.format == Format::Jpeg {
+            let (width, height) = self.decoder.dimensions();
+            if let Some(raster) = jpeg::decode(self.bytes, (width as usize, height as usize))? {
+                return Ok(raster);
+            }
+        }
         let image = DynamicImage::from_decoder(self.decoder).map_err(CodecError::Decode)?;
         let raster = Raster::from_image(image);
         match self.format {
@@ -170,6 +180,11 @@ impl<'a> Source<'a> {
             Format::Jpeg | Format::Png | Format::Bmp | Format::Tiff => Ok(raster),
         }
     }
+}
+
+/// Decodes an image whose format is known by its content, within `limits`.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Raster, OperationError> {
+    Source::open(bytes, limits)?.decode()
 }
 
 /// What a decoder may allocate: the pixels at sixteen bytes each, and some room for small ones.

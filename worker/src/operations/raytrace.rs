@@ -74,15 +74,19 @@ pub(super) fn run(
 }
 
 /// Decodes the texture.
-fn texture(bytes: &[u8], limits: &Limits) -> Result<Raster, RayTraceError> {
+fn texture(bytes: &[u8], limits: &Limits) -> Result<Raster, OperationError> {
     if bytes.is_empty() {
-        return Err(RayTraceError::NoTexture);
+        return Err(RayTraceError::NoTexture.into());
     }
     if limits.texture_bytes < bytes.len() {
         let limit = limits.texture_bytes;
-        return Err(RayTraceError::TextureTooLarge { bytes: bytes.len(), limit });
+        return Err(RayTraceError::TextureTooLarge { bytes: bytes.len(), limit }.into());
     }
-    Source::open(bytes, limits).and_then(Source::decode).map_err(RayTraceError::Texture)
+    let source = Source::open(bytes, limits).map_err(RayTraceError::Texture)?;
+    source.decode().map_err(|error| match error {
+        OperationError::Codec(error) => RayTraceError::Texture(error).into(),
+        error => error,
+    })
 }
 
 // === impl RayTraceError ===

@@ -70,6 +70,16 @@ fn the_valid_request_is_valid() {
 }
 
 #[test]
+fn a_path_names_its_operation_by_its_start() {
+    for operation in Operation::ALL {
+        assert_eq!(Operation::from_path(operation.path()), Some(operation));
+        assert_eq!(Operation::from_path(&format!("{}/x", operation.path())), Some(operation));
+    }
+    assert_eq!(Operation::from_path("/"), None);
+    assert_eq!(Operation::from_path("/blur"), None);
+}
+
+#[test]
 fn an_empty_body_is_refused_at_once() {
     for operation in Operation::ALL {
         check_post(operation, QUERY, b"", "400 body: the body is empty");
