@@ -20,7 +20,9 @@ static ALLOCATOR: weighbridge_instrument::CountingAllocator =
 /// where it adds the least delay to everybody, and sizes the fleet by the predicted backlog.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about, max_term_width = 100)]
-#[command(after_help = "Start with `weighbridge up`: balancer, autoscaler, workers and store, all local.")]
+#[command(
+    after_help = "Start with `weighbridge up`: balancer, autoscaler, workers and store, all local."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -76,18 +76,26 @@ pub(crate) struct TryLimits {
     pub(crate) held_bytes_max: u64,
 }
 
-/// Sends the request to the host at `address` and reads its answer, for as long as the client stays.
-pub(crate) async fn attempt(
-    connector: &Connector,
-    session: &mut Session,
-    address: SocketAddr,
-    request: &RequestHeader,
-    body: &Bytes,
-    limits: TryLimits,
-) -> Result<Answer, TryError> {
+/// One try: what is sent, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Try<'a> {
+    /// Where pooled connections are.
+    pub(crate) connector: &'a Connector,
+    /// The host.
+    pub(crate) address: SocketAddr,
+    /// The request as it goes to a host.
+    pub(crate) request: &'a RequestHeader,
+    /// Its whole body.
+    pub(crate) body: &'a Bytes,
+    /// How long it may take.
+    pub(crate) limits: TryLimits,
+}
+
+/// Sends the request to a host and reads its answer, for as long as the client stays.
+pub(crate) async fn attempt(session: &mut Session, one: Try<'_>) -> Result<Answer, TryError> {
     tokio::select! {
         biased;
-        answer = exchange(connector, address, request, body, limits) => answer,
+        answer = exchange(one) => answer,
         () = client_gone(session) => Err(TryError::ClientGone),
     }
 }
@@ -107,10 +115,11 @@ pub(crate) fn request_for_host(session: &Session, body: &Bytes) -> pingora::Resu
 /// Takes off what belongs to the client's connection or is the balancer's to set, and adds where
 /// the request comes from.
 fn prepare(request: &mut RequestHeader, session: &Session) -> pingora::Result<()> {
-    if request.version == Version::HTTP_2 && !request.headers.contains_key(header::HOST) {
-        if let Some(authority) = request.uri.authority().map(ToString::to_string) {
-            request.insert_header(header::HOST, authority)?;
-        }
+    let hostless =
+        request.version == Version::HTTP_2 && !request.headers.contains_key(header::HOST);
+    if let (true, Some(authority)) = (hostless, request.uri.authority()) {
+        let authority = authority.to_string();
+        request.insert_header(header::HOST, authority)?;
     }
     request.set_version(Version::HTTP_11);
     for name in HOP_BY_HOP.iter().chain(&RESERVED) {
@@ -155,13 +164,8 @@ pub(crate) fn prepare_stream(
     forwarded_for(request, session)
 }
 
-async fn exchange(
-    connector: &Connector,
-    address: SocketAddr,
-    request: &RequestHeader,
-    body: &Bytes,
-    limits: TryLimits,
-) -> Result<Answer, TryError> {
+async fn exchange(one: Try<'_>) -> Result<Answer, TryError> {
+    let Try { connector, address, request, body, limits } = one;
     let peer = peer(address, limits);
     let mut stale = 0;
     loop {

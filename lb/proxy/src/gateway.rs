@@ -25,7 +25,7 @@ use crate::access_log::{AccessRecord, AccessWriter};
 use crate::config::{Config, Route};
 use crate::decide::{Ask, Decide, Ticket};
 use crate::fleet::AddressBook;
-use crate::forward::{self, Answer, Rest, TryError, TryLimits};
+use crate::forward::{self, Answer, Rest, Try, TryError, TryLimits};
 use crate::gauges::Gauges;
 use crate::metrics::Metrics;
 use crate::observe;
@@ -147,16 +147,10 @@ impl Gateway {
         self.repeats.is_on().then(fingerprint)
     }
 
-    /// In how many seconds the waiting work will have been done, as far as can be told.
+    /// In how many seconds a refused client may try again.
     fn retry_after_secs(&self) -> u64 {
-        let (waiting, capacity) = self.decide.look(|balancer, _| {
-            let capacity: f64 = balancer.hosts().map(|host| host.capacity().as_cpu_secs()).sum();
-            (balancer.waiting().work.as_cpu_secs(), capacity)
-        });
-        if capacity <= 0.0 {
-            return RETRY_AFTER_MAX_SECS;
-        }
-        ((waiting / capacity).ceil() as u64).clamp(1, RETRY_AFTER_MAX_SECS)
+        let after = self.decide.look(|balancer, _| balancer.retry_after());
+        (after.as_secs_f64().ceil() as u64).clamp(1, RETRY_AFTER_MAX_SECS)
     }
 
     /// Answers what needs no host. `true` when the request is done.
@@ -389,15 +383,14 @@ impl Held<'_> {
             return Ok(Tried::Failed(Failure::Connect, None));
         };
         let gateway = self.gateway;
-        let answer = forward::attempt(
-            &gateway.connector,
-            self.session,
+        let one = Try {
+            connector: &gateway.connector,
             address,
-            &self.request,
-            &self.body.bytes,
-            gateway.try_limits(),
-        )
-        .await;
+            request: &self.request,
+            body: &self.body.bytes,
+            limits: gateway.try_limits(),
+        };
+        let answer = forward::attempt(self.session, one).await;
         match answer {
             Ok(Answer::Whole { header, body }) if forward::is_unavailable(header.status) => {
                 Ok(Tried::Failed(Failure::Refused, Some((header, body))))

@@ -1,7 +1,6 @@
 //! What the balancer believes, as Prometheus gauges: read from it at each scrape, so that a host
 //! that is gone leaves no series behind.
 
-use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use weighbridge_core::balancer::{Balancer, Counters};
@@ -10,6 +9,7 @@ use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Time;
 
 use crate::config::Config;
+use crate::metrics::registered;
 
 /// Every phase, for the gauge of hosts by phase.
 const PHASES: [(Phase, &str); 3] =
@@ -169,14 +169,6 @@ impl Gauges {
         let labels = [route, quality.estimator.as_str()];
         self.model_trusted.with_label_values(&labels).set(i64::from(quality.trusted));
     }
-}
-
-fn registered<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: C,
-) -> prometheus::Result<C> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
 }
 
 fn signed(count: u64) -> i64 {

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostId;
 
 use crate::autoscale::Executor;
@@ -40,7 +41,7 @@ pub(crate) async fn tick(
     let mut training: Option<JoinHandle<()>> = None;
     loop {
         ticks.tick().await;
-        let tick = gateway.decide.with(|balancer, now| balancer.tick(now));
+        let tick = gateway.decide.with(Balancer::tick);
         if let Some(executor) = &executor {
             executor.execute(&tick.plan);
         }

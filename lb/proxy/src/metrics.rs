@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
@@ -46,84 +47,71 @@ impl Metrics {
     /// Registers everything. Fails only where a name is taken.
     pub(crate) fn new() -> prometheus::Result<Arc<Metrics>> {
         let registry = Registry::new();
-        let counters = |name, help, labels: &[&str]| -> prometheus::Result<IntCounterVec> {
-            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
+        let counters = |name, help, labels: &[&str]| {
+            registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
-        let histograms = |name, help, buckets: &[f64]| -> prometheus::Result<HistogramVec> {
+        let by_route = |name, help, buckets: &[f64]| {
             let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-            let histogram = HistogramVec::new(opts, &["route"])?;
-            registry.register(Box::new(histogram.clone()))?;
-            Ok(histogram)
+            registered(&registry, HistogramVec::new(opts, &["route"])?)
         };
-        let metrics = Metrics {
+        let decisions = HistogramOpts::new(
+            "weighbridge_decision_seconds",
+            "One decision: estimate, ranking and claim, with the wait for the lock.",
+        );
+        let reports_rejected = IntCounter::new(
+            "weighbridge_load_reports_rejected_total",
+            "Load reports of hosts that broke a rule and were ignored.",
+        )?;
+        let hosts_lost = IntCounter::new(
+            "weighbridge_hosts_lost_total",
+            "Hosts that ended without having been told to.",
+        )?;
+        let connections =
+            IntGauge::new("weighbridge_connections", "Connections of clients that are open.")?;
+        let tries_failed = "Tries at a host that brought no answer, by what happened.";
+        let loop_failures = "Failures of background work, which goes on after a pause.";
+        Ok(Arc::new(Metrics {
             requests: counters(
                 "weighbridge_requests_total",
                 "Requests that ended, by route and status; 499 is a client that left.",
                 &["route", "code"],
             )?,
-            response_seconds: histograms(
+            response_seconds: by_route(
                 "weighbridge_response_seconds",
                 "From the head of a request to the end of its answer.",
                 &RESPONSE_BUCKETS,
             )?,
-            waiting_seconds: histograms(
+            waiting_seconds: by_route(
                 "weighbridge_waiting_seconds",
                 "From the head of a request to its being sent to the host that answered.",
                 &RESPONSE_BUCKETS,
             )?,
-            work_seconds: histograms(
+            work_seconds: by_route(
                 "weighbridge_work_seconds",
                 "Measured work of requests, in CPU-seconds of the reference core.",
                 &RESPONSE_BUCKETS,
             )?,
-            estimate_ratio: histograms(
+            estimate_ratio: by_route(
                 "weighbridge_estimate_ratio",
                 "Measured work over estimated work.",
                 &RATIO_BUCKETS,
             )?,
-            tries_failed: counters(
-                "weighbridge_tries_failed_total",
-                "Tries at a host that brought no answer, by what happened.",
-                &["failure"],
-            )?,
+            tries_failed: counters("weighbridge_tries_failed_total", tries_failed, &["failure"])?,
             scale_events: counters(
                 "weighbridge_scale_events_total",
                 "Hosts launched, drained and replaced, by reason.",
                 &["action", "reason"],
             )?,
-            loop_failures: counters(
-                "weighbridge_loop_failures_total",
-                "Failures of background work, which goes on after a pause.",
-                &["loop"],
+            loop_failures: counters("weighbridge_loop_failures_total", loop_failures, &["loop"])?,
+            decision_seconds: registered(
+                &registry,
+                Histogram::with_opts(decisions.buckets(DECISION_BUCKETS.to_vec()))?,
             )?,
-            decision_seconds: Histogram::with_opts(
-                HistogramOpts::new(
-                    "weighbridge_decision_seconds",
-                    "One decision: estimate, ranking and claim, with the wait for the lock.",
-                )
-                .buckets(DECISION_BUCKETS.to_vec()),
-            )?,
-            reports_rejected: IntCounter::new(
-                "weighbridge_load_reports_rejected_total",
-                "Load reports of hosts that broke a rule and were ignored.",
-            )?,
-            hosts_lost: IntCounter::new(
-                "weighbridge_hosts_lost_total",
-                "Hosts that ended without having been told to.",
-            )?,
-            connections: IntGauge::new(
-                "weighbridge_connections",
-                "Connections of clients that are open.",
-            )?,
-            registry: Registry::new(),
-        };
-        registry.register(Box::new(metrics.decision_seconds.clone()))?;
-        registry.register(Box::new(metrics.reports_rejected.clone()))?;
-        registry.register(Box::new(metrics.hosts_lost.clone()))?;
-        registry.register(Box::new(metrics.connections.clone()))?;
-        Ok(Arc::new(Metrics { registry, ..metrics }))
+            reports_rejected: registered(&registry, reports_rejected)?,
+            hosts_lost: registered(&registry, hosts_lost)?,
+            connections: registered(&registry, connections)?,
+            registry,
+        }))
     }
 
     /// Where others register theirs.
@@ -194,6 +182,15 @@ fn failure_name(failure: Failure) -> &'static str {
         Failure::Timeout => "timeout",
         Failure::AfterResponse => "after_response",
     }
+}
+
+/// `collector`, registered.
+pub(crate) fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
 }
 
 /// The label of a status: itself where it is one that HTTP names, so that hosts cannot invent

@@ -64,7 +64,8 @@ impl MemoryBudget {
 
     /// Bytes that are held now.
     pub(crate) fn held_bytes(&self) -> u64 {
-        (self.units_max as u64).saturating_sub(self.units.available_permits() as u64) * BUDGET_UNIT
+        u64::from(self.units_max).saturating_sub(self.units.available_permits() as u64)
+            * BUDGET_UNIT
     }
 
     /// Room for `bytes` if there is some now: who already holds a part must not wait for more,
@@ -148,14 +149,13 @@ async fn next_piece(
     session: &mut Session,
     limits: BodyLimits,
 ) -> Result<Option<Bytes>, ReceiveError> {
-    match tokio::time::timeout(limits.pause_max, session.read_request_body()).await {
-        Ok(piece) => piece.map_err(gone),
-        Err(_) => {
-            let detail = format!("nothing more of the body came within `{:?}`", limits.pause_max);
-            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, detail).at("body");
-            Err(ReceiveError::Refused(problem))
-        }
-    }
+    let piece = tokio::time::timeout(limits.pause_max, session.read_request_body()).await;
+    let Ok(piece) = piece else {
+        let detail = format!("nothing more of the body came within `{:?}`", limits.pause_max);
+        let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, detail).at("body");
+        return Err(ReceiveError::Refused(problem));
+    };
+    piece.map_err(gone)
 }
 
 /// What the model of a route sees of this request.

@@ -179,7 +179,7 @@ impl Server {
                 cores: host.cores,
                 speed: host.speed,
                 discipline: host.discipline,
-                price: 0.0,
+                price: 1.0,
             };
             let place = Place { name: spec.name.clone(), address: host.address, pid: None };
             let id = self.gateway.decide.with(|balancer, now| balancer.join(now, spec));
@@ -249,7 +249,7 @@ fn executor(
         cores: local.cores_per_worker,
         speed: local.speed,
         discipline: local.discipline,
-        price: 0.0,
+        price: 1.0,
     };
     Ok(Some(Arc::new(Executor {
         decide: gateway.decide.clone(),

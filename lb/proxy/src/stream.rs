@@ -241,6 +241,7 @@ impl Passage {
 }
 
 /// How pingora is told that a request ended without an answer.
+#[expect(clippy::unnecessary_box_returns, reason = "pingora's errors are boxed")]
 fn left(error: ServeError) -> Box<Error> {
     match error {
         ServeError::ClientGone => {

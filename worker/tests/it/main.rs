@@ -2,8 +2,10 @@
 //! it, on a port of its own.
 
 mod client;
+#[cfg(test)]
 mod data;
 mod fixture;
+#[cfg(test)]
 mod reference;
 
 mod answers;
@@ -11,6 +13,7 @@ mod bodies;
 mod concurrency;
 mod drain;
 mod http2;
+#[cfg(test)]
 mod operations;
 mod refusals;
 mod report;

@@ -25,8 +25,6 @@ impl Check {
 pub(crate) fn read(file: &Path) -> Result<Config, CommandError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| CommandError::Read(file.to_owned(), error))?;
-    Config::parse(&text).map_err(|mistakes| CommandError::Config {
-        file: file.display().to_string(),
-        mistakes,
-    })
+    Config::parse(&text)
+        .map_err(|mistakes| CommandError::Config { file: file.display().to_string(), mistakes })
 }

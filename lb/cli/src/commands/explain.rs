@@ -12,7 +12,9 @@ use super::CommandError;
 
 /// Say what a running balancer would do with a request, and why.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: weighbridge explain '/raytracer?scols=400&srows=300&wcols=400&wrows=300&coff=0&roff=0' --body scene.json")]
+#[command(
+    after_help = "Example: weighbridge explain '/raytracer?scols=400&srows=300&wcols=400&wrows=300&coff=0&roff=0' --body scene.json"
+)]
 pub(crate) struct Explain {
     /// Path and query of the request.
     target: String,
@@ -31,7 +33,8 @@ impl Explain {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         let body = self.body.as_deref().map(read).transpose()?.unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (status, text) = runtime.block_on(self.ask(body)).map_err(|error| self.failed(&*error))?;
+        let (status, text) =
+            runtime.block_on(self.ask(body)).map_err(|error| self.failed(&*error))?;
         if status.is_success() {
             print!("{text}");
             return Ok(());
