@@ -9,7 +9,7 @@
 //! Neighbouring taps differ by at most one, so the sum at a position is the sum at the position
 //! before plus a *slope*: twenty samples on the rising side of the kernel and twenty on the
 //! falling side. Most of those lie in three runs, whose part of the slope is itself kept from
-//! position to position. That leaves 22 additions of 16 bits for 65 multiplications. [`LANES`]
+//! position to position. That leaves 22 additions of 16 bits for 65 multiplications. `LANES`
 //! independent sequences advance together, which is what vectorises: as many columns for the
 //! vertical pass, and for the horizontal one as many rows as fit, transposed.
 //!

@@ -7,7 +7,7 @@
 //!
 //! # How
 //!
-//! A [`Columns`] knows of each column, over the rows of the window, how many pixels are darker
+//! A `Columns` knows of each column, over the rows of the window, how many pixels are darker
 //! than each *segment* of 8 gray levels, and how many lie in each segment up to each level. Both
 //! are cumulated, so that a pixel that enters or leaves is one vector to add or to subtract. The
 //! first are summed over the window incrementally as it goes right. Of the second only one level
@@ -42,7 +42,7 @@ type Block = [u64; EIGHT];
 /// For each segment, the number of pixels that are darker than the segment.
 type Darker<T> = [T; SEGMENTS];
 
-/// `SEGMENT_STEPS[segment]` is what one pixel of the segment adds to [`Darker`].
+/// `SEGMENT_STEPS[segment]` is what one pixel of the segment adds to `Darker`.
 const SEGMENT_STEPS: [Darker<u8>; SEGMENTS] = segment_steps();
 
 /// `LEVEL_STEPS[column][level]` is what one pixel adds to a [`Block`].

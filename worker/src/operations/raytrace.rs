@@ -4,8 +4,8 @@
 //! output is compared byte for byte with what the systems before us rendered. That is why some
 //! expressions here are not in their shortest form.
 //!
-//! In the order of a request: [`view`] reads the query, [`body`] the JSON, [`scene`] the text in
-//! it, [`render`] traces the rays, [`bmp`] writes the file.
+//! In the order of a request: `view` reads the query, `body` the JSON, `scene` the text in
+//! it, `render` traces the rays, `bmp` writes the file.
 
 use thiserror::Error;
 
