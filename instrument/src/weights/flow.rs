@@ -16,6 +16,8 @@
 //! Where the equations do not suffice (a branch that the compiler made up after counting), the flow
 //! is taken to part evenly.
 
+use std::collections::BTreeMap;
+
 /// A function: blocks, the first of which is its entry.
 #[derive(Debug, Default)]
 pub(super) struct Function {
@@ -37,10 +39,13 @@ pub(super) struct FlowBlock {
     pub(super) is_left: bool,
 }
 
-/// A function's equations. A quantity is how often a block is entered or a branch taken: the blocks
-/// come first, then the branches.
+/// A function's equations. A quantity is how often a block is entered or a branch taken, or what
+/// a counter counts that the compiler has put into several copies of a block: the blocks come
+/// first, then the branches, then those counters.
 struct Equations {
     known: Vec<bool>,
+    /// The quantity that each counter counts.
+    counted: BTreeMap<usize, usize>,
     sides: Vec<Side>,
     /// The sides that a quantity occurs in.
     sides_of: Vec<Vec<usize>>,
@@ -50,7 +55,8 @@ struct Equations {
     due: Vec<usize>,
 }
 
-/// `block = sum of branches`, for what leads into a block or out of it.
+/// `block = sum of branches`, for what leads into a block or out of it; or the copies of a block,
+/// for a counter.
 struct Side {
     block: usize,
     branches: Vec<usize>,
@@ -84,11 +90,33 @@ pub(super) fn weigh(function: &Function, worths: &mut [f64]) {
             worth[rest] -= share;
         }
     }
-    for (block, worth) in blocks.iter().zip(worth) {
+    for (counter, quantity) in equations.counted {
+        worths[counter] += worth[quantity];
+    }
+}
+
+/// Makes known what is counted: the quantity of each counter.
+fn count(
+    blocks: &[FlowBlock],
+    known: &mut Vec<bool>,
+    sides: &mut Vec<Side>,
+) -> BTreeMap<usize, usize> {
+    let mut copies: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (nth, block) in blocks.iter().enumerate() {
         if let Some(counter) = block.counter {
-            worths[counter] += worth;
+            copies.entry(counter).or_default().push(nth);
         }
     }
+    let mut quantity = |copies: Vec<usize>| {
+        if let [block] = copies[..] {
+            known[block] = true;
+            return block;
+        }
+        known.push(true);
+        sides.push(Side { block: known.len() - 1, branches: copies });
+        known.len() - 1
+    };
+    copies.into_iter().map(|(counter, copies)| (counter, quantity(copies))).collect()
 }
 
 // === impl Equations ===
@@ -96,7 +124,7 @@ pub(super) fn weigh(function: &Function, worths: &mut [f64]) {
 impl Equations {
     fn of(function: &Function) -> Equations {
         let blocks = &function.blocks;
-        let mut known: Vec<bool> = blocks.iter().map(|block| block.counter.is_some()).collect();
+        let mut known = vec![false; blocks.len()];
         let (mut outs, mut ins) = (vec![Vec::new(); blocks.len()], vec![Vec::new(); blocks.len()]);
         for (from, block) in blocks.iter().enumerate() {
             for &to in &block.successors {
@@ -114,6 +142,7 @@ impl Equations {
                 sides.push(Side { block, branches: into });
             }
         }
+        let counted = count(blocks, &mut known, &mut sides);
         let mut sides_of = vec![Vec::new(); known.len()];
         for (side, Side { block, branches }) in sides.iter().enumerate() {
             sides_of[*block].push(side);
@@ -122,7 +151,7 @@ impl Equations {
             }
         }
         let due = (0..sides.len()).collect();
-        Equations { known, sides, sides_of, solved: Vec::new(), due }
+        Equations { known, counted, sides, sides_of, solved: Vec::new(), due }
     }
 
     /// Solves what can be solved, and where nothing can, takes one branch to be an even share.

@@ -227,12 +227,8 @@ impl<'a> Body<'a> {
         for to in blocks.iter().flat_map(|block| &block.successors) {
             has_predecessor[*to] = true;
         }
-        let mut claimed = BTreeSet::new();
         for (nth, block) in blocks.iter_mut().enumerate() {
             block.is_entered = leaders[nth] == self.begin || !has_predecessor[nth];
-            // A block that the compiler has doubled is counted by one counter twice: the flow tells
-            // the copies apart.
-            block.counter = block.counter.filter(|counter| claimed.insert(*counter));
         }
         Function { blocks }
     }

@@ -48,3 +48,9 @@ fn what_nothing_leads_to_is_worth_nothing() {
 fn every_counted_block_keeps_its_own_worth_where_all_are_counted() {
     check("1 0 1 2\n2 1 3\n3 2 3\n4 3 0\n5 4", &[1.0, 2.0, 3.0, 4.0, 5.0]);
 }
+
+#[test]
+fn copies_of_a_block_share_its_counter_and_are_told_apart_by_the_flow() {
+    // Counter 1 is in both arms' copies: c1 = 10s + 20s; the arm of 10 is entered c2 times.
+    check("1 0 1 2\n10 1 3\n20 1 4\n0 2 4\n0 -", &[1.0, 20.0, -10.0]);
+}
