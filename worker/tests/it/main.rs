@@ -11,6 +11,8 @@ mod reference;
 mod answers;
 mod bodies;
 mod concurrency;
+#[cfg(test)]
+mod counting;
 mod drain;
 mod http2;
 #[cfg(test)]
