@@ -5,6 +5,8 @@ mod accuracy;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod truth;
