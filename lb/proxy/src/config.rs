@@ -23,6 +23,7 @@ use weighbridge_core::units::Speed;
 
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::Reader;
+pub use values::size as parse_size;
 
 /// Everything that an operator decides, checked.
 #[derive(Debug, Clone)]
@@ -82,6 +83,8 @@ pub struct LocalFleet {
     pub speed: Speed,
     /// How the workers order their requests.
     pub discipline: Discipline,
+    /// Further arguments of every worker: its limits.
+    pub arguments: Vec<String>,
 }
 
 /// Where observations and models are kept.

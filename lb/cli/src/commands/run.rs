@@ -44,7 +44,7 @@ fn fleet(config: &Config) -> Result<Option<Arc<dyn Fleet>>, CommandError> {
         FleetConfig::Static(_) => Ok(None),
         FleetConfig::Local(local) => {
             let program: PathBuf = std::env::current_exe()?;
-            let arguments = [
+            let own = [
                 "worker",
                 "--listen",
                 "127.0.0.1:0",
@@ -52,7 +52,8 @@ fn fleet(config: &Config) -> Result<Option<Arc<dyn Fleet>>, CommandError> {
                 "--cores",
                 &local.cores_per_worker.to_string(),
             ];
-            let arguments = arguments.into_iter().map(str::to_owned).collect();
+            let own = own.into_iter().map(str::to_owned);
+            let arguments = own.chain(local.arguments.iter().cloned()).collect();
             Ok(Some(LocalProcesses::new(program, arguments)))
         }
     }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use weighbridge_proxy::config::parse_size;
+use weighbridge_worker::operations::Limits;
 use weighbridge_worker::{WorkerConfig, serve};
 
 use super::CommandError;
@@ -21,6 +23,35 @@ pub(crate) struct RunWorker {
     /// End when standard input does, so as not to outlive the program that holds its other end.
     #[arg(long)]
     exit_with_stdin: bool,
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+/// What one request may ask for; each has a 4xx of its own.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits of one request")]
+struct LimitArguments {
+    /// Bytes of a body, as in 64MiB.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "32MiB")]
+    body: usize,
+    /// Pixels of an image or texture, read from its header before it is decoded.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().image_pixels)]
+    image_pixels: u64,
+    /// Pixels of a rendered image: wcols * wrows.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().output_pixels)]
+    output_pixels: u64,
+    /// Shapes of a scene.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().shapes)]
+    shapes: usize,
+    /// Lights of a scene, the ambient one included.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().lights)]
+    lights: usize,
+    /// Bytes of a texture, before it is decoded, as in 16MiB.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "16MiB")]
+    texture: usize,
+    /// How often a ray may be reflected or transmitted; under 6, scenes that do either are refused.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().recursion_depth)]
+    recursion: u32,
 }
 
 impl RunWorker {
@@ -36,8 +67,28 @@ impl RunWorker {
             cores: self.cores.unwrap_or(default.cores),
             queue_max: self.queue_max,
             exit_with_stdin: self.exit_with_stdin,
+            limits: self.limits.into(),
             ..default
         };
         Ok(runtime.block_on(serve(config))?)
     }
+}
+
+impl From<LimitArguments> for Limits {
+    fn from(arguments: LimitArguments) -> Limits {
+        Limits {
+            body_bytes: arguments.body,
+            image_pixels: arguments.image_pixels,
+            output_pixels: arguments.output_pixels,
+            shapes: arguments.shapes,
+            lights: arguments.lights,
+            texture_bytes: arguments.texture,
+            recursion_depth: arguments.recursion,
+        }
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let bytes = parse_size(text).and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.ok_or_else(|| "expected a size such as 64MiB".to_owned())
 }

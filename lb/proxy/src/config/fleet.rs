@@ -45,6 +45,7 @@ fn local(mut section: Section<'_>) -> LocalFleet {
         cores_per_worker: section.whole("cores_per_worker", 1..=1024),
         speed: speed(&mut section),
         discipline: section.word("discipline", &DISCIPLINES),
+        arguments: section.texts("arguments", "a list of arguments, such as [\"--body=64MiB\"]"),
     };
     section.finish();
     local

@@ -26,7 +26,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// A decimal number and one unit, in bytes: `"64MiB"`. `None` where it is anything else.
-pub(super) fn size(text: &str) -> Option<u64> {
+pub fn size(text: &str) -> Option<u64> {
     quantity(text, &SIZES)
 }
 
