@@ -1,2 +1,37 @@
-//! Weighbridge.
-fn main() {}
+//! `weighbridge-bench`: measures Weighbridge.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use weighbridge_bench::accuracy::Accuracy;
+
+/// Measures Weighbridge: what it claims, on this machine.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+#[command(after_help = "Start with `weighbridge-bench accuracy`: it needs nothing that runs.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// How well the balancer predicts what requests cost, and how long predicting takes.
+    Accuracy(Accuracy),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Accuracy(command) => command.run(),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("weighbridge-bench: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because {error}");
+        cause = error.source();
+    }
+    ExitCode::FAILURE
+}

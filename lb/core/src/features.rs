@@ -9,7 +9,7 @@
 //! extractor  = query.NAME     number; true and false are 1 and 0; the last duplicate counts
 //!            | header.NAME    the same
 //!            | body.bytes     length of the body
-//!            | body.image.    pixels | width | height | channels
+//!            | body.image.    see `image::Field`
 //!            | body.json      /POINTER, or .length of what is there (RFC 6901)
 //!            | scene.         see `scene::Field`
 //! ```
@@ -32,6 +32,7 @@ mod json;
 mod peek;
 mod sample;
 mod scene;
+mod solids;
 mod trace;
 
 #[cfg(test)]
@@ -77,8 +78,8 @@ pub enum FeatureError {
     /// A factor is neither a number nor an extractor.
     #[error(
         "feature `{feature}` has the factor `{factor}`, expected a finite number, `query.NAME`, \
-         `header.NAME`, `body.bytes`, `body.image.{{pixels,width,height,channels}}`, \
-         `body.json/POINTER` or `scene.{{{}}}`",
+         `header.NAME`, `body.bytes`, `body.image.{{{}}}`, `body.json/POINTER` or `scene.{{{}}}`",
+        image::Field::names().join(","),
         scene::Field::names().join(",")
     )]
     Unknown {

@@ -267,6 +267,11 @@ impl Predictor {
         true
     }
 
+    /// The model that was installed last, whether or not it is trusted.
+    pub fn model(&self) -> Option<&Model> {
+        self.model.as_ref()
+    }
+
     /// How good the estimates are.
     pub fn quality(&self) -> Quality {
         let estimator = match (self.model_in_use(), self.observations) {

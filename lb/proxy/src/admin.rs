@@ -152,7 +152,9 @@ fn models(gateway: &Gateway) -> Value {
     let quality = |index: usize| {
         let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
         gateway.decide.look(|balancer, _| {
-            let mut quality = json!(balancer.predictor(route).quality());
+            let predictor = balancer.predictor(route);
+            let mut quality = json!(predictor.quality());
+            quality["model"] = json!(predictor.model());
             quality["features"] = json!(gateway.policy(route).features.names());
             quality
         })

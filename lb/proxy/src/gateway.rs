@@ -19,7 +19,7 @@ use weighbridge_core::admit::{Placement, ShedReason, Verdict};
 use weighbridge_core::observe::{Failure, Observation, Outcome};
 use weighbridge_core::policy::RoutePolicy;
 use weighbridge_core::request::RouteId;
-use weighbridge_core::units::Work;
+use weighbridge_core::units::{Speed, Work};
 
 use crate::access_log::{AccessRecord, AccessWriter};
 use crate::config::{Config, Route};
@@ -279,6 +279,16 @@ impl Gateway {
 }
 
 impl Gateway {
+    /// What the counts on an answer are worth, before it has ended. `None` where there are none, or
+    /// no prices yet.
+    fn price(&self, route: Option<RouteId>, answered: &ResponseHeader) -> Option<Work> {
+        let reported = observe::report(&answered.headers).ok()??;
+        let route = route?;
+        self.decide.look(|balancer, _| {
+            balancer.predictor(route).price(&reported.cost, Speed::ONE)
+        })
+    }
+
     /// An observation as it is kept.
     fn stored(&self, observation: Observation, record: &Record) -> StoredObservation {
         StoredObservation {
@@ -447,6 +457,7 @@ impl Held<'_> {
     ) -> Result<(), ServeError> {
         let gone = |_| ServeError::ClientGone;
         self.record.status = header.status.as_u16();
+        self.record.work = self.gateway.price(self.record.route, &header);
         let mut shown = header.clone();
         respond::strip(&mut shown);
         self.record.add_timing(&mut shown).map_err(gone)?;

@@ -99,10 +99,14 @@ impl Record {
             // Writing to a String cannot fail.
             let _ = write!(
                 timing,
-                ", estimate;dur={:.3};desc=\"{}\"",
+                ", estimate;dur={:.6};desc=\"{}\", estimate-p90;dur={:.6}",
                 estimate.mean.as_cpu_secs() * 1e3,
-                source_name(estimate.source)
+                source_name(estimate.source),
+                estimate.p90.as_cpu_secs() * 1e3
             );
+        }
+        if let Some(work) = self.work {
+            let _ = write!(timing, ", work;dur={:.6}", work.as_cpu_secs() * 1e3);
         }
         if let Some(host) = self.host {
             let _ = write!(timing, ", host;desc=\"{}\"", host.0);

@@ -98,7 +98,9 @@ impl<'a> Extraction<'a> {
     }
 
     fn image(&mut self) -> Image {
-        *self.image.get_or_insert_with(|| image::measure(self.spec.body))
+        let (spec, bytes) = (self.spec, self.body_bytes());
+        let accept = || spec.header_value("accept");
+        *self.image.get_or_insert_with(|| image::measure(spec.body, bytes, accept()))
     }
 
     fn json(&self, pointer: &Pointer, read: impl Fn(Found<'_>) -> f64) -> f64 {

@@ -1,4 +1,4 @@
-//! Dimensions of an image from its first bytes, never decoded.
+//! Dimensions and format of an image from its first bytes, never decoded.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -13,23 +13,99 @@ pub(super) enum Field {
     Width,
     Height,
     Channels,
+    /// Bytes of the file, whether or not it is sent as base64.
+    Bytes,
+    /// 1 where the image is in this format.
+    Is(Format),
+    /// 1 where the answer is to be in this format.
+    To(Format),
 }
 
-/// Dimensions of an image; all 0 where the body is none.
+/// A file format that the cost of decoding and encoding depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Jpeg,
+    Png,
+    Bmp,
+    Gif,
+    Tiff,
+}
+
+/// What the beginning of an image says; all 0 where the body is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Image {
     width: f64,
     height: f64,
     channels: f64,
+    bytes: f64,
+    format: Option<Format>,
+    to: Option<Format>,
 }
 
 impl Field {
+    const ALL: [(&'static str, Field); 15] = [
+        ("pixels", Field::Pixels),
+        ("width", Field::Width),
+        ("height", Field::Height),
+        ("channels", Field::Channels),
+        ("bytes", Field::Bytes),
+        ("is_jpeg", Field::Is(Format::Jpeg)),
+        ("is_png", Field::Is(Format::Png)),
+        ("is_bmp", Field::Is(Format::Bmp)),
+        ("is_gif", Field::Is(Format::Gif)),
+        ("is_tiff", Field::Is(Format::Tiff)),
+        ("to_jpeg", Field::To(Format::Jpeg)),
+        ("to_png", Field::To(Format::Png)),
+        ("to_bmp", Field::To(Format::Bmp)),
+        ("to_gif", Field::To(Format::Gif)),
+        ("to_tiff", Field::To(Format::Tiff)),
+    ];
+
     pub(super) fn parse(text: &str) -> Option<Field> {
-        match text {
-            "pixels" => Some(Field::Pixels),
-            "width" => Some(Field::Width),
-            "height" => Some(Field::Height),
-            "channels" => Some(Field::Channels),
+        Field::ALL.iter().find_map(|(name, field)| (*name == text).then_some(*field))
+    }
+
+    pub(super) fn names() -> [&'static str; 15] {
+        Field::ALL.map(|(name, _)| name)
+    }
+}
+
+impl Format {
+    /// The format that a media subtype names: `jpeg` of `image/jpeg`.
+    fn from_subtype(name: &str) -> Option<Format> {
+        const NAMES: [(&str, Format); 12] = [
+            ("jpeg", Format::Jpeg),
+            ("jpg", Format::Jpeg),
+            ("pjpeg", Format::Jpeg),
+            ("jfif", Format::Jpeg),
+            ("png", Format::Png),
+            ("x-png", Format::Png),
+            ("bmp", Format::Bmp),
+            ("x-bmp", Format::Bmp),
+            ("x-ms-bmp", Format::Bmp),
+            ("gif", Format::Gif),
+            ("tiff", Format::Tiff),
+            ("tif", Format::Tiff),
+        ];
+        let found = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim()));
+        found.map(|(_, format)| *format)
+    }
+
+    /// The first format that a list of media types names, as in an `Accept` header.
+    fn first_of(media_types: &str) -> Option<Format> {
+        let types = media_types.split(',').take(16);
+        types
+            .filter_map(|range| range.split(';').next()?.trim().strip_prefix("image/"))
+            .find_map(Format::from_subtype)
+    }
+
+    fn of(image: ImageType) -> Option<Format> {
+        match image {
+            ImageType::Jpeg => Some(Format::Jpeg),
+            ImageType::Png => Some(Format::Png),
+            ImageType::Bmp => Some(Format::Bmp),
+            ImageType::Gif => Some(Format::Gif),
+            ImageType::Tiff => Some(Format::Tiff),
             _ => None,
         }
     }
@@ -37,43 +113,60 @@ impl Field {
 
 impl Image {
     pub(super) fn field(self, field: Field) -> f64 {
+        let one_if = |is: bool| f64::from(u8::from(is));
         match field {
             Field::Pixels => self.width * self.height,
             Field::Width => self.width,
             Field::Height => self.height,
             Field::Channels => self.channels,
+            Field::Bytes => self.bytes,
+            Field::Is(format) => one_if(self.format == Some(format)),
+            Field::To(format) => one_if(self.to == Some(format)),
         }
     }
 }
 
-/// Reads the dimensions of a raw image, or of one in a `data:` URL.
-pub(super) fn measure(body: &[u8]) -> Image {
-    let mut bytes = match base64_text(body) {
-        Some(text) => Peek::base64(text),
-        None => Peek::raw(body),
+/// Reads the beginning of a raw image, or of one in a `data:` URL; `body_bytes` is the length of
+/// the whole body. The answer is to be in the format that the URL names, or else in the one that
+/// `accept` names first, or else in that of the image.
+pub(super) fn measure(body: &[u8], body_bytes: f64, accept: Option<&str>) -> Image {
+    let (image, bytes, to) = if let Some((media_type, text)) = data_url(body) {
+        let n_characters = body_bytes - (body.len() - text.len()) as f64;
+        let to = media_type.strip_prefix("image/").and_then(Format::from_subtype);
+        (measure_bytes(&mut Peek::base64(text)), n_characters.max(0.0) * 0.75, to)
+    } else {
+        let to = accept.and_then(Format::first_of);
+        (measure_bytes(&mut Peek::raw(body)), body_bytes, to)
     };
-    measure_bytes(&mut bytes).unwrap_or_default()
+    let Some(image) = image else { return Image::default() };
+    Image { bytes, to: to.or(image.format), ..image }
 }
 
-/// What follows `data:...;base64,`.
-fn base64_text(body: &[u8]) -> Option<&[u8]> {
+/// The media type of a `data:` URL in base64, and the text of its data.
+fn data_url(body: &[u8]) -> Option<(&str, &[u8])> {
     let body = body.trim_ascii_start();
     let head = &body[..body.len().min(256)];
     let comma = head.iter().position(|byte| *byte == b',')?;
     let is_data = head.get(..5)?.eq_ignore_ascii_case(b"data:");
-    (is_data && head[..comma].ends_with(b";base64")).then(|| &body[comma + 1..])
+    if !is_data || !head[..comma].ends_with(b";base64") {
+        return None;
+    }
+    let kind = head[5..comma].split(|byte| *byte == b';').next()?;
+    Some((str::from_utf8(kind).unwrap_or_default(), &body[comma + 1..]))
 }
 
 fn measure_bytes(bytes: &mut Peek<'_>) -> Option<Image> {
     let mut head = [0; 16];
     bytes.read_exact(&mut head).ok()?;
-    let format = imagesize::image_type(&head).ok()?;
-    let size = format.reader_size(bytes).ok()?;
-    let channels = channels(format, bytes).unwrap_or(3);
+    let kind = imagesize::image_type(&head).ok()?;
+    let size = kind.reader_size(bytes).ok()?;
+    let channels = channels(kind, bytes).unwrap_or(3);
     Some(Image {
         width: size.width as f64,
         height: size.height as f64,
         channels: f64::from(channels),
+        format: Format::of(kind),
+        ..Image::default()
     })
 }
 

@@ -7,7 +7,7 @@ use crate::request::RequestSpec;
 
 use super::extract::number;
 use super::scene::Scene;
-use super::trace::{Ray, Tally, Tracer, Vector, add, cross, scale, sub, unit};
+use super::trace::{RAY_COST, Ray, Tally, Tracer, Vector, add, cross, scale, sub, unit};
 
 /// What is counted per output pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,38 +22,56 @@ pub(super) enum RayCount {
     Hits,
     /// Shadow rays that reached their light.
     Lit,
+    /// Tests of a ray against four spheres; a shadow ray is tried up to the first that blocks it.
+    SphereTests,
+    /// Those that met one of the four.
+    SpheresMet,
+    /// Tests of a ray against a plane.
+    PlaneTests,
+    /// Tests of a ray against a triangle.
+    TriangleTests,
+    /// Those that met the plane that the triangle lies in.
+    TrianglesMet,
 }
 
-/// The counts, per output pixel.
+/// The counts of a sample.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RayCounts {
-    rays: f64,
-    shadows: f64,
-    hits: f64,
-    lit: f64,
+    tally: Tally,
+    /// What makes them those of an output pixel...
+    per_pixel: f64,
+    /// ...and, of tests, those of all shapes.
+    per_test: f64,
     solids: f64,
 }
 
-/// The most shapes that one ray is tried on.
-const SOLIDS_MAX: usize = 512;
+/// The most tests that one ray takes.
+const TESTS_PER_RAY_MAX: usize = 256;
 /// The sample may cost this part of the request's own tests of a ray against a shape...
 const SHARE: f64 = 1.0 / 500.0;
 /// ...and this many at the least and the most.
-const TESTS_MIN: f64 = 8_000.0;
-const TESTS_MAX: f64 = 30_000.0;
+const BUDGET_MIN: f64 = 6_000.0;
+const BUDGET_MAX: f64 = 16_000.0;
 /// Points at the most: past these a sample is no better for it.
 const POINTS_MAX: u32 = 600;
-/// Rays at the most, for scenes of hardly any shape.
-const RAYS_MAX: f64 = 1_500.0;
 
 impl RayCounts {
+    /// The count for each output pixel.
     pub(super) fn count(&self, count: RayCount) -> f64 {
+        let Tally { rays, shadows, hits, lit, tests } = self.tally;
+        let rays_of = |count: u64| count as f64 * self.per_pixel;
+        let tests_of = |count: u64| count as f64 * self.per_pixel * self.per_test;
         match count {
-            RayCount::Rays => self.rays,
-            RayCount::Shadows => self.shadows,
-            RayCount::Intersections => self.rays * self.solids,
-            RayCount::Hits => self.hits,
-            RayCount::Lit => self.lit,
+            RayCount::Rays => rays_of(rays),
+            RayCount::Shadows => rays_of(shadows),
+            RayCount::Intersections => rays_of(rays) * self.solids,
+            RayCount::Hits => rays_of(hits),
+            RayCount::Lit => rays_of(lit),
+            RayCount::SphereTests => tests_of(tests.spheres),
+            RayCount::SpheresMet => tests_of(tests.spheres_met),
+            RayCount::PlaneTests => tests_of(tests.planes),
+            RayCount::TriangleTests => tests_of(tests.triangles),
+            RayCount::TrianglesMet => tests_of(tests.triangles_met),
         }
     }
 }
@@ -62,17 +80,14 @@ impl RayCounts {
 /// `aa`). Zeros where it asks for none.
 pub(super) fn rays(scene: &Scene, spec: &RequestSpec<'_>) -> RayCounts {
     let Some(camera) = Camera::new(scene, spec) else { return RayCounts::default() };
-    let n_tested = scene.solids.len().clamp(1, SOLIDS_MAX);
-    let tests = (camera.rays_primary() * n_tested as f64 * SHARE).clamp(TESTS_MIN, TESTS_MAX);
-    let rays_max = (tests / n_tested as f64).clamp(1.0, RAYS_MAX);
-    let mut tracer = Tracer::new(scene, SOLIDS_MAX, rays_max as u64);
+    let n_tests = RAY_COST as f64 + scene.solids.n_tests().min(TESTS_PER_RAY_MAX) as f64;
+    let budget = (camera.rays_primary() * n_tests * SHARE).clamp(BUDGET_MIN, BUDGET_MAX);
+    let mut tracer = Tracer::new(scene, TESTS_PER_RAY_MAX, budget as u64);
     let (tally, n_points) = sample(&camera, &mut tracer);
-    let per_pixel = camera.rays_per_pixel / f64::from(n_points);
     RayCounts {
-        rays: tally.rays as f64 * per_pixel,
-        shadows: tally.shadows as f64 * per_pixel,
-        hits: tally.hits as f64 * per_pixel,
-        lit: tally.lit as f64 * per_pixel,
+        tally,
+        per_pixel: camera.rays_per_pixel / f64::from(n_points),
+        per_test: tracer.stride() as f64 * scene.shapes_per_read,
         solids: scene.solids.len() as f64 * scene.shapes_per_read,
     }
 }
@@ -86,7 +101,7 @@ fn sample(camera: &Camera, tracer: &mut Tracer<'_>) -> (Tally, u32) {
     for point in 0..points_max {
         let across = (0.5 + f64::from(point + 1) * 0.754_877_666_246_692_8).fract();
         let down = (0.5 + f64::from(point + 1) * 0.569_840_290_998_053_2).fract();
-        tracer.follow(camera.ray(across, down), 0);
+        tracer.follow(&camera.ray(across, down), 0);
         if tracer.is_spent() {
             break;
         }

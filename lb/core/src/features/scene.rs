@@ -2,7 +2,8 @@
 
 use super::json::{self, Found, Pointer};
 use super::sample::RayCount;
-use super::trace::{Shape, Vector};
+use super::solids::Solids;
+use super::trace::Vector;
 
 /// What can be asked of a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +37,14 @@ pub(super) struct Scene {
     pub(super) fovy: f64,
     /// Positions of the lights after the first, which is ambient.
     pub(super) lamps: Vec<Vector>,
-    /// Shapes that a ray can hit, with their finish.
-    pub(super) solids: Vec<Solid>,
+    pub(super) finishes: Vec<Finish>,
+    /// Shapes that a ray can hit, with the index of their finish.
+    pub(super) solids: Solids,
     /// Shapes that the scene has for each one that was read; 1 in all but huge scenes.
     pub(super) shapes_per_read: f64,
     n_lights: f64,
     n_pigments: f64,
-    n_finishes: f64,
     n_shapes: f64,
-}
-
-/// A shape that a ray can hit.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Solid {
-    pub(super) shape: Shape,
-    pub(super) finish: Finish,
 }
 
 /// The body holds no scene, or a malformed one.
@@ -72,7 +66,7 @@ const SHAPES_READ_MAX: usize = 4096;
 const OTHERS_MAX: usize = 4096;
 
 impl Field {
-    const ALL: [(&'static str, Field); 13] = [
+    const ALL: [(&'static str, Field); 18] = [
         ("shapes", Field::Count(Count::Shapes)),
         ("solids", Field::Count(Count::Solids)),
         ("spheres", Field::Count(Count::Spheres)),
@@ -86,13 +80,18 @@ impl Field {
         ("intersections", Field::Rays(RayCount::Intersections)),
         ("hits", Field::Rays(RayCount::Hits)),
         ("lit", Field::Rays(RayCount::Lit)),
+        ("sphere_tests", Field::Rays(RayCount::SphereTests)),
+        ("spheres_met", Field::Rays(RayCount::SpheresMet)),
+        ("plane_tests", Field::Rays(RayCount::PlaneTests)),
+        ("triangle_tests", Field::Rays(RayCount::TriangleTests)),
+        ("triangles_met", Field::Rays(RayCount::TrianglesMet)),
     ];
 
     pub(super) fn parse(text: &str) -> Option<Field> {
         Field::ALL.iter().find_map(|(name, field)| (*name == text).then_some(*field))
     }
 
-    pub(super) fn names() -> [&'static str; 13] {
+    pub(super) fn names() -> [&'static str; 18] {
         Field::ALL.map(|(name, _)| name)
     }
 }
@@ -130,17 +129,16 @@ impl Scene {
             tokens.pigment()?;
         }
         let n_finishes = tokens.count()?;
-        let finishes = (0..n_finishes).map(|_| tokens.finish()).collect::<Option<Vec<_>>>()?;
+        scene.finishes = (0..n_finishes).map(|_| tokens.finish()).collect::<Option<_>>()?;
         // Every shape takes more than one character.
         let n_shapes = (tokens.number()? as usize).min(text.len());
         let n_read = n_shapes.min(SHAPES_READ_MAX);
         for _ in 0..n_read {
-            tokens.shape(&finishes, &mut scene.solids)?;
+            tokens.shape(n_finishes, &mut scene.solids)?;
         }
         scene.shapes_per_read = n_shapes as f64 / n_read.max(1) as f64;
         scene.n_lights = n_lights as f64;
         scene.n_pigments = n_pigments as f64;
-        scene.n_finishes = n_finishes as f64;
         scene.n_shapes = n_shapes as f64;
         Some(scene)
     }
@@ -149,18 +147,13 @@ impl Scene {
         match count {
             Count::Shapes => self.n_shapes,
             Count::Solids => self.solids.len() as f64 * self.shapes_per_read,
-            Count::Spheres => self.count_shapes(|shape| matches!(shape, Shape::Sphere { .. })),
-            Count::Planes => self.count_shapes(|shape| matches!(shape, Shape::Plane { .. })),
-            Count::Triangles => self.count_shapes(|shape| matches!(shape, Shape::Triangle { .. })),
+            Count::Spheres => self.solids.n_spheres() as f64 * self.shapes_per_read,
+            Count::Planes => self.solids.n_planes() as f64 * self.shapes_per_read,
+            Count::Triangles => self.solids.n_triangles() as f64 * self.shapes_per_read,
             Count::Lights => self.n_lights,
             Count::Pigments => self.n_pigments,
-            Count::Finishes => self.n_finishes,
+            Count::Finishes => self.finishes.len() as f64,
         }
-    }
-
-    fn count_shapes(&self, is_one: impl Fn(&Shape) -> bool) -> f64 {
-        let n_read = self.solids.iter().filter(|solid| is_one(&solid.shape)).count();
-        n_read as f64 * self.shapes_per_read
     }
 }
 
@@ -211,13 +204,16 @@ impl<'a> Tokens<'a> {
     }
 
     /// A shape, added to `solids` unless it is one that is never hit.
-    fn shape(&mut self, finishes: &[Finish], solids: &mut Vec<Solid>) -> Option<()> {
+    fn shape(&mut self, n_finishes: usize, solids: &mut Solids) -> Option<()> {
         self.skip(1)?;
-        let finish = *finishes.get(self.number()? as usize)?;
-        let shape = match self.word()? {
-            "sphere" => Shape::sphere(self.vector()?, self.number()?),
-            "plane" => Shape::plane(self.vector()?, self.number()?),
-            "triangle" => Shape::triangle(self.vector()?, self.vector()?, self.vector()?),
+        let finish = Some(self.number()? as usize).filter(|finish| *finish < n_finishes)?;
+        match self.word()? {
+            "sphere" => solids.push_sphere(self.vector()?, self.number()?, finish),
+            "plane" => solids.push_plane(self.vector()?, self.number()?, finish),
+            "triangle" => {
+                let corners = [self.vector()?, self.vector()?, self.vector()?];
+                solids.push_triangle(corners, finish);
+            }
             unhit => {
                 let n_tokens = match unhit {
                     "cylinder" | "cone" => 7,
@@ -229,8 +225,7 @@ impl<'a> Tokens<'a> {
                 };
                 return self.skip(n_tokens);
             }
-        };
-        solids.push(Solid { shape, finish });
+        }
         Some(())
     }
 }

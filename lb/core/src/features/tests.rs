@@ -176,11 +176,11 @@ fn mistakes_are_told_all_at_once() {
         &["query.a *", "queri.a", "1e999", "body.image.depth", "query.a", "query.a", "scene.x"],
         "
 feature `query.a *` has an empty factor, expected a number or an extractor
-feature `queri.a` has the factor `queri.a`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit}`
-feature `1e999` has the factor `1e999`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit}`
-feature `body.image.depth` has the factor `body.image.depth`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit}`
+feature `queri.a` has the factor `queri.a`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit,sphere_tests,spheres_met,plane_tests,triangle_tests,triangles_met}`
+feature `1e999` has the factor `1e999`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit,sphere_tests,spheres_met,plane_tests,triangle_tests,triangles_met}`
+feature `body.image.depth` has the factor `body.image.depth`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit,sphere_tests,spheres_met,plane_tests,triangle_tests,triangles_met}`
 feature `query.a` is there twice
-feature `scene.x` has the factor `scene.x`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit}`
+feature `scene.x` has the factor `scene.x`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit,sphere_tests,spheres_met,plane_tests,triangle_tests,triangles_met}`
 ",
     );
     let many: Vec<String> = (0..17).map(|index| format!("query.n{index}")).collect();
@@ -264,6 +264,67 @@ scene.pigments = 2
 scene.finishes = 2
 scene.rays = 0
 ",
+    );
+}
+
+#[test]
+fn an_image_knows_its_format_and_that_of_the_answer() {
+    let jpeg = jpeg(640, 480, 3, 0);
+    let formats = |body: &[u8], expected: [f64; 4]| {
+        let [bytes, is_jpeg, to_jpeg, to_png] = expected;
+        let expected = format!(
+            "body.image.bytes = {bytes}\nbody.image.is_jpeg = {is_jpeg}\n\
+             body.image.to_jpeg = {to_jpeg}\nbody.image.to_png = {to_png}"
+        );
+        check("", body, &expected);
+    };
+    let bytes = jpeg.len() as f64;
+    formats(&jpeg, [bytes, 1.0, 1.0, 0.0]);
+    let text = STANDARD.encode(&jpeg);
+    let url = |name: &str| format!("data:image/{name};base64,{text}").into_bytes();
+    let bytes = text.len() as f64 * 0.75;
+    formats(&url("PNG"), [bytes, 1.0, 0.0, 1.0]);
+    formats(&url("jpg"), [bytes, 1.0, 1.0, 0.0]);
+    formats(&url("webp"), [bytes, 1.0, 1.0, 0.0]);
+    formats(b"data:image/png;base64,bm8gaW1hZ2UgYXQgYWxs", [0.0; 4]);
+}
+
+#[test]
+fn an_answer_is_in_the_format_that_is_accepted_first() {
+    let set = FeatureSet::parse(&["body.image.to_png".to_owned()]).unwrap();
+    for (accept, expected) in [("image/png", 1.0), ("text/*, image/x-png;q=.5", 1.0), ("*/*", 0.0)]
+    {
+        let headers = [("accept", accept)];
+        let body = jpeg(9, 9, 1, 0);
+        let spec = RequestSpec { query: "", headers: &headers, body_bytes: None, body: &body };
+        assert_eq!(set.extract(&spec).0[..], [expected], "{accept}");
+    }
+}
+
+#[test]
+fn shapes_are_tried_as_the_ray_tracer_tries_them() {
+    // Looking down at the floor from between five balls that no ray meets; one light above, which a
+    // triangle blocks.
+    let balls = "0 0 sphere 99 0 0 1 ".repeat(5);
+    let body = scene_body(&format!(
+        "0 1 0  0 0 0  0 0 1  20  2 0 0 0 1 1 1 1 0 0  0 9 0 1 1 1 1 0 0  1 solid 1 1 1 \
+         1 1 1 1 1 0 0 1  8 {balls} 0 0 plane 0 1 0 0 \
+         0 0 triangle -9 5 -9  9 5 -9  0 5 9  0 0 triangle -9 7 -9  9 7 -9  0 7 9"
+    ));
+    let view = "scols=40&srows=40&wcols=40&wrows=40&coff=0&roff=0";
+    check(
+        view,
+        &body,
+        "
+scene.rays = 2
+scene.shadows = 1
+scene.hits = 1
+scene.lit = 0
+scene.sphere_tests = 4
+scene.spheres_met = 0
+scene.plane_tests = 2
+scene.triangle_tests = 3
+scene.triangles_met = 1",
     );
 }
 

@@ -1,0 +1,10 @@
+//! Benchmarks and comparisons of a running balancer; each command of `weighbridge-bench` is a
+//! module here.
+
+// The image codecs are counted code, here too: this brings what counts them.
+use weighbridge_instrument as _;
+
+pub mod accuracy;
+pub mod balancer;
+pub mod client;
+pub mod requests;
