@@ -8,18 +8,20 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, StatusCode, Version, header};
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode, Uri, Version, header};
 use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
+use pingora::{ErrorType, OrErr};
 
 use weighbridge_core::observe::Failure;
 
 use crate::queue::client_gone;
 use crate::receive::RESERVED;
-use crate::respond::HOP_BY_HOP;
+use crate::respond::hop_by_hop;
 
 /// Pooled connections that turn out to be dead are skipped this many times before the host is
 /// held to have failed.
@@ -87,6 +89,8 @@ pub(crate) struct Try<'a> {
     pub(crate) request: &'a RequestHeader,
     /// Its whole body.
     pub(crate) body: &'a Bytes,
+    /// Whether a host may see it twice.
+    pub(crate) is_idempotent: bool,
     /// How long it may take.
     pub(crate) limits: TryLimits,
 }
@@ -115,14 +119,16 @@ pub(crate) fn request_for_host(session: &Session, body: &Bytes) -> pingora::Resu
 /// Takes off what belongs to the client's connection or is the balancer's to set, and adds where
 /// the request comes from.
 fn prepare(request: &mut RequestHeader, session: &Session) -> pingora::Result<()> {
-    let hostless =
-        request.version == Version::HTTP_2 && !request.headers.contains_key(header::HOST);
-    if let (true, Some(authority)) = (hostless, request.uri.authority()) {
+    // HTTP/2 has it in the target only, and in the absolute form it overrides `Host` (RFC 9112,
+    // section 3.2.2).
+    if let Some(authority) = request.uri.authority() {
         let authority = authority.to_string();
         request.insert_header(header::HOST, authority)?;
+        let target = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        request.set_uri(Uri::try_from(target).or_err(ErrorType::InvalidHTTPHeader, "target")?);
     }
     request.set_version(Version::HTTP_11);
-    for name in HOP_BY_HOP.iter().chain(&RESERVED) {
+    for name in hop_by_hop(&request.headers).iter().chain(&RESERVED) {
         request.remove_header(name);
     }
     request.remove_header(&header::EXPECT);
@@ -133,10 +139,10 @@ fn prepare(request: &mut RequestHeader, session: &Session) -> pingora::Result<()
 fn forwarded_for(request: &mut RequestHeader, session: &Session) -> pingora::Result<()> {
     if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
         let client = client.ip().to_string();
-        let chain = match request.headers.get("x-forwarded-for").and_then(|v| v.to_str().ok()) {
-            Some(chain) => format!("{chain}, {client}"),
-            None => client,
-        };
+        let before = request.headers.get_all("x-forwarded-for").iter();
+        let before = before.filter_map(|value| value.to_str().ok());
+        let chain: Vec<&str> = before.chain([client.as_str()]).collect();
+        let chain = chain.join(", ");
         request.insert_header("x-forwarded-for", chain)?;
     }
     Ok(())
@@ -165,7 +171,7 @@ pub(crate) fn prepare_stream(
 }
 
 async fn exchange(one: Try<'_>) -> Result<Answer, TryError> {
-    let Try { connector, address, request, body, limits } = one;
+    let Try { connector, address, request, body, is_idempotent, limits } = one;
     let peer = peer(address, limits);
     let mut stale = 0;
     loop {
@@ -178,7 +184,12 @@ async fn exchange(one: Try<'_>) -> Result<Answer, TryError> {
         match ask(&mut session, request, body).await {
             Ok(()) => return read_answer(connector, session, peer, limits).await,
             // The host may close an idle connection at the very moment it is used again.
-            Err(error) if reused && !is_timeout(&error) && stale < STALE_CONNECTIONS_MAX => {
+            Err(error)
+                if reused
+                    && is_idempotent
+                    && !is_timeout(&error)
+                    && stale < STALE_CONNECTIONS_MAX =>
+            {
                 tracing::debug!(%error, "a pooled connection was dead");
                 stale += 1;
             }
@@ -270,9 +281,7 @@ pub(crate) fn content_length(header: &ResponseHeader) -> Option<u64> {
 fn is_timeout(error: &pingora::Error) -> bool {
     matches!(
         error.etype(),
-        pingora::ErrorType::ReadTimedout
-            | pingora::ErrorType::WriteTimedout
-            | pingora::ErrorType::ConnectTimedout
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout
     )
 }
 

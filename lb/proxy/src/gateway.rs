@@ -40,7 +40,13 @@ use crate::store::{Recorder, StoredObservation};
 const HEALTH_PATHS: [&str; 2] = ["/", "/test"];
 
 /// How long a refused client may go on sending before the connection is closed on it.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(30);
+
+/// The longest pause in what it sends.
+const LINGER_PAUSE: Duration = Duration::from_secs(2);
+
+/// A body up to this length that nobody wants is read, so that the connection can be used again.
+const SMALL_BODY_BYTES: u64 = 64 << 10;
 
 /// The longest that a client is told to stay away.
 const RETRY_AFTER_MAX_SECS: u64 = 60;
@@ -81,6 +87,7 @@ struct Held<'a> {
     gateway: &'a Gateway,
     session: &'a mut Session,
     record: &'a mut Record,
+    route: RouteId,
     request: RequestHeader,
     body: Buffered,
     fingerprint: Option<Fingerprint>,
@@ -159,23 +166,53 @@ impl Gateway {
         session: &mut Session,
         record: &mut Record,
     ) -> Result<bool, ServeError> {
-        let path = session.req_header().uri.path();
-        let sent = if session.req_header().method == Method::OPTIONS {
-            record.status = StatusCode::NO_CONTENT.as_u16();
-            respond::send_preflight(session).await
+        if let Some(problem) = self.refusal(session) {
+            session.set_keepalive(None);
+            return self.refuse(session, record, &problem).await.map(|()| true);
+        }
+        let request = session.req_header();
+        let path = request.uri.path();
+        let header = if request.method == Method::OPTIONS {
+            respond::preflight()
         } else if HEALTH_PATHS.contains(&path) {
-            record.status = StatusCode::OK.as_u16();
-            respond::send_empty(session).await
+            respond::empty()
         } else if record.route.is_none() {
             let detail = format!("no route serves `{path}`");
             let problem = Problem::new(StatusCode::NOT_FOUND, detail).at("path");
-            record.status = problem.status;
-            respond::send_problem(session, &problem).await
+            return self.refuse(session, record, &problem).await.map(|()| true);
         } else {
             return Ok(false);
         };
+        let header = header.map_err(|_| ServeError::ClientGone)?;
+        record.status = header.status.as_u16();
+        let complete = settle(session).await;
+        let sent = respond::send(session, header, Bytes::new()).await;
         record.bytes_out = sent.map_err(|_| ServeError::ClientGone)? as u64;
+        if !complete {
+            linger(session).await;
+        }
         Ok(true)
+    }
+
+    /// Why a request is refused whatever its path is.
+    fn refusal(&self, session: &Session) -> Option<Problem> {
+        let request = session.req_header();
+        let header_bytes_max = self.config.limits.header_bytes;
+        if header_bytes_max < receive::head_bytes(request) {
+            let detail = format!("the head is longer than `{header_bytes_max}` bytes");
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Some(Problem::new(status, detail).at("head"));
+        }
+        if request.method == Method::CONNECT {
+            let detail = "this is not a forward proxy";
+            return Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).at("method"));
+        }
+        let path = request.uri.path();
+        if path.starts_with('/') || (request.method == Method::OPTIONS && path == "*") {
+            return None;
+        }
+        let detail = "the target is neither a path nor a URL";
+        Some(Problem::new(StatusCode::BAD_REQUEST, detail).at("path"))
     }
 
     /// Serves a request of `route` whose body is held.
@@ -208,7 +245,7 @@ impl Gateway {
         let started = Instant::now();
         let (ticket, verdict) = self.decide.arrive(Ask { route, features, known, body_bytes });
         self.metrics.decided(started.elapsed());
-        Held { gateway: self, session, record, request, body, fingerprint }
+        Held { gateway: self, session, record, route, request, body, fingerprint }
             .serve(ticket, verdict)
             .await
     }
@@ -222,23 +259,21 @@ impl Gateway {
         problem: &Problem,
     ) -> Result<(), ServeError> {
         record.status = problem.status;
-        let waits_for_continue = session.get_header(http::header::EXPECT).is_some()
-            && session.response_written().is_none();
-        let complete = session.is_body_done() || waits_for_continue;
-        if !complete || waits_for_continue {
-            session.set_keepalive(None);
-        }
+        let complete = settle(session).await;
         let sent = respond::send_problem(session, problem).await;
         record.bytes_out = sent.map_err(|_| ServeError::ClientGone)? as u64;
         if !complete {
-            let drain = session.downstream_session.drain_request_body();
-            let _late = tokio::time::timeout(LINGER, drain).await;
+            linger(session).await;
         }
         Ok(())
     }
 
     /// What a shed request is told.
     pub(crate) fn shed(&self, reason: ShedReason) -> Problem {
+        if reason == ShedReason::NotRetriable {
+            let detail = "a host failed the request, which must not be sent twice";
+            return Problem::new(StatusCode::BAD_GATEWAY, detail);
+        }
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
             .retry_after(self.retry_after_secs())
     }
@@ -345,6 +380,37 @@ impl Gateway {
     }
 }
 
+/// Takes a small body that nobody wants. Whether no more of a body is to come; where some is, or
+/// may be, the connection is not used again.
+async fn settle(session: &mut Session) -> bool {
+    let waits_for_continue =
+        session.get_header(http::header::EXPECT).is_some() && session.response_written().is_none();
+    if waits_for_continue && !session.is_body_done() {
+        session.set_keepalive(None);
+        return true;
+    }
+    let is_small = receive::content_length(session).is_some_and(|bytes| bytes <= SMALL_BODY_BYTES);
+    if is_small && !session.is_body_done() {
+        let drain = session.downstream_session.drain_request_body();
+        let _late = tokio::time::timeout(LINGER_PAUSE, drain).await;
+    }
+    let complete = session.is_body_done();
+    if !complete {
+        session.set_keepalive(None);
+    }
+    complete
+}
+
+/// Takes what an answered client still sends, so that it reads the answer rather than a reset.
+async fn linger(session: &mut Session) {
+    let all = async {
+        while let Ok(Ok(Some(_))) =
+            tokio::time::timeout(LINGER_PAUSE, session.read_request_body()).await
+        {}
+    };
+    let _late = tokio::time::timeout(LINGER, all).await;
+}
+
 /// The trace id of `traceparent`: `00-TRACE-PARENT-FLAGS` (W3C Trace Context).
 fn trace_id(request: &RequestHeader) -> Option<&str> {
     request.headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)
@@ -398,6 +464,7 @@ impl Held<'_> {
             address,
             request: &self.request,
             body: &self.body.bytes,
+            is_idempotent: gateway.policy(self.route).idempotent,
             limits: gateway.try_limits(),
         };
         let answer = forward::attempt(self.session, one).await;

@@ -1,19 +1,19 @@
 //! Accepts the clients' connections, up to their limit, and hands them to pingora.
 
-use std::os::fd::AsRawFd;
+mod connection;
+mod unread;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::ServerApp;
-use pingora::protocols::GetSocketDigest;
-use pingora::protocols::SocketDigest;
-use pingora::protocols::l4::stream::Stream;
 use pingora::proxy::HttpProxy;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::gateway::Gateway;
 use crate::stream::Proxy;
+
+pub(crate) use unread::mark_read;
 
 /// The pause after a failed accept (no file descriptors left, say).
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -43,7 +43,8 @@ pub(crate) async fn serve(
                 tokio::spawn(async move {
                     let _permit = permit;
                     gateway.metrics.connections.inc();
-                    carry(connection, &proxy, &shutdown).await;
+                    let idle = gateway.config.timeouts.idle;
+                    connection::carry(connection, &proxy, idle, &shutdown).await;
                     gateway.metrics.connections.dec();
                 });
             }
@@ -55,22 +56,4 @@ pub(crate) async fn serve(
         }
         shutdown.mark_unchanged();
     }
-}
-
-async fn carry(
-    connection: TcpStream,
-    proxy: &Arc<HttpProxy<Proxy>>,
-    shutdown: &watch::Receiver<bool>,
-) {
-    let digest = SocketDigest::from_raw_fd(connection.as_raw_fd());
-    // Without effect, answers are only slower.
-    let _ = connection.set_nodelay(true);
-    let peer = connection.peer_addr();
-    let mut stream: Stream = connection.into();
-    if let Ok(peer) = peer {
-        // Set once: the digest is new.
-        let _ = digest.peer_addr.set(Some(peer.into()));
-    }
-    stream.set_socket_digest(digest);
-    proxy.process_new(Box::new(stream), shutdown).await;
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, StatusCode, header};
+use pingora::ErrorType;
+use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -114,7 +116,9 @@ pub(crate) fn content_length(session: &Session) -> Option<u64> {
 /// Refuses a body that says beforehand that it is too long.
 pub(crate) fn check_length(session: &Session, limits: BodyLimits) -> Result<(), ReceiveError> {
     match content_length(session) {
-        Some(length) if limits.bytes_max < length => Err(too_large(limits.bytes_max)),
+        Some(length) if limits.bytes_max < length => {
+            Err(ReceiveError::Refused(too_large(limits.bytes_max)))
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -125,7 +129,8 @@ async fn read_body(
     budget: &MemoryBudget,
 ) -> Result<Buffered, ReceiveError> {
     let expected = content_length(session).unwrap_or(0);
-    let mut held = budget.hold(expected).await.ok_or_else(|| over_budget(expected))?;
+    let room = tokio::time::timeout(limits.pause_max, budget.hold(expected)).await;
+    let mut held = room.ok().flatten().ok_or_else(|| over_budget(expected))?;
     if session.get_header(header::EXPECT).is_some() {
         session.downstream_session.write_continue_response().await.map_err(gone)?;
     }
@@ -133,7 +138,7 @@ async fn read_body(
     while let Some(piece) = next_piece(session, limits).await? {
         let length = (bytes.len() + piece.len()) as u64;
         if limits.bytes_max < length {
-            return Err(too_large(limits.bytes_max));
+            return Err(ReceiveError::Refused(too_large(limits.bytes_max)));
         }
         let held_bytes = held.num_permits() as u64 * BUDGET_UNIT;
         if held_bytes < length {
@@ -155,7 +160,33 @@ async fn next_piece(
         let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, detail).at("body");
         return Err(ReceiveError::Refused(problem));
     };
-    piece.map_err(gone)
+    piece.map_err(|error| {
+        // Where the next request begins is not known.
+        session.set_keepalive(None);
+        fault(&error).map_or_else(|| gone(error), ReceiveError::Refused)
+    })
+}
+
+/// What to tell a client whose body cannot be read; `None` where there is nobody to be told.
+pub(crate) fn fault(error: &pingora::Error) -> Option<Problem> {
+    let detail = match error.etype() {
+        // The client may have closed its half only, and wait for an answer.
+        ErrorType::ConnectionClosed => "the body ended before its announced end",
+        ErrorType::Custom("InvalidChunk") => "the body's chunks cannot be read",
+        ErrorType::ReadTimedout => {
+            let detail = "nothing more of the body came in time";
+            return Some(Problem::new(StatusCode::REQUEST_TIMEOUT, detail).at("body"));
+        }
+        _ => return None,
+    };
+    Some(Problem::new(StatusCode::BAD_REQUEST, detail).at("body"))
+}
+
+/// Bytes of a request's head, about as they came.
+pub(crate) fn head_bytes(request: &RequestHeader) -> usize {
+    let line = request.method.as_str().len() + request.raw_path().len();
+    let headers = request.headers.iter();
+    headers.fold(line, |bytes, (name, value)| bytes + name.as_str().len() + value.len())
 }
 
 /// What the model of a route sees of this request.
@@ -181,9 +212,10 @@ fn gone(error: Box<pingora::Error>) -> ReceiveError {
     ReceiveError::ClientGone(error)
 }
 
-fn too_large(bytes_max: u64) -> ReceiveError {
+/// The answer to a body that is too long.
+pub(crate) fn too_large(bytes_max: u64) -> Problem {
     let detail = format!("the body is longer than `{bytes_max}` bytes");
-    ReceiveError::Refused(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).at("body"))
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).at("body")
 }
 
 fn over_budget(bytes: u64) -> ReceiveError {

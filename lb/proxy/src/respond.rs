@@ -4,21 +4,34 @@
 //! `Access-Control-Allow-Origin: *`: browsers call these services directly.
 
 use bytes::Bytes;
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use serde::Serialize;
 
 /// Headers that belong to one connection, not to the message (RFC 9110, section 7.6.1).
-pub(crate) const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
     header::CONNECTION,
+    HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
+];
+
+/// Headers that belong to the message whatever `Connection` says: a client could make the host see
+/// another message, or none of where it comes from.
+const END_TO_END: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::HOST,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
 ];
 
 /// An error as the client sees it: RFC 9457.
@@ -69,6 +82,9 @@ pub(crate) async fn send_problem(
     let body = serde_json::to_vec(problem).unwrap_or_default();
     let mut header = ResponseHeader::build(problem.status, Some(6))?;
     header.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
+    if problem.status == StatusCode::METHOD_NOT_ALLOWED {
+        header.insert_header(header::ALLOW, "GET, POST, OPTIONS")?;
+    }
     if let Some(secs) = problem.retry_after {
         header.insert_header(header::RETRY_AFTER, secs)?;
     }
@@ -92,17 +108,17 @@ pub(crate) async fn send(
     Ok(length)
 }
 
-/// Answers a CORS preflight (`OPTIONS` on any path).
-pub(crate) async fn send_preflight(session: &mut Session) -> pingora::Result<usize> {
+/// The answer to a CORS preflight (`OPTIONS` on any path).
+pub(crate) fn preflight() -> pingora::Result<ResponseHeader> {
     let mut header = ResponseHeader::build(StatusCode::NO_CONTENT, Some(4))?;
     header.insert_header(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS")?;
     header.insert_header(header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type,Authorization")?;
-    send(session, header, Bytes::new()).await
+    Ok(header)
 }
 
-/// Answers 200 with an empty body: what health checks of the earlier systems expect at `/`.
-pub(crate) async fn send_empty(session: &mut Session) -> pingora::Result<usize> {
-    send(session, ResponseHeader::build(StatusCode::OK, Some(3))?, Bytes::new()).await
+/// 200 without a body: what health checks of the earlier systems expect at `/`.
+pub(crate) fn empty() -> pingora::Result<ResponseHeader> {
+    ResponseHeader::build(StatusCode::OK, Some(3))
 }
 
 /// Lets any origin read the response.
@@ -112,10 +128,36 @@ pub(crate) fn allow_origin(header: &mut ResponseHeader) -> pingora::Result<()> {
 
 /// Takes off what belongs to the connection or is meant for the balancer alone.
 pub(crate) fn strip(header: &mut ResponseHeader) {
-    for name in &HOP_BY_HOP {
-        header.remove_header(name);
+    header.remove_header(&header::TRANSFER_ENCODING);
+    strip_stream(header);
+}
+
+/// The same for a response that pingora passes on, who frames it by its `Transfer-Encoding`.
+pub(crate) fn strip_stream(header: &mut ResponseHeader) {
+    let switches = header.status == StatusCode::SWITCHING_PROTOCOLS;
+    let names = if switches { Vec::new() } else { hop_by_hop(&header.headers) };
+    for name in names.into_iter().filter(|name| name != header::TRANSFER_ENCODING) {
+        header.remove_header(&name);
     }
     for name in crate::observe::REPORT_HEADERS {
         header.remove_header(&name);
     }
+}
+
+/// Headers of a message that belong to its connection: the usual ones, and what `Connection` names.
+pub(crate) fn hop_by_hop(headers: &HeaderMap) -> Vec<HeaderName> {
+    let named = headers.get_all(header::CONNECTION).iter();
+    let named = named.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    HOP_BY_HOP.into_iter().chain(named.filter(|name| !END_TO_END.contains(name))).collect()
+}
+
+/// The whole answer, as HTTP/1.1, to what is not a request.
+pub(crate) fn unreadable() -> Vec<u8> {
+    let detail = "this is not an HTTP request, or its head contradicts itself or is too long";
+    let problem = Problem::new(StatusCode::BAD_REQUEST, detail).at("head");
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n\
+                Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: ";
+    format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes()
 }

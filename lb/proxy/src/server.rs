@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pingora::apps::{HttpServerOptions, ServerApp};
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
@@ -269,8 +270,20 @@ fn proxy(gateway: &Arc<Gateway>) -> HttpProxy<Proxy> {
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     options.h2_idle_timeout = Some(gateway.config.timeouts.idle);
+    // It is refused like any other request that cannot be served, rather than by pingora.
+    options.allow_connect_method_proxying = true;
     proxy.server_options = Some(options);
+    proxy.h2_options = Some(h2_options(gateway));
     proxy
+}
+
+fn h2_options(gateway: &Gateway) -> H2Options {
+    // HTTP/2 counts 32 bytes more for each header, and answers by itself what is over its limit:
+    // what is a little over ours is to get ours.
+    let header_bytes_max = gateway.config.limits.header_bytes.saturating_mul(2);
+    let mut options = default_h2_options();
+    options.max_header_list_size(u32::try_from(header_bytes_max).unwrap_or(u32::MAX));
+    options
 }
 
 /// Differs from start to start, so that several balancers do not pick alike.

@@ -11,13 +11,14 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use weighbridge_core::admit::Verdict;
+use weighbridge_core::admit::{ShedReason, Verdict};
 use weighbridge_core::observe::Failure;
 use weighbridge_core::request::RouteId;
 
 use crate::decide::{Ask, Ticket};
 use crate::forward;
 use crate::gateway::{Gateway, InFlight, ServeError};
+use crate::listen;
 use crate::receive::{self, ReceiveError};
 use crate::record::Record;
 use crate::respond::{self, Problem};
@@ -42,6 +43,7 @@ impl ProxyHttp for Proxy {
     type CTX = Passage;
 
     fn new_ctx(&self) -> Passage {
+        listen::mark_read();
         Passage {
             record: Record::new(),
             ticket: None,
@@ -56,6 +58,7 @@ impl ProxyHttp for Proxy {
         if gateway.is_draining() {
             session.set_keepalive(None);
         }
+        session.set_read_timeout(Some(gateway.config.timeouts.body_read));
         ctx.record.route = gateway.route_of(session);
         if gateway.answer_here(session, &mut ctx.record).await.map_err(left)? {
             return Ok(true);
@@ -103,6 +106,20 @@ impl ProxyHttp for Proxy {
         forward::prepare_stream(request, session)
     }
 
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Passage,
+    ) -> Result<()> {
+        ctx.record.bytes_in += body.as_ref().map_or(0, Bytes::len) as u64;
+        if self.0.config.limits.body_bytes < ctx.record.bytes_in {
+            return Error::e_explain(ErrorType::HTTPStatus(413), "the body is too long");
+        }
+        Ok(())
+    }
+
     fn fail_to_connect(
         &self,
         _session: &mut Session,
@@ -143,9 +160,7 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         ctx.record.status = answer.status.as_u16();
         ctx.answered = Some(Box::new(answer.clone()));
-        for name in crate::observe::REPORT_HEADERS {
-            answer.remove_header(&name);
-        }
+        respond::strip_stream(answer);
         ctx.record.add_timing(answer)?;
         respond::allow_origin(answer)
     }
@@ -168,21 +183,13 @@ impl ProxyHttp for Proxy {
         ctx: &mut Passage,
     ) -> FailToProxy {
         let unseen = session.response_written().is_none_or(|r| r.status.is_informational());
-        let error_code = match error.etype() {
-            ErrorType::HTTPStatus(code) => *code,
-            _ => match error.esource() {
-                ErrorSource::Upstream => StatusCode::BAD_GATEWAY.as_u16(),
-                ErrorSource::Downstream => CLIENT_CLOSED_REQUEST,
-                ErrorSource::Internal | ErrorSource::Unset => 500,
-            },
-        };
+        let problem = self.problem(error);
+        let error_code = problem.as_ref().map_or(CLIENT_CLOSED_REQUEST, |problem| problem.status);
         ctx.record.status = error_code;
-        if unseen && error_code != CLIENT_CLOSED_REQUEST {
-            let status = StatusCode::from_u16(error_code).unwrap_or(StatusCode::BAD_GATEWAY);
-            let problem = Problem::new(status, error.etype().as_str().to_string());
-            let problem = if error_code == 503 { problem.retry_after(1) } else { problem };
+        if let (true, Some(problem)) = (unseen, problem) {
+            session.set_keepalive(None);
             // The client may be gone by now; there is nobody else to tell.
-            let _told = respond::send_problem(session, &problem).await;
+            let _told = self.0.refuse(session, &mut ctx.record, &problem).await;
         }
         FailToProxy { error_code, can_reuse_downstream: false }
     }
@@ -203,6 +210,30 @@ impl ProxyHttp for Proxy {
 }
 
 impl Proxy {
+    /// What the client is told of `error`; `None` where it has left.
+    fn problem(&self, error: &Error) -> Option<Problem> {
+        let gateway = &self.0;
+        match (error.etype(), error.esource()) {
+            (ErrorType::HTTPStatus(413), _) => {
+                Some(receive::too_large(gateway.body_limits().bytes_max))
+            }
+            (ErrorType::HTTPStatus(503), _) => Some(gateway.shed(ShedReason::TriesExhausted)),
+            (ErrorType::HTTPStatus(code), _) => {
+                let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_GATEWAY);
+                Some(Problem::new(status, error.etype().as_str().to_owned()))
+            }
+            (_, ErrorSource::Downstream) => receive::fault(error),
+            (_, ErrorSource::Upstream) => {
+                let detail = "a host failed the request, of which it has seen a part";
+                Some(Problem::new(StatusCode::BAD_GATEWAY, detail))
+            }
+            (_, ErrorSource::Internal | ErrorSource::Unset) => {
+                let detail = "the balancer failed the request";
+                Some(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+            }
+        }
+    }
+
     /// Asks for a host for a request whose body is not read.
     async fn start_stream(
         &self,

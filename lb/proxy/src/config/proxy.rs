@@ -55,7 +55,7 @@ fn limits(mut section: Section<'_>) -> Limits {
         body_bytes: section.size("body_bytes", 0..=16 << 30),
         buffer_bytes_total: section.size("buffer_bytes_total", 0..=1 << 40),
         response_buffer_bytes: section.size("response_buffer_bytes", 0..=16 << 30),
-        header_bytes: usize::try_from(section.size("header_bytes", 1 << 10..=16 << 20))
+        header_bytes: usize::try_from(section.size("header_bytes", 1 << 10..=1 << 20))
             .unwrap_or(usize::MAX),
         connections_max: section.whole("connections_max", 1..=1_000_000),
     };
