@@ -319,9 +319,7 @@ impl Gateway {
     fn price(&self, route: Option<RouteId>, answered: &ResponseHeader) -> Option<Work> {
         let reported = observe::report(&answered.headers).ok()??;
         let route = route?;
-        self.decide.look(|balancer, _| {
-            balancer.predictor(route).price(&reported.cost, Speed::ONE)
-        })
+        self.decide.look(|balancer, _| balancer.predictor(route).price(&reported.cost, Speed::ONE))
     }
 
     /// An observation as it is kept.
