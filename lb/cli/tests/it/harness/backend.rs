@@ -20,7 +20,7 @@ impl Backend {
         let address = listener.local_addr().expect("it listens");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers = [headers, &[""]].concat().join("\r\n");
         let length = body.len();
         let answer = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
         thread::spawn(move || {

@@ -125,8 +125,9 @@ pub(crate) fn scene(n_shapes: usize) -> Vec<u8> {
          1  .4 .6 .3 50 .3 0 0  {n_shapes}"
     );
     for nth in 0..n_shapes {
-        let (x, y) = (nth % 9, nth / 9 % 7);
-        let (x, y, z) = (2 * x as i32 - 8, 2 * y as i32 - 6, -15 - (nth / 63) as i32);
+        let number = |n: usize| i32::try_from(n).expect("a scene is small");
+        let (x, y) = (2 * number(nth % 9) - 8, 2 * number(nth / 9 % 7) - 6);
+        let z = -15 - number(nth / 63);
         // Writing to a String cannot fail.
         let _ = write!(scene, " {} 0 sphere {x} {y} {z} 0.8", nth % 2);
     }
