@@ -1,12 +1,17 @@
 //! The program's own log: to standard error, by `RUST_LOG` or at `info`.
 
+use std::io::{IsTerminal as _, stderr};
+
 use tracing_subscriber::EnvFilter;
 
-/// What is logged where `RUST_LOG` says nothing: pingora speaks of every broken connection.
-const DEFAULT: &str = "info,pingora=error,pingora_core=error,pingora_proxy=error";
+/// What is logged where `RUST_LOG` says nothing: pingora speaks of every broken connection, and of
+/// pooled ones that close as they are taken, which does no harm.
+const DEFAULT: &str =
+    "info,pingora=error,pingora_core=error,pingora_core::connectors=off,pingora_proxy=error";
 
 /// Starts logging.
 pub(crate) fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(stderr).init();
 }

@@ -84,6 +84,7 @@ impl Fleet {
             ejection_length: Duration::ZERO,
             round_trip: Seconds::ZERO,
             failure_rate: 0.0,
+            failed_at: Time::ZERO,
             failures_in_row: 0,
             ejections: 0,
             report: None,

@@ -88,8 +88,11 @@ pub struct HostState {
     pub ejection_length: Duration,
     /// Smoothed time of a request that is not its run: network, and moving the bodies.
     pub round_trip: Seconds,
-    /// Smoothed fraction of its requests that failed.
+    /// Smoothed fraction of its requests that failed, as of `failed_at`; see
+    /// [`HostState::failure_rate_at`].
     pub failure_rate: f64,
+    /// When it last failed a request.
+    pub failed_at: Time,
     /// Failures since the last success.
     pub failures_in_row: u32,
     /// Ejections since it was last well for as long as the last ejection took.

@@ -96,7 +96,8 @@ pub struct HostPolicy {
     pub memory_utilization_max: f64,
     /// Consecutive failures after which a host is ejected.
     pub eject_failures: u32,
-    /// The first ejection lasts this long; each further one twice as long.
+    /// The first ejection lasts this long; each further one twice as long. With each such span
+    /// since its last failure, a host's failures weigh half as much.
     pub eject_base: Duration,
     /// The longest ejection.
     pub eject_max: Duration,

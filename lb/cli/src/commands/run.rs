@@ -1,7 +1,9 @@
 //! Runs a balancer until a signal ends it.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -11,6 +13,9 @@ use weighbridge_proxy::server::Server;
 
 use super::CommandError;
 
+/// Background work (training) that is still going on at the end may take so long to notice.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
+
 /// Starts a balancer by `config`, calls `started`, and drains when SIGINT or SIGTERM comes. A
 /// second signal ends it at once; its workers end with it.
 pub(crate) fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), CommandError> {
@@ -19,7 +24,7 @@ pub(crate) fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), C
         .thread_name("balancer")
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let fleet = fleet(&config)?;
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;
@@ -35,7 +40,28 @@ pub(crate) fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), C
             _ = terminated.recv() => tracing::warn!("ended at once"),
         }
         Ok(())
-    })
+    });
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    result
+}
+
+/// Where everything is, one thing a line.
+pub(crate) fn places(server: &Server, data_dir: &Path) -> String {
+    let (listen, admin) = (server.listen, server.admin);
+    format!(
+        "  requests  http://{listen}\n\
+         \x20 admin     http://{admin}  (/fleet /models /metrics /explain /healthz /readyz)\n\
+         \x20 data      {}\n",
+        data_dir.display()
+    )
+}
+
+/// Prints `text`. A balancer does not end because nobody reads it.
+pub(crate) fn say(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        tracing::warn!(%error, "nobody reads standard output");
+    }
 }
 
 /// What starts the workers of a local fleet: this program.

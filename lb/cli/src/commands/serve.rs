@@ -38,9 +38,8 @@ impl Serve {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         crate::log::start();
         let config = check::read(&self.config)?.with(&self.overrides.into())?;
-        run::run(config, |server| {
-            tracing::info!(listen = %server.listen, admin = %server.admin, "the balancer listens");
-        })
+        let data_dir = config.store.data_dir.clone();
+        run::run(config, |server| run::say(&run::places(server, &data_dir)))
     }
 }
 

@@ -29,13 +29,13 @@ impl Up {
         };
         let config = config.with(&self.overrides.into())?;
         let data_dir = config.store.data_dir.clone();
-        run::run(config, |server| println!("{}", welcome(server, &data_dir)))
+        run::run(config, |server| run::say(&welcome(server, &data_dir)))
     }
 }
 
 /// Where everything is, and three requests to try.
 fn welcome(server: &Server, data_dir: &std::path::Path) -> String {
-    let (listen, admin) = (server.listen, server.admin);
+    let listen = server.listen;
     let scene = r#"{"scene":"0 2 8  0 0 0  0 1 0  45  2  0 0 0  1 1 1  1 0 0  4 8 6  1 1 1  1 0 0  1 solid .8 .2 .1  1 .2 .7 .3 40 0 0 0  2  0 0 sphere 0 0 0 2  0 0 plane 0 1 0 2"}"#;
     let ray_trace = format!(
         "curl -s '{listen}/raytracer?scols=400&srows=300&wcols=400&wrows=300&coff=0&roff=0' \\\n    \
@@ -43,14 +43,12 @@ fn welcome(server: &Server, data_dir: &std::path::Path) -> String {
     );
     format!(
         "\nWeighbridge is up.\n\
-         \x20 requests  http://{listen}\n\
-         \x20 admin     http://{admin}  (/fleet /models /metrics /explain /healthz /readyz)\n\
-         \x20 data      {}\n\n\
+         {}\n\
          Try:\n\
          \x20 {ray_trace}\n\
          \x20 curl -s {listen}/blurimage -H 'Content-Type: image/bmp' --data-binary @scene.bmp > blurred.bmp\n\
          \x20 curl -s {listen}/enhanceimage -H 'Content-Type: image/bmp' --data-binary @scene.bmp > enhanced.bmp\n\n\
          Ctrl-C drains and ends it.\n",
-        data_dir.display()
+        run::places(server, data_dir)
     )
 }

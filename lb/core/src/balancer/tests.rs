@@ -495,7 +495,7 @@ filter not_tried: 1 left
 filter in_flight: 1 left
 filter memory: 1 left
 filter ejected: 1 left, waived
-host 0 a -0.434568 added_delay -0.200000 failures -0.234568
+host 0 a -0.407223 added_delay -0.200000 failures -0.207223
 verdict forward to 0 (a)
 ",
     );

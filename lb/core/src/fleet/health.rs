@@ -20,7 +20,9 @@ impl Fleet {
         let may_eject = self.may_eject(now);
         let policy = self.policy.clone();
         let ejected = self.write(id, |host| {
-            host.failure_rate += GAIN * (1.0 - host.failure_rate);
+            let rate = host.failure_rate_at(now, policy.eject_base);
+            host.failure_rate = rate + GAIN * (1.0 - rate);
+            host.failed_at = host.failed_at.max(now);
             host.failures_in_row = host.failures_in_row.saturating_add(1);
             let over = policy.eject_failures.max(1) <= host.failures_in_row;
             if !over || !may_eject || host.is_ejected(now) {
@@ -48,6 +50,14 @@ impl Fleet {
 }
 
 impl HostState {
+    /// Smoothed fraction of its requests that failed, as it counts at `now`: half as much with every
+    /// `half_life` since the last failure. A host that is given nothing because of it cannot show
+    /// that it is well again.
+    pub fn failure_rate_at(&self, now: Time, half_life: Duration) -> f64 {
+        let since = now.since(self.failed_at).as_secs_f64();
+        self.failure_rate * 0.5_f64.powf(since / half_life.as_secs_f64().max(1e-3))
+    }
+
     /// It has answered well.
     pub(super) fn succeed(&mut self, now: Time) {
         self.failure_rate -= GAIN * self.failure_rate;

@@ -155,3 +155,18 @@ fn no_more_than_the_fraction_is_ejected() {
     let ejected = fleet.hosts().iter().filter(|host| host.is_ejected(at(1.0))).count();
     assert_eq!(ejected, 2);
 }
+
+#[test]
+fn failures_weigh_half_as_much_with_every_first_ejection_since() {
+    let mut fleet = fleet(Discipline::Fcfs, 1, 1);
+    let half_life = policy().eject_base;
+    fleet.fail(at(1.0), HostId(0));
+    let rate = |fleet: &Fleet, secs: f64| fleet.hosts()[0].failure_rate_at(at(secs), half_life);
+    let fresh = rate(&fleet, 1.0);
+    assert!((rate(&fleet, 6.0) - fresh / 2.0).abs() < 1e-12, "{fresh}");
+    assert!((rate(&fleet, 11.0) - fresh / 4.0).abs() < 1e-12, "{fresh}");
+    fleet.fail(at(6.0), HostId(0));
+    let again = fresh / 2.0 + 0.1 * (1.0 - fresh / 2.0);
+    assert!((rate(&fleet, 6.0) - again).abs() < 1e-12, "the old one counts half");
+    assert!(rate(&fleet, 600.0) < 1e-12, "forgotten without a request");
+}

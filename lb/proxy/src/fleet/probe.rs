@@ -45,9 +45,10 @@ impl Probe {
         Probe { client: Client::builder(TokioExecutor::new()).build_http(), timeout }
     }
 
-    /// Whether the host at `address` is ready for requests.
+    /// Whether the host at `address` is ready for requests: it answers, and with no failure of its
+    /// own. A host that knows no `/readyz` is any other HTTP service, and ready.
     pub(crate) async fn is_ready(&self, address: SocketAddr) -> bool {
-        matches!(self.get(address, "readyz").await, Ok((status, _)) if status.is_success())
+        matches!(self.get(address, "readyz").await, Ok((status, _)) if !status.is_server_error())
     }
 
     /// The load report of the host at `address`.

@@ -1,7 +1,7 @@
 //! Avoids a host that has failed lately.
 //!
 //! weight = −p / (1 − p) × (one attempt), in seconds, where p is the smoothed fraction of its requests
-//! that failed, and one attempt costs the service time and the round trip, and at least a second: a
+//! that failed, halved with every first ejection's length since the last failure, and one attempt costs the service time and the round trip, and at least a second: a
 //! host that fails at once is always idle, and would draw all the short requests.
 
 use super::Weigher;
@@ -31,7 +31,11 @@ impl Weigher for Failures {
         if host.failure_rate < RATE_MIN {
             return Seconds::ZERO;
         }
-        let rate = host.failure_rate.min(RATE_MAX);
+        let rate = host.failure_rate_at(demand.now, demand.hosts.eject_base);
+        if rate < RATE_MIN {
+            return Seconds::ZERO;
+        }
+        let rate = rate.min(RATE_MAX);
         let attempt = demand.estimate.mean / host.speed + host.round_trip;
         -Seconds(attempt.0.max(ATTEMPT_SECS_MIN)) * (rate / (1.0 - rate))
     }

@@ -1,0 +1,84 @@
+//! The commands that answer and end.
+
+use std::process::Output;
+
+use crate::harness::balancer::{Place, run};
+use crate::harness::requests::{ray_trace, scene};
+
+const TARGET: &str = "/raytracer?scols=90&srows=90&wcols=90&wrows=90&coff=0&roff=0";
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_printed_configuration_is_one_without_mistakes() {
+    let printed = run(["config"]);
+    assert!(printed.status.success());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("printed.toml");
+    std::fs::write(&file, &printed.stdout).expect("it is writable");
+    let checked = run(["check", file.to_str().expect("text")]);
+    assert!(checked.status.success(), "{}", stderr(&checked));
+    assert!(stdout(&checked).contains("4 routes, no mistakes"), "{}", stdout(&checked));
+}
+
+#[test]
+fn every_mistake_of_a_configuration_is_told_with_its_line_and_nothing_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("wrong.toml");
+    let wrong = "listen = \"nowhere\"\n[scale]\nhosts_min = 0\n[timeouts]\nconect = \"1s\"\n";
+    std::fs::write(&file, wrong).expect("it is writable");
+    let file = file.to_str().expect("text");
+    for command in [run(["check", file]), run(["serve", "-c", file]), run(["up", "-c", file])] {
+        assert!(!command.status.success());
+        let told = stderr(&command);
+        for mistake in ["line 1: listen", "line 3: scale.hosts_min", "line 5: `timeouts.conect`"] {
+            assert!(told.contains(mistake), "no `{mistake}` in {told}");
+        }
+        assert_eq!(stdout(&command), "");
+    }
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    let missing = run(["serve", "-c", "/no/such/file"]);
+    assert!(!missing.status.success());
+    assert!(stderr(&missing).contains("/no/such/file"), "{}", stderr(&missing));
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("it listens").to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("text");
+    let _listener = std::net::TcpListener::bind(&taken);
+    let refused = run(["up", "--listen", &taken, "--admin", "127.0.0.1:0", "--data-dir", data]);
+    assert!(!refused.status.success());
+    assert!(stderr(&refused).contains(&taken), "{}", stderr(&refused));
+}
+
+#[test]
+fn explain_tells_what_would_happen_to_a_request() {
+    let place = Place::new("");
+    let balancer = place.serve();
+    balancer.has_active(1);
+    assert_eq!(balancer.ask(&ray_trace(90, 9)).status, 200);
+    let body = place.as_ref().join("scene.json");
+    std::fs::write(&body, scene(9)).expect("it is writable");
+    let (admin, body) = (balancer.admin.to_string(), body.to_str().expect("text"));
+
+    let text = run(["explain", TARGET, "--body", body, "--admin", &admin]);
+    assert!(text.status.success(), "{}", stderr(&text));
+    assert!(stdout(&text).contains("repeat"), "{}", stdout(&text));
+    let value = run(["explain", TARGET, "--body", body, "--admin", &admin, "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&value.stdout).expect("JSON");
+    assert!(value["ranking"].is_object() || value.is_object(), "{value}");
+
+    drop(balancer);
+    let nobody = run(["explain", TARGET, "--admin", &admin]);
+    assert!(!nobody.status.success());
+    assert!(stderr(&nobody).contains(&admin), "{}", stderr(&nobody));
+}

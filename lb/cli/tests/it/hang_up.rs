@@ -1,0 +1,57 @@
+//! Clients that do not wait for their answers.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::balancer::Place;
+use crate::harness::client::Client;
+use crate::harness::requests::{endless, ray_trace};
+use crate::harness::until;
+
+#[test]
+fn a_client_that_hangs_up_gives_back_its_claim_and_its_workers_time() {
+    let place = Place::new("");
+    let balancer = place.up("1..1");
+    balancer.has_active(1);
+    let mut giant = Client::new(balancer.listen);
+    giant.send(&endless()).expect("it is sent");
+    balancer.has_in_flight(1);
+    let mut short = Client::new(balancer.listen);
+    short.send(&ray_trace(20, 5)).expect("it is sent");
+    until("both have come in", || {
+        let fleet = balancer.json("/fleet");
+        let waiting = fleet["waiting"]["requests"].as_u64().unwrap_or(0);
+        waiting + fleet["hosts"][0]["in_flight"].as_u64().unwrap_or(0) == 2
+    });
+    let left = Instant::now();
+    drop(giant);
+    assert_eq!(short.answer().expect("it is answered").status, 200);
+    balancer.assert_idle();
+    assert!(left.elapsed() < Duration::from_secs(5), "it took {:?}", left.elapsed());
+    assert!(0.0 < balancer.metric("weighbridge_decisions_total", "kind=\"abandon\""));
+    until("it is logged", || {
+        place.log().iter().any(|line| line["status"].is_null() || line["status"] == 499)
+    });
+}
+
+#[test]
+fn a_client_that_hangs_up_leaves_the_waiting_room() {
+    let place = Place::new("");
+    let balancer = place.up("1..1");
+    balancer.has_active(1);
+    let mut giant = Client::new(balancer.listen);
+    giant.send(&endless()).expect("it is sent");
+    balancer.has_in_flight(1);
+    let waiting: Vec<Client> = (0..3)
+        .map(|_| {
+            let mut client = Client::new(balancer.listen);
+            client.send(&ray_trace(20, 5)).expect("it is sent");
+            client
+        })
+        .collect();
+    balancer.has_waiting(3);
+    drop(waiting);
+    balancer.has_waiting(0);
+    balancer.has_in_flight(1);
+    drop(giant);
+    balancer.assert_idle();
+}

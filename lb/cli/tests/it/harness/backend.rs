@@ -1,0 +1,60 @@
+//! A host that writes down what it is asked, and answers what it was told to.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use super::client::read_head;
+
+/// See the module. Its threads end with the test.
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Backend {
+    /// Answers all but `/load` and `/readyz` with `headers`, each a line, and `body`.
+    pub(crate) fn start(headers: &[&str], body: &str) -> Backend {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("it listens");
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&asked);
+        let headers = [headers, &[""]].concat().join("\r\n");
+        let length = body.len();
+        let answer = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (noted, answer) = (Arc::clone(&noted), answer.clone());
+                thread::spawn(move || {
+                    // Ends with the connection.
+                    let _ended = serve(stream, &noted, &answer);
+                });
+            }
+        });
+        Backend { address, asked }
+    }
+
+    /// The heads of the requests that it got, in order, in lower case.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn serve(mut stream: TcpStream, noted: &Mutex<Vec<String>>, answer: &str) -> io::Result<()> {
+    loop {
+        let (head, body) = read_head(&mut stream)?;
+        let head = head.to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+        let mut rest = vec![0; length.saturating_sub(body.len())];
+        stream.read_exact(&mut rest)?;
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        if matches!(target, "/load" | "/readyz") {
+            stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
+            continue;
+        }
+        noted.lock().unwrap_or_else(PoisonError::into_inner).push(head);
+        stream.write_all(answer.as_bytes())?;
+    }
+}

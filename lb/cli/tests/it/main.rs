@@ -1,0 +1,16 @@
+//! The program `weighbridge` as its users and operators see it: real processes, real sockets, and
+//! all that goes wrong with them.
+
+mod harness;
+
+mod balancer_killed;
+mod commands;
+mod counted;
+mod drain;
+mod hang_up;
+mod headers;
+mod main_job;
+mod no_host;
+mod scaling;
+mod static_fleet;
+mod worker_killed;
