@@ -43,7 +43,7 @@ struct Listing<'code> {
 }
 
 /// Instructions per entry into each of `blocks`; below zero where a block tells that others were
-/// left out. Takes about half a microsecond per block.
+/// left out. Takes about a microsecond per block.
 pub(super) fn instructions_per_entry(blocks: &[Block]) -> Vec<f64> {
     let mut worths = vec![0.0; blocks.len()];
     let Some(code) = Code::of_this_program(blocks) else {
