@@ -22,7 +22,8 @@ example() { # MODE ACTION: the folder of the build in that mode, or the build it
     if [ "$2" = build ]; then
         # What ships is what a plain build makes: flags in the environment would replace the file's.
         [ "$1" = lite ] && unset RUSTFLAGS || export RUSTFLAGS="$flags"
-        cargo build --quiet --release -p weighbridge-worker --example operation_cost --target-dir "$folder"
+        # With the whole workspace, whose crates turn on features of the libraries that they share.
+        cargo build --quiet --release --workspace --example operation_cost --target-dir "$folder"
     else
         echo "$folder/release/examples/operation_cost"
     fi

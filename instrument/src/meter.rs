@@ -79,7 +79,10 @@ pub fn off_reason() -> Option<&'static str> {
     } else if cfg!(any(weighbridge_counts = "lite", weighbridge_counts = "full")) {
         Some("the program contains no code that is counted")
     } else {
-        Some("the build did not ask for it, RUSTFLAGS replaced what `.cargo/config.toml` says")
+        Some(
+            "it was built without the flags in `.cargo/config.toml`, either because RUSTFLAGS in \
+             the environment replaced them or because cargo ran outside of the repository",
+        )
     }
 }
 
@@ -92,7 +95,7 @@ pub fn build_id() -> u64 {
     }
 }
 
-/// Does now what the first meter would do else: reads this program's code, which takes some
+/// Does now what the first meter would do else: reads this program's code, which takes tens of
 /// milliseconds. And [`prepare_allocator`](crate::prepare_allocator).
 pub fn prepare() {
     allocator::prepare_allocator();

@@ -39,7 +39,7 @@ const UNIT: i32 = 64;
 /// Instructions of a block whose code cannot be read: what a block has on average.
 const INSTRUCTIONS_UNREAD: f64 = 6.0;
 
-/// The weights of this program; worked out at the first call, which takes some milliseconds.
+/// The weights of this program; worked out at the first call, which takes tens of milliseconds.
 pub(crate) fn weights() -> &'static Weights {
     static WEIGHTS: OnceLock<Weights> = OnceLock::new();
     WEIGHTS.get_or_init(Weights::of_this_program)

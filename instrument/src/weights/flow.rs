@@ -16,23 +16,25 @@
 //! Where the equations do not suffice (a branch that the compiler made up after counting), the flow
 //! is taken to part evenly.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A function: blocks, the first of which is its entry.
 #[derive(Debug, Default)]
 pub(super) struct Function {
     pub(super) blocks: Vec<FlowBlock>,
+    /// Where each branch leads to: those of a block beside each other.
+    pub(super) branches: Vec<usize>,
 }
 
 /// A block of machine code and where it leads.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct FlowBlock {
     /// What one entry into it executes.
     pub(super) instructions: f64,
     /// The counter that counts it.
     pub(super) counter: Option<usize>,
-    /// The blocks that it branches to, each once.
-    pub(super) successors: Vec<usize>,
+    /// Which branches are its own; no two of them lead to the same block.
+    pub(super) branches: Range<usize>,
     /// Whether it may be entered otherwise than by a branch from a block of the function.
     pub(super) is_entered: bool,
     /// Whether it may be left otherwise than by a branch to a block of the function.
@@ -42,81 +44,77 @@ pub(super) struct FlowBlock {
 /// A function's equations. A quantity is how often a block is entered or a branch taken, or what
 /// a counter counts that the compiler has put into several copies of a block: the blocks come
 /// first, then the branches, then those counters.
+#[derive(Default)]
 struct Equations {
-    known: Vec<bool>,
-    /// The quantity that each counter counts.
-    counted: BTreeMap<usize, usize>,
+    /// When each quantity became known: [`COUNTED`], or after so many solutions, or [`NEVER`].
+    known: Vec<usize>,
+    /// Each counter and the quantity that it counts.
+    counted: Vec<(usize, usize)>,
     sides: Vec<Side>,
-    /// The sides that a quantity occurs in.
-    sides_of: Vec<Vec<usize>>,
-    /// What each quantity is the sum of, in the order in which they were found.
+    /// What the sides are the sums of.
+    parts: Vec<usize>,
+    /// The sides that a quantity occurs in, or [`NEVER`]. A block has one for what leads into it,
+    /// one for what leads out of it and one for the copies of which it is one; none has more.
+    sides_of: Vec<[usize; 3]>,
+    /// In the order in which they were found.
     solved: Vec<Solution>,
     /// Sides that may have become solvable.
     due: Vec<usize>,
 }
 
-/// `block = sum of branches`, for what leads into a block or out of it; or the copies of a block,
-/// for a counter.
+/// `whole = sum of parts`, for what leads into a block or out of it; or the copies of a block, for
+/// a counter.
 struct Side {
-    block: usize,
-    branches: Vec<usize>,
+    whole: usize,
+    parts: Range<usize>,
 }
 
-/// `quantity = sum of share * whole - sum of rest`.
+/// What the side says of `quantity`: `sum of parts` where it is the whole, and otherwise
+/// `share * (whole - sum of those parts that were known before)`.
 struct Solution {
     quantity: usize,
     share: f64,
-    whole: Vec<usize>,
-    rest: Vec<usize>,
+    side: usize,
 }
+
+/// Known without a solution.
+const COUNTED: usize = 0;
+
+const NEVER: usize = usize::MAX;
 
 /// Adds to `worths`, which has a place per counter, what each of the function's counters is worth.
 pub(super) fn weigh(function: &Function, worths: &mut [f64]) {
     let mut equations = Equations::of(function);
     equations.solve();
 
-    let blocks = &function.blocks;
     let mut worth = vec![0.0; equations.known.len()];
-    for (worth, block) in worth.iter_mut().zip(blocks) {
+    for (worth, block) in worth.iter_mut().zip(&function.blocks) {
         *worth = block.instructions;
     }
-    for solution in equations.solved.iter().rev() {
-        let share = solution.share * worth[solution.quantity];
-        worth[solution.quantity] = 0.0;
-        for &whole in &solution.whole {
-            worth[whole] += share;
-        }
-        for &rest in &solution.rest {
-            worth[rest] -= share;
-        }
+    for (nth, solution) in equations.solved.iter().enumerate().rev() {
+        equations.hand_over(nth, solution, &mut worth);
     }
     for (counter, quantity) in equations.counted {
         worths[counter] += worth[quantity];
     }
 }
 
-/// Makes known what is counted: the quantity of each counter.
-fn count(
-    blocks: &[FlowBlock],
-    known: &mut Vec<bool>,
-    sides: &mut Vec<Side>,
-) -> BTreeMap<usize, usize> {
-    let mut copies: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (nth, block) in blocks.iter().enumerate() {
-        if let Some(counter) = block.counter {
-            copies.entry(counter).or_default().push(nth);
-        }
+/// The branches by the block that they lead to: those to `block` are the second's part from the
+/// first's place `block` to the next.
+fn by_target(function: &Function) -> (Vec<usize>, Vec<usize>) {
+    let mut ends = vec![0; function.blocks.len() + 1];
+    for to in &function.branches {
+        ends[to + 1] += 1;
     }
-    let mut quantity = |copies: Vec<usize>| {
-        if let [block] = copies[..] {
-            known[block] = true;
-            return block;
-        }
-        known.push(true);
-        sides.push(Side { block: known.len() - 1, branches: copies });
-        known.len() - 1
-    };
-    copies.into_iter().map(|(counter, copies)| (counter, quantity(copies))).collect()
+    for block in 1..ends.len() {
+        ends[block] += ends[block - 1];
+    }
+    let (mut next, mut into) = (ends.clone(), vec![0; function.branches.len()]);
+    for (branch, to) in function.branches.iter().enumerate() {
+        into[next[*to]] = branch;
+        next[*to] += 1;
+    }
+    (ends, into)
 }
 
 // === impl Equations ===
@@ -124,37 +122,61 @@ fn count(
 impl Equations {
     fn of(function: &Function) -> Equations {
         let blocks = &function.blocks;
-        let mut known = vec![false; blocks.len()];
-        let (mut outs, mut ins) = (vec![Vec::new(); blocks.len()], vec![Vec::new(); blocks.len()]);
-        for (from, block) in blocks.iter().enumerate() {
-            for &to in &block.successors {
-                outs[from].push(known.len());
-                ins[to].push(known.len());
-                known.push(false);
+        let (ends, into) = by_target(function);
+        let n_quantities = blocks.len() + function.branches.len();
+        let mut equations = Equations { known: vec![NEVER; n_quantities], ..Equations::default() };
+        for (nth, block) in blocks.iter().enumerate() {
+            if !block.is_left {
+                equations.add(nth, block.branches.clone().map(|branch| blocks.len() + branch));
+            }
+            if !block.is_entered {
+                let branches = &into[ends[nth]..ends[nth + 1]];
+                equations.add(nth, branches.iter().map(|branch| blocks.len() + branch));
             }
         }
-        let mut sides = Vec::new();
-        for (block, (out, into)) in outs.into_iter().zip(ins).enumerate() {
-            if !blocks[block].is_left && !out.is_empty() {
-                sides.push(Side { block, branches: out });
-            }
-            if !blocks[block].is_entered && !into.is_empty() {
-                sides.push(Side { block, branches: into });
-            }
-        }
-        let counted = count(blocks, &mut known, &mut sides);
-        let mut sides_of = vec![Vec::new(); known.len()];
-        for (side, Side { block, branches }) in sides.iter().enumerate() {
-            sides_of[*block].push(side);
-            for branch in branches {
-                sides_of[*branch].push(side);
+        equations.count(blocks);
+        equations.sides_of = vec![[NEVER; 3]; equations.known.len()];
+        for (nth, side) in equations.sides.iter().enumerate() {
+            for quantity in equations.parts[side.parts.clone()].iter().chain([&side.whole]) {
+                let free = equations.sides_of[*quantity].iter_mut().find(|side| **side == NEVER);
+                debug_assert!(free.is_some(), "a quantity occurs in three sides at most");
+                if let Some(free) = free {
+                    *free = nth;
+                }
             }
         }
-        let due = (0..sides.len()).collect();
-        Equations { known, counted, sides, sides_of, solved: Vec::new(), due }
+        equations.due = (0..equations.sides.len()).collect();
+        equations
     }
 
-    /// Solves what can be solved, and where nothing can, takes one branch to be an even share.
+    /// A side, where there is anything that `whole` may be the sum of.
+    fn add(&mut self, whole: usize, parts: impl Iterator<Item = usize>) {
+        let begin = self.parts.len();
+        self.parts.extend(parts);
+        if begin < self.parts.len() {
+            self.sides.push(Side { whole, parts: begin..self.parts.len() });
+        }
+    }
+
+    /// Makes known what is counted: the quantity of each counter.
+    fn count(&mut self, blocks: &[FlowBlock]) {
+        let counter = |(nth, block): (usize, &FlowBlock)| Some((block.counter?, nth));
+        let mut counted: Vec<_> = blocks.iter().enumerate().filter_map(counter).collect();
+        counted.sort_unstable();
+        for copies in counted.chunk_by(|(one, _), (other, _)| one == other) {
+            let (counter, block) = copies[0];
+            if copies.len() == 1 {
+                self.known[block] = COUNTED;
+                self.counted.push((counter, block));
+            } else {
+                self.known.push(COUNTED);
+                self.counted.push((counter, self.known.len() - 1));
+                self.add(self.known.len() - 1, copies.iter().map(|(_, block)| *block));
+            }
+        }
+    }
+
+    /// Solves what can be solved, and where nothing can, takes one part to be an even share.
     fn solve(&mut self) {
         self.solve_due();
         for side in 0..self.sides.len() {
@@ -175,40 +197,60 @@ impl Equations {
 
     /// What the side's equation says of its one unknown quantity.
     fn solution(&self, side: usize) -> Option<Solution> {
-        let Side { block, branches } = &self.sides[side];
-        let mut unknown = branches.iter().copied().filter(|branch| !self.known[*branch]);
-        match (self.known[*block], unknown.next(), unknown.next()) {
-            (false, None, _) => Some(Solution {
-                quantity: *block,
-                share: 1.0,
-                whole: branches.clone(),
-                rest: Vec::new(),
-            }),
-            (true, Some(branch), None) => Some(self.share_of_rest(side, branch, 1.0)),
-            (true, None, _) | (true, Some(_), Some(_)) | (false, Some(_), _) => None,
-        }
+        let whole = self.sides[side].whole;
+        let mut unknown = self.unknown_parts(side);
+        let quantity = match (self.is_known(whole), unknown.next(), unknown.next()) {
+            (false, None, _) => whole,
+            (true, Some(part), None) => part,
+            (true, None, _) | (true, Some(_), Some(_)) | (false, Some(_), _) => return None,
+        };
+        Some(Solution { quantity, share: 1.0, side })
     }
 
-    /// The first unknown branch of a known block, as one of equals.
+    /// The first unknown part of a known whole, as one of equals.
     fn even_share(&self, side: usize) -> Option<Solution> {
-        let Side { block, branches } = &self.sides[side];
-        let unknown = branches.iter().copied().filter(|branch| !self.known[*branch]);
-        let n_unknown = unknown.clone().count();
-        let branch = unknown.clone().next()?;
-        self.known[*block].then(|| self.share_of_rest(side, branch, 1.0 / n_unknown as f64))
+        let n_unknown = self.unknown_parts(side).count();
+        let quantity = self.unknown_parts(side).next()?;
+        let is_known = self.is_known(self.sides[side].whole);
+        is_known.then_some(Solution { quantity, share: 1.0 / n_unknown as f64, side })
     }
 
-    /// `branch` as a share of what the known branches leave over.
-    fn share_of_rest(&self, side: usize, branch: usize, share: f64) -> Solution {
-        let Side { block, branches } = &self.sides[side];
-        let rest = branches.iter().copied().filter(|branch| self.known[*branch]).collect();
-        Solution { quantity: branch, share, whole: vec![*block], rest }
+    fn unknown_parts(&self, side: usize) -> impl Iterator<Item = usize> {
+        let parts = &self.parts[self.sides[side].parts.clone()];
+        parts.iter().copied().filter(|part| !self.is_known(*part))
+    }
+
+    fn is_known(&self, quantity: usize) -> bool {
+        self.known[quantity] != NEVER
     }
 
     fn push(&mut self, solution: Solution) {
-        self.known[solution.quantity] = true;
-        self.due.extend(&self.sides_of[solution.quantity]);
+        let sides = self.sides_of[solution.quantity];
+        self.due.extend(sides.into_iter().filter(|side| *side != NEVER));
+        // From one on: what is counted is known before the first solution.
+        self.known[solution.quantity] = self.solved.len() + 1;
         self.solved.push(solution);
+    }
+
+    /// Hands what the quantity of the solution is worth to those whose sum it is.
+    fn hand_over(&self, nth: usize, solution: &Solution, worth: &mut [f64]) {
+        let Solution { quantity, share, side } = *solution;
+        let Side { whole, ref parts } = self.sides[side];
+        let share = share * std::mem::take(&mut worth[quantity]);
+        if share == 0.0 {
+            return;
+        }
+        let parts = &self.parts[parts.clone()];
+        if quantity == whole {
+            for part in parts {
+                worth[*part] += share;
+            }
+            return;
+        }
+        worth[whole] += share;
+        for part in parts.iter().filter(|part| self.known[**part] <= nth) {
+            worth[*part] -= share;
+        }
     }
 }
 

@@ -7,9 +7,7 @@
 mod code;
 mod jump_table;
 
-use std::collections::BTreeSet;
-
-use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{Decoder, FlowControl, Instruction, Mnemonic, OpKind, Register};
 
 use super::{INSTRUCTIONS_UNREAD, flow};
 use crate::histogram::{self, Block};
@@ -23,21 +21,23 @@ struct CountingCode {
 }
 
 /// One function's instructions.
-struct Body<'a> {
-    code: &'a Code,
+struct Body<'a, 'code> {
+    code: &'code Code,
     begin: usize,
     end: usize,
-    instructions: &'a mut Listing,
-    leaders: BTreeSet<usize>,
+    instructions: &'a mut Listing<'code>,
+    /// Where blocks begin.
+    leaders: Vec<usize>,
     /// Where each indirect jump leads that was understood.
     tables: Vec<(usize, Vec<usize>)>,
 }
 
-/// Every instruction that was read, by its address.
-struct Listing {
+/// Every instruction that was read of one function, by its address. Used for one after another, so
+/// that it stays as small as the largest of them.
+struct Listing<'code> {
+    decoder: Decoder<'code>,
     begin: usize,
-    /// Per byte of the code, 1 + the place of the instruction that begins there. Most of it is never
-    /// touched, so most of it takes no memory.
+    /// Per byte of the function, 1 + the place of the instruction that begins there.
     places: Vec<u32>,
     instructions: Vec<Instruction>,
 }
@@ -63,7 +63,7 @@ pub(super) fn instructions_per_entry(blocks: &[Block]) -> Vec<f64> {
         let next = begins.partition_point(|other| *other <= begin);
         let end = begins.get(next).map_or(code.end(), |end| (*end).min(code.end()));
         let starts = function.iter().map(|block| block.address);
-        let body = Body::read(&code, &mut listing, begin..end, starts);
+        let mut body = Body::read(&code, &mut listing, begin..end, starts);
         flow::weigh(&body.function(&counting), &mut worths);
     }
     worths
@@ -112,11 +112,11 @@ impl CountingCode {
         for (at, instruction) in block.iter().enumerate() {
             if let Some(counter) = self.counter(instruction) {
                 first_counter.get_or_insert(counter);
-                own -= 1 + usize::from(increments(&block[at..]));
+                own = own.saturating_sub(1 + usize::from(increments(&block[at..])));
             } else if self.loads_counts(instruction)
                 || matches!(instruction.mnemonic(), Mnemonic::Nop | Mnemonic::Int3 | Mnemonic::Ud2)
             {
-                own -= 1;
+                own = own.saturating_sub(1);
             }
         }
         // Without counting there would be no block for a lone jump: the branch would go there.
@@ -141,19 +141,18 @@ fn increments(instructions: &[Instruction]) -> bool {
 
 // === impl Body ===
 
-impl<'a> Body<'a> {
+impl<'a, 'code> Body<'a, 'code> {
     /// Reads what can be reached from `starts` without leaving `begin..end`.
     fn read(
-        code: &'a Code,
-        instructions: &'a mut Listing,
+        code: &'code Code,
+        instructions: &'a mut Listing<'code>,
         range: std::ops::Range<usize>,
         starts: impl Iterator<Item = usize>,
-    ) -> Body<'a> {
+    ) -> Body<'a, 'code> {
         let mut due: Vec<usize> = starts.filter(|start| range.contains(start)).collect();
-        let (leaders, tables) = (BTreeSet::new(), Vec::new());
-        let mut body =
-            Body { code, begin: range.start, end: range.end, instructions, leaders, tables };
-        body.leaders.extend(&due);
+        let (begin, end, leaders, tables) = (range.start, range.end, due.clone(), Vec::new());
+        instructions.restart(begin);
+        let mut body = Body { code, begin, end, instructions, leaders, tables };
         while let Some(start) = due.pop() {
             body.read_straight(start, &mut due);
         }
@@ -162,17 +161,15 @@ impl<'a> Body<'a> {
 
     /// Reads from `address` to where the code is left or known; what it branches to becomes due.
     fn read_straight(&mut self, mut address: usize, due: &mut Vec<usize>) {
-        let mut decoder = self.code.decoder(address);
+        if !self.contains(address) || !self.instructions.seek(self.code, address) {
+            return;
+        }
         while self.contains(address) && self.instruction(address).is_none() {
-            let instruction = decoder.decode();
-            if instruction.is_invalid() {
-                return;
-            }
-            self.instructions.insert(instruction);
+            let Some(instruction) = self.instructions.read() else { return };
             address = instruction.next_ip() as usize;
             match instruction.flow_control() {
                 FlowControl::ConditionalBranch => {
-                    self.leaders.insert(address);
+                    self.leaders.push(address);
                     self.lead_to(&[instruction.near_branch_target() as usize], due);
                 }
                 FlowControl::UnconditionalBranch => {
@@ -198,7 +195,7 @@ impl<'a> Body<'a> {
         for &target in targets {
             // What a block leads to may have been read already, as the middle of another one.
             if self.contains(target) {
-                self.leaders.insert(target);
+                self.leaders.push(target);
                 due.push(target);
             }
         }
@@ -218,56 +215,93 @@ impl<'a> Body<'a> {
     }
 
     /// Splits what was read into blocks.
-    fn function(&self, counting: &CountingCode) -> Function {
-        let leaders: Vec<usize> =
-            self.leaders.iter().copied().filter(|at| self.instruction(*at).is_some()).collect();
+    fn function(&mut self, counting: &CountingCode) -> Function {
+        let mut leaders = std::mem::take(&mut self.leaders);
+        leaders.sort_unstable();
+        leaders.dedup();
+        leaders.retain(|leader| self.instruction(*leader).is_some());
+        let mut function = Function::default();
+        let (mut instructions, mut successors) = (Vec::new(), Vec::new());
+        for nth in 0..leaders.len() {
+            self.list_block(&leaders[nth..], &mut instructions);
+            let (own, counter) = counting.own_instructions(&instructions);
+            let is_left = self.list_successors(instructions.last(), &leaders, &mut successors);
+            let begin = function.branches.len();
+            function.branches.append(&mut successors);
+            let branches = begin..function.branches.len();
+            let is_entered = leaders[nth] == self.begin;
+            let block = FlowBlock { instructions: own, counter, branches, is_entered, is_left };
+            function.blocks.push(block);
+        }
         let mut has_predecessor = vec![false; leaders.len()];
-        let mut blocks: Vec<FlowBlock> =
-            leaders.iter().map(|leader| self.block(*leader, &leaders, counting)).collect();
-        for to in blocks.iter().flat_map(|block| &block.successors) {
+        for to in &function.branches {
             has_predecessor[*to] = true;
         }
-        for (nth, block) in blocks.iter_mut().enumerate() {
-            block.is_entered = leaders[nth] == self.begin || !has_predecessor[nth];
+        for (block, has_predecessor) in function.blocks.iter_mut().zip(has_predecessor) {
+            block.is_entered |= !has_predecessor;
         }
-        Function { blocks }
+        function
     }
 
-    fn block(&self, leader: usize, leaders: &[usize], counting: &CountingCode) -> FlowBlock {
-        let mut instructions = Vec::new();
-        let mut address = leader;
+    /// Puts into `block` what runs from the first of `leaders` to another one, or to a branch.
+    fn list_block(&self, leaders: &[usize], block: &mut Vec<Instruction>) {
+        block.clear();
+        let (mut address, mut later) = (leaders[0], &leaders[1..]);
         while let Some(instruction) = self.instruction(address) {
-            instructions.push(*instruction);
+            block.push(*instruction);
             address = instruction.next_ip() as usize;
-            if self.leaders.contains(&address) || ends_block(instruction) {
+            while later.first().is_some_and(|leader| *leader < address) {
+                later = &later[1..];
+            }
+            if later.first() == Some(&address) || ends_block(instruction) {
                 break;
             }
         }
-        let targets = instructions.last().map_or(Vec::new(), |last| self.targets(last));
-        let mut successors: Vec<usize> =
-            targets.iter().filter_map(|target| leaders.binary_search(target).ok()).collect();
-        let is_left = targets.is_empty() || successors.len() < targets.len();
-        successors.sort_unstable();
-        successors.dedup();
-        let (own, counter) = counting.own_instructions(&instructions);
-        FlowBlock { instructions: own, counter, successors, is_entered: false, is_left }
+    }
+
+    /// Puts into `blocks` those that `last` leads to, each once. Returns whether it may lead out of
+    /// the function.
+    fn list_successors(
+        &self,
+        last: Option<&Instruction>,
+        leaders: &[usize],
+        blocks: &mut Vec<usize>,
+    ) -> bool {
+        if let Some(last) = last {
+            self.list_targets(last, blocks);
+        }
+        let n_targets = blocks.len();
+        blocks.retain_mut(|target| match leaders.binary_search(target) {
+            Ok(block) => {
+                *target = block;
+                true
+            }
+            Err(_) => false,
+        });
+        let is_left = n_targets == 0 || blocks.len() < n_targets;
+        blocks.sort_unstable();
+        blocks.dedup();
+        is_left
     }
 
     /// Where the last instruction of a block leads; nowhere where it leaves the function.
-    fn targets(&self, last: &Instruction) -> Vec<usize> {
+    fn list_targets(&self, last: &Instruction, targets: &mut Vec<usize>) {
         let next = last.next_ip() as usize;
         match last.flow_control() {
-            FlowControl::ConditionalBranch => vec![next, last.near_branch_target() as usize],
-            FlowControl::UnconditionalBranch => vec![last.near_branch_target() as usize],
+            FlowControl::ConditionalBranch => {
+                targets.extend([next, last.near_branch_target() as usize]);
+            }
+            FlowControl::UnconditionalBranch => targets.push(last.near_branch_target() as usize),
             FlowControl::IndirectBranch => {
                 let jump = |(jump, _): &&(usize, Vec<usize>)| *jump == last.ip() as usize;
-                self.tables.iter().find(jump).map_or(Vec::new(), |(_, targets)| targets.clone())
+                let table = self.tables.iter().find(jump);
+                targets.extend(table.into_iter().flat_map(|(_, targets)| targets));
             }
-            FlowControl::Return | FlowControl::Exception | FlowControl::Interrupt => Vec::new(),
+            FlowControl::Return | FlowControl::Exception | FlowControl::Interrupt => {}
             FlowControl::Next
             | FlowControl::Call
             | FlowControl::IndirectCall
-            | FlowControl::XbeginXabortXend => vec![next],
+            | FlowControl::XbeginXabortXend => targets.push(next),
         }
     }
 }
@@ -289,18 +323,41 @@ fn ends_block(instruction: &Instruction) -> bool {
 
 // === impl Listing ===
 
-impl Listing {
-    fn of(code: &Code) -> Listing {
-        let begin = code.begin();
-        Listing { begin, places: vec![0; code.end() - begin], instructions: Vec::new() }
+impl<'code> Listing<'code> {
+    fn of(code: &'code Code) -> Listing<'code> {
+        let (places, instructions) = (Vec::new(), Vec::new());
+        Listing { decoder: code.decoder(), begin: code.begin(), places, instructions }
     }
 
-    fn insert(&mut self, instruction: Instruction) {
-        let place = (instruction.ip() as usize).wrapping_sub(self.begin);
-        if let Some(place) = self.places.get_mut(place) {
-            self.instructions.push(instruction);
-            *place = self.instructions.len() as u32;
+    /// Empties the listing, for the function that begins at `begin`.
+    fn restart(&mut self, begin: usize) {
+        for instruction in &self.instructions {
+            self.places[(instruction.ip() as usize).wrapping_sub(self.begin)] = 0;
         }
+        self.instructions.clear();
+        self.begin = begin;
+    }
+
+    /// Reads on from `address`, where it is code.
+    fn seek(&mut self, code: &Code, address: usize) -> bool {
+        let position = address.wrapping_sub(code.begin());
+        self.decoder.set_ip(address as u64);
+        self.decoder.set_position(position).is_ok()
+    }
+
+    /// Reads and lists the next instruction, where the bytes are one.
+    fn read(&mut self) -> Option<Instruction> {
+        let instruction = self.decoder.decode();
+        let place = (instruction.ip() as usize).checked_sub(self.begin)?;
+        if instruction.is_invalid() {
+            return None;
+        }
+        if self.places.len() <= place {
+            self.places.resize(place + 1, 0);
+        }
+        self.instructions.push(instruction);
+        self.places[place] = self.instructions.len() as u32;
+        Some(instruction)
     }
 
     fn get(&self, address: usize) -> Option<&Instruction> {

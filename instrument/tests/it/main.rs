@@ -3,6 +3,7 @@
 use weighbridge_instrument::CountingAllocator;
 
 #[cfg(test)]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 mod counting;
 #[cfg(test)]
 mod wrapper;

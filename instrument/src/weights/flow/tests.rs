@@ -4,16 +4,20 @@ use super::*;
 /// counter is `-` for a block that is not counted. The first block is the entry; a block without
 /// successors leaves the function.
 fn check(function: &str, expected: &[f64]) {
-    let blocks = function.trim().lines().enumerate().map(|(nth, line)| {
+    let mut read = Function::default();
+    for (nth, line) in function.trim().lines().enumerate() {
         let mut words = line.split_whitespace();
         let instructions = words.next().unwrap().parse().unwrap();
         let counter = words.next().unwrap().parse().ok();
-        let successors: Vec<usize> = words.map(|word| word.parse().unwrap()).collect();
-        let is_left = successors.is_empty();
-        FlowBlock { instructions, counter, successors, is_entered: nth == 0, is_left }
-    });
+        let begin = read.branches.len();
+        read.branches.extend(words.map(|word| word.parse::<usize>().unwrap()));
+        let branches = begin..read.branches.len();
+        let is_left = branches.is_empty();
+        let is_entered = nth == 0;
+        read.blocks.push(FlowBlock { instructions, counter, branches, is_entered, is_left });
+    }
     let mut worths = vec![0.0; expected.len()];
-    weigh(&Function { blocks: blocks.collect() }, &mut worths);
+    weigh(&read, &mut worths);
     assert_eq!(worths, expected, "{function}");
 }
 

@@ -52,10 +52,9 @@ impl Code {
         self.text.as_ptr_range().end as usize
     }
 
-    /// Decodes from `address` on.
-    pub(super) fn decoder(&self, address: usize) -> Decoder<'_> {
-        let offset = address.saturating_sub(self.begin()).min(self.text.len());
-        Decoder::with_ip(64, &self.text[offset..], address as u64, DecoderOptions::NONE)
+    /// Decodes from the first address on.
+    pub(super) fn decoder(&self) -> Decoder<'_> {
+        Decoder::with_ip(64, self.text, self.begin() as u64, DecoderOptions::NONE)
     }
 
     /// The signed word at `address`, where a constant may be.

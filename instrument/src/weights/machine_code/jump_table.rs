@@ -20,7 +20,7 @@ const ARMS_MAX: u64 = 1024;
 const REACH: usize = 24;
 
 /// The addresses that `jump` may lead to; none where its table is not understood.
-pub(super) fn targets(body: &Body<'_>, jump: &Instruction) -> Vec<usize> {
+pub(super) fn targets(body: &Body<'_, '_>, jump: &Instruction) -> Vec<usize> {
     if jump.op0_kind() != OpKind::Register {
         return Vec::new();
     }
@@ -47,7 +47,7 @@ pub(super) fn targets(body: &Body<'_>, jump: &Instruction) -> Vec<usize> {
 }
 
 /// The address of the table that `load` reads: what the nearest `lea` put into its base.
-fn table(body: &Body<'_>, load: &Instruction) -> Option<usize> {
+fn table(body: &Body<'_, '_>, load: &Instruction) -> Option<usize> {
     let base = load.memory_base();
     let is_it = |instruction: &&Instruction| {
         instruction.mnemonic() == Mnemonic::Lea
