@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use crate::balancer::Balancer;
-use crate::client::{Connection, ask, request};
+use crate::client::{Connection, ask, head, request};
 use crate::host::{self, Host, Then};
 
 #[test]
@@ -39,15 +39,12 @@ fn a_body_that_finds_no_room_in_time_is_refused() {
     let balancer = Balancer::before(&[host.address], more);
     // It holds all the room, for as long as it sends a byte now and then.
     let mut greedy = Connection::open(balancer.address);
-    let asked = request("POST", "/held", &[], &vec![b'a'; 1 << 20]);
-    greedy.send(&asked[..asked.len() - 50]);
+    greedy.send(head("POST", "/held", &["Expect: 100-continue", "Content-Length: 1048576"]));
+    assert_eq!(greedy.response("POST").status, 100, "it has its room");
     let refused = std::thread::scope(|scope| {
         let refused = scope.spawn(|| ask(balancer.address, "POST", "/held", &vec![b'a'; 1 << 20]));
-        for at in asked.len() - 50..asked.len() {
-            if refused.is_finished() {
-                break;
-            }
-            greedy.send(&asked[at..=at]);
+        while !refused.is_finished() {
+            greedy.send(b"a");
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         refused.join().expect("it is answered")
