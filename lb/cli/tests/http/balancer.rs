@@ -29,9 +29,9 @@ impl Balancer {
                           fleet.kind = \"static\"\n"
             .to_owned();
         config += more;
-        for host in hosts {
-            config += &format!("[[fleet.static.hosts]]\naddress = \"{host}\"\n");
-        }
+        let hosts = hosts.iter().map(|host| format!("{{ address = \"{host}\" }}"));
+        config +=
+            &["fleet.static.hosts = [", &hosts.collect::<Vec<_>>().join(", "), "]\n"].concat();
         for (path, body, idempotent) in [
             ("held", "buffer", true),
             ("stream", "stream", true),
@@ -39,10 +39,11 @@ impl Balancer {
             ("once/stream", "stream", false),
         ] {
             let name = path.replace('/', "-");
-            config += &format!(
+            let route = format!(
                 "[[routes]]\nname = \"{name}\"\npath = \"/{path}\"\nbody = \"{body}\"\n\
                  idempotent = {idempotent}\n"
             );
+            config += &route;
         }
         Balancer::configured(&config)
     }

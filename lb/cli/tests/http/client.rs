@@ -176,7 +176,7 @@ pub(crate) fn request(method: &str, target: &str, headers: &[&str], body: &[u8])
 
 /// The head of a request.
 pub(crate) fn head(method: &str, target: &str, headers: &[&str]) -> String {
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let headers: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
     format!("{method} {target} HTTP/1.1\r\nHost: weighbridge\r\n{headers}\r\n")
 }
 
