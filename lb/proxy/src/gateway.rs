@@ -117,6 +117,16 @@ impl Gateway {
         self.draining.load(Ordering::Acquire)
     }
 
+    /// Sets how long the connection waits for its next request, if it may have one: pingora would
+    /// let HTTP/1.1 clients wait for ever.
+    pub(crate) fn set_keepalive(&self, session: &mut Session) {
+        if session.get_keepalive().is_none() {
+            return;
+        }
+        let secs = self.config.timeouts.idle.as_secs_f64().ceil() as u64;
+        session.set_keepalive((!self.is_draining()).then_some(secs.max(1)));
+    }
+
     /// The route that a request takes.
     pub(crate) fn route_of(&self, session: &Session) -> Option<RouteId> {
         let index = self.config.route_of(session.req_header().uri.path())?;
@@ -207,8 +217,9 @@ impl Gateway {
             let detail = "this is not a forward proxy";
             return Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).at("method"));
         }
-        let path = request.uri.path();
-        if path.starts_with('/') || (request.method == Method::OPTIONS && path == "*") {
+        let target = request.raw_path();
+        let is_path = target.starts_with(b"/") || target.windows(3).any(|part| part == b"://");
+        if is_path || (request.method == Method::OPTIONS && target == b"*") {
             return None;
         }
         let detail = "the target is neither a path nor a URL";

@@ -113,6 +113,16 @@ pub(crate) fn content_length(session: &Session) -> Option<u64> {
     session.get_header(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
+/// Makes one `Content-Length` of several, which pingora has found to be equal.
+pub(crate) fn unite_lengths(session: &mut Session) -> pingora::Result<()> {
+    let request = session.req_header_mut();
+    let mut lengths = request.headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else { return Ok(()) };
+    let first = first.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default();
+    let length = String::from_utf8_lossy(first.trim_ascii()).into_owned();
+    request.insert_header(header::CONTENT_LENGTH, length)
+}
+
 /// Refuses a body that says beforehand that it is too long.
 pub(crate) fn check_length(session: &Session, limits: BodyLimits) -> Result<(), ReceiveError> {
     match content_length(session) {

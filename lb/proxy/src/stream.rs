@@ -55,9 +55,8 @@ impl ProxyHttp for Proxy {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Passage) -> Result<bool> {
         let gateway = &self.0;
-        if gateway.is_draining() {
-            session.set_keepalive(None);
-        }
+        gateway.set_keepalive(session);
+        receive::unite_lengths(session).map_err(Error::into_down)?;
         session.set_read_timeout(Some(gateway.config.timeouts.body_read));
         ctx.record.route = gateway.route_of(session);
         if gateway.answer_here(session, &mut ctx.record).await.map_err(left)? {
@@ -110,9 +109,14 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         ctx: &mut Passage,
     ) -> Result<()> {
+        // pingora would write an empty last piece as one more last chunk, which the host would
+        // take for the beginning of the connection's next request.
+        if end && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
         ctx.record.bytes_in += body.as_ref().map_or(0, Bytes::len) as u64;
         if self.0.config.limits.body_bytes < ctx.record.bytes_in {
             return Error::e_explain(ErrorType::HTTPStatus(413), "the body is too long");

@@ -1,0 +1,14 @@
+//! The balancer's HTTP as its clients see it: the program runs, the bytes on the wire are looked at.
+
+mod balancer;
+mod client;
+mod host;
+
+mod bodies;
+mod connections;
+mod contract;
+mod heads;
+mod http2;
+mod limits;
+mod malformed;
+mod streams;
