@@ -12,6 +12,7 @@ mod answers;
 mod bodies;
 mod concurrency;
 #[cfg(test)]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 mod counting;
 mod drain;
 mod http2;
