@@ -26,6 +26,10 @@ use crate::respond::{self, Problem};
 /// The status that is logged where the client left before it had an answer (nginx's convention).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
+/// How pingora is told that the client hung up before its answer was complete. Not a broken
+/// connection, which a client that sent half a body may still read an answer on.
+const CLIENT_GONE: ErrorType = ErrorType::Custom("the client left");
+
 /// The proxy as pingora sees it.
 pub(crate) struct Proxy(pub(crate) Arc<Gateway>);
 
@@ -218,6 +222,7 @@ impl Proxy {
     fn problem(&self, error: &Error) -> Option<Problem> {
         let gateway = &self.0;
         match (error.etype(), error.esource()) {
+            (&CLIENT_GONE, _) => None,
             (ErrorType::HTTPStatus(413), _) => {
                 Some(receive::too_large(gateway.body_limits().bytes_max))
             }
@@ -280,7 +285,7 @@ impl Passage {
 fn left(error: ServeError) -> Box<Error> {
     match error {
         ServeError::ClientGone => {
-            let mut error = Error::explain(ErrorType::ConnectionClosed, "the client left");
+            let mut error = Error::new(CLIENT_GONE);
             error.as_down();
             error
         }

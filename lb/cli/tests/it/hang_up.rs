@@ -35,7 +35,7 @@ fn a_client_that_hangs_up_gives_back_its_claim_and_its_workers_time() {
 
 #[test]
 fn a_client_that_hangs_up_leaves_the_waiting_room() {
-    let place = Place::new("");
+    let place = Place::new("[hosts]\nin_flight_max_per_core = 1\n");
     let balancer = place.up("1..1");
     balancer.has_active(1);
     let mut giant = Client::new(balancer.listen);

@@ -1,7 +1,7 @@
 //! What passes through the balancer, and what does not.
 
 use crate::harness::backend::Backend;
-use crate::harness::balancer::{Balancer, Place};
+use crate::harness::balancer::{Balancer, Place, ROUTES};
 use crate::harness::client::Answer;
 use crate::harness::requests::Request;
 use crate::harness::until;
@@ -16,7 +16,7 @@ fn start(backend: &Backend) -> (Place, Balancer) {
     let address = backend.address;
     let place = Place::new(&format!(
         "[fleet]\nkind = \"static\"\n[[fleet.static.hosts]]\naddress = \"{address}\"\n\
-         [timeouts]\nreport_interval = \"100ms\"\n"
+         [timeouts]\nreport_interval = \"100ms\"\n{ROUTES}"
     ));
     let balancer = place.serve();
     // A host that knows neither `/readyz` nor `/load` is as good as any.

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use crate::harness::balancer::{Place, worker};
+use crate::harness::balancer::{Place, ROUTES, worker};
 use crate::harness::client::{Client, get};
 use crate::harness::requests::{Request, ray_trace};
 
@@ -15,7 +15,7 @@ pub(crate) fn closed_port() -> SocketAddr {
 fn config(address: SocketAddr, rest: &str) -> String {
     format!(
         "[fleet]\nkind = \"static\"\n[[fleet.static.hosts]]\naddress = \"{address}\"\n\
-         [timeouts]\nreport_interval = \"100ms\"\n{rest}"
+         [timeouts]\nreport_interval = \"100ms\"\n{rest}{ROUTES}"
     )
 }
 

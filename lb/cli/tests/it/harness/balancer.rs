@@ -57,6 +57,11 @@ pub(crate) fn worker(address: SocketAddr) -> (Process, SocketAddr) {
 
 // === impl Place ===
 
+/// Routes whose bodies are held, and one that streams.
+pub(crate) const ROUTES: &str = "[[routes]]\nname = \"blur\"\npath = \"/blurimage\"\n\
+     [[routes]]\nname = \"raytrace\"\npath = \"/raytracer\"\n\
+     [[routes]]\nname = \"streamed\"\npath = \"/streamed\"\nbody = \"stream\"\n";
+
 impl Place {
     /// An empty folder, with `config` and an access log in the configuration file.
     pub(crate) fn new(config: &str) -> Place {
