@@ -4,49 +4,35 @@
 //! framing, any number of tries, and the client watched all the while. Where a route streams,
 //! pingora's own path carries it ([`crate::stream`]).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use pingora::connectors::http::Connector;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use weighbridge_core::admit::{Placement, ShedReason, Verdict};
-use weighbridge_core::observe::{Failure, Observation, Outcome};
+use weighbridge_core::admit::ShedReason;
 use weighbridge_core::policy::RoutePolicy;
 use weighbridge_core::request::RouteId;
-use weighbridge_core::units::{Speed, Work};
 
-use crate::access_log::{AccessRecord, AccessWriter};
+use crate::access_log::AccessWriter;
 use crate::config::{Config, Route};
-use crate::decide::{Ask, Decide, Ticket};
+use crate::decide::Decide;
 use crate::fleet::AddressBook;
-use crate::forward::{self, Answer, Rest, Try, TryError, TryLimits};
+use crate::forward::TryLimits;
 use crate::gauges::Gauges;
+use crate::linger::{linger, settle};
 use crate::metrics::Metrics;
-use crate::observe;
-use crate::queue;
-use crate::receive::{self, BodyLimits, Buffered, MemoryBudget, ReceiveError};
+use crate::receive::{self, BodyLimits, MemoryBudget};
 use crate::record::Record;
 use crate::repeats::{Fingerprint, Repeatable, Repeats};
 use crate::respond::{self, Problem};
-use crate::store::{Recorder, StoredObservation};
+use crate::store::Recorder;
 
 /// Answered 200 with nothing, as the health checks of the earlier systems expect.
 const HEALTH_PATHS: [&str; 2] = ["/", "/test"];
-
-/// How long a refused client may go on sending before the connection is closed on it.
-const LINGER: Duration = Duration::from_secs(30);
-
-/// The longest pause in what it sends.
-const LINGER_PAUSE: Duration = Duration::from_secs(2);
-
-/// A body up to this length that nobody wants is read, so that the connection can be used again.
-const SMALL_BODY_BYTES: u64 = 64 << 10;
 
 /// The longest that a client is told to stay away.
 const RETRY_AFTER_MAX_SECS: u64 = 60;
@@ -80,17 +66,6 @@ pub(crate) enum ServeError {
     /// The answer broke off when some of it had been sent: only closing tells the client.
     #[error("the answer broke off")]
     BrokenOff(#[source] Box<pingora::Error>),
-}
-
-/// A request whose body is held, on its way.
-struct Held<'a> {
-    gateway: &'a Gateway,
-    session: &'a mut Session,
-    record: &'a mut Record,
-    route: RouteId,
-    request: RequestHeader,
-    body: Buffered,
-    fingerprint: Option<Fingerprint>,
 }
 
 impl Gateway {
@@ -226,41 +201,6 @@ impl Gateway {
         Some(Problem::new(StatusCode::BAD_REQUEST, detail).at("path"))
     }
 
-    /// Serves a request of `route` whose body is held.
-    pub(crate) async fn serve_held(
-        &self,
-        session: &mut Session,
-        record: &mut Record,
-        route: RouteId,
-    ) -> Result<(), ServeError> {
-        let body = match receive::body(session, self.body_limits(), &self.budget).await {
-            Ok(body) => body,
-            Err(ReceiveError::ClientGone(_)) => return Err(ServeError::ClientGone),
-            Err(ReceiveError::Refused(problem)) => {
-                return self.refuse(session, record, &problem).await;
-            }
-        };
-        record.bytes_in = body.bytes.len() as u64;
-        let request = match forward::request_for_host(session, &body.bytes) {
-            Ok(request) => request,
-            Err(error) => {
-                let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string());
-                return self.refuse(session, record, &problem).await;
-            }
-        };
-        let policy = self.policy(route);
-        let features = receive::features(&policy.features, session, &body.bytes);
-        let fingerprint = self.fingerprint(route, &request, &body.bytes);
-        let known = fingerprint.and_then(|fingerprint| self.repeats.known(fingerprint));
-        let body_bytes = body.bytes.len() as u64;
-        let started = Instant::now();
-        let (ticket, verdict) = self.decide.arrive(Ask { route, features, known, body_bytes });
-        self.metrics.decided(started.elapsed());
-        Held { gateway: self, session, record, route, request, body, fingerprint }
-            .serve(ticket, verdict)
-            .await
-    }
-
     /// Answers with `problem`, having taken what the client still sends, so that it reads the
     /// answer rather than a reset.
     pub(crate) async fn refuse(
@@ -288,285 +228,6 @@ impl Gateway {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
             .retry_after(self.retry_after_secs())
     }
-
-    /// Counts an answer towards what is believed and learned.
-    pub(crate) fn learn(
-        &self,
-        ticket: Ticket,
-        record: &mut Record,
-        answered: &ResponseHeader,
-        fingerprint: Option<Fingerprint>,
-    ) {
-        let reported = observe::report(&answered.headers).unwrap_or_else(|error| {
-            self.metrics.report_rejected();
-            tracing::debug!(%error, "a load report was rejected");
-            None
-        });
-        let success = answered.status.as_u16() < 400;
-        let outcome = Outcome {
-            success,
-            cost: reported.map(|reported| reported.cost),
-            elapsed: record.service(),
-            build: reported.map_or(0, |reported| reported.build),
-        };
-        if let (Some(host), Some(reported)) = (record.host, reported) {
-            self.decide.with(|balancer, now| balancer.report(now, host, &reported.host));
-        }
-        record.cost = outcome.cost;
-        let Some(observation) = ticket.complete(&outcome) else { return };
-        record.work = Some(observation.work);
-        if let Some(fingerprint) = fingerprint {
-            self.repeats.remember(fingerprint, observation.work);
-        }
-        if let Some(recorder) = &self.recorder {
-            recorder.record(self.stored(observation, record));
-        }
-    }
-}
-
-impl Gateway {
-    /// What the counts on an answer are worth, before it has ended. `None` where there are none, or
-    /// no prices yet.
-    fn price(&self, route: Option<RouteId>, answered: &ResponseHeader) -> Option<Work> {
-        let reported = observe::report(&answered.headers).ok()??;
-        let route = route?;
-        self.decide.look(|balancer, _| balancer.predictor(route).price(&reported.cost, Speed::ONE))
-    }
-
-    /// An observation as it is kept.
-    fn stored(&self, observation: Observation, record: &Record) -> StoredObservation {
-        StoredObservation {
-            route: self.route(observation.route).name.clone(),
-            at: record.at,
-            host: self.host_name(record).unwrap_or_default(),
-            status: record.status,
-            waiting: record.waiting(),
-            response: record.response(),
-            feature_names: self.feature_names[usize::from(observation.route.0)].clone(),
-            features: observation.features,
-            estimated: observation.estimated,
-            cost: observation.cost,
-            work: observation.work,
-            speed: observation.speed,
-            build: observation.build,
-        }
-    }
-
-    /// Counts and logs a request that has ended.
-    pub(crate) fn log(&self, session: &Session, record: &Record) {
-        let route = record.route.map(|route| self.route(route).name.as_str());
-        self.metrics.ended(route.unwrap_or("none"), record);
-        if !self.access_log.is_on() {
-            return;
-        }
-        let request = session.req_header();
-        let path = request.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-        let estimate = record.estimate;
-        self.access_log.write(&AccessRecord {
-            time: record.at,
-            client: session.client_addr().and_then(|a| a.as_inet()).map(SocketAddr::ip),
-            method: request.method.as_str(),
-            path,
-            route,
-            status: (record.status != 0).then_some(record.status),
-            bytes_in: record.bytes_in,
-            bytes_out: record.bytes_out,
-            host: self.host_name(record).as_deref(),
-            tries: record.tries,
-            waiting_seconds: record.waiting().as_secs_f64(),
-            response_seconds: record.response().as_secs_f64(),
-            estimate_mean: estimate.map(|estimate| estimate.mean.as_cpu_secs()),
-            estimate_p90: estimate.map(|estimate| estimate.p90.as_cpu_secs()),
-            estimate_source: estimate.map(|estimate| estimate.source),
-            work: record.work.map(Work::as_cpu_secs),
-            cpu_seconds: record.cost.and_then(|cost| cost.cpu_seconds),
-            trace_id: trace_id(request),
-        });
-    }
-
-    fn host_name(&self, record: &Record) -> Option<String> {
-        record.host.and_then(|host| self.hosts.place(host)).map(|place| place.name)
-    }
-}
-
-/// Takes a small body that nobody wants. Whether no more of a body is to come; where some is, or
-/// may be, the connection is not used again.
-async fn settle(session: &mut Session) -> bool {
-    let waits_for_continue =
-        session.get_header(http::header::EXPECT).is_some() && session.response_written().is_none();
-    if waits_for_continue && !session.is_body_done() {
-        session.set_keepalive(None);
-        return true;
-    }
-    let is_small = receive::content_length(session).is_some_and(|bytes| bytes <= SMALL_BODY_BYTES);
-    if is_small && !session.is_body_done() {
-        let drain = session.downstream_session.drain_request_body();
-        let _late = tokio::time::timeout(LINGER_PAUSE, drain).await;
-    }
-    let complete = session.is_body_done();
-    if !complete {
-        session.set_keepalive(None);
-    }
-    complete
-}
-
-/// Takes what an answered client still sends, so that it reads the answer rather than a reset.
-async fn linger(session: &mut Session) {
-    let all = async {
-        while let Ok(Ok(Some(_))) =
-            tokio::time::timeout(LINGER_PAUSE, session.read_request_body()).await
-        {}
-    };
-    let _late = tokio::time::timeout(LINGER, all).await;
-}
-
-/// The trace id of `traceparent`: `00-TRACE-PARENT-FLAGS` (W3C Trace Context).
-fn trace_id(request: &RequestHeader) -> Option<&str> {
-    request.headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)
-}
-
-impl Held<'_> {
-    /// Follows the verdicts until the client has its answer.
-    async fn serve(mut self, mut ticket: Ticket, mut verdict: Verdict) -> Result<(), ServeError> {
-        let mut refused: Option<(Box<ResponseHeader>, Bytes)> = None;
-        loop {
-            verdict = match verdict {
-                Verdict::Forward(placement) => match self.attempt(&placement).await? {
-                    Tried::Answered(answer) => {
-                        return self.deliver(ticket, answer).await;
-                    }
-                    Tried::Failed(failure, answer) => {
-                        refused = answer.or(refused);
-                        ticket.fail(failure)
-                    }
-                },
-                Verdict::Queue { .. } => self.wait(&mut ticket).await?,
-                Verdict::Shed(reason) => {
-                    drop(ticket);
-                    return match refused {
-                        Some((header, body)) => self.pass_on(*header, body).await,
-                        None => self.shed(reason).await,
-                    };
-                }
-                Verdict::Lambda(_) => {
-                    drop(ticket);
-                    return self.shed(ShedReason::TriesExhausted).await;
-                }
-            };
-        }
-    }
-
-    async fn wait(&mut self, ticket: &mut Ticket) -> Result<Verdict, ServeError> {
-        let verdict =
-            queue::wait(self.session, ticket).await.map_err(|_| ServeError::ClientGone)?;
-        Ok(verdict.unwrap_or(Verdict::Shed(ShedReason::WaitedTooLong)))
-    }
-
-    async fn attempt(&mut self, placement: &Placement) -> Result<Tried, ServeError> {
-        self.record.placed(placement);
-        let Some(address) = self.gateway.hosts.address(placement.host) else {
-            return Ok(Tried::Failed(Failure::Connect, None));
-        };
-        let gateway = self.gateway;
-        let one = Try {
-            connector: &gateway.connector,
-            address,
-            request: &self.request,
-            body: &self.body.bytes,
-            is_idempotent: gateway.policy(self.route).idempotent,
-            limits: gateway.try_limits(),
-        };
-        let answer = forward::attempt(self.session, one).await;
-        match answer {
-            Ok(Answer::Whole { header, body }) if forward::is_unavailable(header.status) => {
-                Ok(Tried::Failed(Failure::Refused, Some((header, body))))
-            }
-            Ok(answer) => Ok(Tried::Answered(answer)),
-            Err(TryError::ClientGone) => Err(ServeError::ClientGone),
-            Err(TryError::Host(failure, error)) => {
-                gateway.metrics.try_failed(failure);
-                let host = placement.host.0;
-                tracing::warn!(host, ?failure, ?error, "a host failed a request");
-                Ok(Tried::Failed(failure, None))
-            }
-        }
-    }
-
-    async fn deliver(self, ticket: Ticket, answer: Answer) -> Result<(), ServeError> {
-        match answer {
-            Answer::Whole { header, body } => {
-                self.record.answered();
-                self.gateway.learn(ticket, self.record, &header, self.fingerprint);
-                self.pass_on(*header, body).await
-            }
-            Answer::Partial { header, beginning, rest } => {
-                self.relay(ticket, header, beginning, *rest).await
-            }
-        }
-    }
-
-    async fn pass_on(self, mut header: ResponseHeader, body: Bytes) -> Result<(), ServeError> {
-        let gone = |_| ServeError::ClientGone;
-        self.record.status = header.status.as_u16();
-        respond::strip(&mut header);
-        self.record.add_timing(&mut header).map_err(gone)?;
-        let head = self.session.req_header().method == Method::HEAD;
-        let bodiless = head || matches!(header.status.as_u16(), 204 | 304);
-        if bodiless {
-            respond::allow_origin(&mut header).map_err(gone)?;
-            self.session.write_response_header(Box::new(header), true).await.map_err(gone)?;
-            self.session.write_response_body(None, true).await.map_err(gone)?;
-            return Ok(());
-        }
-        self.record.bytes_out =
-            respond::send(self.session, header, body).await.map_err(gone)? as u64;
-        Ok(())
-    }
-
-    /// Passes on an answer that is too long to be held, as it arrives.
-    async fn relay(
-        self,
-        ticket: Ticket,
-        header: Box<ResponseHeader>,
-        beginning: Bytes,
-        mut rest: Rest,
-    ) -> Result<(), ServeError> {
-        let gone = |_| ServeError::ClientGone;
-        self.record.status = header.status.as_u16();
-        self.record.work = self.gateway.price(self.record.route, &header);
-        let mut shown = header.clone();
-        respond::strip(&mut shown);
-        self.record.add_timing(&mut shown).map_err(gone)?;
-        respond::allow_origin(&mut shown).map_err(gone)?;
-        if forward::content_length(&shown).is_none() {
-            shown.insert_header(http::header::TRANSFER_ENCODING, "chunked").map_err(gone)?;
-        }
-        self.session.write_response_header(shown, false).await.map_err(gone)?;
-        let mut piece = Some(beginning);
-        while let Some(bytes) = piece {
-            self.record.bytes_out += bytes.len() as u64;
-            if !bytes.is_empty() {
-                self.session.write_response_body(Some(bytes), false).await.map_err(gone)?;
-            }
-            piece = rest.next().await.map_err(ServeError::BrokenOff)?;
-        }
-        self.session.write_response_body(None, true).await.map_err(gone)?;
-        rest.release(&self.gateway.connector).await;
-        self.record.answered();
-        self.gateway.learn(ticket, self.record, &header, self.fingerprint);
-        Ok(())
-    }
-
-    async fn shed(self, reason: ShedReason) -> Result<(), ServeError> {
-        let problem = self.gateway.shed(reason);
-        self.gateway.refuse(self.session, self.record, &problem).await
-    }
-}
-
-/// What a try brought.
-enum Tried {
-    Answered(Answer),
-    Failed(Failure, Option<(Box<ResponseHeader>, Bytes)>),
 }
 
 /// Counts a request as in flight until dropped.

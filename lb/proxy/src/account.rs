@@ -1,0 +1,123 @@
+//! What is kept of a request that has been answered: what the balancer learns of it, the row in the
+//! store, the line in the access log.
+
+use std::net::SocketAddr;
+
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+
+use weighbridge_core::observe::{Observation, Outcome};
+use weighbridge_core::request::RouteId;
+use weighbridge_core::units::{Speed, Work};
+
+use crate::access_log::AccessRecord;
+use crate::decide::Ticket;
+use crate::gateway::Gateway;
+use crate::observe;
+use crate::record::Record;
+use crate::repeats::Fingerprint;
+use crate::store::StoredObservation;
+
+impl Gateway {
+    /// Counts an answer towards what is believed and learned.
+    pub(crate) fn learn(
+        &self,
+        ticket: Ticket,
+        record: &mut Record,
+        answered: &ResponseHeader,
+        fingerprint: Option<Fingerprint>,
+    ) {
+        let reported = observe::report(&answered.headers).unwrap_or_else(|error| {
+            self.metrics.report_rejected();
+            tracing::debug!(%error, "a load report was rejected");
+            None
+        });
+        let success = answered.status.as_u16() < 400;
+        let outcome = Outcome {
+            success,
+            cost: reported.map(|reported| reported.cost),
+            elapsed: record.service(),
+            build: reported.map_or(0, |reported| reported.build),
+        };
+        if let (Some(host), Some(reported)) = (record.host, reported) {
+            self.decide.with(|balancer, now| balancer.report(now, host, &reported.host));
+        }
+        record.cost = outcome.cost;
+        let Some(observation) = ticket.complete(&outcome) else { return };
+        record.work = Some(observation.work);
+        if let Some(fingerprint) = fingerprint {
+            self.repeats.remember(fingerprint, observation.work);
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.record(self.stored(observation, record));
+        }
+    }
+
+    /// What the counts on an answer are worth, before it has ended. `None` where there are none, or
+    /// no prices yet.
+    pub(crate) fn price(&self, route: Option<RouteId>, answered: &ResponseHeader) -> Option<Work> {
+        let reported = observe::report(&answered.headers).ok()??;
+        let route = route?;
+        self.decide.look(|balancer, _| balancer.predictor(route).price(&reported.cost, Speed::ONE))
+    }
+
+    /// An observation as it is kept.
+    fn stored(&self, observation: Observation, record: &Record) -> StoredObservation {
+        StoredObservation {
+            route: self.route(observation.route).name.clone(),
+            at: record.at,
+            host: self.host_name(record).unwrap_or_default(),
+            status: record.status,
+            waiting: record.waiting(),
+            response: record.response(),
+            feature_names: self.feature_names[usize::from(observation.route.0)].clone(),
+            features: observation.features,
+            estimated: observation.estimated,
+            cost: observation.cost,
+            work: observation.work,
+            speed: observation.speed,
+            build: observation.build,
+        }
+    }
+
+    /// Counts and logs a request that has ended.
+    pub(crate) fn log(&self, session: &Session, record: &Record) {
+        let route = record.route.map(|route| self.route(route).name.as_str());
+        self.metrics.ended(route.unwrap_or("none"), record);
+        if !self.access_log.is_on() {
+            return;
+        }
+        let request = session.req_header();
+        let path = request.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+        let estimate = record.estimate;
+        self.access_log.write(&AccessRecord {
+            time: record.at,
+            client: session.client_addr().and_then(|a| a.as_inet()).map(SocketAddr::ip),
+            method: request.method.as_str(),
+            path,
+            route,
+            status: (record.status != 0).then_some(record.status),
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+            host: self.host_name(record).as_deref(),
+            tries: record.tries,
+            waiting_seconds: record.waiting().as_secs_f64(),
+            response_seconds: record.response().as_secs_f64(),
+            estimate_mean: estimate.map(|estimate| estimate.mean.as_cpu_secs()),
+            estimate_p90: estimate.map(|estimate| estimate.p90.as_cpu_secs()),
+            estimate_source: estimate.map(|estimate| estimate.source),
+            work: record.work.map(Work::as_cpu_secs),
+            cpu_seconds: record.cost.and_then(|cost| cost.cpu_seconds),
+            trace_id: trace_id(request),
+        });
+    }
+
+    fn host_name(&self, record: &Record) -> Option<String> {
+        record.host.and_then(|host| self.hosts.place(host)).map(|place| place.name)
+    }
+}
+
+/// The trace id of `traceparent`: `00-TRACE-PARENT-FLAGS` (W3C Trace Context).
+fn trace_id(request: &RequestHeader) -> Option<&str> {
+    request.headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)
+}

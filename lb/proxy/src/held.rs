@@ -1,0 +1,218 @@
+//! Serves a request whose body is held: it follows the balancer's verdicts from host to host until
+//! the client has its answer.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+
+use weighbridge_core::admit::{Placement, ShedReason, Verdict};
+use weighbridge_core::observe::Failure;
+use weighbridge_core::request::RouteId;
+
+use crate::decide::{Ask, Ticket};
+use crate::forward::{self, Answer, Rest, Try, TryError};
+use crate::gateway::{Gateway, ServeError};
+use crate::queue;
+use crate::receive::{self, Buffered, ReceiveError};
+use crate::record::Record;
+use crate::repeats::Fingerprint;
+use crate::respond::{self, Problem};
+
+/// A request whose body is held, on its way.
+struct Held<'a> {
+    gateway: &'a Gateway,
+    session: &'a mut Session,
+    record: &'a mut Record,
+    route: RouteId,
+    request: RequestHeader,
+    body: Buffered,
+    fingerprint: Option<Fingerprint>,
+}
+
+/// What a try brought.
+enum Tried {
+    Answered(Answer),
+    Failed(Failure, Option<(Box<ResponseHeader>, Bytes)>),
+}
+
+impl Gateway {
+    /// Serves a request of `route` whose body is held.
+    pub(crate) async fn serve_held(
+        &self,
+        session: &mut Session,
+        record: &mut Record,
+        route: RouteId,
+    ) -> Result<(), ServeError> {
+        let body = match receive::body(session, self.body_limits(), &self.budget).await {
+            Ok(body) => body,
+            Err(ReceiveError::ClientGone(_)) => return Err(ServeError::ClientGone),
+            Err(ReceiveError::Refused(problem)) => {
+                return self.refuse(session, record, &problem).await;
+            }
+        };
+        record.bytes_in = body.bytes.len() as u64;
+        let request = match forward::request_for_host(session, &body.bytes) {
+            Ok(request) => request,
+            Err(error) => {
+                let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string());
+                return self.refuse(session, record, &problem).await;
+            }
+        };
+        let policy = self.policy(route);
+        let features = receive::features(&policy.features, session, &body.bytes);
+        let fingerprint = self.fingerprint(route, &request, &body.bytes);
+        let known = fingerprint.and_then(|fingerprint| self.repeats.known(fingerprint));
+        let body_bytes = body.bytes.len() as u64;
+        let started = Instant::now();
+        let (ticket, verdict) = self.decide.arrive(Ask { route, features, known, body_bytes });
+        self.metrics.decided(started.elapsed());
+        Held { gateway: self, session, record, route, request, body, fingerprint }
+            .serve(ticket, verdict)
+            .await
+    }
+}
+
+impl Held<'_> {
+    /// Follows the verdicts until the client has its answer.
+    async fn serve(mut self, mut ticket: Ticket, mut verdict: Verdict) -> Result<(), ServeError> {
+        let mut refused: Option<(Box<ResponseHeader>, Bytes)> = None;
+        loop {
+            verdict = match verdict {
+                Verdict::Forward(placement) => match self.attempt(&placement).await? {
+                    Tried::Answered(answer) => {
+                        return self.deliver(ticket, answer).await;
+                    }
+                    Tried::Failed(failure, answer) => {
+                        refused = answer.or(refused);
+                        ticket.fail(failure)
+                    }
+                },
+                Verdict::Queue { .. } => self.wait(&mut ticket).await?,
+                Verdict::Shed(reason) => {
+                    drop(ticket);
+                    return match refused {
+                        Some((header, body)) => self.pass_on(*header, body).await,
+                        None => self.shed(reason).await,
+                    };
+                }
+                Verdict::Lambda(_) => {
+                    drop(ticket);
+                    return self.shed(ShedReason::TriesExhausted).await;
+                }
+            };
+        }
+    }
+
+    async fn wait(&mut self, ticket: &mut Ticket) -> Result<Verdict, ServeError> {
+        let verdict =
+            queue::wait(self.session, ticket).await.map_err(|_| ServeError::ClientGone)?;
+        Ok(verdict.unwrap_or(Verdict::Shed(ShedReason::WaitedTooLong)))
+    }
+
+    async fn attempt(&mut self, placement: &Placement) -> Result<Tried, ServeError> {
+        self.record.placed(placement);
+        let Some(address) = self.gateway.hosts.address(placement.host) else {
+            return Ok(Tried::Failed(Failure::Connect, None));
+        };
+        let gateway = self.gateway;
+        let one = Try {
+            connector: &gateway.connector,
+            address,
+            request: &self.request,
+            body: &self.body.bytes,
+            is_idempotent: gateway.policy(self.route).idempotent,
+            limits: gateway.try_limits(),
+        };
+        let answer = forward::attempt(self.session, one).await;
+        match answer {
+            Ok(Answer::Whole { header, body }) if forward::is_unavailable(header.status) => {
+                Ok(Tried::Failed(Failure::Refused, Some((header, body))))
+            }
+            Ok(answer) => Ok(Tried::Answered(answer)),
+            Err(TryError::ClientGone) => Err(ServeError::ClientGone),
+            Err(TryError::Host(failure, error)) => {
+                gateway.metrics.try_failed(failure);
+                let host = placement.host.0;
+                tracing::warn!(host, ?failure, ?error, "a host failed a request");
+                Ok(Tried::Failed(failure, None))
+            }
+        }
+    }
+
+    async fn deliver(self, ticket: Ticket, answer: Answer) -> Result<(), ServeError> {
+        match answer {
+            Answer::Whole { header, body } => {
+                self.record.answered();
+                self.gateway.learn(ticket, self.record, &header, self.fingerprint);
+                self.pass_on(*header, body).await
+            }
+            Answer::Partial { header, beginning, rest } => {
+                self.relay(ticket, header, beginning, *rest).await
+            }
+        }
+    }
+
+    async fn pass_on(self, mut header: ResponseHeader, body: Bytes) -> Result<(), ServeError> {
+        let gone = |_| ServeError::ClientGone;
+        self.record.status = header.status.as_u16();
+        respond::strip(&mut header);
+        self.record.add_timing(&mut header).map_err(gone)?;
+        let head = self.session.req_header().method == Method::HEAD;
+        let bodiless = head || matches!(header.status.as_u16(), 204 | 304);
+        if bodiless {
+            respond::allow_origin(&mut header).map_err(gone)?;
+            self.session.write_response_header(Box::new(header), true).await.map_err(gone)?;
+            self.session.write_response_body(None, true).await.map_err(gone)?;
+            return Ok(());
+        }
+        self.record.bytes_out =
+            respond::send(self.session, header, body).await.map_err(gone)? as u64;
+        Ok(())
+    }
+
+    /// Passes on an answer that is too long to be held, as it arrives.
+    async fn relay(
+        self,
+        mut ticket: Ticket,
+        header: Box<ResponseHeader>,
+        beginning: Bytes,
+        mut rest: Rest,
+    ) -> Result<(), ServeError> {
+        let gone = |_| ServeError::ClientGone;
+        self.record.status = header.status.as_u16();
+        self.record.work = self.gateway.price(self.record.route, &header);
+        let mut shown = header.clone();
+        respond::strip(&mut shown);
+        self.record.add_timing(&mut shown).map_err(gone)?;
+        respond::allow_origin(&mut shown).map_err(gone)?;
+        if forward::content_length(&shown).is_none() {
+            shown.insert_header(http::header::TRANSFER_ENCODING, "chunked").map_err(gone)?;
+        }
+        self.session.write_response_header(shown, false).await.map_err(gone)?;
+        let mut piece = Some(beginning);
+        while let Some(bytes) = piece {
+            self.record.bytes_out += bytes.len() as u64;
+            if !bytes.is_empty() {
+                self.session.write_response_body(Some(bytes), false).await.map_err(gone)?;
+            }
+            piece = rest.next().await.map_err(|error| {
+                self.gateway.metrics.try_failed(Failure::AfterResponse);
+                ticket.fail(Failure::AfterResponse);
+                ServeError::BrokenOff(error)
+            })?;
+        }
+        self.session.write_response_body(None, true).await.map_err(gone)?;
+        rest.release(&self.gateway.connector).await;
+        self.record.answered();
+        self.gateway.learn(ticket, self.record, &header, self.fingerprint);
+        Ok(())
+    }
+
+    async fn shed(self, reason: ShedReason) -> Result<(), ServeError> {
+        let problem = self.gateway.shed(reason);
+        self.gateway.refuse(self.session, self.record, &problem).await
+    }
+}
