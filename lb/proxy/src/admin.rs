@@ -191,7 +191,7 @@ async fn explain(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
     if wants_json {
         json_answer(&explanation)
     } else {
-        text(StatusCode::OK, explanation.to_string())
+        text(StatusCode::OK, format!("{explanation}\n"))
     }
 }
 

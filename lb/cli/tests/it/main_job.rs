@@ -56,6 +56,7 @@ fn assert_admin_answers(balancer: &Balancer) {
 
 fn assert_metrics_are_well_formed(balancer: &Balancer, n_jobs: usize) {
     let metrics = get(balancer.admin, "/metrics").text();
+    assert_metrics_are_in_the_readme(&metrics);
     let answered = balancer.metric("weighbridge_requests_total", "code=\"200\"");
     assert!(answered >= 3.0 * n_jobs as f64, "{metrics}");
     let promtool = Command::new("promtool")
@@ -71,6 +72,16 @@ fn assert_metrics_are_well_formed(balancer: &Balancer, n_jobs: usize) {
     drop(input);
     let checked = promtool.wait_with_output().expect("it ends");
     assert!(checked.status.success(), "{checked:?}");
+}
+
+/// The README's table has every metric, in the words that Prometheus is told.
+fn assert_metrics_are_in_the_readme(metrics: &str) {
+    let readme = include_str!("../../../../README.md");
+    let told = metrics.lines().filter_map(|line| line.strip_prefix("# HELP "));
+    for (name, help) in told.filter_map(|line| line.split_once(' ')) {
+        let row = format!("| `{name}` | {help} |\n");
+        assert!(readme.contains(&row), "README.md has no row {row}");
+    }
 }
 
 /// `/explain` gives an account, as text and as a value, and sends nothing anywhere.
