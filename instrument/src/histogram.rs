@@ -79,7 +79,8 @@ thread_local! {
 /// `guard` is a place of the table that [`__sanitizer_cov_trace_pc_guard_init`] has filled.
 #[expect(unsafe_code, reason = "LLVM calls it by name, with a raw pointer")]
 // SAFETY: the name is reserved for the one who implements the coverage pass's callback: us.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(fuzzing), unsafe(no_mangle))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the fuzzer brings its own"))]
 unsafe extern "C" fn __sanitizer_cov_trace_pc_guard(guard: *const u32) {
     // SAFETY: LLVM passes the address of a guard; it holds 0 or a number below `BLOCKS_MAX`, and
     // every array that `COUNTS` may point to has at least as many places as there are numbers.
@@ -94,7 +95,8 @@ unsafe extern "C" fn __sanitizer_cov_trace_pc_guard(guard: *const u32) {
 /// Both bound the one array of guards of this program.
 #[expect(unsafe_code, reason = "LLVM calls it by name, with raw pointers")]
 // SAFETY: as above.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(fuzzing), unsafe(no_mangle))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the fuzzer brings its own"))]
 unsafe extern "C" fn __sanitizer_cov_trace_pc_guard_init(begin: *mut u32, end: *mut u32) {
     // The constructor of every module passes the same array: the first one fills it.
     if begin == end || !GUARDS.load(Relaxed).is_null() {
@@ -115,7 +117,8 @@ unsafe extern "C" fn __sanitizer_cov_trace_pc_guard_init(begin: *mut u32, end: *
 /// Both bound the one table of blocks of this program.
 #[expect(unsafe_code, reason = "LLVM calls it by name, with raw pointers")]
 // SAFETY: as above.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(fuzzing), unsafe(no_mangle))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the fuzzer brings its own"))]
 unsafe extern "C" fn __sanitizer_cov_pcs_init(begin: *const [usize; 2], end: *const [usize; 2]) {
     if begin == end || !TABLE.load(Relaxed).is_null() {
         return;

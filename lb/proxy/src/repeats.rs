@@ -94,7 +94,7 @@ impl Repeats {
 // === impl Fingerprint ===
 
 impl Fingerprint {
-    /// The fingerprint of a request; reads all of its body once (some 10 GB/s).
+    /// The fingerprint of a request; reads all of its body once.
     pub fn of(request: &Repeatable<'_>) -> Fingerprint {
         let Repeatable { route, method, path, query, content_type, body } = *request;
         let mut hash = Xxh3::new();
