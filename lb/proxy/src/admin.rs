@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -22,11 +22,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use weighbridge_core::host::{HostState, Phase};
-use weighbridge_core::request::{RequestSpec, RouteId};
-use weighbridge_core::units::{Time, Work};
+use weighbridge_core::request::RouteId;
+use weighbridge_core::units::Time;
 
 use crate::gateway::Gateway;
-use crate::repeats::{Fingerprint, Repeatable};
+use crate::receive;
 use crate::respond::Problem;
 
 /// Connections that the admin API carries at once.
@@ -165,7 +165,7 @@ fn models(gateway: &Gateway) -> Value {
 
 /// What would happen to the request after `/explain`.
 async fn explain(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let path = head.uri.path().trim_start_matches("/explain").to_owned();
     let Some(route) = gateway.config.route_of(&path).and_then(|i| u16::try_from(i).ok()) else {
         let detail = format!("no route serves `{path}`, expected `/explain/PATH`");
@@ -177,14 +177,12 @@ async fn explain(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
         return refuse(&Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).at("body"));
     };
     let (route, body) = (RouteId(route), body.to_bytes());
-    let query = head.uri.query().unwrap_or("");
-    let features = gateway.policy(route).features.extract(&RequestSpec {
-        query,
-        headers: &header_pairs(&head.headers),
-        body_bytes: Some(body.len() as u64),
-        body: &body,
-    });
-    let known = known(gateway, route, &path, &head, &body);
+    // From here on it is the request that is asked about.
+    let target = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    head.uri = target.trim_start_matches("/explain").parse().unwrap_or_default();
+    let body_bytes = Some(body.len() as u64);
+    let features = receive::extract(&gateway.policy(route).features, &head, body_bytes, &body);
+    let known = gateway.fingerprint(route, &head, &body).and_then(|f| gateway.repeats.known(f));
     let explanation =
         gateway.decide.with(|balancer, now| balancer.explain(now, route, &features, known));
     let wants_json = head.headers.get(ACCEPT).is_some_and(|a| a.as_bytes() == b"application/json");
@@ -193,39 +191,6 @@ async fn explain(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
     } else {
         text(StatusCode::OK, format!("{explanation}\n"))
     }
-}
-
-/// What an exact repeat of the request after `/explain` cost.
-fn known(
-    gateway: &Gateway,
-    route: RouteId,
-    path: &str,
-    head: &http::request::Parts,
-    body: &[u8],
-) -> Option<Work> {
-    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let fingerprint = Fingerprint::of(&Repeatable {
-        route: &gateway.route(route).name,
-        method: head.method.as_str(),
-        path,
-        query: head.uri.query().unwrap_or(""),
-        content_type: content_type.unwrap_or(""),
-        body,
-    });
-    gateway.repeats.known(fingerprint)
-}
-
-/// The readable headers, as features are extracted from them.
-pub(crate) fn header_pairs(headers: &HeaderMap) -> Vec<(&str, &str)> {
-    let readable = |(name, value)| readable_header(name, value);
-    headers.iter().filter_map(readable).collect()
-}
-
-fn readable_header<'a>(
-    name: &'a http::HeaderName,
-    value: &'a http::HeaderValue,
-) -> Option<(&'a str, &'a str)> {
-    Some((name.as_str(), value.to_str().ok()?))
 }
 
 fn json_answer(value: &impl Serialize) -> Answer {

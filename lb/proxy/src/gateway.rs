@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, StatusCode};
 use pingora::connectors::http::Connector;
-use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
 use weighbridge_core::admit::ShedReason;
@@ -122,7 +122,7 @@ impl Gateway {
     pub(crate) fn fingerprint(
         &self,
         route: RouteId,
-        request: &RequestHeader,
+        request: &Parts,
         body: &[u8],
     ) -> Option<Fingerprint> {
         let content_type = request.headers.get(http::header::CONTENT_TYPE);

@@ -26,7 +26,6 @@ pub(crate) async fn wait(
 
 /// Resolves when the client hangs up.
 pub(crate) async fn client_gone(session: &mut Session) {
-    // Data after the end of the body resolves this as well: a client that pipelines does not wait
-    // for its answer, and is treated as one that left.
+    // A request that is pipelined behind this one does not resolve it: pingora keeps its bytes.
     let _why = session.downstream_session.read_body_or_idle(true).await;
 }

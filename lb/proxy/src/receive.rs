@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
 use http::{HeaderName, StatusCode, header};
 use pingora::ErrorType;
 use pingora::http::RequestHeader;
@@ -201,18 +202,24 @@ pub(crate) fn head_bytes(request: &RequestHeader) -> usize {
 
 /// What the model of a route sees of this request.
 pub(crate) fn features(set: &FeatureSet, session: &Session, body: &[u8]) -> Features {
-    let request = session.req_header();
-    let headers: Vec<(&str, &str)> = request
+    let body_bytes = content_length(session).or((!body.is_empty()).then_some(body.len() as u64));
+    extract(set, session.req_header(), body_bytes, body)
+}
+
+/// The features of a request whose parts are at hand; headers that are no text are left out.
+pub(crate) fn extract(
+    set: &FeatureSet,
+    head: &Parts,
+    body_bytes: Option<u64>,
+    body: &[u8],
+) -> Features {
+    let headers: Vec<(&str, &str)> = head
         .headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
         .collect();
-    set.extract(&RequestSpec {
-        query: request.uri.query().unwrap_or(""),
-        headers: &headers,
-        body_bytes: content_length(session).or((!body.is_empty()).then_some(body.len() as u64)),
-        body,
-    })
+    let query = head.uri.query().unwrap_or("");
+    set.extract(&RequestSpec { query, headers: &headers, body_bytes, body })
 }
 
 /// Headers of the request that are never passed on: they are the balancer's to set.
