@@ -117,6 +117,7 @@ impl Held<'_> {
         let Some(address) = self.gateway.hosts.address(placement.host) else {
             return Ok(Tried::Failed(Failure::Connect, None));
         };
+        forward::tell_estimate(&mut self.request, self.record.told);
         let gateway = self.gateway;
         let one = Try {
             connector: &gateway.connector,

@@ -104,9 +104,11 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        _ctx: &mut Passage,
+        ctx: &mut Passage,
     ) -> Result<()> {
-        forward::prepare_stream(request, session)
+        forward::prepare_stream(request, session)?;
+        forward::tell_estimate(request, ctx.record.told);
+        Ok(())
     }
 
     async fn request_body_filter(
