@@ -79,12 +79,14 @@ fn run(host: &mut HostState, n: usize, work: f64) {
     host.foreign = host.claims.iter().filter(|claim| claim.request.is_none()).count() as u32;
     match host.discipline {
         Discipline::Fcfs => {}
-        Discipline::Srpt | Discipline::Ps => {
-            host.claims
-                .sort_by(|a, b| a.remaining.as_cpu_secs().total_cmp(&b.remaining.as_cpu_secs()));
-        }
+        Discipline::Srpt | Discipline::Ps => sort(host),
     }
     sum(host);
+}
+
+/// Puts the claims in order of remaining work.
+pub(super) fn sort(host: &mut HostState) {
+    host.claims.sort_by(|a, b| a.remaining.as_cpu_secs().total_cmp(&b.remaining.as_cpu_secs()));
 }
 
 /// Returns whether the estimate was used up. Doubles it then, or leaves nothing of a foreign one.

@@ -27,6 +27,7 @@ fn delay(discipline: Discipline, cores: usize, speed: f64, claims: &[f64], x: f6
     let mut fleet = Fleet::new(policy.clone());
     let speed = Speed::from_reference_cores(speed).unwrap();
     let cores = cores as u32;
+    let discipline = Some(discipline);
     let spec = HostSpec { name: String::new(), cores, speed, discipline, price: 1.0 };
     let host = fleet.join(Time::ZERO, spec);
     for (n, work) in claims.iter().enumerate() {
