@@ -12,6 +12,8 @@ use weighbridge_core::observe::RequestCost;
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 
+use crate::observe::Reported;
+
 /// One request, as it went.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -30,6 +32,8 @@ pub(crate) struct Record {
     pub(crate) estimate: Option<Estimate>,
     /// What the host is told of its size; `None` where the estimate says nothing of it.
     pub(crate) told: Option<Work>,
+    /// What the host said on its answer.
+    pub(crate) heard: Option<Reported>,
     /// What the host measured.
     pub(crate) cost: Option<RequestCost>,
     /// The same as work.
@@ -55,6 +59,7 @@ impl Record {
             tries: 0,
             estimate: None,
             told: None,
+            heard: None,
             cost: None,
             work: None,
             status: 0,
