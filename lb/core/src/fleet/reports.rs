@@ -3,7 +3,8 @@
 //! The host knows best how many requests it has, whose they are it does not: what it has beyond our
 //! own claims is taken for requests of other balancers, all of the same size. Own requests that are
 //! on their way to the host are not in its report, so that others may be believed to be fewer by as
-//! many, and never more. Between reports these claims age as our own do; see `aging.rs`.
+//! many, and never more. Where it does not say how much work it has, they are as large as requests of
+//! our own have been of late. Between reports these claims age as our own do; see `aging.rs`.
 
 use super::{Fleet, WORK_MIN, aging, insert};
 use crate::host::{Claim, Discipline, HostId, HostState};
@@ -38,7 +39,7 @@ impl Fleet {
     /// its speed counts until one has been learned from what it completed.
     pub fn report(&mut self, now: Time, id: HostId, report: &HostReport) {
         let report = believable(report);
-        let size = Work::saturating(self.claimed_mean.0);
+        let size = Work::saturating(self.claimed_mean.0.max(WORK_MIN));
         self.write(id, |host| {
             aging::advance(host, now);
             host.report = Some((now, report));

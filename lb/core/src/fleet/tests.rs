@@ -192,6 +192,7 @@ fn what_a_host_has_beyond_our_claims_is_of_others_and_ages() {
     assert_eq!(foreign(&report(1, Some(5.0)), 0.0), (0, 0.0), "ours has only grown");
     assert_eq!(foreign(&report(0, Some(0.0)), 0.0), (0, 0.0), "ours is still on its way");
     assert_eq!(foreign(&report(3, None), 0.0), (2, 4.0), "as large as ours are");
+    assert_eq!(foreign(&report(3, None), 2.5).0, 2, "how much they are was only assumed");
 }
 
 #[test]
