@@ -18,6 +18,7 @@ use crate::request::RequestId;
 use crate::units::{Seconds, Time, Work};
 
 pub use glance::Glance;
+pub(crate) use glance::{BLOCK, Glances};
 pub use learning::Completion;
 
 /// The least that is believed of a claim: what is free would never be outlived.
@@ -31,7 +32,7 @@ const CLAIMS_RECENT: u32 = 100;
 pub struct Fleet {
     hosts: Vec<HostState>,
     /// One a host, in the same order.
-    glances: Vec<Glance>,
+    glances: Glances,
     policy: HostPolicy,
     next_id: u32,
     /// Mean work of recent claims, in CPU-seconds, and how many there have been, up to
@@ -44,7 +45,13 @@ pub struct Fleet {
 impl Fleet {
     /// A fleet of no host.
     pub fn new(policy: HostPolicy) -> Fleet {
-        Fleet { hosts: Vec::new(), glances: Vec::new(), policy, next_id: 0, claimed_mean: (0.0, 0) }
+        Fleet {
+            hosts: Vec::new(),
+            glances: Glances::default(),
+            policy,
+            next_id: 0,
+            claimed_mean: (0.0, 0),
+        }
     }
 
     /// All hosts, by ascending id. Those that left are not among them.
@@ -53,8 +60,8 @@ impl Fleet {
     }
 
     /// What can be told of each host without looking at it, in the order of [`Fleet::hosts`].
-    pub(crate) fn glances(&self) -> &[Glance] {
-        &self.glances
+    pub(crate) fn glances(&mut self) -> &mut Glances {
+        &mut self.glances
     }
 
     /// What is believed of hosts.
@@ -94,7 +101,9 @@ impl Fleet {
             speeds_seen: 0,
             spec,
         });
-        self.glances.extend(self.hosts.last().map(Glance::of));
+        if let Some(host) = self.hosts.last() {
+            self.glances.push(Glance::of(host));
+        }
         id
     }
 
@@ -165,12 +174,10 @@ impl Fleet {
 
     /// Brings the claims of the host at `position` in [`Fleet::hosts`] to `now`.
     pub(crate) fn advance_at(&mut self, now: Time, position: usize) {
-        let pair = (self.hosts.get_mut(position), self.glances.get_mut(position));
-        if let (Some(host), Some(glance)) = pair
-            && !host.claims.is_empty()
-        {
+        let host = self.hosts.get_mut(position).filter(|host| !host.claims.is_empty());
+        if let Some(host) = host {
             aging::advance(host, now);
-            *glance = Glance::of(host);
+            self.glances.set(position, Glance::of(host));
         }
     }
 
@@ -178,7 +185,8 @@ impl Fleet {
     pub fn check_invariants(&self) {
         debug_assert!(self.hosts.is_sorted_by_key(|host| host.id), "hosts are in order of id");
         let glances: Vec<Glance> = self.hosts.iter().map(Glance::of).collect();
-        debug_assert!(glances == self.glances, "a glance shows what is there");
+        debug_assert!(glances == self.glances.hosts(), "a glance shows what is there");
+        self.glances.check_invariants();
         for host in &self.hosts {
             debug_assert!(host.phase != Phase::Gone, "a gone host has left the fleet");
             let own = host.claims.iter().filter(|claim| claim.request.is_some()).count();
@@ -216,9 +224,7 @@ impl Fleet {
         let position = self.position(id)?;
         let host = self.hosts.get_mut(position)?;
         let result = change(host);
-        if let Some(glance) = self.glances.get_mut(position) {
-            *glance = Glance::of(host);
-        }
+        self.glances.set(position, Glance::of(host));
         Some(result)
     }
 }
