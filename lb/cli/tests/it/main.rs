@@ -7,6 +7,7 @@ mod balancer_killed;
 mod commands;
 mod counted;
 mod drain;
+mod drift;
 mod hang_up;
 mod headers;
 mod main_job;
