@@ -1,4 +1,7 @@
+mod preemption;
+
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 
 use weighbridge_instrument::checkpoint;
 
