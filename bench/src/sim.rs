@@ -12,6 +12,7 @@ pub mod host;
 pub mod policies;
 pub mod autoscalers;
 mod proxy;
+pub mod weighbridge;
 mod world;
 pub mod run;
 pub mod measure;
