@@ -10,6 +10,7 @@ pub mod scenario;
 pub mod workload;
 pub mod host;
 pub mod policies;
+mod choose;
 pub mod autoscalers;
 mod proxy;
 pub mod weighbridge;

@@ -4,6 +4,10 @@
 //! missing, drains those that are too many, the idlest first, and bills them.
 
 mod fixed;
+mod knative_kpa;
+mod oracle;
+mod queue_depth;
+mod target_tracking;
 
 use std::fmt::Debug;
 
@@ -70,9 +74,25 @@ pub struct Rule {
 }
 
 /// Every rule there is. To add one: a file beside this one, and a line here.
-pub const ALL: &[Rule] = &[fixed::RULE];
+pub const ALL: &[Rule] = &[
+    fixed::RULE,
+    target_tracking::AT_50,
+    target_tracking::AT_70,
+    knative_kpa::RULE,
+    queue_depth::RULE,
+    oracle::AT_40,
+    oracle::AT_50,
+    oracle::AT_60,
+    oracle::AT_70,
+    oracle::AT_80,
+    oracle::AT_90,
+    oracle::AT_95,
+];
 
 /// The rule of that name.
 pub fn by_name(name: &str) -> Option<&'static Rule> {
     ALL.iter().find(|rule| rule.name == name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,18 @@
 //! since the start, work is in CPU-seconds of the reference core, hosts are numbered in the order in
 //! which they joined.
 
+mod c3;
+mod fit_under_20;
+mod join_idle_queue;
+mod least_connections;
+mod least_work_left;
+mod peak_ewma;
+mod power_of_two_choices;
+mod prequal;
+mod random;
 mod round_robin;
+mod srpt_k;
+mod weighted_round_robin;
 
 use std::fmt::Debug;
 
@@ -149,7 +160,20 @@ pub struct Policy {
 }
 
 /// Every dispatcher there is. To add one: a file beside this one, and a line here.
-pub const ALL: &[Policy] = &[round_robin::POLICY];
+pub const ALL: &[Policy] = &[
+    random::POLICY,
+    round_robin::POLICY,
+    weighted_round_robin::POLICY,
+    least_connections::POLICY,
+    power_of_two_choices::POLICY,
+    peak_ewma::POLICY,
+    c3::POLICY,
+    prequal::POLICY,
+    least_work_left::POLICY,
+    join_idle_queue::POLICY,
+    fit_under_20::POLICY,
+    srpt_k::POLICY,
+];
 
 // === impl Oracle ===
 
@@ -191,3 +215,6 @@ impl Shape {
 pub fn by_name(name: &str) -> Option<&'static Policy> {
     ALL.iter().find(|policy| policy.name == name)
 }
+
+#[cfg(test)]
+mod tests;
