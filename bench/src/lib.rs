@@ -8,3 +8,4 @@ pub mod accuracy;
 pub mod balancer;
 pub mod client;
 pub mod requests;
+pub mod sim;
