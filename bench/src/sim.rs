@@ -13,6 +13,7 @@ pub mod policies;
 mod choose;
 pub mod autoscalers;
 mod proxy;
+pub mod weighbridge;
 mod world;
 pub mod run;
 pub mod measure;

@@ -15,7 +15,6 @@ pub(super) use ordinary::Ordinary;
 
 /// What a proxy asks of the world.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(dead_code, reason = "Weighbridge itself sizes the fleet")]
 pub(super) enum Action {
     /// Send a request to a host, with this estimate of its work for the host, where there is one.
     Send { request: usize, host: usize, estimate: Option<f64> },
@@ -39,7 +38,6 @@ pub(super) struct Scene<'a> {
 
 /// A host has answered.
 #[derive(Debug, Clone, Copy)]
-#[expect(dead_code, reason = "Weighbridge itself learns speeds")]
 pub(super) struct Answer {
     pub(super) request: usize,
     pub(super) host: usize,

@@ -8,6 +8,7 @@ use super::policies::{self, Policy, Shape};
 use super::proxy::{Ordinary, Proxy};
 use super::random::stream;
 use super::scenario::Scenario;
+use super::weighbridge::Weighbridge;
 use super::workload::Workload;
 use super::world::World;
 
@@ -16,10 +17,22 @@ use super::world::World;
 pub struct PolicySpec {
     /// As written.
     pub text: String,
-    policy: &'static Policy,
+    kind: Kind,
     discipline: Option<Discipline>,
     autoscaler: Option<&'static Rule>,
 }
+
+/// What dispatches.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// The production balancer.
+    Weighbridge,
+    /// A rival.
+    Rival(&'static Policy),
+}
+
+/// The name of the production balancer.
+const WEIGHBRIDGE: &str = "weighbridge";
 
 /// Why a policy cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -51,20 +64,20 @@ impl PolicySpec {
             Some((name, discipline)) => (name, Some(discipline_of(discipline)?)),
             None => (rest, None),
         };
-        let policy = policies::by_name(name);
-        let policy = policy.ok_or_else(|| PolicyError::Unknown(name.to_owned()))?;
-        Ok(PolicySpec { text: text.to_owned(), policy, discipline, autoscaler })
+        let kind = Kind::by_name(name).ok_or_else(|| PolicyError::Unknown(name.to_owned()))?;
+        Ok(PolicySpec { text: text.to_owned(), kind, discipline, autoscaler })
     }
 
     /// Every policy there is.
     pub fn all() -> Vec<PolicySpec> {
-        let all = policies::ALL.iter().map(|policy| PolicySpec {
-            text: policy.name.to_owned(),
-            policy,
+        let kinds = names().into_iter().filter_map(|name| Some((name, Kind::by_name(name)?)));
+        let spec = |(name, kind): (&str, Kind)| PolicySpec {
+            text: name.to_owned(),
+            kind,
             discipline: None,
             autoscaler: None,
-        });
-        all.collect()
+        };
+        kinds.map(spec).collect()
     }
 
     /// Runs it.
@@ -75,19 +88,27 @@ impl PolicySpec {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Measured {
         let mut scenario = scenario.clone();
-        if self.discipline.is_some() && !self.policy.shape.pooled {
+        let shape = self.kind.shape();
+        // A pool is of its own discipline.
+        if shape.pooled {
+            scenario.hosts.discipline = None;
+        } else if self.discipline.is_some() {
             scenario.hosts.discipline = self.discipline;
         }
-        let shape = self.policy.shape;
-        let proxies = (0..scenario.balancers).map(|index| self.proxy(&scenario, shape, index));
+        let proxies = (0..scenario.balancers).map(|index| self.proxy(&scenario, index));
         let proxies = proxies.collect();
         let autoscaler = self.autoscaler(&scenario, workload);
         World::new(&scenario, workload, shape, proxies, autoscaler).run(&self.text, progress)
     }
 
-    fn proxy(&self, scenario: &Scenario, shape: Shape, index: usize) -> Box<dyn Proxy> {
+    fn proxy(&self, scenario: &Scenario, index: usize) -> Box<dyn Proxy> {
         let seed = stream(scenario.seed, 100 + index as u64);
-        Box::new(Ordinary::new((self.policy.make)(), shape, seed))
+        match self.kind {
+            Kind::Weighbridge => {
+                Box::new(Weighbridge::new(scenario, self.autoscaler.is_none(), seed))
+            }
+            Kind::Rival(policy) => Box::new(Ordinary::new((policy.make)(), policy.shape, seed)),
+        }
     }
 
     fn autoscaler(&self, scenario: &Scenario, workload: &Workload) -> Option<Box<dyn Autoscaler>> {
@@ -106,9 +127,28 @@ impl PolicySpec {
     }
 }
 
+// === impl Kind ===
+
+impl Kind {
+    fn by_name(name: &str) -> Option<Kind> {
+        match name {
+            WEIGHBRIDGE => Some(Kind::Weighbridge),
+            _ => policies::by_name(name).map(Kind::Rival),
+        }
+    }
+
+    fn shape(self) -> Shape {
+        match self {
+            Kind::Weighbridge => Shape { discipline: Discipline::Srpt, ..Shape::ORDINARY },
+            Kind::Rival(policy) => policy.shape,
+        }
+    }
+}
+
 /// The names of all policies.
 pub fn names() -> Vec<&'static str> {
-    policies::ALL.iter().map(|policy| policy.name).collect()
+    let rivals = policies::ALL.iter().map(|policy| policy.name);
+    [WEIGHBRIDGE].into_iter().chain(rivals).collect()
 }
 
 fn rules() -> Vec<&'static str> {

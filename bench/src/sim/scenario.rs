@@ -8,16 +8,16 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use toml::Table;
 use weighbridge_core::host::Discipline;
 
 use super::arrivals::Arrivals;
 use super::host::HostKind;
 use super::predict::ErrorKind;
 use super::sizes::Sizes;
+use super::weighbridge::Settings;
 
 /// A scenario, checked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Scenario {
     /// Its name: that of its file.
     pub name: String,
@@ -55,8 +55,9 @@ pub struct Scenario {
     pub faults: Faults,
     /// How the fleet is sized; `None`: not at all.
     pub scale: Option<Scale>,
-    /// What is laid over Weighbridge's default configuration, as in an operator's file.
-    pub weighbridge: Table,
+    /// Weighbridge's configuration: its defaults with what the scenario lays over them, as an
+    /// operator's file does.
+    pub weighbridge: Settings,
 }
 
 /// The hosts at the start; further ones are like them.
@@ -89,7 +90,7 @@ pub enum Learning {
 /// How load reports come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reports {
-    /// A host that has not reported for so long is asked, in seconds.
+    /// Seconds between two looks of a balancer at each host's report.
     pub interval: f64,
     /// Part of the reports that are lost.
     pub lost: f64,

@@ -36,8 +36,6 @@ pub(super) struct World<'a> {
     proxies: Vec<Box<dyn Proxy>>,
     autoscaler: Option<Box<dyn Autoscaler>>,
     hosts: Vec<Host>,
-    /// When each host last reported to each proxy.
-    reported: Vec<Vec<f64>>,
     flights: Vec<Flight>,
     /// Requests that have an answer, or will never have one.
     n_ended: usize,
@@ -61,7 +59,7 @@ enum Event {
     Fail(Attempt, Failure),
     /// A load report reaches a balancer by itself.
     Report(usize, usize, LoadReport),
-    /// A balancer asks the hosts that it has not heard of.
+    /// A balancer asks all hosts for their report.
     Poll(usize),
     /// A probe reaches a host.
     Probe(usize, usize),
@@ -139,7 +137,6 @@ impl<'a> World<'a> {
             agenda: BinaryHeap::new(),
             foretold: 0,
             random: Random::new(stream(scenario.seed, 5)),
-            reported: vec![Vec::new(); proxies.len()],
             wakes: vec![f64::INFINITY; proxies.len()],
             proxies,
             autoscaler,

@@ -9,6 +9,7 @@ use super::{Faults, Hosts, Learning, Reports, Scale, Scenario};
 use crate::sim::arrivals::Arrivals;
 use crate::sim::predict::ErrorKind;
 use crate::sim::sizes::{Class, Law, Sizes, Trace};
+use crate::sim::weighbridge::{FleetBounds, Settings, config};
 
 /// Bounds of what a run may be asked for.
 const REQUESTS_MAX: usize = 100_000_000;
@@ -20,9 +21,12 @@ const POLICIES: [&str; 2] = ["weighbridge", "round_robin"];
 
 pub(super) fn scenario(text: &str, path: &Path) -> Result<Scenario, Vec<String>> {
     let reader = Reader::new(text);
-    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let (hosts, scale) = (hosts(reader.table("hosts")), scale(&reader));
+    let sizes = sizes(reader.table("sizes"), path);
+    let weighbridge = weighbridge(&reader, &sizes, &hosts, scale);
     let predictions = reader.table("predictions");
-    let scenario = Scenario {
+    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let scenario = |weighbridge| Scenario {
         name: name.unwrap_or_default(),
         about: reader.text("about", ""),
         policies: reader.texts("policies", &POLICIES),
@@ -31,22 +35,26 @@ pub(super) fn scenario(text: &str, path: &Path) -> Result<Scenario, Vec<String>>
         seed: reader.whole("seed", 1, 0..=usize::MAX) as u64,
         load: reader.number("load", 0.9, 1e-6..=100.0),
         balancers: reader.whole("balancers", 1, 1..=BALANCERS_MAX),
-        hosts: hosts(reader.table("hosts")),
+        hosts,
         arrivals: arrivals(reader.table("arrivals")),
-        sizes: sizes(reader.table("sizes"), path),
+        sizes,
         errors: errors(&predictions),
         sigma: predictions.number("sigma", 0.3, 0.0..=10.0),
         learning: learning(&predictions),
         round_trip: reader.secs("round_trip", 0.0),
         reports: reports(reader.table("reports")),
         faults: faults(reader.table("faults")),
-        scale: reader.has("scale").then(|| scale(reader.table("scale"))),
-        weighbridge: reader.raw("weighbridge"),
+        scale,
+        weighbridge,
     };
+    // The defaults stand in for what has mistakes, so that the rest is read, too.
+    let scenario = weighbridge.or_else(Settings::shipped).map(scenario);
     predictions.done();
-    check(&scenario, &reader);
+    if let Some(scenario) = &scenario {
+        check(scenario, &reader);
+    }
     let mistakes = reader.finish();
-    if mistakes.is_empty() { Ok(scenario) } else { Err(mistakes) }
+    scenario.filter(|_| mistakes.is_empty()).ok_or(mistakes)
 }
 
 fn check(scenario: &Scenario, reader: &Reader) {
@@ -191,12 +199,35 @@ fn faults(reader: Reader) -> Faults {
     faults
 }
 
-fn scale(reader: Reader) -> Scale {
+fn scale(reader: &Reader) -> Option<Scale> {
+    let is_there = reader.has("scale");
+    let reader = reader.table("scale");
     let scale = Scale {
         hosts_min: reader.whole("hosts_min", 1, 0..=HOSTS_MAX),
         hosts_max: reader.whole("hosts_max", 20, 1..=HOSTS_MAX),
         tick: reader.secs("tick", 1.0).max(1e-3),
     };
     reader.done();
-    scale
+    is_there.then_some(scale)
+}
+
+/// Weighbridge's configuration; `None` where it has mistakes, which are told of.
+fn weighbridge(
+    reader: &Reader,
+    sizes: &Sizes,
+    hosts: &Hosts,
+    scale: Option<Scale>,
+) -> Option<Settings> {
+    let routes: Vec<String> = sizes.classes.iter().map(|class| class.route.clone()).collect();
+    let (hosts_min, hosts_max) =
+        scale.map_or((hosts.count, hosts.count), |scale| (scale.hosts_min, scale.hosts_max));
+    let boot = if scale.is_some() { hosts.boot } else { 0.0 };
+    let settings =
+        config(reader.raw("weighbridge"), &routes, FleetBounds { hosts_min, hosts_max, boot });
+    let tell = |mistakes: Vec<String>| {
+        for mistake in mistakes {
+            reader.mistake(format!("weighbridge: {mistake}"));
+        }
+    };
+    settings.map_err(tell).ok()
 }

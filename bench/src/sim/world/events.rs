@@ -13,7 +13,6 @@ impl World<'_> {
             Event::Answer(attempt, cpu_secs, report) => self.answer(attempt, cpu_secs, report),
             Event::Fail(attempt, failure) => self.fail(attempt, failure),
             Event::Report(proxy, host, report) => {
-                self.reported[proxy][host] = self.now;
                 self.tell(proxy, |proxy, scene, out| proxy.report(scene, host, &report, out));
             }
             Event::Poll(proxy) => self.poll(proxy),

@@ -27,6 +27,10 @@ impl World<'_> {
             let attempt = Attempt { request: job.request, n: self.flights[job.request].n };
             self.after_trip(Event::Fail(attempt, Failure::BeforeResponse));
         }
+        if self.scenario.scale.is_some() {
+            // Whoever launches hosts sees that one has ended, and launches another.
+            return self.stop(host);
+        }
         self.at(self.now + faults.detect, Event::Detect(host, false));
         self.at(self.now + faults.crash_for, Event::Recover(host));
     }

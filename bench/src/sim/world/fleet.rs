@@ -72,9 +72,8 @@ impl World<'_> {
     fn join(&mut self, kind: HostKind) -> usize {
         self.hosts.push(Host::new(self.now, kind));
         let now = self.now;
-        for (proxy, reported) in self.proxies.iter_mut().zip(&mut self.reported) {
+        for proxy in &mut self.proxies {
             proxy.join(now, &kind);
-            reported.push(now);
         }
         self.hosts.len() - 1
     }

@@ -117,9 +117,6 @@ impl World<'_> {
             return;
         }
         let proxy = usize::from(self.workload.requests[request].balancer);
-        if report.is_some() {
-            self.reported[proxy][flight.host] = self.now;
-        }
         let (host, response) = (flight.host, self.now - flight.sent);
         self.end_request(request, Some(self.now));
         let answer = Answer { request, host, response, cpu_secs, report };
@@ -145,11 +142,11 @@ impl World<'_> {
         }
     }
 
-    /// Asks each host that has not reported for an interval.
+    /// A balancer asks every host how it is.
     pub(super) fn poll(&mut self, proxy: usize) {
         let interval = self.scenario.reports.interval;
         for host in 0..self.hosts.len() {
-            if self.hosts[host].is_up() && self.reported[proxy][host] + interval <= self.now {
+            if self.hosts[host].is_up() {
                 let report = self.hosts[host].report(self.now);
                 if let Some(report) = self.carry(proxy, host, report) {
                     self.at(
