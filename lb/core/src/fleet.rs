@@ -82,6 +82,7 @@ impl Fleet {
             since: now,
             ejected_until: Time::ZERO,
             ejection_length: Duration::ZERO,
+            crowded_at: Time::ZERO,
             round_trip: Seconds::ZERO,
             failure_rate: 0.0,
             failed_at: Time::ZERO,
@@ -134,6 +135,7 @@ impl Fleet {
             aging::advance(host, now);
             insert(host, Claim { request, expected, remaining: expected, claimed_at: now });
             host.in_flight += 1;
+            note_crowd(host, now);
         });
         claimed.is_some()
     }
@@ -142,6 +144,7 @@ impl Fleet {
     pub fn release(&mut self, now: Time, id: HostId, request: RequestId) -> Option<Claim> {
         self.write(id, |host| {
             aging::advance(host, now);
+            note_crowd(host, now);
             let position = host.claims.iter().position(|claim| claim.request == Some(request))?;
             let claim = host.claims.remove(position);
             host.in_flight -= 1;
@@ -258,6 +261,7 @@ fn insert(host: &mut HostState, claim: Claim) {
 
 /// Replaces what other balancers are believed to have on `host` by `n` requests of equal size.
 fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
+    note_crowd(host, now);
     if host.foreign != 0 {
         host.claims.retain(|claim| claim.request.is_some());
     }
@@ -267,6 +271,14 @@ fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
         insert(host, Claim { request: None, expected, remaining: expected, claimed_at: now });
     }
     aging::sum(host);
+    note_crowd(host, now);
+}
+
+/// To be called after each claim and before each release: then none that is crowded is missed.
+fn note_crowd(host: &mut HostState, now: Time) {
+    if (host.cores as usize) < host.claims.len() {
+        host.crowded_at = now;
+    }
 }
 
 /// The report without numbers that cannot be.
