@@ -7,4 +7,6 @@ use weighbridge_instrument as _;
 pub mod accuracy;
 pub mod balancer;
 pub mod client;
+pub mod load;
 pub mod requests;
+mod units;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use weighbridge_bench::accuracy::Accuracy;
+use weighbridge_bench::load::Load;
 
 /// Measures Weighbridge: what it claims, on this machine.
 #[derive(Debug, Parser)]
@@ -20,11 +21,14 @@ struct Arguments {
 enum Command {
     /// How well the balancer predicts what requests cost, and how long predicting takes.
     Accuracy(Accuracy),
+    /// Response times under load that does not wait for answers.
+    Load(Load),
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Accuracy(command) => command.run(),
+    let result: Result<(), Box<dyn Error>> = match Arguments::parse().command {
+        Command::Accuracy(command) => command.run().map_err(Into::into),
+        Command::Load(command) => command.run().map_err(Into::into),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     eprintln!("weighbridge-bench: {error}");
