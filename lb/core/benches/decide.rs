@@ -113,7 +113,8 @@ impl World {
             // No two learn quite the same speed.
             let speed = Speed::from_reference_cores(1.0 + 0.02 * random.unit());
             let Some(speed) = speed else { continue };
-            let spec = HostSpec { name: n.to_string(), cores: 2, speed, discipline, price: 1.0 };
+            let (name, discipline) = (n.to_string(), Some(discipline));
+            let spec = HostSpec { name, cores: 2, speed, discipline, price: 1.0 };
             let host = balancer.join(Time::ZERO, spec);
             balancer.ready(Time::ZERO, host);
         }

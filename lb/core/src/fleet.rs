@@ -8,11 +8,11 @@ mod aging;
 mod glance;
 mod health;
 mod learning;
+mod reports;
 
 use std::time::Duration;
 
 use crate::host::{Claim, Discipline, HostId, HostSpec, HostState, Phase};
-use crate::observe::HostReport;
 use crate::policy::HostPolicy;
 use crate::request::RequestId;
 use crate::units::{Seconds, Time, Work};
@@ -23,8 +23,8 @@ pub use learning::Completion;
 /// The least that is believed of a claim: what is free would never be outlived.
 const WORK_MIN: f64 = 1e-6;
 
-/// The most requests of other balancers that are told apart on one host.
-const FOREIGN_MAX: u32 = 64;
+/// The mean of claimed work is that of about so many of the newest claims.
+const CLAIMS_RECENT: u32 = 100;
 
 /// All host states, by ascending [`HostId`].
 #[derive(Debug, Clone)]
@@ -34,6 +34,9 @@ pub struct Fleet {
     glances: Vec<Glance>,
     policy: HostPolicy,
     next_id: u32,
+    /// Mean work of recent claims, in CPU-seconds, and how many there have been, up to
+    /// [`CLAIMS_RECENT`].
+    claimed_mean: (f64, u32),
 }
 
 // === impl Fleet ===
@@ -41,7 +44,7 @@ pub struct Fleet {
 impl Fleet {
     /// A fleet of no host.
     pub fn new(policy: HostPolicy) -> Fleet {
-        Fleet { hosts: Vec::new(), glances: Vec::new(), policy, next_id: 0 }
+        Fleet { hosts: Vec::new(), glances: Vec::new(), policy, next_id: 0, claimed_mean: (0.0, 0) }
     }
 
     /// All hosts, by ascending id. Those that left are not among them.
@@ -71,7 +74,7 @@ impl Fleet {
         self.hosts.push(HostState {
             id,
             phase: Phase::Starting,
-            discipline: spec.discipline,
+            discipline: spec.discipline.unwrap_or(Discipline::Ps),
             cores: spec.cores.max(1),
             in_flight: 0,
             foreign: 0,
@@ -130,6 +133,9 @@ impl Fleet {
     pub fn claim(&mut self, now: Time, id: HostId, request: RequestId, work: Work) -> bool {
         let expected = work.max(Work::saturating(WORK_MIN));
         let request = Some(request);
+        let (mean, n) = self.claimed_mean;
+        let n = (n + 1).min(CLAIMS_RECENT);
+        self.claimed_mean = (mean + (expected.as_cpu_secs() - mean) / f64::from(n), n);
         let claimed = self.write(id, |host| {
             aging::advance(host, now);
             insert(host, Claim { request, expected, remaining: expected, claimed_at: now });
@@ -166,33 +172,6 @@ impl Fleet {
             aging::advance(host, now);
             *glance = Glance::of(host);
         }
-    }
-
-    /// Forgets reports that are too old to be believed.
-    pub fn expire_reports(&mut self, now: Time) {
-        let age_max = self.policy.report_age_max;
-        for (host, glance) in self.hosts.iter_mut().zip(&mut self.glances) {
-            if host.report.is_some_and(|(at, _)| age_max < now.since(at)) {
-                host.report = None;
-                set_foreign(host, now, 0, Work::ZERO);
-                *glance = Glance::of(host);
-            }
-        }
-    }
-
-    /// A host says how it is. Numbers that are not finite or negative are not believed. What it has
-    /// beyond our own claims is taken for requests of other balancers.
-    pub fn report(&mut self, now: Time, id: HostId, report: &HostReport) {
-        let report = believable(report);
-        self.write(id, |host| {
-            aging::advance(host, now);
-            host.report = Some((now, report));
-            let foreign = report.in_flight.unwrap_or(0).saturating_sub(host.in_flight);
-            let own = host.claims.iter().filter(|claim| claim.request.is_some());
-            let own = own.fold(Work::ZERO, |sum, claim| sum + claim.remaining);
-            let work = report.work_left.unwrap_or_default().saturating_sub(own);
-            set_foreign(host, now, foreign.min(FOREIGN_MAX), work);
-        });
     }
 
     /// Panics in debug builds where an invariant does not hold.
@@ -254,31 +233,6 @@ fn insert(host: &mut HostState, claim: Claim) {
     };
     host.claims.insert(position, claim);
     aging::sum(host);
-}
-
-/// Replaces what other balancers are believed to have on `host` by `n` requests of equal size.
-fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
-    if host.foreign != 0 {
-        host.claims.retain(|claim| claim.request.is_some());
-    }
-    host.foreign = if work == Work::ZERO { 0 } else { n };
-    let expected = (work * (1.0 / f64::from(n.max(1)))).max(Work::saturating(WORK_MIN));
-    for _ in 0..host.foreign {
-        insert(host, Claim { request: None, expected, remaining: expected, claimed_at: now });
-    }
-    aging::sum(host);
-}
-
-/// The report without numbers that cannot be.
-fn believable(report: &HostReport) -> HostReport {
-    let fraction = |value: Option<f64>| value.filter(|value| (0.0..=1e3).contains(value));
-    HostReport {
-        cpu_utilization: fraction(report.cpu_utilization),
-        mem_utilization: fraction(report.mem_utilization),
-        application_utilization: fraction(report.application_utilization),
-        in_flight: report.in_flight,
-        work_left: report.work_left,
-    }
 }
 
 #[cfg(test)]

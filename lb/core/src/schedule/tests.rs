@@ -35,6 +35,7 @@ fn fleet(random: &mut Random, n: usize) -> Fleet {
     let mut request = 0;
     for _ in 0..n {
         let discipline = [Discipline::Fcfs, Discipline::Srpt, Discipline::Ps][random.below(3)];
+        let discipline = Some(discipline);
         let speed = [1.0, 1.0, 1.0, 0.5, 4.0][random.below(5)];
         let speed = Speed::from_reference_cores(speed).unwrap();
         let cores = 1 + random.below(3) as u32;
@@ -127,7 +128,7 @@ fn a_subset_of_the_best_is_picked_from_evenly() {
     let mut fleet = Fleet::new(hosts.clone());
     for speed in [1.0, 0.9, 0.5] {
         let speed = Speed::from_reference_cores(speed).unwrap();
-        let discipline = Discipline::Ps;
+        let discipline = Some(Discipline::Ps);
         let spec = HostSpec { name: String::new(), cores: 1, speed, discipline, price: 1.0 };
         let host = fleet.join(Time::ZERO, spec);
         fleet.ready(Time::ZERO, host);
