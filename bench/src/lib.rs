@@ -7,6 +7,7 @@ use weighbridge_instrument as _;
 pub mod accuracy;
 pub mod balancer;
 pub mod client;
+pub mod compare;
 pub mod load;
 pub mod requests;
 mod units;

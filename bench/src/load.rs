@@ -135,7 +135,7 @@ pub struct LoadReport {
 
 /// Requests in flight, and how long, while the capacity is measured.
 pub(crate) const CAPACITY_IN_FLIGHT: usize = 16;
-const CAPACITY_LENGTH: Duration = Duration::from_secs(5);
+pub(crate) const CAPACITY_LENGTH: Duration = Duration::from_secs(5);
 
 impl Load {
     /// Measures and prints.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use weighbridge_bench::accuracy::Accuracy;
+use weighbridge_bench::compare::Compare;
 use weighbridge_bench::load::Load;
 
 /// Measures Weighbridge: what it claims, on this machine.
@@ -23,12 +24,16 @@ enum Command {
     Accuracy(Accuracy),
     /// Response times under load that does not wait for answers.
     Load(Load),
+    /// Weighbridge beside other proxies, before the same servers.
+    #[command(subcommand)]
+    Compare(Compare),
 }
 
 fn main() -> ExitCode {
     let result: Result<(), Box<dyn Error>> = match Arguments::parse().command {
         Command::Accuracy(command) => command.run().map_err(Into::into),
         Command::Load(command) => command.run().map_err(Into::into),
+        Command::Compare(command) => command.run().map_err(Into::into),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     eprintln!("weighbridge-bench: {error}");

@@ -26,6 +26,9 @@ pub enum AloneError {
 /// Each request is sent so often; the median counts.
 const TIMES: usize = 3;
 
+/// Their numbers are from here on.
+const FIRST: u64 = 1 << 61;
+
 /// Sends every request a few times, one after the other.
 pub(crate) async fn measure(
     sender: &Sender,
@@ -46,7 +49,7 @@ async fn measure_one(sender: &Sender, request: Request) -> Result<Known, AloneEr
     let mut answer = None;
     for (index, time) in times.iter_mut().enumerate() {
         let start = Instant::now();
-        let hash = sender.send(&request, index as u64).await;
+        let hash = sender.send(&request, FIRST + index as u64).await;
         *time = start.elapsed();
         let hash = hash.map_err(|failure: Failure| AloneError::Failed {
             target: request.target.clone(),

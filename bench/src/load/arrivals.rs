@@ -27,7 +27,7 @@ pub(crate) struct Arrival {
     pub(crate) at: Duration,
     /// Which request of the pool.
     pub(crate) entry: usize,
-    /// Its number in the run, from 0.
+    /// A number that no other request of any run of the process has.
     pub(crate) number: u64,
 }
 
@@ -64,7 +64,8 @@ impl Profile {
 impl Plan {
     /// The arrivals, in order. Drawn by thinning (Lewis and Shedler): at the highest rate, each kept
     /// with the probability that the rate then has of it.
-    pub(crate) fn draw(&self, random: &mut Rng, deck: &mut Deck) -> Vec<Arrival> {
+    /// They are numbered from `first` on.
+    pub(crate) fn draw(&self, random: &mut Rng, deck: &mut Deck, first: u64) -> Vec<Arrival> {
         let rate_max = self.rate * Profile::FACTOR_MAX;
         let (length, mut at) = (self.length.as_secs_f64(), 0.0);
         let mut arrivals = Vec::new();
@@ -74,7 +75,7 @@ impl Plan {
                 break;
             }
             if random.f64() * Profile::FACTOR_MAX < self.profile.factor(at / length) {
-                let number = arrivals.len() as u64;
+                let number = first + arrivals.len() as u64;
                 let at = Duration::from_secs_f64(at);
                 arrivals.push(Arrival { at, entry: deck.draw(random), number });
             }

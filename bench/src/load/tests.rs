@@ -119,13 +119,13 @@ async fn what_is_too_much_fails_unsent() {
 #[test]
 fn arrivals_are_a_poisson_process_of_the_mean_rate() {
     for profile in [Profile::Steady, Profile::Ramp, Profile::Burst] {
-        let arrivals = plan(profile).draw(&mut Rng::with_seed(3), &mut Deck::new(10));
+        let arrivals = plan(profile).draw(&mut Rng::with_seed(3), &mut Deck::new(10), 0);
         let n = arrivals.len() as f64;
         // Six standard deviations.
         assert!((n - 1e5).abs() < 6.0 * 1e5_f64.sqrt(), "{profile:?}: {n}");
         assert!(arrivals.is_sorted_by_key(|arrival| arrival.at), "{profile:?}");
     }
-    let arrivals = plan(Profile::Steady).draw(&mut Rng::with_seed(3), &mut Deck::new(10));
+    let arrivals = plan(Profile::Steady).draw(&mut Rng::with_seed(3), &mut Deck::new(10), 0);
     let gaps = arrivals.windows(2).map(|pair| pair[1].at.abs_diff(pair[0].at).as_secs_f64() * 1e3);
     let variance = gaps.map(|gap| (gap - 1.0).powi(2)).sum::<f64>() / arrivals.len() as f64;
     assert!((0.95..1.05).contains(&variance), "exponential gaps vary as their mean: {variance}");
@@ -133,7 +133,7 @@ fn arrivals_are_a_poisson_process_of_the_mean_rate() {
 
 #[test]
 fn a_burst_has_three_times_the_rate_for_a_fifth_of_the_time() {
-    let arrivals = plan(Profile::Burst).draw(&mut Rng::with_seed(4), &mut Deck::new(10));
+    let arrivals = plan(Profile::Burst).draw(&mut Rng::with_seed(4), &mut Deck::new(10), 0);
     let in_burst = arrivals.iter().filter(|arrival| arrival.at.as_secs() % 20 < 4).count() as f64;
     assert!((0.58..0.62).contains(&(in_burst / arrivals.len() as f64)), "{in_burst}");
 }
@@ -141,7 +141,7 @@ fn a_burst_has_three_times_the_rate_for_a_fifth_of_the_time() {
 #[test]
 fn the_number_of_arrivals_is_bounded_and_a_deck_deals_all_before_any_again() {
     let bounded = Plan { requests_max: 30, ..plan(Profile::Steady) };
-    let arrivals = bounded.draw(&mut Rng::with_seed(5), &mut Deck::new(10));
+    let arrivals = bounded.draw(&mut Rng::with_seed(5), &mut Deck::new(10), 0);
     assert_eq!(arrivals.len(), 30);
     for dealt in arrivals.chunks(10) {
         let mut entries: Vec<usize> = dealt.iter().map(|arrival| arrival.entry).collect();
