@@ -106,11 +106,7 @@ struct Request {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
     /// A claim is on that host.
-    Host {
-        id: HostId,
-        /// Whether it was expected to wait for nothing there.
-        at_once: bool,
-    },
+    Host(HostId),
     /// It runs on Lambda.
     Lambda(Run),
     /// In the waiting room, since then.
@@ -225,7 +221,7 @@ impl Balancer {
         let (mut claims, mut places, mut runs) = (0, 0, 0);
         for (id, request) in &self.requests {
             match request.place {
-                Place::Host { id: host, .. } => {
+                Place::Host(host) => {
                     let host = self.fleet.get(host);
                     let held = host.is_some_and(|host| {
                         host.claims.iter().any(|claim| claim.request == Some(*id))

@@ -92,6 +92,7 @@ impl Fleet {
             since: now,
             ejected_until: Time::ZERO,
             ejection_length: Duration::ZERO,
+            crowded_at: Time::ZERO,
             round_trip: Seconds::ZERO,
             failure_rate: 0.0,
             failed_at: Time::ZERO,
@@ -149,6 +150,7 @@ impl Fleet {
             aging::advance(host, now);
             insert(host, Claim { request, expected, remaining: expected, claimed_at: now });
             host.in_flight += 1;
+            note_crowd(host, now);
         });
         claimed.is_some()
     }
@@ -157,6 +159,7 @@ impl Fleet {
     pub fn release(&mut self, now: Time, id: HostId, request: RequestId) -> Option<Claim> {
         self.write(id, |host| {
             aging::advance(host, now);
+            note_crowd(host, now);
             let position = host.claims.iter().position(|claim| claim.request == Some(request))?;
             let claim = host.claims.remove(position);
             host.in_flight -= 1;
@@ -239,6 +242,13 @@ fn insert(host: &mut HostState, claim: Claim) {
     };
     host.claims.insert(position, claim);
     aging::sum(host);
+}
+
+/// To be called after each claim and before each release: then none that is crowded is missed.
+fn note_crowd(host: &mut HostState, now: Time) {
+    if (host.cores as usize) < host.claims.len() {
+        host.crowded_at = now;
+    }
 }
 
 #[cfg(test)]

@@ -87,6 +87,8 @@ pub struct HostState {
     pub ejected_until: Time,
     /// How long the last ejection lasts.
     pub ejection_length: Duration,
+    /// When it last had more requests than cores, so that one may have waited for another.
+    pub crowded_at: Time,
     /// Smoothed time of a request that is not its run: network, and moving the bodies.
     pub round_trip: Seconds,
     /// Smoothed fraction of its requests that failed, as of `failed_at`; see

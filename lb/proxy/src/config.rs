@@ -23,7 +23,7 @@ use weighbridge_core::units::Speed;
 
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::Reader;
-pub use values::size as parse_size;
+pub use values::{duration as parse_duration, size as parse_size};
 
 /// Everything that an operator decides, checked.
 #[derive(Debug, Clone)]

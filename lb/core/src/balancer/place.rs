@@ -72,8 +72,7 @@ impl Balancer {
             return None;
         }
         request.tries += 1;
-        let at_once = ranking.delay.wait.0 <= 0.0;
-        request.place = Place::Host { id: ranking.best, at_once };
+        request.place = Place::Host(ranking.best);
         Some(Placement {
             host: ranking.best,
             estimate: request.estimate,

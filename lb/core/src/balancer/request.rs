@@ -112,7 +112,7 @@ impl Balancer {
                     request.tried.clear();
                 }
             }
-            Place::Host { .. } | Place::Lambda(_) | Place::Lost => {}
+            Place::Host(_) | Place::Lambda(_) | Place::Lost => {}
         }
     }
 
@@ -159,7 +159,7 @@ impl Balancer {
     /// Gives back what a request holds, once: whoever calls this has taken it from the map.
     fn release(&mut self, id: RequestId, request: &Request) {
         match request.place {
-            Place::Host { id: host, .. } => {
+            Place::Host(host) => {
                 self.fleet.release(self.now, host, id);
             }
             Place::Queue { .. } => {
@@ -177,7 +177,7 @@ impl Balancer {
     fn retry(&mut self, id: RequestId, mut request: Request, failure: Failure) -> Verdict {
         self.release(id, &request);
         match request.place {
-            Place::Host { id: host, .. } => {
+            Place::Host(host) => {
                 self.counters.ejections += u64::from(self.fleet.fail(self.now, host));
                 request.tried.push(host);
             }
@@ -220,8 +220,8 @@ impl Balancer {
         let cpu_secs = cost.and_then(|cost| cost.cpu_seconds);
         let elapsed = outcome.elapsed;
         match request.place {
-            Place::Host { id, at_once } => {
-                let completion = Completion { counted, cpu_secs, elapsed, at_once };
+            Place::Host(id) => {
+                let completion = Completion { counted, cpu_secs, elapsed };
                 if outcome.success {
                     self.fleet.complete(self.now, id, &completion);
                 }
@@ -251,7 +251,7 @@ impl Balancer {
     /// Speed of the core that ran `request`, as it is believed.
     fn speed_of(&self, request: &Request) -> Speed {
         match request.place {
-            Place::Host { id, .. } => self.fleet.get(id).map(|host| host.speed),
+            Place::Host(id) => self.fleet.get(id).map(|host| host.speed),
             Place::Lambda(_) => self.lambda.as_ref().map(Lambda::speed),
             Place::Queue { .. } | Place::Lost => None,
         }

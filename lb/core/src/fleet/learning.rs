@@ -30,8 +30,6 @@ pub struct Completion {
     pub cpu_secs: Option<f64>,
     /// From sending the request to the end of its response.
     pub elapsed: Duration,
-    /// Whether it was expected to wait for nothing when it was sent.
-    pub at_once: bool,
 }
 
 impl Fleet {
@@ -44,8 +42,9 @@ impl Fleet {
             if let Some(work) = completion.counted {
                 learn_speed(host, work.as_cpu_secs(), cpu_secs);
             }
-            // With a core for each request, what was not run was the way there and back.
-            if completion.at_once && host.n_requests() < host.cores {
+            // With a core for each request all the while, what was not run was the way there and
+            // back. Once there were more, it may have waited for a shorter one.
+            if host.crowded_at + completion.elapsed < now {
                 learn_round_trip(host, completion.elapsed.as_secs_f64() - cpu_secs);
             }
         });

@@ -6,7 +6,7 @@
 //! many, and never more. Where it does not say how much work it has, they are as large as requests of
 //! our own have been of late. Between reports these claims age as our own do; see `aging.rs`.
 
-use super::{Fleet, WORK_MIN, aging, insert, learning};
+use super::{Fleet, WORK_MIN, aging, insert, learning, note_crowd};
 use crate::host::{Claim, Discipline, HostId, HostState};
 use crate::observe::HostReport;
 use crate::units::{Time, Work};
@@ -83,6 +83,7 @@ fn switch(host: &mut HostState, discipline: Discipline) {
 
 /// Replaces what other balancers are believed to have on `host` by `n` requests of equal size.
 fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
+    note_crowd(host, now);
     if host.foreign != 0 {
         host.claims.retain(|claim| claim.request.is_some());
     }
@@ -92,6 +93,7 @@ fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
         insert(host, Claim { request: None, expected, remaining: expected, claimed_at: now });
     }
     aging::sum(host);
+    note_crowd(host, now);
 }
 
 /// The report without numbers that cannot be.

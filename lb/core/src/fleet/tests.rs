@@ -96,12 +96,31 @@ fn a_speed_four_times_as_fast_is_found_within_fifty_requests() {
             counted: Work::from_cpu_secs(0.1),
             cpu_secs: Some(cpu_secs),
             elapsed: Duration::from_millis(30),
-            at_once: true,
         };
         fleet.complete(at(f64::from(n)), HostId(0), &completion);
     }
     let speed = fleet.hosts()[0].speed.as_reference_cores();
     assert!((3.6..4.4).contains(&speed), "{speed}");
+}
+
+#[test]
+fn a_wait_for_shorter_requests_is_no_round_trip() {
+    let mut fleet = fleet(Discipline::Srpt, 1, 1);
+    let host = HostId(0);
+    let complete = |fleet: &mut Fleet, now: f64, elapsed: f64| {
+        let elapsed = Duration::from_secs_f64(elapsed);
+        let completion = Completion { counted: None, cpu_secs: Some(1.0), elapsed };
+        fleet.complete(at(now), host, &completion);
+        fleet.hosts()[0].round_trip.0
+    };
+    fleet.claim(at(10.0), host, RequestId(1), Work::saturating(1.0));
+    fleet.claim(at(10.5), host, RequestId(2), Work::saturating(0.2));
+    fleet.release(at(10.7), host, RequestId(2));
+    fleet.release(at(11.2), host, RequestId(1));
+    assert!(complete(&mut fleet, 11.2, 1.2) <= 0.0, "the first waited for the second");
+    fleet.claim(at(20.0), host, RequestId(3), Work::saturating(1.0));
+    fleet.release(at(21.2), host, RequestId(3));
+    assert!(0.0 < complete(&mut fleet, 21.2, 1.2), "the third was alone");
 }
 
 #[test]
@@ -112,7 +131,6 @@ fn a_speed_that_cannot_be_is_not_believed() {
             counted: Work::from_cpu_secs(counted),
             cpu_secs: Some(0.1),
             elapsed: Duration::MAX,
-            at_once: true,
         };
         fleet.complete(at(1.0), HostId(0), &completion);
     }
@@ -158,7 +176,6 @@ fn a_reported_speed_counts_until_one_has_been_learned() {
         counted: Work::from_cpu_secs(0.3),
         cpu_secs: Some(0.1),
         elapsed: Duration::from_millis(100),
-        at_once: true,
     };
     fleet.complete(at(1.0), HostId(0), &completion);
     fleet.report(at(2.0), HostId(0), &report(1.0));
@@ -213,8 +230,7 @@ fn ejections_grow_to_their_limit_and_are_forgotten_in_good_times() {
     assert!(!fleet.hosts()[0].is_ejected(at(15.0)), "twice as long");
     assert!(fleet.fail(at(15.0), HostId(0)));
     assert!(!fleet.hosts()[0].is_ejected(at(30.0)), "not four times: the limit");
-    let completion =
-        Completion { counted: None, cpu_secs: None, elapsed: Duration::ZERO, at_once: true };
+    let completion = Completion { counted: None, cpu_secs: None, elapsed: Duration::ZERO };
     fleet.complete(at(31.0), HostId(0), &completion);
     assert_eq!(fleet.hosts()[0].ejections, 3, "not long enough");
     fleet.complete(at(46.0), HostId(0), &completion);
