@@ -14,4 +14,5 @@ mod main_job;
 mod no_host;
 mod scaling;
 mod static_fleet;
+mod two_balancers;
 mod worker_killed;
