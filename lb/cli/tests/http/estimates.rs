@@ -21,6 +21,9 @@ const REPORT: &str = "endpoint-load-metrics: JSON {\"request_cost\":{\"cpu_secon
 /// What a client would have the host believe.
 const FORGED: [&str; 2] = ["Weighbridge-Estimate: 9", "WEIGHBRIDGE-ESTIMATE: 0.000001"];
 
+/// What a streamed request costs is learned a moment after its answer: no longer than so many more.
+const REQUESTS_MAX: usize = 1000;
+
 fn measuring_host() -> Host {
     Host::start(|_, client| {
         host::answer(client, "200 OK", &[REPORT], b"ok");
@@ -51,7 +54,8 @@ fn a_host_is_told_of_what_has_been_learned_and_of_nothing_else() {
             told(&host)
         };
         assert!(ask().is_empty(), "{target}: the prior says nothing");
-        assert_eq!(ask(), ["0.022500000"], "{target}");
+        let told = (0..REQUESTS_MAX).map(|_| ask()).find(|told| !told.is_empty());
+        assert_eq!(told.expect("it is learned"), ["0.022500000"], "{target}");
     }
 }
 
@@ -62,15 +66,17 @@ fn what_a_client_says_over_http_2_is_not_passed_on_either() {
     http2::run(async {
         let client = http2::connect(&balancer).await;
         for target in TARGETS {
-            for expected in [&[][..], &["0.022500000"][..]] {
+            let mut heard = Vec::new();
+            while heard.is_empty() && host.heard().len() < REQUESTS_MAX {
                 let forged = Request::post(format!("http://weighbridge{target}"))
                     .header("weighbridge-estimate", "9")
                     .header("weighbridge-estimate", "0.000001");
                 let forged = forged.body(Full::new(Bytes::from("body")).boxed());
                 let answer = http2::send(client.clone(), forged.expect("a request")).await;
                 assert_eq!(answer.status(), 200);
-                assert_eq!(told(&host), expected, "{target}");
+                heard = told(&host);
             }
+            assert_eq!(heard, ["0.022500000"], "{target}");
         }
     });
 }
@@ -92,12 +98,16 @@ fn every_host_that_a_request_is_tried_at_is_told() {
     let balancer = start(&[&hosts[0], &hosts[1]]);
     for target in TARGETS {
         let mut connection = Connection::open(balancer.address);
-        assert_eq!(connection.ask("GET", target, b"").status, 200, "what it costs is learned");
         let heard = || hosts.iter().flat_map(Host::heard).filter(|heard| heard.is_for(target));
-        let untold = |heard: &Heard| heard.headers("weighbridge-estimate").is_empty();
+        let is_told = |heard: &Heard| !heard.headers("weighbridge-estimate").is_empty();
+        let mut ask = || assert_eq!(connection.ask("GET", target, b"").status, 200);
+        while !heard().any(|heard| is_told(&heard)) && heard().count() < REQUESTS_MAX {
+            ask();
+        }
+        let (n_heard, n_told) = (heard().count(), heard().filter(is_told).count());
         breaks.store(true, Ordering::Release);
-        assert_eq!(connection.ask("GET", target, b"").status, 200);
-        assert_eq!(heard().count(), 3, "{target}: once, and twice");
-        assert_eq!(heard().filter(untold).count(), 1, "{target}: the first");
+        ask();
+        assert_eq!(heard().count(), n_heard + 2, "{target}: twice");
+        assert_eq!(heard().filter(is_told).count(), n_told + 2, "{target}: both times");
     }
 }
