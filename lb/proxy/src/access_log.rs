@@ -1,30 +1,28 @@
 //! One line of JSON per request, written by a thread of its own.
 
+mod lines;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::{Debug, Formatter};
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use prometheus::{IntCounter, Registry};
 use serde::{Serialize, Serializer};
 use weighbridge_core::estimate::Source;
 
 use crate::config::{AccessLog, AccessLogTarget};
+use lines::Lines;
 
 /// The longest that closing takes.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
-/// How often closing looks for room in a full queue.
-const CLOSE_POLL: Duration = Duration::from_millis(10);
-/// The most lines written before the sink is flushed.
-const FLUSH_LINES: u64 = 1024;
+/// Bytes that a line rarely exceeds.
+const LINE_BYTES: usize = 512;
 
 /// What is told of one request. What does not apply (no host, no estimate) is `null`.
 #[derive(Debug, Clone, Serialize)]
@@ -73,9 +71,7 @@ pub struct AccessRecord<'a> {
 #[derive(Debug)]
 pub struct AccessWriter {
     /// `None` where the log is off.
-    lines: Option<SyncSender<Line>>,
-    /// Disconnected once the thread has written everything; taken by whoever closes.
-    done: Mutex<Option<Receiver<()>>>,
+    lines: Option<Arc<Lines>>,
     metrics: Metrics,
 }
 
@@ -98,12 +94,6 @@ pub enum AccessLogError {
     Metrics(#[from] prometheus::Error),
 }
 
-enum Line {
-    Text(Vec<u8>),
-    /// Write what came before, then end.
-    Close,
-}
-
 #[derive(Debug, Clone)]
 struct Metrics {
     written: IntCounter,
@@ -118,7 +108,7 @@ impl AccessWriter {
         let metrics = Metrics::register(registry)?;
         let sink: Box<dyn Write + Send> = match &config.to {
             AccessLogTarget::Off => {
-                return Ok(AccessWriter { lines: None, done: Mutex::default(), metrics });
+                return Ok(AccessWriter { lines: None, metrics });
             }
             AccessLogTarget::Stdout => Box::new(io::stdout()),
             AccessLogTarget::Stderr => Box::new(io::stderr()),
@@ -132,18 +122,13 @@ impl AccessWriter {
         queue_max: usize,
         metrics: Metrics,
     ) -> Result<AccessWriter, AccessLogError> {
-        let (lines, receiver) = sync_channel(queue_max.max(1));
-        let (writing, done) = sync_channel::<()>(0);
-        let counted = metrics.clone();
-        let write = move || {
-            write_lines(&receiver, sink, &counted);
-            // First, so that whoever has seen the end can add no line that nobody writes.
-            drop(receiver);
-            drop(writing);
-        };
+        let lines = Arc::new(Lines::new(queue_max));
+        let (written, counted) = (lines.clone(), metrics.clone());
         let thread = thread::Builder::new().name("access-log".to_owned());
-        thread.spawn(write).map_err(AccessLogError::Thread)?;
-        Ok(AccessWriter { lines: Some(lines), done: Mutex::new(Some(done)), metrics })
+        thread
+            .spawn(move || write_lines(&written, sink, &counted))
+            .map_err(AccessLogError::Thread)?;
+        Ok(AccessWriter { lines: Some(lines), metrics })
     }
 
     /// Whether records are written: where not, none need be made.
@@ -154,12 +139,11 @@ impl AccessWriter {
     /// Takes `record` for writing. Never waits.
     pub fn write(&self, record: &AccessRecord<'_>) {
         let Some(lines) = &self.lines else { return };
+        let mut line = Vec::with_capacity(LINE_BYTES);
         // Fails only where a value refuses to be JSON; none of a record's does.
-        let taken = serde_json::to_vec(record).is_ok_and(|mut line| {
-            line.push(b'\n');
-            lines.try_send(Line::Text(line)).is_ok()
-        });
-        if !taken {
+        let is_written = serde_json::to_writer(&mut line, record).is_ok();
+        line.push(b'\n');
+        if !(is_written && lines.add(&line)) {
             self.metrics.dropped.inc();
         }
     }
@@ -167,17 +151,7 @@ impl AccessWriter {
     /// Writes what waits and ends. Blocks while it is written, but not for long: what a stuck sink
     /// does not take is lost.
     pub fn close(&self) {
-        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (Some(done), Some(lines)) = (done, &self.lines) else { return };
-        let until = Instant::now() + CLOSE_WAIT;
-        while let Err(TrySendError::Full(_)) = lines.try_send(Line::Close) {
-            if until <= Instant::now() {
-                break;
-            }
-            thread::sleep(CLOSE_POLL);
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if done.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+        if self.lines.as_ref().is_some_and(|lines| !lines.close(CLOSE_WAIT)) {
             tracing::error!("the access log could not be written to its end");
         }
     }
@@ -211,17 +185,6 @@ impl Metrics {
     }
 }
 
-// === impl Line ===
-
-impl Debug for Line {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Line::Text(text) => f.write_str(&String::from_utf8_lossy(text)),
-            Line::Close => f.write_str("Close"),
-        }
-    }
-}
-
 fn open_file(path: &Path) -> Result<fs::File, AccessLogError> {
     let failed = |path: &Path, source| AccessLogError::Open { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
@@ -231,26 +194,16 @@ fn open_file(path: &Path) -> Result<fs::File, AccessLogError> {
     file.map_err(|source| failed(path, source))
 }
 
-/// Writes lines until it is told to end; flushes whenever none waits, and now and then.
-fn write_lines(lines: &Receiver<Line>, sink: Box<dyn Write + Send>, metrics: &Metrics) {
-    let mut sink = BufWriter::with_capacity(64 * 1024, sink);
-    while let Ok(first) = lines.recv() {
-        let mut next = Some(first);
-        let mut n_lines = 0;
-        let mut result = Ok(());
-        while let Some(Line::Text(line)) = &next {
-            result = result.and_then(|()| sink.write_all(line));
-            n_lines += 1;
-            next = if n_lines < FLUSH_LINES { lines.try_recv().ok() } else { None };
-        }
-        match result.and_then(|()| sink.flush()) {
-            Ok(()) => metrics.written.inc_by(n_lines),
-            Err(_) => metrics.dropped.inc_by(n_lines),
-        }
-        if let Some(Line::Close) = next {
-            return;
+/// Writes lines until it is told to end.
+fn write_lines(lines: &Lines, mut sink: Box<dyn Write + Send>, metrics: &Metrics) {
+    let mut text = Vec::new();
+    while let Some(n_lines) = lines.take(&mut text) {
+        match sink.write_all(&text).and_then(|()| sink.flush()) {
+            Ok(()) => metrics.written.inc_by(n_lines as u64),
+            Err(_) => metrics.dropped.inc_by(n_lines as u64),
         }
     }
+    lines.end();
 }
 
 fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {

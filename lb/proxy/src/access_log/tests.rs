@@ -1,4 +1,4 @@
-use std::sync::{Arc, Condvar};
+use std::sync::{Arc, Condvar, Mutex};
 
 use super::*;
 
@@ -127,4 +127,21 @@ fn a_stuck_sink_never_stops_the_request_path() {
     gate.set(1);
     log.close();
     assert_eq!(log.metrics.written.get(), 3);
+}
+
+#[test]
+fn lines_that_come_together_are_written_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let to = AccessLogTarget::File(path.clone());
+    let log = AccessWriter::open(&AccessLog { to, queue_max: 5000 }, &Registry::new()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..500).for_each(|_| log.write(&record())));
+        }
+    });
+    log.close();
+    assert_eq!((log.metrics.written.get(), log.metrics.dropped.get()), (2000, 0));
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.lines().all(|line| line.ends_with("null}")), "no line is torn");
 }
