@@ -102,11 +102,7 @@ struct Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// A claim is on that host.
-    Host {
-        id: HostId,
-        /// Whether it was expected to wait for nothing there.
-        at_once: bool,
-    },
+    Host(HostId),
     /// In the waiting room, since then.
     Queue { since: Time },
     /// Its host has left, and the claim with it.
@@ -210,7 +206,7 @@ impl Balancer {
         let (mut claims, mut places) = (0, 0);
         for (id, request) in &self.requests {
             match request.place {
-                Place::Host { id: host, .. } => {
+                Place::Host(host) => {
                     let host = self.fleet.get(host);
                     let held = host.is_some_and(|host| {
                         host.claims.iter().any(|claim| claim.request == Some(*id))
@@ -279,11 +275,11 @@ impl Balancer {
             return None;
         }
         request.tries += 1;
-        let at_once = ranking.delay.wait.0 <= 0.0;
-        request.place = Place::Host { id: ranking.best, at_once };
+        request.place = Place::Host(ranking.best);
         Some(Placement {
             host: ranking.best,
             estimate: request.estimate,
+            blind: request.blind,
             added_delay: ranking.delay.added(),
             alternates: ranking.alternates,
         })

@@ -66,12 +66,12 @@ pub enum FleetConfig {
 pub struct StaticHost {
     /// Where it listens.
     pub address: SocketAddr,
-    /// Cores that run requests; at least 1.
+    /// Cores that run requests, until it says how many run slots it has; at least 1.
     pub cores: u32,
     /// Speed of one core, until it has been learned.
     pub speed: Speed,
-    /// How it orders its requests.
-    pub discipline: Discipline,
+    /// How it orders its requests; `None` where its load report says.
+    pub discipline: Option<Discipline>,
 }
 
 /// How the worker processes of a local fleet are started.

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{Arrival, Balancer, MISSES_MAX, Place, Request, is_blind, waiting};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
-use crate::observe::{Failure, Observation, Outcome, RequestCost};
+use crate::observe::{Failure, Observation, Outcome};
 use crate::request::RequestId;
 use crate::units::{Speed, Time};
 
@@ -111,7 +111,7 @@ impl Balancer {
                     request.tried.clear();
                 }
             }
-            Place::Host { .. } | Place::Lost => {}
+            Place::Host(_) | Place::Lost => {}
         }
     }
 
@@ -164,7 +164,7 @@ impl Balancer {
     /// Gives back what a request holds, once: whoever calls this has taken it from the map.
     fn release(&mut self, id: RequestId, request: &Request) {
         match request.place {
-            Place::Host { id: host, .. } => {
+            Place::Host(host) => {
                 self.fleet.release(self.now, host, id);
             }
             Place::Queue { .. } => {
@@ -177,7 +177,7 @@ impl Balancer {
     fn retry(&mut self, id: RequestId, mut request: Request, failure: Failure) -> Verdict {
         self.release(id, &request);
         match request.place {
-            Place::Host { id: host, .. } => {
+            Place::Host(host) => {
                 self.counters.ejections += u64::from(self.fleet.fail(self.now, host));
                 request.tried.push(host);
             }
@@ -208,18 +208,17 @@ impl Balancer {
     /// What an answer teaches of its host and its route.
     fn learn(&mut self, request: &Request, outcome: &Outcome) -> Option<Observation> {
         let cost = outcome.cost.filter(|_| outcome.success);
-        let (host, at_once) = match request.place {
-            Place::Host { id, at_once } => (Some(id), at_once),
-            Place::Queue { .. } | Place::Lost => (None, false),
+        let host = match request.place {
+            Place::Host(id) => Some(id),
+            Place::Queue { .. } | Place::Lost => None,
         };
         let speed = host.and_then(|id| self.fleet.get(id)).map_or(Speed::ONE, |host| host.speed);
         let priced = cost.and_then(|cost| self.predictor(request.route).price(&cost, speed));
         if let Some(host) = host.filter(|_| outcome.success) {
             let completion = Completion {
-                counted: priced.filter(|_| cost.is_some_and(|cost| is_counted(&cost))),
+                counted: cost.and_then(|cost| self.predictor(request.route).counted(&cost)),
                 cpu_secs: cost.and_then(|cost| cost.cpu_seconds),
                 elapsed: outcome.elapsed,
-                at_once,
             };
             self.fleet.complete(self.now, host, &completion);
         }
@@ -235,9 +234,4 @@ impl Balancer {
         self.restore(&observation);
         Some(observation)
     }
-}
-
-/// Whether a cost has counts that do not depend on the host.
-fn is_counted(cost: &RequestCost) -> bool {
-    cost.instructions.or(cost.basic_blocks).or(cost.methods).is_some()
 }

@@ -1,0 +1,159 @@
+//! `weighbridge-bench sim`: the production balancer and its rivals in virtual time.
+//!
+//! A discrete-event simulation, deterministic by seed. Every policy gets the same requests.
+
+pub mod random;
+pub mod arrivals;
+pub mod sizes;
+pub mod predict;
+pub mod scenario;
+pub mod workload;
+pub mod host;
+pub mod policies;
+mod choose;
+pub mod autoscalers;
+mod proxy;
+pub mod weighbridge;
+mod world;
+pub mod run;
+pub mod measure;
+pub mod cost;
+pub mod report;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use measure::Measured;
+use report::folder::{self, FolderError};
+use report::{Row, markdown};
+use run::{PolicyError, PolicySpec};
+use scenario::{Scenario, ScenarioError};
+use workload::Workload;
+
+/// Compares policies in virtual time.
+///
+/// Prints a row a policy: response times in seconds, slowdown (response over the service time alone on
+/// the reference core), and what the hosts cost. The same scenario and seed give the same numbers.
+#[derive(Debug, clap::Args)]
+#[command(after_help = run::listing())]
+pub struct Sim {
+    /// The scenario: a TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub scenario: PathBuf,
+    /// Policies, in place of those of the scenario: NAME, NAME@srpt, NAME@ps, NAME@fcfs to choose how
+    /// hosts order their requests, NAME+AUTOSCALER, or `all`.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub policy: Vec<String>,
+    /// Load, in place of the scenario's.
+    #[arg(long, value_name = "LOAD")]
+    pub load: Option<f64>,
+    /// Error of predictions, in place of the scenario's.
+    #[arg(long, value_name = "SIGMA")]
+    pub sigma: Option<f64>,
+    /// Seed, in place of the scenario's; decimal or 0x and hexadecimal.
+    #[arg(long, value_name = "N", value_parser = seed)]
+    pub seed: Option<u64>,
+    /// Folder for a report with pictures, and CSV; made where there is none.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print JSON, an object a line for each policy, instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why nothing could be simulated.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// The scenario cannot be used.
+    #[error("there is no scenario to simulate")]
+    Scenario(#[from] ScenarioError),
+    /// A policy cannot be used.
+    #[error("there is no such policy")]
+    Policy(#[from] PolicyError),
+    /// The report cannot be written.
+    #[error("the report is not whole")]
+    Folder(#[from] FolderError),
+    /// The result cannot be written as JSON.
+    #[error("the result is not JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+// === impl Sim ===
+
+impl Sim {
+    /// Simulates and prints.
+    pub fn run(&self) -> Result<(), SimError> {
+        let scenario = self.scenario()?;
+        let workload = Workload::draw(&scenario);
+        let (mut rows, mut results) = (Vec::new(), Vec::new());
+        for policy in self.policies(&scenario)? {
+            let measured = simulate(&policy, &scenario, &workload);
+            warn(&measured);
+            let row = Row::of(&scenario, &measured);
+            if self.json {
+                println!("{}", serde_json::to_string(&row)?);
+            }
+            rows.push(row);
+            if self.out.is_some() {
+                results.push(measured);
+            }
+        }
+        if !self.json {
+            print!("{}", markdown::table(&rows));
+        }
+        if let Some(folder) = &self.out {
+            folder::write(folder, &scenario, &rows, &results)?;
+        }
+        Ok(())
+    }
+
+    fn scenario(&self) -> Result<Scenario, ScenarioError> {
+        let mut scenario = Scenario::read(&self.scenario)?;
+        scenario.load = self.load.unwrap_or(scenario.load);
+        scenario.sigma = self.sigma.unwrap_or(scenario.sigma);
+        scenario.seed = self.seed.unwrap_or(scenario.seed);
+        Ok(scenario)
+    }
+
+    fn policies(&self, scenario: &Scenario) -> Result<Vec<PolicySpec>, PolicyError> {
+        let asked = if self.policy.is_empty() { &scenario.policies } else { &self.policy };
+        if asked.iter().any(|name| name == "all") {
+            return Ok(PolicySpec::all());
+        }
+        asked.iter().map(|text| PolicySpec::parse(text)).collect()
+    }
+}
+
+/// Runs one policy, with progress on standard error.
+fn simulate(policy: &PolicySpec, scenario: &Scenario, workload: &Workload) -> Measured {
+    const EVERY: usize = 100_000;
+
+    let mut out = std::io::stderr();
+    let is_terminal = out.is_terminal();
+    let mut shown = 0;
+    policy.run(scenario, workload, &mut |n_done, n_all| {
+        if n_done < shown + EVERY && (n_done < n_all || n_all < EVERY) {
+            return;
+        }
+        shown = n_done;
+        let end = if is_terminal && n_done < n_all { "\r" } else { "\n" };
+        // Progress that cannot be shown is no reason to stop.
+        let _ = write!(out, "{}: {n_done} of {n_all} requests{end}", policy.text);
+    })
+}
+
+/// Requests without an answer are in no mean: that has to be said.
+fn warn(measured: &Measured) {
+    let unanswered = measured.unanswered();
+    if 0 < unanswered {
+        let (policy, n_all) = (&measured.policy, measured.records.len());
+        eprintln!("{policy}: {unanswered} of {n_all} requests were refused or failed");
+    }
+}
+
+fn seed(text: &str) -> Result<u64, std::num::ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(hexadecimal) => u64::from_str_radix(hexadecimal, 16),
+        None => text.parse(),
+    }
+}

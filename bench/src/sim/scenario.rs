@@ -1,0 +1,189 @@
+//! A scenario: what is simulated, as a TOML file. Every key has a default; all mistakes are told of
+//! at once.
+
+mod read;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use weighbridge_core::host::Discipline;
+
+use super::arrivals::Arrivals;
+use super::host::HostKind;
+use super::predict::ErrorKind;
+use super::sizes::Sizes;
+use super::weighbridge::Settings;
+
+/// A scenario, checked.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Its name: that of its file.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub about: String,
+    /// The policies that are compared where the command line names none.
+    pub policies: Vec<String>,
+    /// How many requests are measured.
+    pub requests: usize,
+    /// So many more come before them, as a part of them.
+    pub warm_up: f64,
+    /// The source of everything that is random.
+    pub seed: u64,
+    /// Work that arrives per second over what the hosts at the start do in a second.
+    pub load: f64,
+    /// How many balancers share the fleet; each request comes to one of them at random.
+    pub balancers: usize,
+    /// The hosts.
+    pub hosts: Hosts,
+    /// When requests come.
+    pub arrivals: Arrivals,
+    /// What they take.
+    pub sizes: Sizes,
+    /// What kind of error predictions have.
+    pub errors: ErrorKind,
+    /// How large it is, where it is log-normal.
+    pub sigma: f64,
+    /// Where Weighbridge's models come from.
+    pub learning: Learning,
+    /// From a balancer to a host and back, in seconds.
+    pub round_trip: f64,
+    /// How load reports come.
+    pub reports: Reports,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// How the fleet is sized; `None`: not at all.
+    pub scale: Option<Scale>,
+    /// Weighbridge's configuration: its defaults with what the scenario lays over them, as an
+    /// operator's file does.
+    pub weighbridge: Settings,
+}
+
+/// The hosts at the start; further ones are like them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hosts {
+    /// How many.
+    pub count: usize,
+    /// Cores of each.
+    pub cores: u32,
+    /// Speeds of a core, dealt out in turn; at least one.
+    pub speeds: Vec<f64>,
+    /// How they order their requests; `None`: as each policy has it.
+    pub discipline: Option<Discipline>,
+    /// Seconds from a launch until a host is ready.
+    pub boot: f64,
+}
+
+/// Where Weighbridge's models come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learning {
+    /// One that passes on what is predicted, trained beforehand and never again: the error is exactly
+    /// the scenario's.
+    Frozen,
+    /// Trained beforehand on requests with the scenario's error, and again as in production.
+    Live,
+    /// As in production from the first request on.
+    Cold,
+}
+
+/// How load reports come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reports {
+    /// Seconds between two looks of a balancer at each host's report.
+    pub interval: f64,
+    /// Part of the reports that are lost.
+    pub lost: f64,
+    /// Part of the reports that are late.
+    pub late: f64,
+    /// How late they are, in seconds.
+    pub late_by: f64,
+}
+
+/// What goes wrong. All times are in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Faults {
+    /// Mean time between crashes in the fleet; infinite: none.
+    pub crash_every: f64,
+    /// How long a crashed host is down.
+    pub crash_for: f64,
+    /// Mean time between slow spells in the fleet; infinite: none.
+    pub slow_every: f64,
+    /// How long one lasts.
+    pub slow_for: f64,
+    /// The part of its speed that a slow host has.
+    pub slow_part: f64,
+    /// After so long an ordinary proxy's health check notices that a host is down, or up again.
+    pub detect: f64,
+}
+
+/// How the fleet is sized.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// The least hosts.
+    pub hosts_min: usize,
+    /// The most hosts.
+    pub hosts_max: usize,
+    /// Seconds between two ticks of the autoscalers.
+    pub tick: f64,
+}
+
+/// Why a scenario cannot be used. The file's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file cannot be read.
+    #[error("cannot read the scenario {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It has mistakes: all of them.
+    #[error("the scenario {path} has mistakes:\n  {}", mistakes.join("\n  "))]
+    Mistakes {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, a line each.
+        mistakes: Vec<String>,
+    },
+}
+
+// === impl Scenario ===
+
+impl Scenario {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
+        Scenario::parse(&text, path)
+    }
+
+    /// Reads and checks `text`; paths in it are relative to the folder of `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
+        read::scenario(text, path)
+            .map_err(|mistakes| ScenarioError::Mistakes { path: path.to_owned(), mistakes })
+    }
+}
+
+// === impl Hosts ===
+
+impl Hosts {
+    /// Work that all of them do in a second.
+    pub fn capacity(&self) -> f64 {
+        (0..self.count).map(|host| self.speed(host)).sum::<f64>() * f64::from(self.cores)
+    }
+
+    /// The host of that number, with the discipline that `policy` asks for unless the scenario does.
+    pub fn kind(&self, host: usize, policy: Discipline) -> HostKind {
+        HostKind {
+            cores: self.cores,
+            speed: self.speed(host),
+            discipline: self.discipline.unwrap_or(policy),
+        }
+    }
+
+    fn speed(&self, host: usize) -> f64 {
+        self.speeds.get(host % self.speeds.len().max(1)).copied().unwrap_or(1.0)
+    }
+}

@@ -1,0 +1,39 @@
+use super::*;
+
+fn mistakes(text: &str) -> Vec<String> {
+    match Scenario::parse(text, Path::new("s.toml")) {
+        Err(ScenarioError::Mistakes { mistakes, .. }) => mistakes,
+        Ok(_) | Err(ScenarioError::Read { .. }) => Vec::new(),
+    }
+}
+
+#[test]
+fn an_empty_file_is_a_scenario() {
+    let scenario = Scenario::parse("", Path::new("a/empty.toml")).unwrap();
+    assert_eq!(scenario.name, "empty");
+    assert!((scenario.hosts.capacity() - 16.0).abs() < 1e-9);
+}
+
+#[test]
+fn every_mistake_is_told_of_at_once() {
+    let text = "
+load = \"high\"
+hots = 3
+[hosts]
+cores = 0
+[arrivals]
+process = \"tidal\"
+length = \"ten\"
+";
+    let mistakes = mistakes(text);
+    let begins = ["`arrivals.process`", "`arrivals.length`", "`hosts.cores`", "`load`", "`hots`"];
+    assert_eq!(mistakes.len(), begins.len(), "{mistakes:#?}");
+    for begin in begins {
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with(begin)), "{begin}");
+    }
+}
+
+#[test]
+fn arrivals_of_a_trace_need_one() {
+    assert_eq!(mistakes("[arrivals]\nprocess = \"trace\"\n").len(), 1);
+}

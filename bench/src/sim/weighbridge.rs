@@ -1,0 +1,241 @@
+//! Weighbridge in the simulated world: the production balancer, unchanged, with its production
+//! defaults.
+//!
+//! A request's prediction is its one feature, so that estimates take the production path: a model, the
+//! route's bounds, the drift gate. Where the gate is closed the host is told nothing, and believes of
+//! a request what its route usually takes.
+
+mod config;
+mod models;
+
+use std::time::Duration;
+
+use smallvec::smallvec;
+use weighbridge_core::admit::Verdict;
+use weighbridge_core::balancer::{Arrival, Balancer};
+use weighbridge_core::estimate::{Estimate, Source};
+use weighbridge_core::features::Features;
+use weighbridge_core::host::{HostId, HostSpec};
+use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
+use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::units::{Speed, Time, Work};
+
+use super::host::{HostKind, LoadReport};
+use super::proxy::{Action, Answer, Proxy, Scene};
+use super::scenario::{Learning, Scenario};
+
+pub use config::{FleetBounds, Settings, config};
+
+/// Counts of one CPU-second of the reference core.
+const INSTRUCTIONS: f64 = 1e9;
+
+/// The build of all hosts.
+const BUILD: u64 = 1;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Weighbridge {
+    balancer: Balancer,
+    learning: Learning,
+    /// Seconds between two ticks.
+    tick: f64,
+    /// Whether the balancer's own plans are carried out.
+    scales: bool,
+}
+
+// === impl Weighbridge ===
+
+impl Weighbridge {
+    /// With the scenario's configuration, which has been checked. `scales`: its own plans are carried
+    /// out, where the scenario lets the fleet be sized.
+    pub(super) fn new(scenario: &Scenario, scales: bool, seed: u64) -> Weighbridge {
+        let mut balancer = Balancer::new(scenario.weighbridge.policy.clone(), seed);
+        models::prepare(&mut balancer, scenario, seed);
+        Weighbridge {
+            balancer,
+            learning: scenario.learning,
+            tick: scenario.weighbridge.tick.as_secs_f64(),
+            scales: scales && scenario.scale.is_some(),
+        }
+    }
+
+    fn act(&self, scene: Scene<'_>, request: usize, verdict: &Verdict, out: &mut Vec<Action>) {
+        match verdict {
+            Verdict::Forward(placement) => out.push(Action::Send {
+                request,
+                host: placement.host.0 as usize,
+                estimate: self.told(scene, request, placement.estimate),
+            }),
+            Verdict::Queue { .. } => {}
+            // Without a price for Lambda in the policy there is no such verdict.
+            Verdict::Lambda(_) | Verdict::Shed(_) => out.push(Action::Shed { request }),
+        }
+    }
+
+    /// What the host is told of a request's work: nothing where the estimate says nothing.
+    fn told(&self, scene: Scene<'_>, request: usize, estimate: Estimate) -> Option<f64> {
+        let route = RouteId(scene.workload.requests[request].route);
+        let says = match estimate.source {
+            Source::Prior => false,
+            Source::RunningMean | Source::Model => self.balancer.predictor(route).is_trusted(),
+            Source::Repeat => true,
+        };
+        says.then(|| estimate.mean.as_cpu_secs())
+    }
+
+    /// Sends those that may go now, as the proxy does after every event.
+    fn dispatch(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) {
+        if self.balancer.waiting().requests == 0 {
+            return;
+        }
+        for (id, verdict) in self.balancer.dispatch(time(scene.now)) {
+            self.act(scene, id.0 as usize, &verdict, out);
+        }
+    }
+}
+
+impl Proxy for Weighbridge {
+    fn join(&mut self, now: f64, kind: &HostKind) {
+        self.balancer.join(
+            time(now),
+            HostSpec {
+                name: String::new(),
+                cores: kind.cores,
+                // The default: speeds are learned.
+                speed: Speed::ONE,
+                discipline: Some(kind.discipline),
+                price: 1.0,
+            },
+        );
+    }
+
+    fn ready(&mut self, scene: Scene<'_>, host: usize, out: &mut Vec<Action>) {
+        self.balancer.ready(time(scene.now), id(host));
+        self.dispatch(scene, out);
+    }
+
+    /// It has no health check for hosts that are ready: it ejects those that fail requests.
+    fn down(&mut self, _: f64, _: usize) {}
+
+    fn drain(&mut self, now: f64, host: usize) {
+        self.balancer.drain(time(now), id(host));
+    }
+
+    fn leave(&mut self, now: f64, host: usize) {
+        self.balancer.leave(time(now), id(host));
+    }
+
+    fn arrive(&mut self, scene: Scene<'_>, request: usize, out: &mut Vec<Action>) {
+        let drawn = &scene.workload.requests[request];
+        let arrival = Arrival {
+            id: RequestId(request as u64),
+            route: RouteId(drawn.route),
+            features: Features(smallvec![drawn.predicted]),
+            known: None,
+            body_bytes: 0,
+        };
+        let verdict = self.balancer.arrive(time(scene.now), arrival);
+        self.act(scene, request, &verdict, out);
+    }
+
+    fn answer(&mut self, scene: Scene<'_>, answer: &Answer, out: &mut Vec<Action>) {
+        let now = time(scene.now);
+        let work = scene.workload.requests[answer.request].work;
+        let cost = RequestCost {
+            instructions: Some(work * INSTRUCTIONS),
+            cpu_seconds: Some(answer.cpu_secs),
+            ..RequestCost::default()
+        };
+        // The cost travels with the report, and is lost with it.
+        let cost = answer.report.map(|_| cost);
+        let outcome = Outcome {
+            success: true,
+            cost,
+            elapsed: Duration::from_secs_f64(answer.response),
+            build: BUILD,
+        };
+        if let Some(report) = &answer.report {
+            self.balancer.report(now, id(answer.host), &reported(report));
+        }
+        self.balancer.complete(now, RequestId(answer.request as u64), &outcome);
+        self.dispatch(scene, out);
+    }
+
+    fn fail(
+        &mut self,
+        scene: Scene<'_>,
+        (request, _): (usize, usize),
+        failure: Failure,
+        out: &mut Vec<Action>,
+    ) {
+        let verdict = self.balancer.fail(time(scene.now), RequestId(request as u64), failure);
+        self.act(scene, request, &verdict, out);
+        self.dispatch(scene, out);
+    }
+
+    fn report(
+        &mut self,
+        scene: Scene<'_>,
+        host: usize,
+        report: &LoadReport,
+        out: &mut Vec<Action>,
+    ) {
+        self.balancer.report(time(scene.now), id(host), &reported(report));
+        self.dispatch(scene, out);
+    }
+
+    fn tick(&mut self, scene: Scene<'_>, leads: bool, out: &mut Vec<Action>) {
+        let tick = self.balancer.tick(time(scene.now));
+        if leads && self.scales {
+            out.extend((0..tick.plan.launch).map(|_| Action::Launch));
+            let ended = tick.plan.drain.iter().chain(&tick.plan.replace);
+            out.extend(ended.map(|host| Action::Drain { host: host.0 as usize }));
+        }
+        match self.learning {
+            Learning::Frozen => {}
+            Learning::Live | Learning::Cold => {
+                for route in tick.train {
+                    models::train(&mut self.balancer, route);
+                }
+            }
+        }
+        self.dispatch(scene, out);
+    }
+
+    fn tick_every(&self) -> Option<f64> {
+        Some(self.tick)
+    }
+
+    fn wake(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) {
+        self.dispatch(scene, out);
+    }
+
+    fn next_wake(&self) -> Option<f64> {
+        // A nanosecond later: what is rounded down would come too early.
+        self.balancer.next_expiry().map(|at| at.as_secs_f64() + 1e-6)
+    }
+
+    fn n_waiting(&self) -> usize {
+        self.balancer.waiting().requests
+    }
+}
+
+fn time(secs: f64) -> Time {
+    Time::from_secs_f64(secs)
+}
+
+/// Hosts join every balancer in the same order, so that they have the same numbers everywhere.
+fn id(host: usize) -> HostId {
+    HostId(host as u32)
+}
+
+fn reported(report: &LoadReport) -> HostReport {
+    HostReport {
+        cpu_utilization: Some(report.cpu_utilization),
+        mem_utilization: None,
+        application_utilization: Some(report.application_utilization),
+        in_flight: Some(report.in_flight),
+        work_left: Work::from_cpu_secs(report.work_left),
+        ..HostReport::default()
+    }
+}
