@@ -7,5 +7,8 @@ use weighbridge_instrument as _;
 pub mod accuracy;
 pub mod balancer;
 pub mod client;
+pub mod compare;
+pub mod load;
 pub mod requests;
 pub mod sim;
+mod units;

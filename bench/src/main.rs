@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use weighbridge_bench::accuracy::Accuracy;
+use weighbridge_bench::compare::Compare;
+use weighbridge_bench::load::Load;
 use weighbridge_bench::sim::Sim;
 
 /// Measures Weighbridge: what it claims, on this machine.
@@ -21,6 +23,11 @@ struct Arguments {
 enum Command {
     /// How well the balancer predicts what requests cost, and how long predicting takes.
     Accuracy(Accuracy),
+    /// Response times under load that does not wait for answers.
+    Load(Load),
+    /// Weighbridge beside other proxies, before the same servers.
+    #[command(subcommand)]
+    Compare(Compare),
     /// Compares policies in virtual time, with the production balancer among them.
     Sim(Sim),
 }
@@ -28,6 +35,8 @@ enum Command {
 fn main() -> ExitCode {
     let result: Result<(), Box<dyn Error>> = match Arguments::parse().command {
         Command::Accuracy(command) => command.run().map_err(Into::into),
+        Command::Load(command) => command.run().map_err(Into::into),
+        Command::Compare(command) => command.run().map_err(Into::into),
         Command::Sim(command) => command.run().map_err(Into::into),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };

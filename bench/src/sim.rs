@@ -25,6 +25,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use measure::Measured;
+use report::folder::{self, FolderError};
 use report::{Row, markdown};
 use run::{PolicyError, PolicySpec};
 use scenario::{Scenario, ScenarioError};
@@ -35,6 +36,7 @@ use workload::Workload;
 /// Prints a row a policy: response times in seconds, slowdown (response over the service time alone on
 /// the reference core), and what the hosts cost. The same scenario and seed give the same numbers.
 #[derive(Debug, clap::Args)]
+#[command(after_help = run::listing())]
 pub struct Sim {
     /// The scenario: a TOML file.
     #[arg(long, value_name = "FILE")]
@@ -52,6 +54,9 @@ pub struct Sim {
     /// Seed, in place of the scenario's; decimal or 0x and hexadecimal.
     #[arg(long, value_name = "N", value_parser = seed)]
     pub seed: Option<u64>,
+    /// Folder for a report with pictures, and CSV; made where there is none.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Print JSON, an object a line for each policy, instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -66,6 +71,9 @@ pub enum SimError {
     /// A policy cannot be used.
     #[error("there is no such policy")]
     Policy(#[from] PolicyError),
+    /// The report cannot be written.
+    #[error("the report is not whole")]
+    Folder(#[from] FolderError),
     /// The result cannot be written as JSON.
     #[error("the result is not JSON")]
     Json(#[from] serde_json::Error),
@@ -78,7 +86,7 @@ impl Sim {
     pub fn run(&self) -> Result<(), SimError> {
         let scenario = self.scenario()?;
         let workload = Workload::draw(&scenario);
-        let mut rows = Vec::new();
+        let (mut rows, mut results) = (Vec::new(), Vec::new());
         for policy in self.policies(&scenario)? {
             let measured = simulate(&policy, &scenario, &workload);
             warn(&measured);
@@ -87,9 +95,15 @@ impl Sim {
                 println!("{}", serde_json::to_string(&row)?);
             }
             rows.push(row);
+            if self.out.is_some() {
+                results.push(measured);
+            }
         }
         if !self.json {
             print!("{}", markdown::table(&rows));
+        }
+        if let Some(folder) = &self.out {
+            folder::write(folder, &scenario, &rows, &results)?;
         }
         Ok(())
     }

@@ -30,6 +30,16 @@ pub(crate) fn bytes_allocated() -> Option<u64> {
     counts.then(|| BYTES.get())
 }
 
+/// What this thread has allocated, for [`set_bytes`].
+pub(crate) fn bytes() -> u64 {
+    BYTES.get()
+}
+
+/// Forgets what this thread has allocated since it had allocated `bytes`.
+pub(crate) fn set_bytes(bytes: u64) {
+    BYTES.set(bytes);
+}
+
 /// Makes the allocator keep the memory that it once had, so that equal requests take equal time.
 ///
 /// By default glibc maps each large buffer and unmaps it after use: the page faults cost CPU time

@@ -47,6 +47,10 @@ struct Pair {
 /// A thread's histograms; they go back to the pool when the thread ends.
 struct Owned(Cell<Option<Pair>>);
 
+/// Where a thread counted. Stays on its thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paused(*const AtomicU64);
+
 /// The most blocks that are told apart; those beyond share the last place.
 pub(crate) const BLOCKS_MAX: usize = 1 << 18;
 
@@ -176,6 +180,16 @@ pub(crate) fn prepare() {
 /// From here on this thread counts for a request.
 pub(crate) fn begin() {
     COUNTS.set(owned().active.as_ptr());
+}
+
+/// Counts for nobody until the result is given to [`resume`].
+pub(crate) fn pause() -> Paused {
+    Paused(COUNTS.replace(SINK.as_ptr()))
+}
+
+/// Counts again for whom this thread counted before [`pause`].
+pub(crate) fn resume(Paused(counts): Paused) {
+    COUNTS.set(counts);
 }
 
 /// Ends what [`begin`] began: what was counted since. The histogram is empty again.

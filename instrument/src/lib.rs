@@ -9,6 +9,7 @@
 
 mod allocator;
 mod checkpoint;
+mod clock;
 mod histogram;
 mod meter;
 mod report;
@@ -16,6 +17,7 @@ mod weights;
 
 pub use allocator::{CountingAllocator, prepare_allocator};
 pub use checkpoint::{Abandoned, Interrupt, checkpoint, interruptible};
+pub use clock::ThreadClock;
 pub use meter::{Counting, Meter, RequestCost, build_id, counting, off_reason, prepare};
 pub use report::{ENTRIES_MAX, LoadReport, NAME_BYTES_MAX, REPORT_BYTES_MAX, ReportError};
 pub use weights::counted_functions;

@@ -3,9 +3,10 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::time::Duration;
 
-use crate::histogram::{self, Counts};
-use crate::{allocator, weights};
+use crate::histogram::{self, Counts, Paused};
+use crate::{allocator, clock, weights};
 
 /// Measures from [`Meter::start`] to [`Meter::stop`] what this thread executes, and nothing that
 /// other threads execute.
@@ -15,7 +16,7 @@ use crate::{allocator, weights};
 #[derive(Debug)]
 pub struct Meter {
     counts: bool,
-    cpu_secs_before: Option<f64>,
+    cpu_before: Option<Duration>,
     bytes_before: Option<u64>,
     _stays_on_its_thread: PhantomData<*const ()>,
 }
@@ -49,6 +50,14 @@ pub enum Counting {
     Lite,
     /// Every block, to check [`Counting::Lite`] against.
     Full,
+}
+
+/// A part of a metered thread that is not the request's: what runs until this is dropped is neither
+/// counted nor are its bytes. Its CPU time is: a thread that blocks uses none.
+#[derive(Debug)]
+pub(crate) struct Pause {
+    counts: Paused,
+    bytes: u64,
 }
 
 thread_local! {
@@ -102,15 +111,6 @@ pub fn prepare() {
     weights::weights();
 }
 
-/// CPU time that this thread has used, in seconds.
-fn cpu_secs() -> Option<f64> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    #[expect(unsafe_code, reason = "the thread's CPU clock has no safe binding")]
-    // SAFETY: `time` is a valid place for the result, and nobody else uses it.
-    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    (failed == 0).then_some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
-}
-
 // === impl Meter ===
 
 impl Meter {
@@ -127,7 +127,7 @@ impl Meter {
         let meter = Meter {
             counts,
             bytes_before: allocator::bytes_allocated(),
-            cpu_secs_before: cpu_secs(),
+            cpu_before: clock::of_this_thread(),
             _stays_on_its_thread: PhantomData,
         };
         if counts {
@@ -139,14 +139,16 @@ impl Meter {
     /// What was executed since [`Meter::start`].
     #[inline(never)]
     pub fn stop(mut self) -> RequestCost {
-        let (bytes_after, cpu_secs_after) = (allocator::bytes_allocated(), cpu_secs());
+        let bytes_after = allocator::bytes_allocated();
+        let cpu_after = clock::of_this_thread();
         let counts = self.end();
-        let since = |before: Option<f64>, after: Option<f64>| Some((after? - before?).max(0.0));
         RequestCost {
             instructions: counts.map(|counts| counts.instructions),
             basic_blocks: counts.map(|counts| counts.basic_blocks),
             methods: counts.map(|counts| counts.methods),
-            cpu_seconds: since(self.cpu_secs_before, cpu_secs_after),
+            cpu_seconds: cpu_after
+                .zip(self.cpu_before)
+                .map(|(after, before)| after.saturating_sub(before).as_secs_f64()),
             bytes_allocated: bytes_after
                 .zip(self.bytes_before)
                 .map(|(after, before)| after.wrapping_sub(before)),
@@ -166,6 +168,22 @@ impl Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+// === impl Pause ===
+
+impl Pause {
+    /// From here on this thread runs for nobody.
+    pub(crate) fn start() -> Pause {
+        Pause { counts: histogram::pause(), bytes: allocator::bytes() }
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        allocator::set_bytes(self.bytes);
+        histogram::resume(self.counts);
     }
 }
 

@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
+use crate::estimates::Estimates;
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::operate;
@@ -23,6 +24,7 @@ pub(crate) struct Front {
     pub(crate) header_bytes: usize,
     pub(crate) bodies: BodyBounds,
     pub(crate) queue: RunQueue,
+    pub(crate) estimates: Arc<Estimates>,
     pub(crate) load: Load,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
@@ -94,13 +96,13 @@ impl Front {
     }
 
     fn answer_load(&self) -> Answer {
-        let report = self.load.report(self.queue.occupancy(), None);
+        let report = self.load.report(self.queue.discipline(), self.queue.occupancy(), None);
         respond::content("application/json", report.to_json())
     }
 
     fn answer_metrics(&self) -> Answer {
         let occupancy = self.queue.occupancy();
-        let report = self.load.report(occupancy, None);
+        let report = self.load.report(self.queue.discipline(), occupancy, None);
         let utilization = (report.cpu_utilization, report.mem_utilization);
         match self.metrics.render(occupancy, utilization, self.drain.is_draining()) {
             Ok(text) => respond::content("text/plain; version=0.0.4; charset=utf-8", text),

@@ -4,6 +4,7 @@
 //! connection -> front -> operate -> receive (body) -> queue (slot, meter) -> operations::run -> response + load report
 //! ```
 
+mod estimates;
 mod front;
 mod load;
 mod metrics;

@@ -59,7 +59,12 @@ impl Load {
     }
 
     /// The report of now; `cost` is that of the request whose response carries it.
-    pub(crate) fn report(&self, occupancy: Occupancy, cost: Option<&RequestCost>) -> LoadReport {
+    pub(crate) fn report(
+        &self,
+        discipline: &str,
+        occupancy: Occupancy,
+        cost: Option<&RequestCost>,
+    ) -> LoadReport {
         let totals = self.totals();
         let rates = self.window.lock().unwrap_or_else(PoisonError::into_inner).rates(&totals);
         LoadReport {
@@ -69,10 +74,7 @@ impl Load {
             rps_fractional: rates.answered,
             eps: rates.failed,
             request_cost: cost.map(RequestCost::to_entries).unwrap_or_default(),
-            named_metrics: BTreeMap::from([
-                ("in_flight".to_owned(), occupancy.in_flight() as f64),
-                ("build".to_owned(), build_id() as f64),
-            ]),
+            named_metrics: named_metrics(discipline, occupancy),
             ..LoadReport::default()
         }
     }
@@ -91,4 +93,16 @@ impl Load {
             failed: self.failed.load(Ordering::Relaxed),
         }
     }
+}
+
+/// What another worker's report need not have. The discipline is the name that has the value 1.
+fn named_metrics(discipline: &str, occupancy: Occupancy) -> BTreeMap<String, f64> {
+    BTreeMap::from([
+        ("in_flight".to_owned(), occupancy.in_flight() as f64),
+        ("work_left".to_owned(), occupancy.work_left_secs),
+        ("speed".to_owned(), occupancy.speed),
+        ("slots".to_owned(), occupancy.slots as f64),
+        ("build".to_owned(), build_id() as f64),
+        (format!("discipline_{discipline}"), 1.0),
+    ])
 }

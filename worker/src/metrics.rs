@@ -1,7 +1,5 @@
 //! What Prometheus sees. Base units, bounded labels.
 
-use std::time::Duration;
-
 use http::StatusCode;
 use prometheus::{
     CounterVec, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
@@ -10,7 +8,7 @@ use prometheus::{
 use weighbridge_instrument::{RequestCost, build_id, counting};
 
 use crate::operations::Operation;
-use crate::queue::Occupancy;
+use crate::queue::{Occupancy, Times};
 
 /// Upper bounds of the time histograms, in seconds.
 const TIME_BUCKETS_SECS: [f64; 14] =
@@ -31,7 +29,10 @@ pub(crate) struct Metrics {
     methods: IntCounterVec,
     bytes_allocated: IntCounterVec,
     body_bytes: IntCounter,
+    preemptions: IntCounterVec,
     slots_busy: Gauge,
+    started: Gauge,
+    parked: Gauge,
     waiting: Gauge,
     cpu_utilization: Gauge,
     memory_utilization: Gauge,
@@ -41,10 +42,11 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Fails only if two metrics had one name.
-    pub(crate) fn new(slots: usize) -> prometheus::Result<Metrics> {
+    pub(crate) fn new(slots: usize, discipline: &str) -> prometheus::Result<Metrics> {
         let make =
             Maker { registry: Registry::new_custom(Some("weighbridge_worker".into()), None)? };
-        make.gauge("slots", "Requests that run at once at most.")?.set(slots as f64);
+        make.gauge("slots", "Cores that requests run on.")?.set(slots as f64);
+        make.discipline_info(discipline)?;
         make.build_info()?;
         Ok(Metrics {
             requests: make.by(
@@ -57,8 +59,9 @@ impl Metrics {
                 "Operations whose client hung up before the answer.",
             )?,
             panics: make.counter("panics_total", "Operations that panicked.")?,
-            waiting_time: make.times("waiting_seconds", "From submission to a slot.")?,
-            service_time: make.times("service_seconds", "From the slot to the end of the run.")?,
+            waiting_time: make
+                .times("waiting_seconds", "Time in no slot: before the start, and parked.")?,
+            service_time: make.times("service_seconds", "Time in a slot.")?,
             cpu_time: make.seconds("cpu_seconds_total", "CPU time of operations.")?,
             instructions: make
                 .by_operation("instructions_total", "Instructions executed by operations.")?,
@@ -68,8 +71,14 @@ impl Metrics {
             bytes_allocated: make
                 .by_operation("allocated_bytes_total", "Bytes allocated by operations.")?,
             body_bytes: make.counter("body_bytes_total", "Bytes of request bodies received.")?,
+            preemptions: make.by_operation(
+                "preemptions_total",
+                "How often operations parked for shorter ones.",
+            )?,
             slots_busy: make.gauge("busy_slots", "Slots in use.")?,
-            waiting: make.gauge("waiting_requests", "Requests that wait for a slot.")?,
+            started: make.gauge("started_requests", "Requests that run or are parked.")?,
+            parked: make.gauge("parked_requests", "Started requests that are in no slot.")?,
+            waiting: make.gauge("waiting_requests", "Requests that were not started.")?,
             cpu_utilization: make.gauge(
                 "cpu_utilization_ratio",
                 "CPU time of the process over that of its cores, over the last second.",
@@ -105,16 +114,11 @@ impl Metrics {
     }
 
     /// Adds what a request took, whether or not its client still waits.
-    pub(crate) fn ran(
-        &self,
-        operation: Operation,
-        cost: &RequestCost,
-        waiting: Duration,
-        service: Duration,
-    ) {
+    pub(crate) fn ran(&self, operation: Operation, cost: &RequestCost, times: Times) {
         let labels = &[operation.name()];
-        self.waiting_time.with_label_values(labels).observe(waiting.as_secs_f64());
-        self.service_time.with_label_values(labels).observe(service.as_secs_f64());
+        self.waiting_time.with_label_values(labels).observe(times.waiting.as_secs_f64());
+        self.service_time.with_label_values(labels).observe(times.service.as_secs_f64());
+        self.preemptions.with_label_values(labels).inc_by(times.preemptions);
         self.cpu_time.with_label_values(labels).inc_by(cost.cpu_seconds.unwrap_or(0.0).max(0.0));
         let counts = [
             (&self.instructions, cost.instructions),
@@ -140,6 +144,8 @@ impl Metrics {
         draining: bool,
     ) -> prometheus::Result<String> {
         self.slots_busy.set(occupancy.running as f64);
+        self.started.set((occupancy.running + occupancy.parked) as f64);
+        self.parked.set(occupancy.parked as f64);
         self.waiting.set(occupancy.waiting as f64);
         self.cpu_utilization.set(cpu);
         self.memory_utilization.set(memory);
@@ -177,6 +183,13 @@ impl Maker {
     fn times(&self, name: &str, help: &str) -> prometheus::Result<HistogramVec> {
         let options = HistogramOpts::new(name, help).buckets(TIME_BUCKETS_SECS.to_vec());
         self.keep(HistogramVec::new(options, &["operation"])?)
+    }
+
+    fn discipline_info(&self, discipline: &str) -> prometheus::Result<()> {
+        let options = Opts::new("discipline_info", "1, with the order that requests run in.")
+            .const_label("discipline", discipline);
+        self.keep(Gauge::with_opts(options)?)?.set(1.0);
+        Ok(())
     }
 
     fn build_info(&self) -> prometheus::Result<()> {

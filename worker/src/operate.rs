@@ -1,6 +1,6 @@
 //! One operation: body, run queue, response with what it cost.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Request, StatusCode};
@@ -8,10 +8,11 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use weighbridge_instrument::RequestCost;
 
+use crate::estimates::Estimate;
 use crate::front::Front;
 use crate::metrics::Metrics;
 use crate::operations::{self, Limits, Operation, OperationError, OperationRequest, Reply};
-use crate::queue::{Panicked, QueueFull, Ran};
+use crate::queue::{Panicked, QueueFull, Ran, Times};
 use crate::receive::{self, ReceiveError, Received};
 use crate::respond::{self, Answer, Problem};
 
@@ -26,6 +27,7 @@ type Outcome = Result<Ran<Result<Reply, OperationError>>, Refusal>;
 #[derive(Debug)]
 struct Spec {
     operation: Operation,
+    estimate: Estimate,
     query: String,
     content_type: Option<String>,
     accept: Option<String>,
@@ -69,7 +71,7 @@ pub(crate) async fn operate(
 
     let (result, measured) = match outcome {
         Ok(ran) => {
-            let timing = server_timing(ran.waiting, ran.service);
+            let timing = server_timing(ran.times);
             (reply_of(front, operation, ran.result), Some((ran.cost, timing)))
         }
         Err(refusal) => (Err(refusal.to_problem()), None),
@@ -87,7 +89,7 @@ pub(crate) async fn operate(
 /// Attaches the load report, and the times of what ran.
 fn attach(front: &Front, answer: &mut Answer, measured: Option<(RequestCost, String)>) {
     let cost = measured.as_ref().map(|(cost, _)| cost);
-    let report = front.load.report(front.queue.occupancy(), cost);
+    let report = front.load.report(front.queue.discipline(), front.queue.occupancy(), cost);
     let timing = measured.map(|(_, timing)| timing);
     let headers = [(LOAD_REPORT, Some(report.encode_json())), (SERVER_TIMING, timing)];
     for (name, value) in headers {
@@ -109,6 +111,7 @@ async fn receive_spec(
     match received {
         Ok(body) => Ok(Spec {
             operation,
+            estimate: front.estimates.of(operation, request.headers()),
             query: request.uri().query().unwrap_or_default().to_owned(),
             content_type: text_of(&request, CONTENT_TYPE),
             accept: text_of(&request, ACCEPT),
@@ -136,12 +139,18 @@ fn text_of(request: &Request<Incoming>, name: HeaderName) -> Option<String> {
 /// Queues the operation and waits for it. Dropped meanwhile, it is abandoned.
 async fn run(front: &Front, spec: Spec) -> Outcome {
     let (limits, metrics) = (front.limits, front.metrics.clone());
-    let operation = spec.operation;
+    let (operation, estimate) = (spec.operation, spec.estimate);
+    let estimates = Arc::clone(&front.estimates);
     let (answer, answered) = oneshot::channel();
     let place = front.queue.submit(
+        estimate.work_secs,
         move || spec.run(&limits),
         move |ran: Ran<Result<Reply, OperationError>>| {
-            metrics.ran(operation, &ran.cost, ran.waiting, ran.service);
+            metrics.ran(operation, &ran.cost, ran.times);
+            // What fails, or is given up, ends early.
+            if let (Ok(Ok(_)), Some(cpu_secs)) = (&ran.result, ran.cost.cpu_seconds) {
+                estimates.ran(operation, estimate, cpu_secs);
+            }
             // Nobody listens where the client has hung up.
             let _ = answer.send(ran);
         },
@@ -177,9 +186,9 @@ fn problem_of(error: &OperationError) -> Problem {
     }
 }
 
-/// `queue;dur=0.125, run;dur=12.500`, in milliseconds.
-fn server_timing(waiting: Duration, service: Duration) -> String {
-    let [queue, run] = [waiting, service].map(|span| span.as_secs_f64() * 1e3);
+/// `queue;dur=0.125, run;dur=12.500`, in milliseconds: out of a slot and in one.
+fn server_timing(times: Times) -> String {
+    let [queue, run] = [times.waiting, times.service].map(|span| span.as_secs_f64() * 1e3);
     format!("queue;dur={queue:.3}, run;dur={run:.3}")
 }
 

@@ -11,11 +11,12 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use weighbridge_instrument::{build_id, counting, off_reason};
 
+use crate::estimates::Estimates;
 use crate::front::{Drain, Front};
 use crate::load::{self, Load};
 use crate::metrics::Metrics;
 use crate::operations::Limits;
-use crate::queue::{self, RunQueue};
+use crate::queue::{self, AgeGuard, QueueConfig, RunQueue};
 use crate::receive::{BodyBounds, Budget};
 use connect::Connections;
 
@@ -30,8 +31,15 @@ pub struct WorkerConfig {
     pub limits: Limits,
     /// The most requests that wait for a slot; further ones get a 503.
     pub queue_max: usize,
-    /// The order in which they get one: `fcfs`.
+    /// The order in which they get one: `srpt`, `ps` or `fcfs`.
     pub discipline: String,
+    /// The most requests that are started and have not ended, and never less than `cores`: each holds
+    /// its memory and a thread, also where it is parked for a shorter one.
+    pub started_max: usize,
+    /// How long `srpt` lets a request wait: this many times what it costs, not negative ...
+    pub age_factor: f64,
+    /// ... and so much more. Then it runs before all that have not waited too long.
+    pub age_floor: Duration,
     /// What connections may take.
     pub front: FrontLimits,
     /// Whether to end when standard input does: a worker whose parent holds the other end of that
@@ -75,6 +83,9 @@ pub enum WorkerError {
     /// The configuration's fault.
     #[error("no discipline is called `{0}`: expected `{names}`", names = queue::order_names())]
     UnknownDiscipline(String),
+    /// The configuration's fault.
+    #[error("the age factor is `{0}`: expected a number that is not negative")]
+    AgeFactor(f64),
     /// The address is taken, or is not ours.
     #[error("cannot listen on `{0}`")]
     Listen(SocketAddr, #[source] io::Error),
@@ -132,10 +143,36 @@ impl WorkerConfig {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
             queue_max: 1024,
-            discipline: "fcfs".to_owned(),
+            discipline: "srpt".to_owned(),
+            started_max: 64,
+            age_factor: 10.0,
+            age_floor: Duration::from_secs(5),
             front: FrontLimits::default(),
             exit_with_stdin: false,
         }
+    }
+}
+
+impl WorkerConfig {
+    /// The queue that it asks for.
+    fn check(&self) -> Result<QueueConfig, WorkerError> {
+        if self.cores == 0 {
+            return Err(WorkerError::NoCores);
+        }
+        if !self.age_factor.is_finite() || self.age_factor < 0.0 {
+            return Err(WorkerError::AgeFactor(self.age_factor));
+        }
+        let Some(order) = queue::order(&self.discipline) else {
+            return Err(WorkerError::UnknownDiscipline(self.discipline.clone()));
+        };
+        let age = AgeGuard { factor: self.age_factor, floor: self.age_floor };
+        Ok(QueueConfig {
+            slots: self.cores,
+            started_max: self.started_max.max(self.cores),
+            waiting_max: self.queue_max,
+            order,
+            age,
+        })
     }
 }
 
@@ -157,17 +194,13 @@ impl Default for FrontLimits {
 impl Worker {
     /// Listens; connections are accepted once it runs.
     pub async fn bind(config: WorkerConfig) -> Result<Worker, WorkerError> {
-        if config.cores == 0 {
-            return Err(WorkerError::NoCores);
-        }
-        let Some(order) = queue::order(&config.discipline) else {
-            return Err(WorkerError::UnknownDiscipline(config.discipline));
-        };
+        let queue = config.check()?;
         prepare();
         let listen_error = |error| WorkerError::Listen(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let queue = RunQueue::start(config.cores, config.queue_max, order)
+        let (discipline, estimates) = (queue.order.name(), Arc::new(Estimates::default()));
+        let queue = RunQueue::start(queue, Arc::clone(&estimates))
             .map_err(|error| WorkerError::Threads(config.cores, error))?;
         let front = Front {
             bodies: BodyBounds {
@@ -178,8 +211,9 @@ impl Worker {
             limits: config.limits,
             header_bytes: config.front.header_bytes,
             queue,
+            estimates,
             load: Load::new(config.cores),
-            metrics: Metrics::new(config.cores)?,
+            metrics: Metrics::new(config.cores, discipline)?,
             drain: Drain::new(),
         };
         let (connections, last_response) =

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::RouteResult;
+use crate::units::time;
 
 /// A table in Markdown, one row a route.
 pub(super) fn markdown(results: &[RouteResult]) -> String {
@@ -23,15 +24,4 @@ pub(super) fn markdown(results: &[RouteResult]) -> String {
         );
     }
     table
-}
-
-/// A time in the unit that suits it.
-fn time(seconds: f64) -> String {
-    let (value, unit) = match seconds {
-        s if s < 1e-6 => (s * 1e9, "ns"),
-        s if s < 1e-3 => (s * 1e6, "µs"),
-        s if s < 1.0 => (s * 1e3, "ms"),
-        s => (s, "s"),
-    };
-    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }

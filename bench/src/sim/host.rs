@@ -211,7 +211,7 @@ impl Host {
 
     /// A request of `route` took `work`; it found so many there, and was answered after so long.
     pub(super) fn learn(&mut self, route: u16, work: f64, latency: (u32, f64)) {
-        self.history.learn(route, work, latency);
+        self.history.learn(self.as_of, route, work, latency);
     }
 
     /// What requests of `route` take here on average: what is believed of one that comes without an
@@ -221,8 +221,8 @@ impl Host {
     }
 
     /// See [`ProbeReply::latency`](super::policies::ProbeReply::latency).
-    pub(super) fn latency(&self) -> f64 {
-        self.history.latency(self.n_requests() as u32)
+    pub(super) fn latency(&self, now: f64) -> f64 {
+        self.history.latency(now, self.n_requests() as u32, self.kind.cores)
     }
 
     fn advance(&mut self, now: f64) {

@@ -16,7 +16,7 @@ pub struct Record {
 /// What a run used, over its whole length.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
-    /// From the launch of each host to its end, summed, in seconds.
+    /// From the launch of each host to its end, as it is billed, summed, in seconds.
     pub host_seconds: f64,
     /// The same by cores.
     pub core_seconds: f64,

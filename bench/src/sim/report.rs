@@ -1,6 +1,11 @@
 //! Results as people and programs read them.
 
+mod chart;
+mod csv;
+pub mod folder;
 pub mod markdown;
+mod oracle;
+mod plots;
 
 use serde::Serialize;
 
@@ -50,3 +55,6 @@ impl Row {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

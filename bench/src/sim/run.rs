@@ -151,6 +151,16 @@ pub fn names() -> Vec<&'static str> {
     [WEIGHBRIDGE].into_iter().chain(rivals).collect()
 }
 
+/// What policies and autoscalers there are, a line each.
+pub fn listing() -> String {
+    let line = |name: &str, about: &str| format!("  {name:<21} {about}\n");
+    let weighbridge = line(WEIGHBRIDGE, "the production balancer, with its own scaling");
+    let rivals = policies::ALL.iter().map(|policy| line(policy.name, policy.about));
+    let rules = autoscalers::ALL.iter().map(|rule| line(rule.name, rule.about));
+    let (rivals, rules): (String, String) = (rivals.collect(), rules.collect());
+    format!("Policies:\n{weighbridge}{rivals}\nAutoscalers:\n{rules}")
+}
+
 fn rules() -> Vec<&'static str> {
     autoscalers::ALL.iter().map(|rule| rule.name).collect()
 }

@@ -103,7 +103,7 @@ impl Proxy for Weighbridge {
                 cores: kind.cores,
                 // The default: speeds are learned.
                 speed: Speed::ONE,
-                discipline: kind.discipline,
+                discipline: Some(kind.discipline),
                 price: 1.0,
             },
         );
@@ -236,5 +236,6 @@ fn reported(report: &LoadReport) -> HostReport {
         application_utilization: Some(report.application_utilization),
         in_flight: Some(report.in_flight),
         work_left: Work::from_cpu_secs(report.work_left),
+        ..HostReport::default()
     }
 }

@@ -1,4 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use super::*;
@@ -53,4 +55,61 @@ fn another_thread_may_abandon() {
         (0..9).find(|_| checkpoint().is_err())
     });
     assert_eq!(turns, Some(0));
+}
+
+/// An interrupt that counts how often its request has parked, and never holds it.
+fn counting() -> (Interrupt, Arc<AtomicUsize>) {
+    let parked = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&parked);
+    let interrupt = Interrupt::with_parking(move || {
+        counts.fetch_add(1, Ordering::Relaxed);
+    });
+    (interrupt, parked)
+}
+
+#[test]
+fn a_request_parks_once_for_each_time_that_it_is_asked() {
+    let (interrupt, parked) = counting();
+    interruptible(&interrupt, || {
+        for asked in 1..4 {
+            interrupt.ask_to_park();
+            assert_eq!((checkpoint(), checkpoint()), (Ok(()), Ok(())));
+            assert_eq!(parked.load(Ordering::Relaxed), asked);
+        }
+    });
+}
+
+#[test]
+fn who_need_not_park_any_more_runs_on() {
+    let (interrupt, parked) = counting();
+    interrupt.ask_to_park();
+    interrupt.withdraw();
+    assert_eq!(interruptible(&interrupt, checkpoint), Ok(()));
+    assert_eq!(parked.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn who_is_abandoned_does_not_park() {
+    let (interrupt, parked) = counting();
+    interrupt.ask_to_park();
+    interrupt.abandon();
+    assert_eq!(interruptible(&interrupt, checkpoint), Err(Abandoned));
+    assert_eq!(parked.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn who_is_abandoned_while_parked_does_not_go_on() {
+    let abandoned = Arc::new(Mutex::new(Interrupt::new()));
+    let while_parked = Arc::clone(&abandoned);
+    let interrupt = Interrupt::with_parking(move || while_parked.lock().unwrap().abandon());
+    *abandoned.lock().unwrap() = interrupt.clone();
+    interrupt.ask_to_park();
+    assert_eq!(interruptible(&interrupt, checkpoint), Err(Abandoned));
+}
+
+#[test]
+fn a_request_that_has_no_place_to_park_runs_on() {
+    let interrupt = Interrupt::new();
+    interrupt.ask_to_park();
+    assert_eq!(interruptible(&interrupt, checkpoint), Ok(()));
 }

@@ -1,7 +1,11 @@
-//! The cost of one decision: estimate, schedule, admit, claim; and giving the claim back.
+//! The cost of one decision: features, estimate, schedule, admit, claim; and giving the claim back.
 //!
 //! A fleet of two-core hosts in steady state at load 0.9: requests arrive, and end when the host
-//! should have run them. One iteration is one arrival and the completions until the next.
+//! should have run them. One iteration is one arrival and the completions until the next. A trained
+//! model estimates by the query, a header and the body's length; what looking into images and scenes
+//! costs besides is in the benchmark `estimate`.
+//!
+//! `cargo bench -p weighbridge-core --bench decide`
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,15 +15,16 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Arrival, Balancer};
-use weighbridge_core::features::{FeatureSet, Features};
+use weighbridge_core::features::FeatureSet;
 use weighbridge_core::host::{Discipline, HostSpec};
-use weighbridge_core::observe::Outcome;
+use weighbridge_core::learn::train;
+use weighbridge_core::observe::{Observation, Outcome, RequestCost};
 use weighbridge_core::policy::{
     HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
     ScalePolicy, ScaleRule, SchedulePolicy,
 };
 use weighbridge_core::random::Random;
-use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::request::{RequestId, RequestSpec, RouteId};
 use weighbridge_core::schedule::{filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
 
@@ -29,15 +34,27 @@ const LOAD: f64 = 0.9;
 /// Mean work of the requests, in seconds.
 const WORK_MEAN: f64 = 0.029;
 
+/// What the model sees.
+const FEATURES: [&str; 4] =
+    ["query.width * query.height", "query.width + query.height", "header.x-depth", "body.bytes"];
+
+/// Requests are these, over and over.
+const REQUESTS: usize = 1024;
+
 /// Decisions over which allocations are counted.
 const DECISIONS: u64 = 1000;
+
+fn features() -> FeatureSet {
+    FeatureSet::parse(&FEATURES.map(str::to_owned))
+        .expect("the benchmark's features are well-formed")
+}
 
 fn policy() -> Policy {
     let secs = Duration::from_secs;
     Policy {
         routes: vec![RoutePolicy {
             name: "a".to_owned(),
-            features: FeatureSet::default(),
+            features: features(),
             prior: Work::saturating(1.0),
             work_min: Work::saturating(1e-4),
             work_max: Work::saturating(100.0),
@@ -93,10 +110,66 @@ fn policy() -> Policy {
     }
 }
 
+/// A request before it runs.
+struct Sent {
+    query: String,
+    depth: String,
+    body_bytes: u64,
+    /// What it will cost, in seconds.
+    work: f64,
+}
+
+impl Sent {
+    /// One of a heavy-tailed mix.
+    fn new(random: &mut Random) -> Sent {
+        let work = (0.01 / (1.0 - random.unit()).powf(0.7)).min(1.0);
+        let side = 100 + random.below(900);
+        let (width, height) = (side, (work * 1e8 / side as f64) as usize);
+        Sent {
+            query: format!("name=abc&width={width}&height={height}&mode=1"),
+            depth: (1 + random.below(8)).to_string(),
+            body_bytes: 1000 + random.below(100_000) as u64,
+            work,
+        }
+    }
+
+    /// What a proxy does of it before it asks the balancer.
+    fn arrive(&self, features: &FeatureSet, id: RequestId) -> Arrival {
+        let headers = [
+            ("host", "weighbridge"),
+            ("content-type", "image/png"),
+            ("x-depth", self.depth.as_str()),
+        ];
+        let (query, body_bytes) = (self.query.as_str(), self.body_bytes);
+        let spec =
+            RequestSpec { query, headers: &headers, body_bytes: Some(body_bytes), body: b"" };
+        let features = features.extract(&spec);
+        Arrival { id, route: RouteId(0), features, known: None, body_bytes }
+    }
+}
+
+/// Teaches `balancer` a model of what `requests` cost.
+fn teach(balancer: &mut Balancer, features: &FeatureSet, requests: &[Sent]) {
+    for request in requests.iter().take(500) {
+        balancer.restore(&Observation {
+            route: RouteId(0),
+            features: request.arrive(features, RequestId(0)).features,
+            estimated: None,
+            cost: RequestCost::default(),
+            work: Work::saturating(request.work),
+            speed: Speed::ONE,
+            build: 0,
+        });
+    }
+    let model = train(&balancer.training_set(RouteId(0)), 1).expect("500 are enough");
+    assert!(balancer.install(RouteId(0), model), "the model is of these features");
+}
+
 /// A fleet at load, a clock that goes on, and requests of random size.
 struct World {
     balancer: Balancer,
-    random: Random,
+    features: FeatureSet,
+    requests: Vec<Sent>,
     /// Nanoseconds between two arrivals.
     interval: u64,
     nanos: u64,
@@ -113,14 +186,18 @@ impl World {
             // No two learn quite the same speed.
             let speed = Speed::from_reference_cores(1.0 + 0.02 * random.unit());
             let Some(speed) = speed else { continue };
-            let spec = HostSpec { name: n.to_string(), cores: 2, speed, discipline, price: 1.0 };
+            let (name, discipline) = (n.to_string(), Some(discipline));
+            let spec = HostSpec { name, cores: 2, speed, discipline, price: 1.0 };
             let host = balancer.join(Time::ZERO, spec);
             balancer.ready(Time::ZERO, host);
         }
+        let features = features();
+        let requests: Vec<Sent> = (0..REQUESTS).map(|_| Sent::new(&mut random)).collect();
+        teach(&mut balancer, &features, &requests);
         let interval = WORK_MEAN / (LOAD * 2.0 * n_hosts as f64) * 1e9;
         let ends = BinaryHeap::new();
         let interval = interval as u64;
-        let mut world = World { balancer, random, interval, nanos: 0, next: 0, ends };
+        let mut world = World { balancer, features, requests, interval, nanos: 0, next: 0, ends };
         for _ in 0..n_hosts * 4 {
             world.step();
         }
@@ -139,16 +216,10 @@ impl World {
             self.balancer.complete(now, RequestId(id), &outcome);
         }
         self.next += 1;
-        let work = (0.01 / (1.0 - self.random.unit()).powf(0.7)).min(1.0);
-        let arrival = Arrival {
-            id: RequestId(self.next),
-            route: RouteId(0),
-            features: Features::default(),
-            known: Work::from_cpu_secs(work),
-            body_bytes: 1000,
-        };
+        let request = &self.requests[self.next as usize % REQUESTS];
+        let arrival = request.arrive(&self.features, RequestId(self.next));
         if let Verdict::Forward(placement) = black_box(self.balancer.arrive(now, arrival)) {
-            let end = self.nanos + ((placement.added_delay.0 + work) * 1e9) as u64;
+            let end = self.nanos + ((placement.added_delay.0 + request.work) * 1e9) as u64;
             self.ends.push(Reverse((end, self.next)));
         }
     }

@@ -36,6 +36,8 @@ pub struct Placement {
     pub alternates: SmallVec<[HostId; 2]>,
     /// What the request is predicted to cost.
     pub estimate: Estimate,
+    /// Whether the estimate says nothing of its size: then it is not for the host to order by.
+    pub blind: bool,
     /// What it adds to everybody's response: its wait and that of others.
     pub added_delay: Seconds,
 }

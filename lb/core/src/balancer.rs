@@ -279,6 +279,7 @@ impl Balancer {
         Some(Placement {
             host: ranking.best,
             estimate: request.estimate,
+            blind: request.blind,
             added_delay: ranking.delay.added(),
             alternates: ranking.alternates,
         })

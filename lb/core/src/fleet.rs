@@ -8,32 +8,36 @@ mod aging;
 mod glance;
 mod health;
 mod learning;
+mod reports;
 
 use std::time::Duration;
 
 use crate::host::{Claim, Discipline, HostId, HostSpec, HostState, Phase};
-use crate::observe::HostReport;
 use crate::policy::HostPolicy;
 use crate::request::RequestId;
 use crate::units::{Seconds, Time, Work};
 
 pub use glance::Glance;
+pub(crate) use glance::{BLOCK, Glances};
 pub use learning::Completion;
 
 /// The least that is believed of a claim: what is free would never be outlived.
 const WORK_MIN: f64 = 1e-6;
 
-/// The most requests of other balancers that are told apart on one host.
-const FOREIGN_MAX: u32 = 64;
+/// The mean of claimed work is that of about so many of the newest claims.
+const CLAIMS_RECENT: u32 = 100;
 
 /// All host states, by ascending [`HostId`].
 #[derive(Debug, Clone)]
 pub struct Fleet {
     hosts: Vec<HostState>,
     /// One a host, in the same order.
-    glances: Vec<Glance>,
+    glances: Glances,
     policy: HostPolicy,
     next_id: u32,
+    /// Mean work of recent claims, in CPU-seconds, and how many there have been, up to
+    /// [`CLAIMS_RECENT`].
+    claimed_mean: (f64, u32),
 }
 
 // === impl Fleet ===
@@ -41,7 +45,13 @@ pub struct Fleet {
 impl Fleet {
     /// A fleet of no host.
     pub fn new(policy: HostPolicy) -> Fleet {
-        Fleet { hosts: Vec::new(), glances: Vec::new(), policy, next_id: 0 }
+        Fleet {
+            hosts: Vec::new(),
+            glances: Glances::default(),
+            policy,
+            next_id: 0,
+            claimed_mean: (0.0, 0),
+        }
     }
 
     /// All hosts, by ascending id. Those that left are not among them.
@@ -50,8 +60,8 @@ impl Fleet {
     }
 
     /// What can be told of each host without looking at it, in the order of [`Fleet::hosts`].
-    pub(crate) fn glances(&self) -> &[Glance] {
-        &self.glances
+    pub(crate) fn glances(&mut self) -> &mut Glances {
+        &mut self.glances
     }
 
     /// What is believed of hosts.
@@ -71,7 +81,7 @@ impl Fleet {
         self.hosts.push(HostState {
             id,
             phase: Phase::Starting,
-            discipline: spec.discipline,
+            discipline: spec.discipline.unwrap_or(Discipline::Ps),
             cores: spec.cores.max(1),
             in_flight: 0,
             foreign: 0,
@@ -92,7 +102,9 @@ impl Fleet {
             speeds_seen: 0,
             spec,
         });
-        self.glances.extend(self.hosts.last().map(Glance::of));
+        if let Some(host) = self.hosts.last() {
+            self.glances.push(Glance::of(host));
+        }
         id
     }
 
@@ -131,6 +143,9 @@ impl Fleet {
     pub fn claim(&mut self, now: Time, id: HostId, request: RequestId, work: Work) -> bool {
         let expected = work.max(Work::saturating(WORK_MIN));
         let request = Some(request);
+        let (mean, n) = self.claimed_mean;
+        let n = (n + 1).min(CLAIMS_RECENT);
+        self.claimed_mean = (mean + (expected.as_cpu_secs() - mean) / f64::from(n), n);
         let claimed = self.write(id, |host| {
             aging::advance(host, now);
             insert(host, Claim { request, expected, remaining: expected, claimed_at: now });
@@ -162,47 +177,19 @@ impl Fleet {
 
     /// Brings the claims of the host at `position` in [`Fleet::hosts`] to `now`.
     pub(crate) fn advance_at(&mut self, now: Time, position: usize) {
-        let pair = (self.hosts.get_mut(position), self.glances.get_mut(position));
-        if let (Some(host), Some(glance)) = pair
-            && !host.claims.is_empty()
-        {
+        let host = self.hosts.get_mut(position).filter(|host| !host.claims.is_empty());
+        if let Some(host) = host {
             aging::advance(host, now);
-            *glance = Glance::of(host);
+            self.glances.set(position, Glance::of(host));
         }
-    }
-
-    /// Forgets reports that are too old to be believed.
-    pub fn expire_reports(&mut self, now: Time) {
-        let age_max = self.policy.report_age_max;
-        for (host, glance) in self.hosts.iter_mut().zip(&mut self.glances) {
-            if host.report.is_some_and(|(at, _)| age_max < now.since(at)) {
-                host.report = None;
-                set_foreign(host, now, 0, Work::ZERO);
-                *glance = Glance::of(host);
-            }
-        }
-    }
-
-    /// A host says how it is. Numbers that are not finite or negative are not believed. What it has
-    /// beyond our own claims is taken for requests of other balancers.
-    pub fn report(&mut self, now: Time, id: HostId, report: &HostReport) {
-        let report = believable(report);
-        self.write(id, |host| {
-            aging::advance(host, now);
-            host.report = Some((now, report));
-            let foreign = report.in_flight.unwrap_or(0).saturating_sub(host.in_flight);
-            let own = host.claims.iter().filter(|claim| claim.request.is_some());
-            let own = own.fold(Work::ZERO, |sum, claim| sum + claim.remaining);
-            let work = report.work_left.unwrap_or_default().saturating_sub(own);
-            set_foreign(host, now, foreign.min(FOREIGN_MAX), work);
-        });
     }
 
     /// Panics in debug builds where an invariant does not hold.
     pub fn check_invariants(&self) {
         debug_assert!(self.hosts.is_sorted_by_key(|host| host.id), "hosts are in order of id");
         let glances: Vec<Glance> = self.hosts.iter().map(Glance::of).collect();
-        debug_assert!(glances == self.glances, "a glance shows what is there");
+        debug_assert!(glances == self.glances.hosts(), "a glance shows what is there");
+        self.glances.check_invariants();
         for host in &self.hosts {
             debug_assert!(host.phase != Phase::Gone, "a gone host has left the fleet");
             let own = host.claims.iter().filter(|claim| claim.request.is_some()).count();
@@ -240,9 +227,7 @@ impl Fleet {
         let position = self.position(id)?;
         let host = self.hosts.get_mut(position)?;
         let result = change(host);
-        if let Some(glance) = self.glances.get_mut(position) {
-            *glance = Glance::of(host);
-        }
+        self.glances.set(position, Glance::of(host));
         Some(result)
     }
 }
@@ -259,37 +244,10 @@ fn insert(host: &mut HostState, claim: Claim) {
     aging::sum(host);
 }
 
-/// Replaces what other balancers are believed to have on `host` by `n` requests of equal size.
-fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
-    note_crowd(host, now);
-    if host.foreign != 0 {
-        host.claims.retain(|claim| claim.request.is_some());
-    }
-    host.foreign = if work == Work::ZERO { 0 } else { n };
-    let expected = (work * (1.0 / f64::from(n.max(1)))).max(Work::saturating(WORK_MIN));
-    for _ in 0..host.foreign {
-        insert(host, Claim { request: None, expected, remaining: expected, claimed_at: now });
-    }
-    aging::sum(host);
-    note_crowd(host, now);
-}
-
 /// To be called after each claim and before each release: then none that is crowded is missed.
 fn note_crowd(host: &mut HostState, now: Time) {
     if (host.cores as usize) < host.claims.len() {
         host.crowded_at = now;
-    }
-}
-
-/// The report without numbers that cannot be.
-fn believable(report: &HostReport) -> HostReport {
-    let fraction = |value: Option<f64>| value.filter(|value| (0.0..=1e3).contains(value));
-    HostReport {
-        cpu_utilization: fraction(report.cpu_utilization),
-        mem_utilization: fraction(report.mem_utilization),
-        application_utilization: fraction(report.application_utilization),
-        in_flight: report.in_flight,
-        work_left: report.work_left,
     }
 }
 

@@ -43,12 +43,13 @@ pub enum Discipline {
 pub struct HostSpec {
     /// Name for people: an address, a process, an instance id.
     pub name: String,
-    /// Cores that run requests; at least 1.
+    /// Cores that run requests, until it has said how many run slots it has; at least 1.
     pub cores: u32,
     /// Speed of one core, until it has been learned.
     pub speed: Speed,
-    /// How it orders its requests.
-    pub discipline: Discipline,
+    /// How it orders its requests. `None`: as its load report says, and until then by sharing its
+    /// time, as any ordinary server does.
+    pub discipline: Option<Discipline>,
     /// Price of a second of one core, relative to the reference core's: 1 for an ordinary host, 0
     /// for one that is paid for anyhow.
     pub price: f64,
@@ -101,7 +102,7 @@ pub struct HostState {
     pub ejections: u32,
     /// What it last said of itself, and when; dropped when it is too old to be believed.
     pub report: Option<(Time, HostReport)>,
-    /// Completions from which its speed was learned.
+    /// Completions from which its speed was learned; with none, it is as told or reported.
     pub speeds_seen: u64,
     /// What was told of it when it joined.
     pub spec: HostSpec,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use crate::cost::{self, Pricing};
+use crate::cost::{self, Pricing, Rate};
 use crate::estimate::regress::quantile;
 use crate::estimate::{Estimate, Source};
 use crate::features::Features;
@@ -41,6 +41,8 @@ pub struct Predictor {
     /// The build of the newest observation.
     build: Option<u64>,
     pricing: Option<Pricing>,
+    /// Of the counts of this build, until there are prices.
+    rate: Rate,
     model: Option<Model>,
     /// Trust in the model, whether or not it is in use.
     model_gate: Gate,
@@ -108,6 +110,7 @@ impl Predictor {
             running: Running::default(),
             build: None,
             pricing: None,
+            rate: Rate::default(),
             model: None,
             model_gate: Gate::new(learn.drift_error_max),
             running_gate: Gate::new(learn.drift_error_max),
@@ -157,6 +160,13 @@ impl Predictor {
     pub fn price(&self, cost: &RequestCost, speed: Speed) -> Option<Work> {
         let priced = self.pricing.as_ref().and_then(|pricing| pricing.work(cost));
         priced.or_else(|| cost::by_cpu_time(cost, speed))
+    }
+
+    /// What the counts of `cost` are worth, whatever host they were counted on. `None` where there
+    /// are none, or nothing is known of their worth.
+    pub fn counted(&self, cost: &RequestCost) -> Option<Work> {
+        let priced = self.pricing.as_ref().and_then(|pricing| pricing.work(cost));
+        priced.filter(|_| cost::is_counted(cost)).or_else(|| self.rate.work(cost))
     }
 
     /// Learns from one completed request.
@@ -211,9 +221,11 @@ impl Predictor {
         if self.build != Some(observation.build) {
             self.build = Some(observation.build);
             self.counted = 0;
+            self.rate = Rate::default();
             self.pricing = self.pricing.take().filter(|prices| prices.build() == observation.build);
         }
         self.counted = self.counted.saturating_add(1);
+        self.rate.observe(&observation.cost, observation.speed);
     }
 
     /// The mean of all, until there are more than the window holds; then the newest count most.

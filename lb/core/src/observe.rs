@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::features::Features;
+use crate::host::Discipline;
 use crate::request::RouteId;
 use crate::units::{Speed, Work};
 
@@ -77,6 +78,12 @@ pub struct HostReport {
     pub in_flight: Option<u32>,
     /// Work that it has left.
     pub work_left: Option<Work>,
+    /// How it orders its requests.
+    pub discipline: Option<Discipline>,
+    /// Speed of one core, by its own measurements.
+    pub speed: Option<Speed>,
+    /// Requests that it runs at once.
+    pub slots: Option<u32>,
 }
 
 /// One completed request as evidence.

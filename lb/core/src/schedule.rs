@@ -3,6 +3,9 @@
 //! Hosts are taken in blocks, so that every filter and weigher sees a block while it is in the
 //! cache, and calls through the trait are one per block and policy, not one per host. Nothing is
 //! allocated once the scratch space has grown to the fleet.
+//!
+//! In a large fleet only hosts are looked at that can be among those that are picked from, as their
+//! glances show, block by block. The ranking is exactly that of looking at all.
 
 pub mod delay;
 pub mod explain;
@@ -15,7 +18,7 @@ use std::cmp::Ordering;
 use smallvec::SmallVec;
 
 use crate::estimate::Estimate;
-use crate::fleet::Fleet;
+use crate::fleet::{self, Fleet};
 use crate::host::{HostId, HostState};
 use crate::policy::{HostPolicy, SchedulePolicy};
 use crate::random::Random;
@@ -25,14 +28,11 @@ pub use delay::Delay;
 pub use filters::Filter;
 pub use weighers::Weigher;
 
-/// Hosts that are filtered and weighed together: one bit each in a word.
+/// Hosts that are filtered and weighed together, at most: one bit each in a word.
 const BLOCK: usize = 64;
 
-/// Hosts of a large fleet that are looked at first, those that promise most.
-const PROMISING: usize = 16;
-
-/// How often that is repeated where too few of them pass the filters.
-const ROUNDS_MAX: usize = 8;
+/// Blocks of a large fleet that are looked at first: those that promise most.
+const PROMISING: usize = 4;
 
 /// What a request asks of a host.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +85,15 @@ struct Span {
     kept: u64,
 }
 
+/// The hosts that are picked from, as far as hosts have been looked at.
+#[derive(Debug)]
+struct Bar {
+    best: SmallVec<[Candidate; 4]>,
+    /// How many are picked from; at least 1.
+    wanted: usize,
+    shuffle: bool,
+}
+
 /// The filters and weighers in use, and how to pick.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -96,7 +105,7 @@ pub struct Schedule {
     /// Whether bounds of weights bound their sum: no multiplier is negative.
     prunes: bool,
     candidates: Vec<Candidate>,
-    /// The most that each host can weigh, in a large fleet.
+    /// The most that a host of each block can weigh, in a large fleet.
     bounds: Vec<f64>,
 }
 
@@ -164,23 +173,76 @@ impl Schedule {
         })
     }
 
-    /// Fills `candidates` with the hosts that pass, and may be among the best, and what they weigh.
+    /// Fills `candidates` with the hosts that pass, and may be among the best, and what they weigh,
+    /// in the order of the fleet.
     fn weigh(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, waive: bool) {
         self.candidates.clear();
         let n_hosts = fleet.hosts().len();
-        let bar = self.first_bar(demand, fleet, waive);
+        if self.prunes && BLOCK < n_hosts {
+            self.search(demand, fleet, waive);
+            self.candidates.sort_unstable_by_key(|candidate| candidate.position);
+            return;
+        }
         for first in (0..n_hosts).step_by(BLOCK) {
             let last = n_hosts.min(first + BLOCK);
-            let kept = match bar {
-                Some(bar) => self.promising(bar, first, last),
-                None => u64::MAX >> (BLOCK - (last - first)),
-            };
-            if kept != 0 {
-                self.weigh_block(demand, fleet, Span { first, last, kept }, waive);
+            let kept = u64::MAX >> (BLOCK - (last - first));
+            self.weigh_block(demand, fleet, Span { first, last, kept }, waive);
+        }
+    }
+
+    /// Looks at the blocks that promise most, which sets the bar, and then at all that may pass it.
+    fn search(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, waive: bool) {
+        self.bound_blocks(demand, fleet);
+        let mut bar = Bar::new(self.host_subset_size.saturating_add(self.alternates), self.shuffle);
+        for promising in pick::top_of(&self.bounds, PROMISING) {
+            let block = promising.position as usize;
+            // Looked at now, and not again.
+            self.bounds[block] = f64::NEG_INFINITY;
+            self.search_block(demand, fleet, block * fleet::BLOCK, (&mut bar, waive));
+        }
+        for block in 0..self.bounds.len() {
+            let first = block * fleet::BLOCK;
+            if bar.may_be_passed(self.bounds[block], first) {
+                self.search_block(demand, fleet, first, (&mut bar, waive));
             }
         }
-        if bar.is_some() {
-            self.candidates.sort_unstable_by_key(|candidate| candidate.position);
+    }
+
+    /// Looks at hosts of the block that begins at `first`: at those that may pass the bar.
+    fn search_block(
+        &mut self,
+        demand: &Demand<'_>,
+        fleet: &mut Fleet,
+        first: usize,
+        (bar, waive): (&mut Bar, bool),
+    ) {
+        let last = fleet.hosts().len().min(first + fleet::BLOCK);
+        let mut bounds = [0.0; fleet::BLOCK];
+        let bounds = &mut bounds[..last - first];
+        for (weigher, multiplier) in &self.weighers {
+            weigher.bound(demand, &fleet.glances().hosts()[first..last], *multiplier, bounds);
+        }
+        let passing = bounds.iter().enumerate();
+        let passing = passing.filter(|(bit, most)| bar.may_be_passed(**most, first + bit));
+        let kept = passing.fold(0, |kept, (bit, _)| kept | 1 << bit);
+        if kept != 0 {
+            let n_before = self.candidates.len();
+            self.weigh_block(demand, fleet, Span { first, last, kept }, waive);
+            bar.raise(&self.candidates[n_before..]);
+        }
+    }
+
+    /// Fills `bounds` with the most that a host of each block can weigh.
+    fn bound_blocks(&mut self, demand: &Demand<'_>, fleet: &mut Fleet) {
+        self.bounds.clear();
+        for groups in fleet.glances().blocks() {
+            let mut most = [0.0; 2];
+            for (weigher, multiplier) in &self.weighers {
+                weigher.bound(demand, groups, *multiplier, &mut most);
+            }
+            let somebody = groups.iter().zip(most).filter(|(group, _)| !group.is_nobody());
+            let most = somebody.map(|(_, most)| most).fold(f64::NEG_INFINITY, f64::max);
+            self.bounds.push(most);
         }
     }
 
@@ -206,58 +268,33 @@ impl Schedule {
             .map(|bit| Candidate { weight: weights[bit], position: (span.first + bit) as u32 });
         self.candidates.extend(passed);
     }
+}
 
-    /// Bounds the weight of each host by its glance, looks at those with the highest bounds, and
-    /// returns the last of those that are picked from: what cannot beat it need not be looked at.
-    /// `None` where all are to be looked at: a small fleet, or bounds that do not bound.
-    fn first_bar(
-        &mut self,
-        demand: &Demand<'_>,
-        fleet: &mut Fleet,
-        waive: bool,
-    ) -> Option<Candidate> {
-        let wanted = self.host_subset_size.saturating_add(self.alternates);
-        let n_hosts = fleet.hosts().len();
-        if !self.prunes || n_hosts <= BLOCK || PROMISING <= wanted {
-            return None;
-        }
-        self.bounds.clear();
-        self.bounds.resize(n_hosts, 0.0);
-        for (weigher, multiplier) in &self.weighers {
-            weigher.bound(demand, fleet.glances(), *multiplier, &mut self.bounds);
-        }
-        for _ in 0..ROUNDS_MAX {
-            for candidate in pick::top_of(self.bounds.iter().copied(), PROMISING) {
-                let position = candidate.position as usize;
-                // Looked at now, and not again.
-                self.bounds[position] = f64::NEG_INFINITY;
-                let span = Span { first: position, last: position + 1, kept: 1 };
-                self.weigh_block(demand, fleet, span, waive);
-            }
-            if wanted <= self.candidates.len() {
-                break;
-            }
-        }
-        self.candidates.sort_unstable_by_key(|candidate| candidate.position);
-        let bar = pick::top(&self.candidates, wanted).get(wanted - 1).copied();
-        let none = Candidate { weight: f64::NEG_INFINITY, position: 0 };
-        Some(bar.unwrap_or(none))
+// === impl Bar ===
+
+impl Bar {
+    /// The last of the `wanted` best is to be passed. Nothing is known of them yet.
+    fn new(wanted: usize, shuffle: bool) -> Bar {
+        Bar { best: SmallVec::new(), wanted, shuffle }
     }
 
-    /// A bit for each host of `first..last` that may beat `bar`, by its bound. What weighs the same
-    /// and has a higher id does not, unless those are shuffled.
-    fn promising(&self, bar: Candidate, first: usize, last: usize) -> u64 {
-        let mut kept = 0;
-        for (bit, bound) in self.bounds[first..last].iter().enumerate() {
-            let same = self.shuffle || first + bit < bar.position as usize;
-            let beats = match bound.total_cmp(&bar.weight) {
-                Ordering::Greater => true,
-                Ordering::Equal => same && bound.is_finite(),
-                Ordering::Less => false,
-            };
-            kept |= u64::from(beats) << bit;
+    /// Takes note of hosts that have been weighed.
+    fn raise(&mut self, weighed: &[Candidate]) {
+        for candidate in weighed {
+            pick::add(&mut self.best, *candidate, self.wanted);
         }
-        kept
+    }
+
+    /// Whether a host at `position`, or after it, that weighs `most` at most may be among those that
+    /// are picked from. What weighs the same as the last of them and comes later is not, unless
+    /// those are shuffled.
+    fn may_be_passed(&self, most: f64, position: usize) -> bool {
+        let Some(bar) = self.best.get(self.wanted - 1) else { return f64::NEG_INFINITY < most };
+        match most.total_cmp(&bar.weight) {
+            Ordering::Greater => true,
+            Ordering::Equal => self.shuffle || position < bar.position as usize,
+            Ordering::Less => false,
+        }
     }
 }
 

@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
-use weighbridge_core::observe::{Observation, Outcome};
-use weighbridge_core::request::RouteId;
+use weighbridge_core::observe::{HostReport, Observation, Outcome};
 use weighbridge_core::units::{Speed, Work};
 
 use crate::access_log::AccessRecord;
@@ -19,31 +18,45 @@ use crate::repeats::Fingerprint;
 use crate::store::StoredObservation;
 
 impl Gateway {
-    /// Counts an answer towards what is believed and learned.
-    pub(crate) fn learn(
-        &self,
-        ticket: Ticket,
-        record: &mut Record,
-        answered: &ResponseHeader,
-        fingerprint: Option<Fingerprint>,
-    ) {
-        let reported = observe::report(&answered.headers).unwrap_or_else(|error| {
+    /// Notes what the head of an answer says: its status and the load report.
+    pub(crate) fn hear(&self, record: &mut Record, answered: &ResponseHeader) {
+        record.status = answered.status.as_u16();
+        record.heard = observe::report(&answered.headers).unwrap_or_else(|error| {
             self.metrics.report_rejected();
             tracing::debug!(%error, "a load report was rejected");
             None
         });
-        let success = answered.status.as_u16() < 400;
-        let outcome = Outcome {
-            success,
-            cost: reported.map(|reported| reported.cost),
-            elapsed: record.service(),
-            build: reported.map_or(0, |reported| reported.build),
+        record.cost = record.heard.map(|heard| heard.cost);
+    }
+
+    /// Believes the load report of an answer that is still to end; prices its counts.
+    pub(crate) fn believe(&self, record: &mut Record) {
+        let (Some(host), Some(route), Some(heard)) = (record.host, record.route, record.heard)
+        else {
+            return;
         };
-        if let (Some(host), Some(reported)) = (record.host, reported) {
-            self.decide.with(|balancer, now| balancer.report(now, host, &reported.host));
-        }
-        record.cost = outcome.cost;
-        let Some(observation) = ticket.complete(&outcome) else { return };
+        record.work = self.decide.with(|balancer, now| {
+            balancer.report(now, host, &heard.host);
+            balancer.predictor(route).price(&heard.cost, Speed::ONE)
+        });
+    }
+
+    /// Counts an answer that has ended towards what is learned, and believes `report`.
+    pub(crate) fn learn(
+        &self,
+        ticket: Ticket,
+        record: &mut Record,
+        report: Option<HostReport>,
+        fingerprint: Option<Fingerprint>,
+    ) {
+        let outcome = Outcome {
+            success: record.status < 400,
+            cost: record.cost,
+            elapsed: record.service(),
+            build: record.heard.map_or(0, |heard| heard.build),
+        };
+        let report = record.host.zip(report);
+        let Some(observation) = ticket.complete(&outcome, report) else { return };
         record.work = Some(observation.work);
         if let Some(fingerprint) = fingerprint {
             self.repeats.remember(fingerprint, observation.work);
@@ -51,14 +64,6 @@ impl Gateway {
         if let Some(recorder) = &self.recorder {
             recorder.record(self.stored(observation, record));
         }
-    }
-
-    /// What the counts on an answer are worth, before it has ended. `None` where there are none, or
-    /// no prices yet.
-    pub(crate) fn price(&self, route: Option<RouteId>, answered: &ResponseHeader) -> Option<Work> {
-        let reported = observe::report(&answered.headers).ok()??;
-        let route = route?;
-        self.decide.look(|balancer, _| balancer.predictor(route).price(&reported.cost, Speed::ONE))
     }
 
     /// An observation as it is kept.

@@ -23,7 +23,7 @@ use weighbridge_core::units::Speed;
 
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::Reader;
-pub use values::size as parse_size;
+pub use values::{duration as parse_duration, size as parse_size};
 
 /// Everything that an operator decides, checked.
 #[derive(Debug, Clone)]
@@ -66,12 +66,12 @@ pub enum FleetConfig {
 pub struct StaticHost {
     /// Where it listens.
     pub address: SocketAddr,
-    /// Cores that run requests; at least 1.
+    /// Cores that run requests, until it says how many run slots it has; at least 1.
     pub cores: u32,
     /// Speed of one core, until it has been learned.
     pub speed: Speed,
-    /// How it orders its requests.
-    pub discipline: Discipline,
+    /// How it orders its requests; `None` where its load report says.
+    pub discipline: Option<Discipline>,
 }
 
 /// How the worker processes of a local fleet are started.

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Arrival, Balancer};
 use weighbridge_core::features::Features;
-use weighbridge_core::observe::{Failure, Observation, Outcome};
+use weighbridge_core::host::HostId;
+use weighbridge_core::observe::{Failure, HostReport, Observation, Outcome};
 use weighbridge_core::request::{RequestId, RouteId};
 use weighbridge_core::units::{Time, Work};
 
@@ -164,10 +165,21 @@ impl Ticket {
         verdict
     }
 
-    /// A host answered the request. What was learned, if anything.
-    pub(crate) fn complete(mut self, outcome: &Outcome) -> Option<Observation> {
+    /// A host answered the request, and said how it is without it. What was learned, if anything.
+    pub(crate) fn complete(
+        mut self,
+        outcome: &Outcome,
+        report: Option<(HostId, HostReport)>,
+    ) -> Option<Observation> {
         self.open = false;
-        self.decide.with(|balancer, now| balancer.complete(now, self.id, outcome))
+        self.decide.with(|balancer, now| {
+            let learned = balancer.complete(now, self.id, outcome);
+            // The report was made when the host had done with the request: its claim is gone first.
+            if let Some((host, report)) = report {
+                balancer.report(now, host, &report);
+            }
+            learned
+        })
     }
 }
 

@@ -18,10 +18,14 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{ErrorType, OrErr};
 
 use weighbridge_core::observe::Failure;
+use weighbridge_core::units::Work;
 
 use crate::queue::client_gone;
-use crate::receive::RESERVED;
+use crate::receive::{ESTIMATE, RESERVED};
 use crate::respond::hop_by_hop;
+
+/// No estimate below this is told: the header's nanoseconds would not show it.
+const TOLD_CPU_SECS_MIN: f64 = 1e-9;
 
 /// Pooled connections that turn out to be dead are skipped this many times before the host is
 /// held to have failed.
@@ -146,6 +150,19 @@ fn forwarded_for(request: &mut RequestHeader, session: &Session) -> pingora::Res
         request.insert_header("x-forwarded-for", chain)?;
     }
     Ok(())
+}
+
+/// Tells the host what the request is predicted to cost, in CPU-seconds of the reference core, so
+/// that it can order by it. Without `told` nothing is said: the host knows as much itself.
+pub(crate) fn tell_estimate(request: &mut RequestHeader, told: Option<Work>) {
+    let cpu_secs = told.map_or(0.0, Work::as_cpu_secs);
+    if cpu_secs < TOLD_CPU_SECS_MIN {
+        return;
+    }
+    if let Err(error) = request.insert_header(ESTIMATE, format!("{cpu_secs:.9}")) {
+        // It has as many headers as there may be. The host does with what it knows itself.
+        tracing::debug!(%error, "a host is not told of an estimate");
+    }
 }
 
 /// The peer at `address`, with its timeouts.

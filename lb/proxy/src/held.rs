@@ -117,6 +117,7 @@ impl Held<'_> {
         let Some(address) = self.gateway.hosts.address(placement.host) else {
             return Ok(Tried::Failed(Failure::Connect, None));
         };
+        forward::tell_estimate(&mut self.request, self.record.told);
         let gateway = self.gateway;
         let one = Try {
             connector: &gateway.connector,
@@ -146,7 +147,9 @@ impl Held<'_> {
         match answer {
             Answer::Whole { header, body } => {
                 self.record.answered();
-                self.gateway.learn(ticket, self.record, &header, self.fingerprint);
+                self.gateway.hear(self.record, &header);
+                let report = self.record.heard.map(|heard| heard.host);
+                self.gateway.learn(ticket, self.record, report, self.fingerprint);
                 self.pass_on(*header, body).await
             }
             Answer::Partial { header, beginning, rest } => {
@@ -182,9 +185,9 @@ impl Held<'_> {
         mut rest: Rest,
     ) -> Result<(), ServeError> {
         let gone = |_| ServeError::ClientGone;
-        self.record.status = header.status.as_u16();
-        self.record.work = self.gateway.price(self.record.route, &header);
-        let mut shown = header.clone();
+        self.gateway.hear(self.record, &header);
+        self.gateway.believe(self.record);
+        let mut shown = header;
         respond::strip(&mut shown);
         self.record.add_timing(&mut shown).map_err(gone)?;
         respond::allow_origin(&mut shown).map_err(gone)?;
@@ -207,7 +210,7 @@ impl Held<'_> {
         self.session.write_response_body(None, true).await.map_err(gone)?;
         rest.release(&self.gateway.connector).await;
         self.record.answered();
-        self.gateway.learn(ticket, self.record, &header, self.fingerprint);
+        self.gateway.learn(ticket, self.record, None, self.fingerprint);
         Ok(())
     }
 

@@ -2,8 +2,9 @@
 
 use http::{HeaderMap, HeaderName};
 
+use weighbridge_core::host::Discipline;
 use weighbridge_core::observe::{HostReport, RequestCost};
-use weighbridge_core::units::Work;
+use weighbridge_core::units::{Speed, Work};
 use weighbridge_instrument::LoadReport;
 
 /// The headers that carry a load report. They never reach a client.
@@ -51,6 +52,12 @@ pub(crate) fn reported(report: &LoadReport) -> Reported {
             application_utilization: Some(report.application_utilization),
             in_flight: named("in_flight").map(|n| n as u32),
             work_left: named("work_left").and_then(Work::from_cpu_secs),
+            discipline: discipline(named),
+            // A worker that has measured nothing yet says that it is the reference.
+            speed: named("speed")
+                .and_then(Speed::from_reference_cores)
+                .filter(|speed| *speed != Speed::ONE),
+            slots: named("slots").map(|n| n as u32),
         },
         cost: RequestCost {
             instructions: cost("instructions"),
@@ -62,3 +69,18 @@ pub(crate) fn reported(report: &LoadReport) -> Reported {
         build: named("build").unwrap_or(0.0) as u64,
     }
 }
+
+/// The discipline whose metric is 1; `None` where it is not exactly one.
+fn discipline(named: impl Fn(&str) -> Option<f64>) -> Option<Discipline> {
+    let all = [
+        ("discipline_srpt", Discipline::Srpt),
+        ("discipline_ps", Discipline::Ps),
+        ("discipline_fcfs", Discipline::Fcfs),
+    ];
+    let mut said = all.into_iter().filter(|(name, _)| named(name) == Some(1.0));
+    let (_, discipline) = said.next()?;
+    said.next().is_none().then_some(discipline)
+}
+
+#[cfg(test)]
+mod tests;

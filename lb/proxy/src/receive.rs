@@ -223,7 +223,10 @@ pub(crate) fn extract(
 }
 
 /// Headers of the request that are never passed on: they are the balancer's to set.
-pub(crate) const RESERVED: [HeaderName; 1] = [HeaderName::from_static("weighbridge-estimate")];
+pub(crate) const RESERVED: [HeaderName; 1] = [ESTIMATE];
+
+/// Tells a host what a request is predicted to cost.
+pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-estimate");
 
 fn gone(error: Box<pingora::Error>) -> ReceiveError {
     ReceiveError::ClientGone(error)

@@ -12,6 +12,8 @@ use weighbridge_core::observe::RequestCost;
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 
+use crate::observe::Reported;
+
 /// One request, as it went.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -28,6 +30,10 @@ pub(crate) struct Record {
     pub(crate) tries: u32,
     /// The estimate that it was placed by.
     pub(crate) estimate: Option<Estimate>,
+    /// What the host is told of its size; `None` where the estimate says nothing of it.
+    pub(crate) told: Option<Work>,
+    /// What the host said on its answer.
+    pub(crate) heard: Option<Reported>,
     /// What the host measured.
     pub(crate) cost: Option<RequestCost>,
     /// The same as work.
@@ -52,6 +58,8 @@ impl Record {
             host: None,
             tries: 0,
             estimate: None,
+            told: None,
+            heard: None,
             cost: None,
             work: None,
             status: 0,
@@ -65,6 +73,7 @@ impl Record {
         self.placed_at = Some(Instant::now());
         self.host = Some(placement.host);
         self.estimate = Some(placement.estimate);
+        self.told = (!placement.blind).then_some(placement.estimate.mean);
         self.tries += 1;
     }
 

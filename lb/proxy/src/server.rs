@@ -249,7 +249,7 @@ fn executor(
         name: String::new(),
         cores: local.cores_per_worker,
         speed: local.speed,
-        discipline: local.discipline,
+        discipline: Some(local.discipline),
         price: 1.0,
     };
     Ok(Some(Arc::new(Executor {

@@ -38,7 +38,8 @@ pub(crate) struct Passage {
     record: Record,
     ticket: Option<Ticket>,
     verdict: Option<Verdict>,
-    answered: Option<Box<ResponseHeader>>,
+    /// Whether the head of an answer has come.
+    is_answered: bool,
     _in_flight: InFlight,
 }
 
@@ -52,7 +53,7 @@ impl ProxyHttp for Proxy {
             record: Record::new(),
             ticket: None,
             verdict: None,
-            answered: None,
+            is_answered: false,
             _in_flight: InFlight::new(self.0.clone()),
         }
     }
@@ -104,9 +105,11 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        _ctx: &mut Passage,
+        ctx: &mut Passage,
     ) -> Result<()> {
-        forward::prepare_stream(request, session)
+        forward::prepare_stream(request, session)?;
+        forward::tell_estimate(request, ctx.record.told);
+        Ok(())
     }
 
     async fn request_body_filter(
@@ -166,8 +169,9 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Passage,
     ) -> Result<()> {
-        ctx.record.status = answer.status.as_u16();
-        ctx.answered = Some(Box::new(answer.clone()));
+        ctx.is_answered = true;
+        self.0.hear(&mut ctx.record, answer);
+        self.0.believe(&mut ctx.record);
         respond::strip_stream(answer);
         ctx.record.add_timing(answer)?;
         respond::allow_origin(answer)
@@ -207,11 +211,9 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Passage) {
-        if let (Some(ticket), Some(answered), None) =
-            (ctx.ticket.take(), ctx.answered.take(), error)
-        {
+        if let (Some(ticket), true, None) = (ctx.ticket.take(), ctx.is_answered, error) {
             ctx.record.answered();
-            self.0.learn(ticket, &mut ctx.record, &answered, None);
+            self.0.learn(ticket, &mut ctx.record, None, None);
         }
         self.0.log(session, &ctx.record);
     }

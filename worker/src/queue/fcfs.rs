@@ -1,10 +1,9 @@
-//! First come, first served.
+//! First come, first served (FCFS).
 //!
-//! order = number of arrival, ascending.
+//! rank = number of arrival.
 
-use std::cmp::Ordering;
-
-use super::{Order, Ticket};
+use super::order::Order;
+use super::ticket::Ticket;
 
 /// See the module.
 #[derive(Debug)]
@@ -15,7 +14,15 @@ impl Order for Fcfs {
         "fcfs"
     }
 
-    fn compare(&self, one: &Ticket, other: &Ticket) -> Ordering {
-        one.number.cmp(&other.number)
+    fn rank(&self, ticket: &Ticket) -> f64 {
+        ticket.number as f64
+    }
+
+    fn preempts(&self) -> bool {
+        false
+    }
+
+    fn at_once(&self, slots: usize, _: usize) -> usize {
+        slots
     }
 }

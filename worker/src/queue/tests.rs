@@ -1,15 +1,27 @@
+mod preemption;
+
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::thread;
 
 use weighbridge_instrument::checkpoint;
 
+use super::order::ALL;
 use super::*;
 
 /// No wait in these tests takes so long, unless something is wrong.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Nobody is ever overdue.
+const NO_GUARD: AgeGuard = AgeGuard { factor: 0.0, floor: Duration::from_hours(1) };
+
 fn queue(slots: usize, waiting_max: usize) -> RunQueue {
-    RunQueue::start(slots, waiting_max, order("fcfs").expect("it is there")).expect("threads start")
+    queue_of("fcfs", slots, waiting_max)
+}
+
+fn queue_of(discipline: &str, slots: usize, waiting_max: usize) -> RunQueue {
+    let (order, age) = (order(discipline).expect("it is there"), NO_GUARD);
+    let config = QueueConfig { slots, started_max: 8, waiting_max, order, age };
+    RunQueue::start(config, Arc::default()).expect("threads start")
 }
 
 /// Occupies a slot until the returned sender is dropped.
@@ -20,7 +32,7 @@ fn occupy(queue: &RunQueue) -> (Place, Sender<()>) {
         start.send(()).expect("the test waits");
         released.recv_timeout(DEADLINE).ok();
     };
-    let place = queue.submit(run, |_| ()).expect("there is room");
+    let place = queue.submit(1.0, run, |_| ()).expect("there is room");
     started.recv_timeout(DEADLINE).expect("it starts");
     (place, release)
 }
@@ -28,8 +40,14 @@ fn occupy(queue: &RunQueue) -> (Place, Sender<()>) {
 /// Submits what returns `value`.
 fn submit(queue: &RunQueue, value: u32) -> (Place, Receiver<Ran<u32>>) {
     let (done, ran) = channel();
-    let place = queue.submit(move || value, move |ran| drop(done.send(ran)));
+    let place = queue.submit(1.0, move || value, move |ran| drop(done.send(ran)));
     (place.expect("there is room"), ran)
+}
+
+/// Requests that run, are parked and wait.
+fn occupied(queue: &RunQueue) -> (usize, usize, usize) {
+    let Occupancy { running, parked, waiting, .. } = queue.occupancy();
+    (running, parked, waiting)
 }
 
 fn wait(ran: &Receiver<Ran<u32>>) -> Ran<u32> {
@@ -51,7 +69,7 @@ fn a_request_runs_and_says_what_it_returned_and_how_long_it_took() {
     let (_place, ran) = submit(&queue, 7);
     let ran = wait(&ran);
     assert_eq!(ran.result.expect("no panic"), 7);
-    assert!(ran.waiting < DEADLINE && ran.service < DEADLINE);
+    assert!(ran.times.waiting < DEADLINE && ran.times.service < DEADLINE);
 }
 
 #[test]
@@ -60,7 +78,7 @@ fn the_slot_is_free_before_the_answer() {
     for value in 0..100 {
         let (_place, ran) = submit(&queue, value);
         wait(&ran);
-        assert_eq!(queue.occupancy(), Occupancy { slots: 1, running: 0, waiting: 0 });
+        assert_eq!(occupied(&queue), (0, 0, 0));
     }
 }
 
@@ -72,6 +90,7 @@ fn who_comes_first_is_served_first() {
     let places = (0..10).map(|number| {
         let done = done.clone();
         queue.submit(
+            1.0,
             move || number,
             move |ran: Ran<u32>| {
                 done.send(ran.result.expect("no panic")).ok();
@@ -90,10 +109,10 @@ fn a_full_queue_refuses_and_has_room_again_once_one_has_run() {
     let queue = queue(1, 1);
     let (_place, release) = occupy(&queue);
     let (_waiting, ran) = submit(&queue, 1);
-    assert_eq!(queue.occupancy(), Occupancy { slots: 1, running: 1, waiting: 1 });
+    assert_eq!(occupied(&queue), (1, 0, 1));
     assert!((queue.occupancy().utilization() - 2.0).abs() < f64::EPSILON);
     assert!(queue.check_room().is_err());
-    let refused = queue.submit(|| (), |_| ()).expect_err("no room");
+    let refused = queue.submit(1.0, || (), |_| ()).expect_err("no room");
     assert_eq!(refused.to_string(), "the run queue is full: `1` requests wait");
 
     drop(release);
@@ -122,7 +141,7 @@ fn an_abandoned_request_stops_at_its_next_checkpoint() {
         start.send(()).expect("the test waits");
         while checkpoint().is_ok() {}
     };
-    let place = queue.submit(run, move |ran| drop(done.send(ran))).expect("there is room");
+    let place = queue.submit(1.0, run, move |ran| drop(done.send(ran))).expect("there is room");
     started.recv_timeout(DEADLINE).expect("it starts");
     drop(place);
     ran.recv_timeout(DEADLINE).expect("it stops").result.expect("no panic");
@@ -134,7 +153,8 @@ fn a_panic_loses_no_slot_and_leaves_no_abandonment_behind() {
     for _ in 0..3 {
         let (done, ran) = channel();
         let fails = || -> u32 { panic!("out of {}", "paint") };
-        let place = queue.submit(fails, move |ran| drop(done.send(ran))).expect("there is room");
+        let place =
+            queue.submit(1.0, fails, move |ran| drop(done.send(ran))).expect("there is room");
         let panicked = wait(&ran).result.expect_err("it panics");
         assert_eq!(panicked.to_string(), "the operation panicked: out of paint");
         drop(place);

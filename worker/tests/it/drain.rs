@@ -188,7 +188,10 @@ async fn a_worker_that_cannot_start_says_why() {
     let error = serve(WorkerConfig { cores: 0, ..config.clone() }).await.expect_err("no cores");
     assert_eq!(error.to_string(), "a worker needs at least one core");
 
+    let error = serve(WorkerConfig { age_factor: -1.0, ..config.clone() }).await.expect_err("less");
+    assert_eq!(error.to_string(), "the age factor is `-1`: expected a number that is not negative");
+
     let config = WorkerConfig { discipline: "lifo".to_owned(), ..config };
     let error = serve(config).await.expect_err("no such discipline");
-    assert_eq!(error.to_string(), "no discipline is called `lifo`: expected `fcfs`");
+    assert_eq!(error.to_string(), "no discipline is called `lifo`: expected `srpt`, `ps`, `fcfs`");
 }

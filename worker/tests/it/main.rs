@@ -16,6 +16,7 @@ mod concurrency;
 mod counting;
 mod drain;
 mod http2;
+mod order;
 #[cfg(test)]
 mod operations;
 mod refusals;

@@ -8,6 +8,9 @@ const LATENCIES_MAX: usize = 64;
 /// How many of them an estimate is made of: those that found the most similar number there.
 const NEAREST: usize = 9;
 
+/// An older response is not recent, in seconds; all are where none is.
+const RECENT_SECS: f64 = 5.0;
+
 /// What is believed of a request's work before any has been run.
 const USUAL: f64 = 0.1;
 
@@ -16,14 +19,23 @@ const USUAL: f64 = 0.1;
 pub(super) struct History {
     /// Mean work and number of each route's requests.
     routes: Vec<(f64, u64)>,
-    /// Requests found and response, the newest last.
-    latencies: VecDeque<(u32, f64)>,
+    /// The newest last.
+    latencies: VecDeque<Latency>,
+}
+
+/// A response.
+#[derive(Debug, Clone, Copy)]
+struct Latency {
+    at: f64,
+    /// How many requests it found there.
+    found: u32,
+    secs: f64,
 }
 
 // === impl History ===
 
 impl History {
-    pub(super) fn learn(&mut self, route: u16, work: f64, latency: (u32, f64)) {
+    pub(super) fn learn(&mut self, at: f64, route: u16, work: f64, (found, secs): (u32, f64)) {
         let route = usize::from(route);
         if self.routes.len() <= route {
             self.routes.resize(route + 1, (USUAL, 0));
@@ -34,19 +46,28 @@ impl History {
         if self.latencies.len() == LATENCIES_MAX {
             self.latencies.pop_front();
         }
-        self.latencies.push_back(latency);
+        self.latencies.push_back(Latency { at, found, secs });
     }
 
     pub(super) fn usual(&self, route: u16) -> f64 {
         self.routes.get(usize::from(route)).map_or(USUAL, |(mean, _)| *mean)
     }
 
-    /// Median response of those that found a number of requests most similar to `found`; of equally
-    /// similar ones, the newest. 0 before there is any.
-    pub(super) fn latency(&self, found: u32) -> f64 {
-        let newest = self.latencies.iter().rev();
+    /// Median response of the recent ones that found a number of requests most similar to `found`; of
+    /// equally similar ones, the newest. Each is brought from the number that it found to `found` as
+    /// though all shared the cores evenly, and an idle host without a recent one answers 0: a host that
+    /// has drained would else be shunned for what it was. 0 before there is any.
+    pub(super) fn latency(&self, now: f64, found: u32, cores: u32) -> f64 {
+        let share = |found: u32| (f64::from(found + 1) / f64::from(cores)).max(1.0);
+        let recent = |latency: &&Latency| now - latency.at <= RECENT_SECS;
+        let any_recent = self.latencies.back().is_some_and(|latency| recent(&latency));
+        if found == 0 && !any_recent {
+            return 0.0;
+        }
+        let newest = self.latencies.iter().rev().filter(|latency| !any_recent || recent(latency));
+        let brought = |latency: &Latency| latency.secs / share(latency.found) * share(found);
         let mut near: Vec<(u32, f64)> =
-            newest.map(|(then, response)| (then.abs_diff(found), *response)).collect();
+            newest.map(|latency| (latency.found.abs_diff(found), brought(latency))).collect();
         near.sort_by_key(|(apart, _)| *apart);
         near.truncate(NEAREST);
         near.sort_by(|a, b| a.1.total_cmp(&b.1));

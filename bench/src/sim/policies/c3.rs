@@ -6,7 +6,7 @@
 //! R, of the service time 1/μ and of the requests q that a host says it has, and
 //! q̂ = 1 + os · w + q for os outstanding requests of this client. Averages take the new value for
 //! 0.9, as in the authors' implementation. w, the number of clients, is 1: a proxy knows of no other.
-//! A host that has not answered yet scores 0 and so is tried first. Ties are drawn.
+//! A host that has not answered yet is tried once, and then is the worst until it has. Ties are drawn.
 
 use weighbridge_core::random::Random;
 
@@ -22,6 +22,9 @@ pub(super) const POLICY: Policy = Policy {
 
 /// Weight of the new value in the averages.
 const GAIN: f64 = 0.9;
+
+/// 1/μ of a host that has not answered its first request: more than any that has, in seconds.
+const PENALTY: f64 = 1e9;
 
 /// Number of clients.
 const CLIENTS: f64 = 1.0;
@@ -57,14 +60,20 @@ impl Score {
         let queue = 1.0 + f64::from(outstanding) * CLIENTS + self.queue;
         self.response - self.service + queue.powi(3) * self.service
     }
+
+    /// ψ of a host that has not answered.
+    fn unknown(outstanding: u32) -> f64 {
+        if outstanding == 0 { 0.0 } else { PENALTY * f64::from(outstanding) }
+    }
 }
 
 // === impl C3 ===
 
 impl Dispatcher for C3 {
     fn choose(&mut self, _: &RequestView, sight: &Sight<'_>, random: &mut Random) -> Option<usize> {
-        choose::least(sight, random, |host, view| {
-            self.scores.get(host).map_or(0.0, |score| score.psi(view.in_flight))
+        choose::least(sight, random, |host, view| match self.scores.get(host) {
+            Some(score) if score.service != 0.0 => score.psi(view.in_flight),
+            Some(_) | None => Score::unknown(view.in_flight),
         })
     }
 
@@ -90,12 +99,15 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_not_known_is_tried_first() {
-        let hosts = Hosts::of(vec![host(0), host(3)]);
+    fn a_host_that_is_not_known_is_tried_first_but_once() {
+        let mut hosts = Hosts::of(vec![host(0), host(0)]);
         let mut policy = C3::default();
         policy.completed(&completion(1.0, 0, 0.1, 0.1));
-        let chosen = policy.choose(&request(1.0), &hosts.sight(), &mut Random::new(1));
-        assert_eq!(chosen, Some(1));
+        let mut choose =
+            |hosts: &Hosts| policy.choose(&request(1.0), &hosts.sight(), &mut Random::new(1));
+        assert_eq!(choose(&hosts), Some(1));
+        hosts.views[1].in_flight = 1;
+        assert_eq!(choose(&hosts), Some(0));
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! The results as a table in Markdown.
+//! The results as tables in Markdown.
 
 use std::fmt::Write;
 
-use super::Row;
+use super::super::measure::Measured;
+use super::super::scenario::Scenario;
+use super::{Row, oracle};
 
 /// A table, one row a policy.
 pub fn table(rows: &[Row]) -> String {
@@ -25,6 +27,67 @@ pub fn table(rows: &[Row]) -> String {
             row.p99_slowdown,
             row.cost_usd,
         );
+    }
+    table
+}
+
+/// The whole report: tables, and pictures by file name and title.
+pub fn report(
+    scenario: &Scenario,
+    rows: &[Row],
+    results: &[Measured],
+    pictures: &[(&str, &str)],
+) -> String {
+    let Scenario { name, about, seed, .. } = scenario;
+    let mut report = format!("# {name}\n\n{about}\n\nSeed {seed}.\n\n{}", table(rows));
+    if rows.iter().any(oracle::is_oracle) {
+        report += "\n## Cost over the oracle's at the same response\n\n";
+        report += &costs(rows);
+    }
+    report += "\n## Mean response by size\n\n";
+    report += &deciles(results);
+    for (file, title) in pictures {
+        // Writing to a string cannot fail.
+        let _ = write!(report, "\n![{title}]({file})\n");
+    }
+    report
+}
+
+/// Each policy beside the cheapest run of the oracle with no longer 99 % response.
+fn costs(rows: &[Row]) -> String {
+    let mut table = String::from(
+        "| policy | p99 response s | cost USD | oracle | oracle's p99 s | oracle's cost USD | cost over the oracle's |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for row in rows.iter().filter(|row| !oracle::is_oracle(row)) {
+        let beside = match oracle::match_of(row, rows) {
+            Some(best) => format!(
+                "{} | {:.4} | {:.4} | {:+.1} %",
+                best.policy,
+                best.p99_response,
+                best.cost_usd,
+                (row.cost_usd / best.cost_usd - 1.0) * 100.0,
+            ),
+            None => "none reaches it | | |".to_owned(),
+        };
+        let Row { policy, p99_response, cost_usd, .. } = row;
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "| {policy} | {p99_response:.4} | {cost_usd:.4} | {beside} |");
+    }
+    table
+}
+
+/// Mean responses in seconds of each tenth of the requests, the smallest first.
+fn deciles(results: &[Measured]) -> String {
+    let mut table = String::from(
+        "| policy, mean response s | 1st tenth | 2nd | 3rd | 4th | 5th | 6th | 7th | 8th | 9th | 10th |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for measured in results {
+        let means = measured.deciles().into_iter().map(|class| class.mean_response);
+        let means: Vec<String> = means.map(|mean| format!("{mean:.4}")).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "| {} | {} |", measured.policy, means.join(" | "));
     }
     table
 }

@@ -2,6 +2,7 @@
 
 use super::{Event, World};
 use crate::sim::autoscalers::FleetView;
+use crate::sim::cost::Prices;
 use crate::sim::host::{Host, HostKind, Phase};
 use crate::sim::measure::{Sample, Usage};
 
@@ -217,9 +218,12 @@ impl World<'_> {
     }
 }
 
-/// What a host has cost by `now`.
+/// What is billed of a host by `now`.
 fn paid(host: &Host, now: f64) -> Usage {
-    let host_seconds = host.stopped.unwrap_or(now) - host.launched;
+    let host_seconds = match host.stopped {
+        Some(stopped) => Prices::listed().vm.billed_secs(stopped - host.launched),
+        None => now - host.launched,
+    };
     let core_seconds = host_seconds * f64::from(host.kind.cores);
     Usage { host_seconds, core_seconds, ..Usage::default() }
 }

@@ -163,7 +163,7 @@ impl World<'_> {
         if self.hosts.get(host).is_some_and(|host| host.phase == Phase::Active) {
             let reply = ProbeReply {
                 in_flight: self.hosts[host].n_requests() as u32,
-                latency: self.hosts[host].latency(),
+                latency: self.hosts[host].latency(self.now),
             };
             self.after_trip(Event::Probed(proxy, host, reply));
         }

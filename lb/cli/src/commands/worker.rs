@@ -1,8 +1,9 @@
 //! `weighbridge worker`: one worker.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use weighbridge_proxy::config::parse_size;
+use weighbridge_proxy::config::{parse_duration, parse_size};
 use weighbridge_worker::operations::Limits;
 use weighbridge_worker::{WorkerConfig, serve};
 
@@ -20,6 +21,18 @@ pub(crate) struct RunWorker {
     /// Requests that wait for a core; further ones get a 503.
     #[arg(long, value_name = "N", default_value_t = 1024)]
     queue_max: usize,
+    /// The order in which requests run: the shortest remaining first, all at once, or as they came.
+    #[arg(long, value_name = "ORDER", value_parser = ["srpt", "ps", "fcfs"], default_value = "srpt")]
+    discipline: String,
+    /// Requests that are started and not done, parked ones included: each holds its memory.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    started_max: usize,
+    /// How many times its own cost a request may wait with srpt before it goes first.
+    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    age_factor: f64,
+    /// How much longer it may wait than that, as in 5s.
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
+    age_floor: Duration,
     /// End when standard input does, so as not to outlive the program that holds its other end.
     #[arg(long)]
     exit_with_stdin: bool,
@@ -66,6 +79,10 @@ impl RunWorker {
         let config = WorkerConfig {
             cores: self.cores.unwrap_or(default.cores),
             queue_max: self.queue_max,
+            discipline: self.discipline,
+            started_max: self.started_max,
+            age_factor: self.age_factor,
+            age_floor: self.age_floor,
             exit_with_stdin: self.exit_with_stdin,
             limits: self.limits.into(),
             ..default
@@ -91,4 +108,8 @@ impl From<LimitArguments> for Limits {
 fn size(text: &str) -> Result<usize, String> {
     let bytes = parse_size(text).and_then(|bytes| usize::try_from(bytes).ok());
     bytes.ok_or_else(|| "expected a size such as 64MiB".to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "expected a time such as 5s".to_owned())
 }

@@ -80,14 +80,14 @@ fn refusals_are_problems_and_leave_the_connection_open() {
     });
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         tokio::time::timeout(crate::client::DEADLINE, test).await.expect("it ends in time");
     });
 }
 
-async fn connect(balancer: &Balancer) -> SendRequest<AnyBody> {
+pub(crate) async fn connect(balancer: &Balancer) -> SendRequest<AnyBody> {
     let stream = tokio::net::TcpStream::connect(balancer.address).await.expect("it listens");
     stream.set_nodelay(true).expect("it is a socket");
     let (client, connection) =
@@ -106,7 +106,10 @@ async fn ask(
     send(client, request.body(body).expect("a request")).await
 }
 
-async fn send(mut client: SendRequest<AnyBody>, request: Request<AnyBody>) -> Response<Bytes> {
+pub(crate) async fn send(
+    mut client: SendRequest<AnyBody>,
+    request: Request<AnyBody>,
+) -> Response<Bytes> {
     client.ready().await.expect("it is open");
     let answer = client.send_request(request).await.expect("it is answered");
     assert_eq!(answer.version(), Version::HTTP_2);

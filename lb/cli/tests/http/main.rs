@@ -7,6 +7,7 @@ mod host;
 mod bodies;
 mod connections;
 mod contract;
+mod estimates;
 mod heads;
 mod http2;
 mod limits;

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{Arrival, Balancer, MISSES_MAX, Place, Request, is_blind, waiting};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
-use crate::observe::{Failure, Observation, Outcome, RequestCost};
+use crate::observe::{Failure, Observation, Outcome};
 use crate::request::RequestId;
 use crate::units::{Speed, Time};
 
@@ -216,7 +216,7 @@ impl Balancer {
         let priced = cost.and_then(|cost| self.predictor(request.route).price(&cost, speed));
         if let Some(host) = host.filter(|_| outcome.success) {
             let completion = Completion {
-                counted: priced.filter(|_| cost.is_some_and(|cost| is_counted(&cost))),
+                counted: cost.and_then(|cost| self.predictor(request.route).counted(&cost)),
                 cpu_secs: cost.and_then(|cost| cost.cpu_seconds),
                 elapsed: outcome.elapsed,
             };
@@ -234,9 +234,4 @@ impl Balancer {
         self.restore(&observation);
         Some(observation)
     }
-}
-
-/// Whether a cost has counts that do not depend on the host.
-fn is_counted(cost: &RequestCost) -> bool {
-    cost.instructions.or(cost.basic_blocks).or(cost.methods).is_some()
 }

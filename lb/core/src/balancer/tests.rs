@@ -124,9 +124,8 @@ fn play(balancer: &mut Balancer, said: &mut String, line: &str) {
     let now = Time::from_secs_f64(words[0].parse().unwrap());
     let line = Line { words, now };
     let says = match line.words[1] {
-        "join" | "launch" | "ready" | "drain" | "leave" | "report" | "tick" | "hosts" => {
-            play_host(balancer, &line)
-        }
+        "join" | "launch" | "ready" | "drain" | "leave" | "report" | "describe" | "tick"
+        | "hosts" => play_host(balancer, &line),
         _ => play_request(balancer, &line),
     };
     for says in says {
@@ -154,7 +153,17 @@ fn play_host(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
                 work_left: Work::from_cpu_secs(line.number(4)),
                 cpu_utilization: line.words.get(5).map(|_| line.number(5)),
                 mem_utilization: line.words.get(6).map(|_| line.number(6)),
-                application_utilization: None,
+                ..HostReport::default()
+            };
+            balancer.report(now, host, &report);
+        }
+        // describe HOST DISCIPLINE SPEED SLOTS
+        "describe" => {
+            let report = HostReport {
+                discipline: line.words.get(3).copied().and_then(discipline),
+                speed: Speed::from_reference_cores(line.number(4)),
+                slots: Some(line.number(5) as u32),
+                ..HostReport::default()
             };
             balancer.report(now, host, &report);
         }
@@ -224,14 +233,20 @@ fn host_text(host: &HostState) -> String {
 }
 
 fn spec(words: &[&str]) -> HostSpec {
-    let discipline = match words[5] {
-        "srpt" => Discipline::Srpt,
-        "ps" => Discipline::Ps,
-        _ => Discipline::Fcfs,
-    };
+    let discipline = discipline(words[5]);
     let speed = Speed::from_reference_cores(words[4].parse().unwrap()).unwrap();
     let cores = words[3].parse().unwrap();
     HostSpec { name: words[2].to_owned(), cores, speed, discipline, price: 1.0 }
+}
+
+/// `auto` is none.
+fn discipline(word: &str) -> Option<Discipline> {
+    match word {
+        "srpt" => Some(Discipline::Srpt),
+        "ps" => Some(Discipline::Ps),
+        "fcfs" => Some(Discipline::Fcfs),
+        _ => None,
+    }
 }
 
 fn text(verdict: &Verdict) -> String {
@@ -592,6 +607,36 @@ fn requests_of_other_balancers_count_until_the_report_is_too_old() {
 }
 
 #[test]
+fn a_host_is_what_its_load_report_says_unless_it_was_told() {
+    check(
+        "
+0 join a 1 1.0 auto
+0 arrive 1 10.0
+0 arrive 2 1.0
+0 describe 0 srpt 1.0 1
+0 dispatch
+0 describe 0 - 1.0 2
+0 arrive 3 1.0
+0 describe 0 fcfs 1.0 3
+0 arrive 4 1.0
+0 join b 1 1.0 fcfs
+0 describe 1 srpt 4.0 1
+0 dispatch
+0 arrive 5 0.4
+",
+        "
+0 arrive 1 10.0: to 0 then [], adds 0.000 s
+0 arrive 2 1.0: waits until 30
+0 dispatch: 2 to 0 then [], adds 1.000 s
+0 arrive 3 1.0: to 0 then [], adds 1.000 s
+0 arrive 4 1.0: waits until 30
+0 dispatch: 4 to 1 then [0], adds 0.000 s
+0 arrive 5 0.4: waits until 30
+",
+    );
+}
+
+#[test]
 fn a_host_without_memory_to_spare_is_not_used() {
     check(
         "
@@ -807,6 +852,81 @@ fn two_of_the_same_seed_pick_the_same_random_hosts() {
 0 arrive 1 1.0: to 2 then [0, 1], adds 0.000 s
 0 arrive 1 1.0: to 0 then [1, 2], adds 0.000 s
 0 arrive 1 1.0: to 0 then [2, 1], adds 0.000 s
+",
+    );
+}
+
+/// Ends a request of 0.1 s of work on a host of that many reference cores: its counts are those of
+/// the work, its CPU time is a fifth off.
+fn complete_counted(balancer: &mut Balancer, now: Time, id: RequestId, cores: f64) {
+    let noise = if id.0 % 4 < 2 { 1.2 } else { 0.8 };
+    let cost = RequestCost {
+        instructions: Some(1e8),
+        cpu_seconds: Some(0.1 / cores * noise),
+        ..RequestCost::default()
+    };
+    let outcome = Outcome { success: true, cost: Some(cost), elapsed: secs(0.1 / cores), build: 1 };
+    balancer.complete(now, id, &outcome);
+}
+
+fn arrive_at(balancer: &mut Balancer, now: Time, id: RequestId) -> HostId {
+    let (known, features) = (Work::from_cpu_secs(0.1), Features::default());
+    let arrival = Arrival { id, route: RouteId(0), features, known, body_bytes: 0 };
+    match balancer.arrive(now, arrival) {
+        Verdict::Forward(placement) => placement.host,
+        other => panic!("a host is idle, and yet {other:?}"),
+    }
+}
+
+#[test]
+fn a_host_four_times_as_fast_is_found_within_fifty_requests() {
+    let mut policy = policy();
+    policy.routes[0].patience = secs(1.0);
+    let mut balancer = Balancer::new(policy, 1);
+    for _ in 0..2 {
+        let host = balancer.join(Time::ZERO, spec(&["", "", "", "1", "1.0", "srpt"]));
+        balancer.ready(Time::ZERO, host);
+    }
+    let now = |group: u64| Time::from_secs_f64(group as f64);
+    for group in 0..10 {
+        // As many at once as keep both busy.
+        let ids: Vec<RequestId> = (0..5).map(|n| RequestId(5 * group + n)).collect();
+        let hosts: Vec<HostId> =
+            ids.iter().map(|id| arrive_at(&mut balancer, now(group), *id)).collect();
+        for (id, host) in ids.into_iter().zip(hosts) {
+            let cores = if host == HostId(1) { 4.0 } else { 1.0 };
+            complete_counted(&mut balancer, now(group), id, cores);
+        }
+    }
+    let speeds: Vec<f64> = balancer.hosts().map(|host| host.speed.as_reference_cores()).collect();
+    let factor = speeds[1] / speeds[0];
+    assert!((3.5..4.5).contains(&factor), "{speeds:?}");
+    assert_eq!(arrive_at(&mut balancer, now(10), RequestId(50)), HostId(1), "the fast one first");
+}
+
+#[test]
+fn a_new_host_gets_little_until_it_is_warm() {
+    let mut policy = policy();
+    policy.hosts.warm_up = secs(10.0);
+    check_with(
+        policy,
+        "
+0 join a 1 1.0 srpt
+20 join b 1 1.0 srpt
+20 arrive 1 0.1
+20 arrive 2 0.1
+20.1 abandon 1
+20.1 abandon 2
+29 arrive 3 0.1
+29 arrive 4 0.1
+29.1 abandon 3
+29.1 abandon 4
+",
+        "
+20 arrive 1 0.1: to 0 then [1], adds 0.000 s
+20 arrive 2 0.1: to 0 then [1], adds 0.100 s
+29 arrive 3 0.1: to 0 then [1], adds 0.000 s
+29 arrive 4 0.1: to 1 then [0], adds 0.000 s
 ",
     );
 }

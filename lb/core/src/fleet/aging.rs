@@ -8,7 +8,7 @@
 //!
 //! A claim that is not heard of although its estimate is used up has outlived it, and the estimate
 //! doubles: a giant mistaken for a dwarf sinks. A request of another balancer that has used up its
-//! share is believed to be done: the host's next report will say.
+//! share of what the host said it had left is believed to be done: the host's next report will say.
 
 use crate::host::{Claim, Discipline, HostState};
 use crate::units::{Time, Work};
@@ -66,9 +66,10 @@ fn run_shortest(host: &mut HostState, mut work: f64) {
 
 /// Each of the first `n` claims attains `work`.
 fn run(host: &mut HostState, n: usize, work: f64) {
+    let foreign_ends = host.report.is_some_and(|(_, report)| report.work_left.is_some());
     let mut outlived = false;
     for claim in host.claims.iter_mut().take(n) {
-        outlived |= attain(claim, work);
+        outlived |= attain(claim, work, foreign_ends);
     }
     if !outlived {
         let left = host.work_left.as_cpu_secs() - work * n as f64;
@@ -79,22 +80,25 @@ fn run(host: &mut HostState, n: usize, work: f64) {
     host.foreign = host.claims.iter().filter(|claim| claim.request.is_none()).count() as u32;
     match host.discipline {
         Discipline::Fcfs => {}
-        Discipline::Srpt | Discipline::Ps => {
-            host.claims
-                .sort_by(|a, b| a.remaining.as_cpu_secs().total_cmp(&b.remaining.as_cpu_secs()));
-        }
+        Discipline::Srpt | Discipline::Ps => sort(host),
     }
     sum(host);
 }
 
-/// Returns whether the estimate was used up. Doubles it then, or leaves nothing of a foreign one.
-fn attain(claim: &mut Claim, work: f64) -> bool {
+/// Puts the claims in order of remaining work.
+pub(super) fn sort(host: &mut HostState) {
+    host.claims.sort_by(|a, b| a.remaining.as_cpu_secs().total_cmp(&b.remaining.as_cpu_secs()));
+}
+
+/// Returns whether the estimate was used up. Doubles it then, or leaves nothing of a foreign one
+/// where those end.
+fn attain(claim: &mut Claim, work: f64, foreign_ends: bool) -> bool {
     let remaining = claim.remaining.as_cpu_secs() - work;
     claim.remaining = Work::saturating(remaining);
     if 0.0 < remaining {
         return false;
     }
-    if claim.request.is_some() {
+    if claim.request.is_some() || !foreign_ends {
         let attained = claim.expected.as_cpu_secs() - remaining;
         let mut expected = claim.expected.as_cpu_secs();
         while expected <= attained {

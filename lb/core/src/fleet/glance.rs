@@ -1,10 +1,19 @@
 //! What can be told of a host without looking at it: enough to see that it cannot be among the best.
 //!
 //! A host's state spans several cache lines, and its claims are elsewhere. In a fleet of thousands
-//! that is what a decision would cost, so these few numbers stand side by side.
+//! that is what a decision would cost, so these few numbers stand side by side, and once more for
+//! each block of hosts: field by field the best of them, which no host of the block can beat. Hosts
+//! with a free core and others are told apart, or each block would seem to have a fast idle host.
 
 use crate::host::{Discipline, HostState};
-use crate::units::Time;
+use crate::units::{Seconds, Time};
+
+/// Hosts of one block: as many as there are cheap to bound one by one, and few enough for their best
+/// to be close to one of them.
+pub(crate) const BLOCK: usize = 16;
+
+/// What is taken off the wait, so that no rounding makes it longer than it is.
+const ROUNDING_NANOS: u64 = 2;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,25 +22,45 @@ pub struct Glance {
     pub speed: f64,
     /// One by the speed: seconds for a second of the reference core.
     pub pace: f64,
-    /// Remaining work of the claim that has the least; 0 where there is none.
-    pub least: f64,
-    /// The instant that `least` is of.
-    pub as_of: Time,
+    /// Whichever claims run, none of them ends before this.
+    pub busy_until: Time,
     /// Seconds of round trip.
     pub round_trip: f64,
     /// Price relative to the reference core's.
     pub price: f64,
-    /// How many times over the claims fill the cores, rounded down.
+    /// Claims per core, until the first of them may have ended.
+    pub crowd: f64,
+    /// The same of our own claims: those do not end by themselves.
+    pub crowd_own: f64,
+    /// The same, rounded down: 0 where a core is free.
     pub rounds: u32,
-    /// Claims.
-    pub n: u32,
-    /// Cores.
-    pub cores: u32,
+}
+
+/// The glances of all hosts, in the order of the fleet, and of their blocks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Glances {
+    hosts: Vec<Glance>,
+    /// For each block, its hosts with a free core and the others.
+    blocks: Vec<[Glance; 2]>,
+    /// Whether a block's glances have to be made again.
+    is_stale: Vec<bool>,
 }
 
 // === impl Glance ===
 
 impl Glance {
+    /// Of no host: whatever it is, another is better.
+    const NOBODY: Glance = Glance {
+        speed: f64::MIN_POSITIVE,
+        pace: f64::MAX,
+        busy_until: Time::from_nanos(u64::MAX),
+        round_trip: f64::MAX,
+        price: f64::MAX,
+        crowd: f64::MAX,
+        crowd_own: f64::MAX,
+        rounds: u32::MAX,
+    };
+
     /// What is told of `host`.
     pub fn of(host: &HostState) -> Glance {
         let n = host.claims.len() as u32;
@@ -43,22 +72,116 @@ impl Glance {
                 remaining.fold(first, f64::min)
             }
         };
+        let speed = host.speed.as_reference_cores();
+        let nanos = (least / speed * 1e9) as u64;
+        let busy_until = host.as_of.as_nanos().saturating_add(nanos);
         Glance {
-            speed: host.speed.as_reference_cores(),
-            pace: 1.0 / host.speed.as_reference_cores(),
-            least,
-            as_of: host.as_of,
+            speed,
+            pace: 1.0 / speed,
+            busy_until: Time::from_nanos(busy_until.saturating_sub(ROUNDING_NANOS)),
             round_trip: host.round_trip.0,
             price: host.spec.price,
+            crowd: f64::from(n) / f64::from(host.cores),
+            crowd_own: f64::from(host.in_flight) / f64::from(host.cores),
             rounds: n / host.cores,
-            n,
-            cores: host.cores,
         }
     }
 
-    /// The remaining work of its smallest claim is at least this at `now`, whichever has run.
-    pub fn least_at(&self, now: Time) -> f64 {
-        let secs = now.as_nanos().saturating_sub(self.as_of.as_nanos()) as f64 * 1e-9;
-        (self.least - secs * self.speed).max(0.0)
+    /// Whether it is that of no host.
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.rounds == u32::MAX
     }
+
+    /// How long every claim still runs at `now`, at least, if it runs at all.
+    pub fn busy_for(&self, now: Time) -> Seconds {
+        Seconds::from(self.busy_until.since(now))
+    }
+
+    /// The least claims per core at `now`.
+    pub fn crowd_at(&self, now: Time) -> f64 {
+        if now < self.busy_until { self.crowd } else { self.crowd_own }
+    }
+
+    /// Field by field what is better.
+    fn best(&self, other: &Glance) -> Glance {
+        Glance {
+            speed: self.speed.max(other.speed),
+            pace: self.pace.min(other.pace),
+            busy_until: self.busy_until.min(other.busy_until),
+            round_trip: self.round_trip.min(other.round_trip),
+            price: self.price.min(other.price),
+            crowd: self.crowd.min(other.crowd),
+            crowd_own: self.crowd_own.min(other.crowd_own),
+            rounds: self.rounds.min(other.rounds),
+        }
+    }
+}
+
+// === impl Glances ===
+
+impl Glances {
+    /// Of all hosts, in the order of the fleet.
+    pub(crate) fn hosts(&self) -> &[Glance] {
+        &self.hosts
+    }
+
+    /// Of all blocks: hosts with a free core and others.
+    pub(crate) fn blocks(&mut self) -> &[[Glance; 2]] {
+        let n_blocks = self.is_stale.len();
+        self.blocks.resize(n_blocks, [Glance::NOBODY; 2]);
+        let stale = self.is_stale.iter_mut().zip(&mut self.blocks).zip(self.hosts.chunks(BLOCK));
+        for ((is_stale, block), hosts) in stale {
+            if std::mem::take(is_stale) {
+                *block = of_block(hosts);
+            }
+        }
+        &self.blocks
+    }
+
+    /// Panics in debug builds where a block is not as its hosts are.
+    pub(super) fn check_invariants(&self) {
+        let blocks = self.is_stale.iter().zip(&self.blocks).zip(self.hosts.chunks(BLOCK));
+        for ((is_stale, block), hosts) in blocks {
+            debug_assert!(*is_stale || *block == of_block(hosts), "a block shows its best hosts");
+        }
+        let n_blocks = self.hosts.len().div_ceil(BLOCK);
+        debug_assert!(self.is_stale.len() == n_blocks, "each host is in a block");
+    }
+
+    /// One more host, after all others.
+    pub(super) fn push(&mut self, glance: Glance) {
+        self.hosts.push(glance);
+        self.is_stale.resize(self.hosts.len().div_ceil(BLOCK), true);
+        self.mark(self.hosts.len() - 1);
+    }
+
+    /// The host at `position` is seen anew.
+    pub(super) fn set(&mut self, position: usize, glance: Glance) {
+        if let Some(host) = self.hosts.get_mut(position) {
+            *host = glance;
+            self.mark(position);
+        }
+    }
+
+    /// The host at `position` is gone; those after it move up.
+    pub(super) fn remove(&mut self, position: usize) {
+        self.hosts.remove(position);
+        self.is_stale.truncate(self.hosts.len().div_ceil(BLOCK));
+        self.is_stale.iter_mut().skip(position / BLOCK).for_each(|is_stale| *is_stale = true);
+    }
+
+    fn mark(&mut self, position: usize) {
+        if let Some(is_stale) = self.is_stale.get_mut(position / BLOCK) {
+            *is_stale = true;
+        }
+    }
+}
+
+fn of_block(hosts: &[Glance]) -> [Glance; 2] {
+    let mut best = [Glance::NOBODY; 2];
+    for host in hosts {
+        let group = &mut best[usize::from(host.rounds != 0)];
+        *group = group.best(host);
+    }
+    best
 }

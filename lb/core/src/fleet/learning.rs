@@ -9,6 +9,9 @@ use crate::units::{Seconds, Speed, Time, Work};
 /// The gain of a moving average that has settled.
 const GAIN: f64 = 0.1;
 
+/// The speed that was told counts as much as so many requests.
+const TOLD_WEIGHT: f64 = 0.25;
+
 /// A learned speed stays within this factor of the configured one, either way.
 const SPEED_FACTOR_MAX: f64 = 64.0;
 
@@ -48,22 +51,26 @@ impl Fleet {
     }
 }
 
-/// Moves `ln speed` towards `ln(work / cpu_secs)`: by 1/2, 1/3, ... of the way at first, so that a
-/// factor of 4 is found within a few requests, by [`GAIN`] later.
+impl HostState {
+    /// The speed nearest to `cores` reference cores that is believed of a core of this host.
+    pub(super) fn believable_speed(&self, cores: f64) -> Speed {
+        let told = self.spec.speed.as_reference_cores();
+        let cores = cores.clamp(told / SPEED_FACTOR_MAX, told * SPEED_FACTOR_MAX);
+        Speed::from_reference_cores(cores).unwrap_or(self.spec.speed)
+    }
+}
+
+/// Moves `ln speed` towards `ln(work / cpu_secs)`: as the mean of all of them does at first, so that
+/// a factor of 4 is found within a few requests, by [`GAIN`] later.
 fn learn_speed(host: &mut HostState, work: f64, cpu_secs: f64) {
     if work <= 0.0 || cpu_secs < CPU_SECS_MIN {
         return;
     }
-    let told = host.spec.speed.as_reference_cores();
-    let (least, most) = (told / SPEED_FACTOR_MAX, told * SPEED_FACTOR_MAX);
-    let seen = (work / cpu_secs).clamp(least, most);
+    let seen = host.believable_speed(work / cpu_secs).as_reference_cores();
     host.speeds_seen += 1;
-    let gain = (1.0 / (host.speeds_seen as f64 + 1.0)).max(GAIN);
+    let gain = (1.0 / (host.speeds_seen as f64 + TOLD_WEIGHT)).max(GAIN);
     let log = host.speed.as_reference_cores().ln();
-    let learned = (log + gain * (seen.ln() - log)).exp().clamp(least, most);
-    if let Some(speed) = Speed::from_reference_cores(learned) {
-        host.speed = speed;
-    }
+    host.speed = host.believable_speed((log + gain * (seen.ln() - log)).exp());
 }
 
 fn learn_round_trip(host: &mut HostState, secs: f64) {

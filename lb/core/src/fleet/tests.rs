@@ -1,5 +1,6 @@
 use super::*;
 use crate::host::Discipline;
+use crate::observe::HostReport;
 use crate::units::Speed;
 
 fn policy() -> HostPolicy {
@@ -21,6 +22,7 @@ fn at(secs: f64) -> Time {
 
 fn fleet(discipline: Discipline, cores: u32, n_hosts: usize) -> Fleet {
     let mut fleet = Fleet::new(policy());
+    let discipline = Some(discipline);
     for _ in 0..n_hosts {
         let spec =
             HostSpec { name: String::new(), cores, speed: Speed::ONE, discipline, price: 1.0 };
@@ -135,6 +137,79 @@ fn a_speed_that_cannot_be_is_not_believed() {
     let speed = fleet.hosts()[0].speed.as_reference_cores();
     assert!((1.0 / 64.0..=64.0).contains(&speed), "{speed}");
     fleet.check_invariants();
+}
+
+#[test]
+fn claims_take_the_order_of_a_discipline_that_is_learned() {
+    let mut fleet = Fleet::new(policy());
+    let spec =
+        HostSpec { name: String::new(), cores: 1, speed: Speed::ONE, discipline: None, price: 1.0 };
+    let host = fleet.join(Time::ZERO, spec);
+    assert_eq!(fleet.hosts()[0].discipline, Discipline::Ps, "until it says so");
+    for (n, size) in [4.0, 2.0, 3.0].into_iter().enumerate() {
+        fleet.claim(at(0.1 * n as f64), host, RequestId(n as u64), Work::saturating(size));
+    }
+    for (discipline, expected) in
+        [(Discipline::Fcfs, [0, 1, 2]), (Discipline::Srpt, [1, 2, 0]), (Discipline::Ps, [1, 2, 0])]
+    {
+        let report = HostReport { discipline: Some(discipline), ..HostReport::default() };
+        fleet.report(at(0.2), host, &report);
+        fleet.check_invariants();
+        let claims = fleet.hosts()[0].claims.iter().filter_map(|claim| claim.request);
+        assert_eq!(claims.map(|id| id.0).collect::<Vec<_>>(), expected, "{discipline:?}");
+    }
+}
+
+#[test]
+fn a_reported_speed_counts_until_one_has_been_learned() {
+    let mut fleet = fleet(Discipline::Srpt, 1, 1);
+    let cores = |cores| Speed::from_reference_cores(cores).unwrap();
+    let speed = |fleet: &Fleet| fleet.hosts()[0].speed;
+    let report =
+        |speed| HostReport { speed: Some(cores(speed)), slots: Some(0), ..HostReport::default() };
+    fleet.report(at(1.0), HostId(0), &report(3.0));
+    assert_eq!(speed(&fleet), cores(3.0));
+    fleet.report(at(1.0), HostId(0), &report(1e9));
+    assert_eq!(speed(&fleet), cores(64.0), "as far as a speed is believed");
+    fleet.report(at(1.0), HostId(0), &report(3.0));
+    let completion = Completion {
+        counted: Work::from_cpu_secs(0.3),
+        cpu_secs: Some(0.1),
+        elapsed: Duration::from_millis(100),
+    };
+    fleet.complete(at(1.0), HostId(0), &completion);
+    fleet.report(at(2.0), HostId(0), &report(1.0));
+    let learned = speed(&fleet).as_reference_cores();
+    assert!((learned - 3.0).abs() < 1e-9, "{learned}");
+    assert_eq!(fleet.hosts()[0].cores, 1, "no host runs nothing at once");
+}
+
+/// What is believed of the requests of others on a host with one of our own of 2.0.
+fn foreign(report: &HostReport, secs: f64) -> (u32, f64) {
+    let mut fleet = fleet(Discipline::Srpt, 1, 1);
+    fleet.claim(at(1.0), HostId(0), RequestId(1), Work::saturating(2.0));
+    fleet.report(at(1.0), HostId(0), report);
+    fleet.advance(at(1.0 + secs));
+    fleet.check_invariants();
+    let host = &fleet.hosts()[0];
+    let of_others = host.claims.iter().filter(|claim| claim.request.is_none());
+    (host.foreign, of_others.map(|claim| claim.remaining.as_cpu_secs()).sum())
+}
+
+#[test]
+fn what_a_host_has_beyond_our_claims_is_of_others_and_ages() {
+    let report = |in_flight, work_left: Option<f64>| HostReport {
+        in_flight: Some(in_flight),
+        work_left: work_left.and_then(Work::from_cpu_secs),
+        ..HostReport::default()
+    };
+    assert_eq!(foreign(&report(3, Some(5.0)), 0.0), (2, 3.0));
+    assert_eq!(foreign(&report(3, Some(5.0)), 1.0), (2, 2.0), "the shortest runs");
+    assert_eq!(foreign(&report(3, Some(5.0)), 2.0), (1, 1.0), "one is believed to be done");
+    assert_eq!(foreign(&report(1, Some(5.0)), 0.0), (0, 0.0), "ours has only grown");
+    assert_eq!(foreign(&report(0, Some(0.0)), 0.0), (0, 0.0), "ours is still on its way");
+    assert_eq!(foreign(&report(3, None), 0.0), (2, 4.0), "as large as ours are");
+    assert_eq!(foreign(&report(3, None), 2.5).0, 2, "how much they are was only assumed");
 }
 
 #[test]

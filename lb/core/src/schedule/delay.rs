@@ -89,15 +89,14 @@ pub(super) fn equal_total(demand: &Demand<'_>, host: &HostState) -> Seconds {
 pub(super) fn total_min(demand: &Demand<'_>, glance: &Glance) -> Seconds {
     let x = demand.estimate.mean.as_cpu_secs();
     if demand.blind {
-        let per_core = f64::from(glance.n) / f64::from(glance.cores);
-        return Seconds(x * (1.0 + per_core) * glance.pace);
+        return Seconds(x * (1.0 + glance.crowd_at(demand.now)) * glance.pace);
     }
     let service = x * glance.pace;
     if glance.rounds == 0 {
         return Seconds(service);
     }
-    let wait = f64::from(glance.rounds) * glance.least_at(demand.now).min(x);
-    Seconds(service + wait * glance.pace)
+    let round = glance.busy_for(demand.now).0.min(service);
+    Seconds(service + f64::from(glance.rounds) * round)
 }
 
 /// The wait behind `n` requests of size `x`; none while a core is free.

@@ -51,28 +51,28 @@ pub(super) fn top(candidates: &[Candidate], n: usize) -> SmallVec<[Candidate; 4]
     best
 }
 
-/// The `n` positions of highest weight, best first, the earlier one where two weigh the same.
-pub(super) fn top_of(weights: impl Iterator<Item = f64>, n: usize) -> SmallVec<[Candidate; 16]> {
+/// The positions of the `n` highest weights, best first, the earlier one where two weigh the same.
+pub(super) fn top_of(weights: &[f64], n: usize) -> SmallVec<[Candidate; 4]> {
     let mut best = SmallVec::new();
-    for (position, weight) in weights.enumerate() {
-        add(&mut best, Candidate { weight, position: position as u32 }, n);
+    for (position, weight) in weights.iter().enumerate() {
+        add(&mut best, Candidate { weight: *weight, position: position as u32 }, n);
     }
     best
 }
 
-/// Puts `candidate`, which stands after all of `best`, where it belongs among the `n` best.
-fn add<A: smallvec::Array<Item = Candidate>>(
-    best: &mut SmallVec<A>,
-    candidate: Candidate,
-    n: usize,
-) {
+/// Puts `candidate` where it belongs among the `n` best.
+pub(super) fn add(best: &mut SmallVec<[Candidate; 4]>, candidate: Candidate, n: usize) {
+    let precedes = |other: &Candidate| {
+        candidate.weight < other.weight
+            || (candidate.weight <= other.weight && other.position < candidate.position)
+    };
     if best.len() == n {
-        if best.last().is_none_or(|last| candidate.weight <= last.weight) {
+        if best.last().is_none_or(precedes) {
             return;
         }
         best.pop();
     }
-    let place = best.partition_point(|other| candidate.weight <= other.weight);
+    let place = best.partition_point(precedes);
     best.insert(place, candidate);
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::estimate::Source;
 use crate::host::{Discipline, HostSpec};
+use crate::observe::HostReport;
 use crate::request::RequestId;
 use crate::units::{Speed, Work};
 
@@ -35,6 +36,7 @@ fn fleet(random: &mut Random, n: usize) -> Fleet {
     let mut request = 0;
     for _ in 0..n {
         let discipline = [Discipline::Fcfs, Discipline::Srpt, Discipline::Ps][random.below(3)];
+        let discipline = Some(discipline);
         let speed = [1.0, 1.0, 1.0, 0.5, 4.0][random.below(5)];
         let speed = Speed::from_reference_cores(speed).unwrap();
         let cores = 1 + random.below(3) as u32;
@@ -61,23 +63,59 @@ fn demand(hosts: &HostPolicy, now: f64, work: f64, blind: bool) -> Demand<'_> {
     Demand { now: Time::from_secs_f64(now), estimate, blind, tried: &[], hosts }
 }
 
+/// Something happens to a host: a claim, the end of one, a report, a failure, its end.
+fn happen(random: &mut Random, fleet: &mut Fleet, now: Time, request: u64) {
+    let hosts = fleet.hosts();
+    let Some(host) = hosts.get(random.below(hosts.len())) else { return };
+    let (id, claim) = (host.id, host.claims.first().copied());
+    match random.below(8) {
+        0 => drop(fleet.leave(id)),
+        1 => drop(fleet.fail(now, id)),
+        2 | 3 => {
+            let report = HostReport {
+                in_flight: Some(random.below(5) as u32),
+                work_left: Some(Work::saturating(random.unit())),
+                ..HostReport::default()
+            };
+            fleet.report(now, id, &report);
+        }
+        4 | 5 => {
+            if let Some(request) = claim.and_then(|claim| claim.request) {
+                fleet.release(now, id, request);
+            }
+        }
+        _ => {
+            fleet.claim(now, id, RequestId(1000 + request), Work::saturating(random.unit()));
+        }
+    }
+}
+
 #[test]
 fn hosts_that_are_not_looked_at_would_not_have_been_picked() {
     let hosts = hosts_policy();
     for seed in 0..300 {
         let mut random = Random::new(seed);
         let n_hosts = 1 + random.below(400);
-        let fleet = fleet(&mut random, n_hosts);
+        let mut fleet = fleet(&mut random, n_hosts);
         let (subset, shuffle) = (1 + random.below(3), random.below(2) == 0);
-        let work = random.unit() * 3.0;
-        let demand = demand(&hosts, random.unit() * 5.0, work, random.below(4) == 0);
-        let rank = |prunes: bool| {
-            let mut schedule = schedule(subset, shuffle);
-            schedule.prunes = prunes;
-            let ranking = schedule.rank(&demand, &mut fleet.clone(), &mut Random::new(seed));
-            ranking.map(|ranking| (ranking.best, ranking.alternates))
-        };
-        assert_eq!(rank(true), rank(false), "seed {seed}");
+        let mut now = random.unit() * 5.0;
+        for step in 0..8 {
+            let work = random.unit() * 3.0;
+            let demand = demand(&hosts, now, work, random.below(4) == 0);
+            let rank = |fleet: &mut Fleet, prunes: bool| {
+                let mut schedule = schedule(subset, shuffle);
+                schedule.prunes = prunes;
+                let ranking = schedule.rank(&demand, fleet, &mut Random::new(seed));
+                ranking.map(|ranking| (ranking.best, ranking.weight, ranking.alternates))
+            };
+            let of_all = rank(&mut fleet.clone(), false);
+            assert_eq!(rank(&mut fleet, true), of_all, "seed {seed} step {step}");
+            fleet.check_invariants();
+            for n in 0..random.below(20) as u64 {
+                happen(&mut random, &mut fleet, demand.now, 20 * step + n);
+            }
+            now += random.unit() * random.unit();
+        }
     }
 }
 
@@ -107,12 +145,14 @@ fn a_weight_is_never_above_its_bound_or_zero() {
         let mut random = Random::new(seed);
         let mut fleet = fleet(&mut random, 20);
         let demand = demand(&hosts, 3.0, random.unit() * 3.0, random.below(2) == 0);
-        let glances = fleet.glances().to_vec();
+        let glances = fleet.glances().hosts().to_vec();
         fleet.advance(demand.now);
         for (host, glance) in fleet.hosts().iter().zip(&glances) {
             for weigher in weighers::ALL {
-                let (weight, most) =
-                    (weigher.weight(&demand, host).0, weigher.weight_max(&demand, glance).0);
+                let weight = weigher.weight(&demand, host).0;
+                let mut most = [0.0];
+                weigher.bound(&demand, &[*glance], 1.0, &mut most);
+                let [most] = most;
                 let name = weigher.name();
                 assert!(weight.is_finite() && weight <= 0.0, "seed {seed} {name} {weight}");
                 assert!(weight <= most + 1e-9, "seed {seed} {name} {weight} above {most} {host:?}");
@@ -127,7 +167,7 @@ fn a_subset_of_the_best_is_picked_from_evenly() {
     let mut fleet = Fleet::new(hosts.clone());
     for speed in [1.0, 0.9, 0.5] {
         let speed = Speed::from_reference_cores(speed).unwrap();
-        let discipline = Discipline::Ps;
+        let discipline = Some(Discipline::Ps);
         let spec = HostSpec { name: String::new(), cores: 1, speed, discipline, price: 1.0 };
         let host = fleet.join(Time::ZERO, spec);
         fleet.ready(Time::ZERO, host);

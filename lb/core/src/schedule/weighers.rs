@@ -30,18 +30,10 @@ pub trait Weigher: Debug + Sync {
     /// The weight of `host`; higher is better. Finite, and not above zero.
     fn weight(&self, demand: &Demand<'_>, host: &HostState) -> Seconds;
 
-    /// The most that the weight of a host of that glance can be, by real numbers. It may be anything
-    /// above the weight: the nearer, the fewer hosts need to be looked at.
-    fn weight_max(&self, _: &Demand<'_>, _: &Glance) -> Seconds {
-        Seconds::ZERO
-    }
-
-    /// Adds `multiplier` times the most that the weight of each of `glances` can be.
-    fn bound(&self, demand: &Demand<'_>, glances: &[Glance], multiplier: f64, most: &mut [f64]) {
-        for (most, glance) in most.iter_mut().zip(glances) {
-            *most += multiplier * self.weight_max(demand, glance).0;
-        }
-    }
+    /// Adds `multiplier` times the most that the weight of a host of each of `glances` can be, by
+    /// real numbers. It may be anything above the weight: the nearer, the fewer hosts need to be
+    /// looked at. Nothing is added where it may be 0.
+    fn bound(&self, _: &Demand<'_>, _: &[Glance], _multiplier: f64, _most: &mut [f64]) {}
 
     /// Adds `multiplier` times the weight of each host of `block` that is kept to its place in
     /// `weights`.
@@ -55,6 +47,18 @@ pub trait Weigher: Debug + Sync {
         for (bit, host) in block.kept() {
             weights[bit] += multiplier * self.weight(demand, host).0;
         }
+    }
+}
+
+/// Adds `multiplier` times what `weight` says of each of `glances` to its place in `most`.
+fn add_each(
+    glances: &[Glance],
+    multiplier: f64,
+    most: &mut [f64],
+    weight: impl Fn(&Glance) -> Seconds,
+) {
+    for (most, glance) in most.iter_mut().zip(glances) {
+        *most += multiplier * weight(glance).0;
     }
 }
 

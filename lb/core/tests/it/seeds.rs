@@ -236,12 +236,20 @@ impl World {
             application_utilization: number(),
             in_flight: number().map(|number| (number * 8.0) as u32),
             work_left: number().and_then(Work::from_cpu_secs),
+            speed: number().and_then(Speed::from_reference_cores),
+            slots: number().map(|number| (number * 4.0) as u32),
+            discipline: self.discipline(),
         };
         self.balancer.report(self.now(), host, &report);
     }
 
+    fn discipline(&mut self) -> Option<Discipline> {
+        let all = [Discipline::Fcfs, Discipline::Ps, Discipline::Srpt].map(Some);
+        all.get(self.random.below(4)).copied().flatten()
+    }
+
     fn join(&mut self) {
-        let discipline = [Discipline::Fcfs, Discipline::Ps, Discipline::Srpt][self.random.below(3)];
+        let discipline = self.discipline();
         let speed = Speed::from_reference_cores(0.25 + 4.0 * self.random.unit()).unwrap();
         let cores = 1 + self.random.below(4) as u32;
         let spec = HostSpec { name: String::new(), cores, speed, discipline, price: 1.0 };

@@ -12,6 +12,14 @@ use super::{FleetConfig, LocalFleet, StaticHost};
 const DISCIPLINES: [(&str, Discipline); 3] =
     [("srpt", Discipline::Srpt), ("ps", Discipline::Ps), ("fcfs", Discipline::Fcfs)];
 
+/// Of hosts that may say it themselves.
+const DISCIPLINES_AUTO: [(&str, Option<Discipline>); 4] = [
+    ("auto", None),
+    ("srpt", Some(Discipline::Srpt)),
+    ("ps", Some(Discipline::Ps)),
+    ("fcfs", Some(Discipline::Fcfs)),
+];
+
 /// Which fleet, while it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -75,9 +83,9 @@ fn hosts(mut section: Section<'_>, kind: Kind) -> Vec<StaticHost> {
     hosts
 }
 
-fn properties(section: &mut Section<'_>) -> (u32, Speed, Discipline) {
+fn properties(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>) {
     let cores = section.whole("cores", 1..=1024);
-    (cores, speed(section), section.word("discipline", &DISCIPLINES))
+    (cores, speed(section), section.word("discipline", &DISCIPLINES_AUTO))
 }
 
 fn speed(section: &mut Section<'_>) -> Speed {

@@ -270,8 +270,8 @@ discipline = "srpt"
     );
     let config = config.unwrap();
     let FleetConfig::Static(hosts) = &config.fleet else { panic!("the fleet is static") };
-    assert_eq!((hosts[0].cores, hosts[0].discipline), (4, Discipline::Ps));
-    assert_eq!((hosts[1].cores, hosts[1].discipline), (2, Discipline::Srpt));
+    assert_eq!((hosts[0].cores, hosts[0].discipline), (4, None));
+    assert_eq!((hosts[1].cores, hosts[1].discipline), (2, Some(Discipline::Srpt)));
     assert_eq!(hosts[1].speed, Speed::from_reference_cores(1.5).unwrap());
     assert_eq!(config.policy.scale.hosts_max, 2);
 }

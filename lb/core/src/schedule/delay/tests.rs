@@ -27,6 +27,7 @@ fn delay(discipline: Discipline, cores: usize, speed: f64, claims: &[f64], x: f6
     let mut fleet = Fleet::new(policy.clone());
     let speed = Speed::from_reference_cores(speed).unwrap();
     let cores = cores as u32;
+    let discipline = Some(discipline);
     let spec = HostSpec { name: String::new(), cores, speed, discipline, price: 1.0 };
     let host = fleet.join(Time::ZERO, spec);
     for (n, work) in claims.iter().enumerate() {
@@ -87,10 +88,7 @@ fn delays_are_those_of_a_host_that_runs_to_the_end() {
         let case = format!("{discipline:?} {cores} {claims:?} {x}");
         assert!((delay.total().0 * 2.0 - grown).abs() < 1e-9, "{case}: {delay:?}, grown {grown}");
         let wait = after[claims.len()] - x;
-        // With several cores a request that is not first to wait may have its wait shared otherwise.
-        if discipline != Discipline::Srpt || cores == 1 {
-            assert!((delay.wait.0 * 2.0 - wait).abs() < 1e-9, "{case}: {delay:?}, waits {wait}");
-        }
+        assert!((delay.wait.0 * 2.0 - wait).abs() < 1e-9, "{case}: {delay:?}, waits {wait}");
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`delay`](crate::schedule::delay) for each discipline. Where the estimate says nothing:
 //! −x (1 + n / cores) / speed, with n requests there: least connections.
 
-use super::Weigher;
+use super::{Weigher, add_each};
 use crate::fleet::Glance;
 use crate::host::HostState;
 use crate::schedule::{Delay, Demand, delay};
@@ -26,7 +26,7 @@ impl Weigher for AddedDelay {
         -Delay::of(demand, host).total()
     }
 
-    fn weight_max(&self, demand: &Demand<'_>, glance: &Glance) -> Seconds {
-        -delay::total_min(demand, glance)
+    fn bound(&self, demand: &Demand<'_>, glances: &[Glance], multiplier: f64, most: &mut [f64]) {
+        add_each(glances, multiplier, most, |glance| -delay::total_min(demand, glance));
     }
 }

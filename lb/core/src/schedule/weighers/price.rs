@@ -4,7 +4,7 @@
 //! relative to that of the reference core, which is 1. The multiplier says how many seconds of delay
 //! one second of a reference core is worth.
 
-use super::Weigher;
+use super::{Weigher, add_each};
 use crate::fleet::Glance;
 use crate::host::HostState;
 use crate::schedule::Demand;
@@ -23,7 +23,9 @@ impl Weigher for Price {
         -(demand.estimate.mean / host.speed) * host.spec.price
     }
 
-    fn weight_max(&self, demand: &Demand<'_>, glance: &Glance) -> Seconds {
-        -Seconds(demand.estimate.mean.as_cpu_secs() / glance.speed) * glance.price
+    fn bound(&self, demand: &Demand<'_>, glances: &[Glance], multiplier: f64, most: &mut [f64]) {
+        let x = demand.estimate.mean.as_cpu_secs();
+        let weight = |glance: &Glance| -Seconds(x / glance.speed) * glance.price;
+        add_each(glances, multiplier, most, weight);
     }
 }

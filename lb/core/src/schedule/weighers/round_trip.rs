@@ -2,7 +2,7 @@
 //!
 //! weight = −(smoothed round trip to the host), in seconds.
 
-use super::Weigher;
+use super::{Weigher, add_each};
 use crate::fleet::Glance;
 use crate::host::HostState;
 use crate::schedule::Demand;
@@ -21,7 +21,7 @@ impl Weigher for RoundTrip {
         -host.round_trip
     }
 
-    fn weight_max(&self, _: &Demand<'_>, glance: &Glance) -> Seconds {
-        -Seconds(glance.round_trip)
+    fn bound(&self, _: &Demand<'_>, glances: &[Glance], multiplier: f64, most: &mut [f64]) {
+        add_each(glances, multiplier, most, |glance| -Seconds(glance.round_trip));
     }
 }

@@ -1,0 +1,170 @@
+//! `weighbridge-bench compare`: Weighbridge beside other proxies, before the same servers.
+//!
+//! All proxies run at once, and each is measured for a while in turn; every round has another order.
+//! What is told are medians over the rounds, with the least and the most.
+
+mod overhead;
+mod plot;
+mod process;
+mod proxies;
+mod running;
+mod scheduling;
+mod spread;
+mod template;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub use overhead::{Direction, Overhead, OverheadRow};
+pub use process::ProcessError;
+pub use proxies::Proxy;
+pub use running::RunningError;
+pub use scheduling::{Against, ClassSpread, Discipline, Scheduling, SchedulingRow};
+pub use spread::Spread;
+
+use crate::load::AloneError;
+
+/// Measures Weighbridge beside nginx, `HAProxy`, Envoy, Caddy and a bare pingora proxy.
+#[derive(Debug, Subcommand)]
+pub enum Compare {
+    /// How long requests of very different sizes take behind each proxy.
+    Scheduling(Scheduling),
+    /// What a request costs in each proxy, and how much later its answer comes.
+    Overhead(Overhead),
+}
+
+/// Which proxies, how often, and where the results go.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Comparison")]
+pub struct CompareArguments {
+    /// Which proxies; those that are not installed are named and left out.
+    #[arg(long, value_enum, value_name = "PROXY", value_delimiter = ',', default_values_t = Proxy::ALL)]
+    pub proxies: Vec<Proxy>,
+    /// Each proxy is measured so often, in turn with the others.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// Print one JSON object a line instead of tables.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the tables and plots (SVG) into this folder too.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Why nothing could be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// A proxy or worker does not run.
+    #[error("not everything runs")]
+    Running(#[from] RunningError),
+    /// The requests cannot be used.
+    #[error("the requests cannot be used")]
+    Alone(#[from] AloneError),
+    /// A proxy does not answer rightly.
+    #[error("`{proxy}` does not answer rightly: {failure}")]
+    NoAnswer {
+        /// Which.
+        proxy: &'static str,
+        /// What happened.
+        failure: String,
+    },
+    /// None of the proxies is installed.
+    #[error("none of the proxies is there: `bench/peers/install.sh` installs them")]
+    NoProxies,
+    /// The system refused.
+    #[error("the system refused")]
+    System(#[from] std::io::Error),
+    /// A result cannot be written as JSON.
+    #[error("the result is not JSON")]
+    Json(#[from] serde_json::Error),
+    /// A plot cannot be drawn.
+    #[error("cannot draw `{}`: {why}", .file.display())]
+    Plot {
+        /// Where it should go.
+        file: PathBuf,
+        /// What happened.
+        why: String,
+    },
+    /// A signal came.
+    #[error("told to stop")]
+    Interrupted,
+}
+
+/// Workers give way by so much (nice), where the system lets this process go before them.
+pub(crate) const NICE: i32 = 10;
+
+impl Compare {
+    /// Measures and prints.
+    pub fn run(&self) -> Result<(), CompareError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let (mut interrupt, mut terminate) =
+                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+            tokio::select! {
+                result = self.measure() => result,
+                _ = interrupt.recv() => Err(CompareError::Interrupted),
+                _ = terminate.recv() => Err(CompareError::Interrupted),
+            }
+        })
+    }
+
+    async fn measure(&self) -> Result<(), CompareError> {
+        match self {
+            Compare::Scheduling(command) => command.run().await,
+            Compare::Overhead(command) => command.run().await,
+        }
+    }
+}
+
+// === impl CompareArguments ===
+
+impl CompareArguments {
+    /// Those that are installed, and those that are not.
+    fn present_and_missing(&self) -> Result<(Vec<Proxy>, Vec<Proxy>), CompareError> {
+        let (present, missing): (Vec<Proxy>, Vec<Proxy>) =
+            self.proxies.iter().partition(|proxy| proxy.program().is_some());
+        for proxy in &missing {
+            eprintln!("{} is not there: `{}` installs it", proxy.name(), proxy.install());
+        }
+        if present.is_empty() { Err(CompareError::NoProxies) } else { Ok((present, missing)) }
+    }
+
+    /// Prints one line of JSON for each row and missing proxy.
+    fn print_json<R: serde::Serialize>(
+        experiment: &str,
+        rows: &[R],
+        missing: &[Proxy],
+    ) -> Result<(), CompareError> {
+        for row in rows {
+            println!("{}", serde_json::to_string(row)?);
+        }
+        for proxy in missing {
+            let (name, install) = (proxy.name(), proxy.install());
+            let line =
+                serde_json::json!({"experiment": experiment, "proxy": name, "install": install});
+            println!("{line}");
+        }
+        Ok(())
+    }
+}
+
+/// Lines of a table for proxies that are not there: their name, how they are installed, and nothing
+/// in `n_more` columns.
+fn missing_lines(missing: &[Proxy], n_more: usize) -> String {
+    let line = |proxy: &Proxy| {
+        let nothing = " – |".repeat(n_more);
+        format!("| {} | not there: `{}` |{nothing}\n", proxy.name(), proxy.install())
+    };
+    missing.iter().map(line).collect()
+}
+
+/// Writes `text` to the file `name` in the folder `out`, which is made.
+fn write_out(out: &Path, name: &str, text: &str) -> std::io::Result<()> {
+    std::fs::create_dir_all(out)?;
+    std::fs::write(out.join(name), text)
+}

@@ -1,0 +1,285 @@
+//! `compare overhead`: what a request costs in each proxy, and how much later its answer comes.
+//!
+//! Each proxy has one core for itself; what sends, and the server behind, have another.
+
+mod hammer;
+mod still;
+mod table;
+mod wire;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use super::proxies::Purpose;
+use super::running::{Before, RunningProxy};
+use super::{CompareArguments, CompareError, Proxy, Spread, plot, process, write_out};
+
+use hammer::{Hammered, Shape, hammer};
+
+/// What a request costs in each proxy, and how much later its answer comes.
+///
+/// Before a tiny static server in this process, every proxy gets requests in a closed loop, in turn,
+/// for each of the settings; and so does the server without a proxy. Each proxy has one thread, on a
+/// core of its own. CPU time is what the system accounts to the proxy's processes. Weighbridge has
+/// everything switched on: features, estimates, scheduling, metrics, observations, access log.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weighbridge-bench compare overhead
+  weighbridge-bench compare overhead --proxies pingora,weighbridge --connections 32 --bodies 0
+  weighbridge-bench compare overhead --direction request --rounds 5 --json")]
+pub struct Overhead {
+    /// Which proxies, and what becomes of the results.
+    #[command(flatten)]
+    pub compare: CompareArguments,
+    /// How long each proxy is measured in a round and setting.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// Connections at once.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 32, 256], value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub connections: Vec<u32>,
+    /// Bytes of a body: 0, 10kB, 1MB.
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', default_values = ["0", "10kB", "1MB"], value_parser = body_bytes)]
+    pub bodies: Vec<usize>,
+    /// Who sends the body.
+    #[arg(long, value_enum, default_value_t = Direction::Answer)]
+    pub direction: Direction,
+}
+
+/// Who sends the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The server, in its answer.
+    Answer,
+    /// The client, in its request.
+    Request,
+}
+
+/// One proxy, or none, in one setting, over all rounds; times in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OverheadRow {
+    /// `overhead`.
+    pub experiment: &'static str,
+    /// Its name; `direct` is the server without a proxy.
+    pub proxy: &'static str,
+    /// Who sends the body.
+    pub direction: Direction,
+    /// Its length.
+    pub body_bytes: usize,
+    /// Connections at once.
+    pub connections: u32,
+    /// How many rounds.
+    pub rounds: usize,
+    /// Right answers of all rounds.
+    pub requests: u64,
+    /// Requests without one.
+    pub failed: u64,
+    /// Right answers per second.
+    pub requests_per_second: Spread,
+    /// CPU microseconds of the proxy for each request.
+    pub cpu_micros: Option<Spread>,
+    /// The same over the bare pingora proxy's in the same round.
+    pub cpu_over_pingora: Option<Spread>,
+    /// Median time to the end of an answer.
+    pub p50: Spread,
+    /// 99 % were answered within this.
+    pub p99: Spread,
+    /// Median less that without a proxy in the same round.
+    pub added_p50: Option<Spread>,
+    /// p99 less that without a proxy in the same round.
+    pub added_p99: Option<Spread>,
+}
+
+/// The server without a proxy, or a proxy before it.
+#[derive(Debug)]
+struct Target {
+    name: &'static str,
+    address: SocketAddr,
+    proxy: Option<RunningProxy>,
+}
+
+/// One target in one round and setting.
+#[derive(Debug)]
+struct Slice {
+    target: &'static str,
+    shape: Shape,
+    round: u32,
+    hammered: Hammered,
+}
+
+/// A comparison as it was measured.
+#[derive(Debug)]
+struct Measured {
+    /// What it was measured with, in words.
+    setting: String,
+    rows: Vec<OverheadRow>,
+    missing: Vec<Proxy>,
+}
+
+const DIRECT: &str = "direct";
+
+/// A right answer is waited for so long, with so much time between two tries.
+const READY_MAX: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Overhead {
+    /// Measures and prints.
+    pub(super) async fn run(&self) -> Result<(), CompareError> {
+        let measured = self.measure().await?;
+        let text = table::markdown(&measured);
+        if let Some(out) = &self.compare.out {
+            write_out(out, "overhead.md", &text)?;
+            plot::overhead(out, &measured.rows)?;
+        }
+        if self.compare.json {
+            CompareArguments::print_json("overhead", &measured.rows, &measured.missing)?;
+        } else {
+            println!("{text}");
+        }
+        Ok(())
+    }
+
+    async fn measure(&self) -> Result<Measured, CompareError> {
+        let (present, missing) = self.compare.present_and_missing()?;
+        let cores = process::cores()?;
+        let (own, proxies) = (cores[0], cores[cores.len() - 1]);
+        process::stay_on(own)?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let server = listener.local_addr()?;
+        tokio::spawn(still::serve(listener));
+        let mut targets = vec![Target { name: DIRECT, address: server, proxy: None }];
+        for proxy in present {
+            targets.push(start(proxy, server, proxies).await?);
+        }
+        let slices = self.slices(&targets).await;
+        let setting = format!(
+            "Each proxy with one thread on core {proxies}, sender and server on core {own}; the body is in the \
+             {}; {} rounds of {} s. Medians (least–most).",
+            match self.direction {
+                Direction::Answer => "answer",
+                Direction::Request => "request",
+            },
+            self.compare.rounds,
+            self.seconds
+        );
+        let names: Vec<&'static str> = targets.iter().map(|target| target.name).collect();
+        let rows = self.shapes().flat_map(|shape| rows(&slices, shape, &names)).collect();
+        Ok(Measured { setting, rows, missing })
+    }
+
+    async fn slices(&self, targets: &[Target]) -> Vec<Slice> {
+        let mut slices = Vec::new();
+        for round in 0..self.compare.rounds {
+            for shape in self.shapes() {
+                eprintln!(
+                    "round {} of {}: {} connections, {} bytes",
+                    round + 1,
+                    self.compare.rounds,
+                    shape.connections,
+                    shape.body_bytes
+                );
+                for turn in 0..targets.len() {
+                    let target = &targets[(turn + round as usize) % targets.len()];
+                    let process = target.proxy.as_ref().map(|proxy| &proxy.process);
+                    let cpu = || process.map_or(0.0, process::Process::cpu_seconds);
+                    let length = Duration::from_secs(self.seconds);
+                    let hammered = hammer(target.address, shape, length, cpu).await;
+                    slices.push(Slice { target: target.name, shape, round, hammered });
+                }
+            }
+        }
+        slices
+    }
+
+    /// Every setting.
+    fn shapes(&self) -> impl Iterator<Item = Shape> {
+        let direction = self.direction;
+        self.bodies.iter().flat_map(move |&body_bytes| {
+            let shape = move |&connections| Shape { direction, body_bytes, connections };
+            self.connections.iter().map(shape)
+        })
+    }
+}
+
+/// Starts `proxy` before `server` and waits for a right answer.
+async fn start(proxy: Proxy, server: SocketAddr, core: usize) -> Result<Target, CompareError> {
+    let hosts = [server];
+    let before = Before { purpose: Purpose::Overhead, hosts: &hosts, cores: 1, pin: Some(core) };
+    let running = RunningProxy::start(proxy, before)?;
+    let first = Shape { direction: Direction::Answer, body_bytes: 3, connections: 1 };
+    let deadline = Instant::now() + READY_MAX;
+    while !hammer::answers(running.address, first).await {
+        if deadline <= Instant::now() {
+            let failure = "no right answer in time".to_owned();
+            return Err(CompareError::NoAnswer { proxy: proxy.name(), failure });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(Target { name: proxy.name(), address: running.address, proxy: Some(running) })
+}
+
+/// One row for each target in the setting `shape`.
+fn rows(slices: &[Slice], shape: Shape, names: &[&'static str]) -> Vec<OverheadRow> {
+    let of = |name: &str| -> Vec<&Slice> {
+        slices.iter().filter(|slice| slice.shape == shape && slice.target == name).collect()
+    };
+    let (direct, pingora) = (of(DIRECT), of(Proxy::Pingora.name()));
+    names.iter().map(|name| row(&of(name), name, &direct, &pingora)).collect()
+}
+
+fn row(slices: &[&Slice], name: &'static str, direct: &[&Slice], bare: &[&Slice]) -> OverheadRow {
+    let spread = |value: &dyn Fn(&Hammered) -> f64| {
+        Spread::of(slices.iter().map(|slice| value(&slice.hammered)))
+    };
+    // Of this and what is compared with, in the same round.
+    let paired = |others: &[&Slice], value: &dyn Fn(&Hammered, &Hammered) -> f64| {
+        let other = |round| others.iter().find(move |other| other.round == round);
+        let pairs = slices.iter().filter_map(|slice| Some((slice, other(slice.round)?)));
+        Spread::of(pairs.map(|(slice, other)| value(&slice.hammered, &other.hammered)))
+    };
+    let is_proxy = name != DIRECT;
+    let shape = slices.first().map(|slice| slice.shape);
+    OverheadRow {
+        experiment: "overhead",
+        proxy: name,
+        direction: shape.map_or(Direction::Answer, |shape| shape.direction),
+        body_bytes: shape.map_or(0, |shape| shape.body_bytes),
+        connections: shape.map_or(0, |shape| shape.connections),
+        rounds: slices.len(),
+        requests: slices.iter().map(|slice| slice.hammered.answered).sum(),
+        failed: slices.iter().map(|slice| slice.hammered.failed).sum(),
+        requests_per_second: spread(&|one| one.answered as f64 / one.time.as_secs_f64()),
+        cpu_micros: is_proxy.then(|| spread(&cpu_micros)),
+        cpu_over_pingora: (is_proxy && !bare.is_empty())
+            .then(|| paired(bare, &|one, bare| cpu_micros(one) / cpu_micros(bare))),
+        p50: spread(&|one| one.p50),
+        p99: spread(&|one| one.p99),
+        added_p50: is_proxy.then(|| paired(direct, &|one, direct| one.p50 - direct.p50)),
+        added_p99: is_proxy.then(|| paired(direct, &|one, direct| one.p99 - direct.p99)),
+    }
+}
+
+fn cpu_micros(hammered: &Hammered) -> f64 {
+    hammered.cpu * 1e6 / hammered.answered.max(1) as f64
+}
+
+/// `0`, `500B`, `10kB`, `1MB`, up to what the server answers.
+fn body_bytes(text: &str) -> Result<usize, String> {
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(end) => text.split_at(end),
+        None => (text, "B"),
+    };
+    let unit = match unit {
+        "B" => Some(1),
+        "kB" => Some(1000),
+        "MB" => Some(1_000_000),
+        _ => None,
+    };
+    let bytes = number.parse::<usize>().ok().zip(unit).and_then(|(n, unit)| n.checked_mul(unit));
+    let bytes = bytes.filter(|bytes| *bytes <= still::BYTES_MAX);
+    bytes.ok_or_else(|| "expected a size such as 0, 10kB or 1MB, at most 16 MiB".to_owned())
+}

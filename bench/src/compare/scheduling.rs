@@ -1,0 +1,159 @@
+//! `compare scheduling`: how long requests of very different sizes take behind each proxy.
+//!
+//! ```text
+//! workers -> requests alone -> proxies -> capacity -> learning, for nobody -> rounds x loads x proxies -> rows
+//! ```
+//!
+//! Within a round every proxy gets the same arrivals.
+
+mod goals;
+mod rows;
+mod stage;
+mod table;
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::{CompareArguments, CompareError, Proxy, plot, write_out};
+use crate::load::pool::PoolArguments;
+use crate::load::rate;
+
+use stage::{Slice, Stage};
+
+pub use goals::Against;
+pub use rows::{ClassSpread, SchedulingRow};
+
+/// How long requests of very different sizes take behind each proxy.
+///
+/// Starts workers and, before them, every proxy. Measures each request alone, then the capacity, and
+/// lets everybody carry requests for --warm-up seconds, which count for nobody: Weighbridge learns
+/// there. Then requests arrive at random times, at each --load times the capacity; within a round
+/// every proxy gets the same ones at the same times. Every answer is checked.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weighbridge-bench compare scheduling
+  weighbridge-bench compare scheduling --load 0.9 --rounds 5 --seconds 60 --out results
+  weighbridge-bench compare scheduling --peers-discipline ps --json")]
+pub struct Scheduling {
+    /// Which proxies, and what becomes of the results.
+    #[command(flatten)]
+    pub compare: CompareArguments,
+    /// Arrivals as fractions of the measured capacity.
+    #[arg(long, value_name = "FRACTION", value_parser = rate, value_delimiter = ',', default_values_t = [0.7, 0.8, 0.9])]
+    pub load: Vec<f64>,
+    /// How long each proxy is measured in a round.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// How long each proxy carries requests beforehand, at half the capacity.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub warm_up: u64,
+    /// Worker processes.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub workers: u32,
+    /// Requests that each of them runs at once.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub cores: u32,
+    /// The order in which all workers run their requests [default: the worker's own default].
+    #[arg(long, value_enum)]
+    pub discipline: Option<Discipline>,
+    /// Other workers for all proxies but Weighbridge, which run their requests in this order: `ps` is
+    /// what an ordinary server does.
+    #[arg(long, value_enum)]
+    pub peers_discipline: Option<Discipline>,
+    /// Which requests.
+    #[command(flatten)]
+    pub pool: PoolArguments,
+}
+
+/// The order in which workers run their requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Discipline {
+    /// Shortest remaining first.
+    Srpt,
+    /// All at once.
+    Ps,
+    /// First come, first served.
+    Fcfs,
+}
+
+/// A comparison as it was measured.
+#[derive(Debug)]
+struct Measured {
+    /// What it was measured with, in words.
+    setting: String,
+    rows: Vec<SchedulingRow>,
+    missing: Vec<Proxy>,
+}
+
+impl Scheduling {
+    /// Measures and prints.
+    pub(super) async fn run(&self) -> Result<(), CompareError> {
+        let measured = self.measure().await?;
+        let text = table::markdown(&measured);
+        if let Some(out) = &self.compare.out {
+            write_out(out, "scheduling.md", &text)?;
+            plot::scheduling(out, &measured.rows)?;
+        }
+        if self.compare.json {
+            CompareArguments::print_json("scheduling", &measured.rows, &measured.missing)?;
+        } else {
+            println!("{text}");
+        }
+        Ok(())
+    }
+
+    async fn measure(&self) -> Result<Measured, CompareError> {
+        let (present, missing) = self.compare.present_and_missing()?;
+        let stage = Stage::set(self, &present).await?;
+        stage.warm_up(Duration::from_secs(self.warm_up)).await;
+        let mut slices = Vec::new();
+        for round in 0..self.compare.rounds {
+            for (index, load) in self.load.iter().enumerate() {
+                let number = 1 + u64::from(round) * self.load.len() as u64 + index as u64;
+                let turned =
+                    (0..present.len()).map(|turn| (turn + round as usize + index) % present.len());
+                for proxy in turned {
+                    let length = Duration::from_secs(self.seconds);
+                    slices.push(stage.measure(proxy, *load, length, number).await);
+                }
+            }
+        }
+        let mut rows = rows::of(&slices, &self.load, &present);
+        goals::judge(&mut rows);
+        Ok(Measured { setting: self.setting(&stage), rows, missing })
+    }
+
+    fn setting(&self, stage: &Stage) -> String {
+        let (mean, variation) = stage.workload.mean_and_variation();
+        let order = |discipline: Option<Discipline>| discipline.map_or("default", Discipline::name);
+        let peers = match self.peers_discipline {
+            Some(discipline) => format!(", the peers' {}", discipline.name()),
+            None => String::new(),
+        };
+        format!(
+            "{} workers of {} cores, order {}{peers}; requests of {:.1} ms alone on average, coefficient of \
+             variation {variation:.1}; capacity {:.1} requests per second; {} rounds of {} s. \
+             Medians (least–most). Sending and carrying {} before the workers' own threads.",
+            self.workers,
+            self.cores,
+            order(self.discipline),
+            mean * 1e3,
+            stage.capacity,
+            self.compare.rounds,
+            self.seconds,
+            if stage.goes_first { "go" } else { "do not go" },
+        )
+    }
+}
+
+impl Discipline {
+    /// As the worker calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Discipline::Srpt => "srpt",
+            Discipline::Ps => "ps",
+            Discipline::Fcfs => "fcfs",
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a load report tells of its host.
+//!
+//! The host knows best how many requests it has, whose they are it does not: what it has beyond our
+//! own claims is taken for requests of other balancers, all of the same size. Own requests that are
+//! on their way to the host are not in its report, so that others may be believed to be fewer by as
+//! many, and never more. Where it does not say how much work it has, they are as large as requests of
+//! our own have been of late. Between reports these claims age as our own do; see `aging.rs`.
+
+use super::{Fleet, WORK_MIN, aging, insert, note_crowd};
+use crate::host::{Claim, Discipline, HostId, HostState};
+use crate::observe::HostReport;
+use crate::units::{Time, Work};
+
+/// The most requests of other balancers that are told apart on one host.
+const FOREIGN_MAX: u32 = 64;
+
+/// A host that says it has more run slots is not believed.
+const SLOTS_MAX: u32 = 1024;
+
+impl Fleet {
+    /// Forgets reports that are too old to be believed.
+    pub fn expire_reports(&mut self, now: Time) {
+        let age_max = self.policy.report_age_max;
+        let is_old = |host: &HostState| host.report.is_some_and(|(at, _)| age_max < now.since(at));
+        let old: Vec<HostId> =
+            self.hosts.iter().filter(|host| is_old(host)).map(|host| host.id).collect();
+        for id in old {
+            self.write(id, |host| {
+                aging::advance(host, now);
+                host.report = None;
+                set_foreign(host, now, 0, Work::ZERO);
+            });
+        }
+    }
+
+    /// A host says how it is. Numbers that cannot be are not believed.
+    ///
+    /// Its run slots are its cores, its discipline counts unless one was told when it joined, and
+    /// its speed counts until one has been learned from what it completed.
+    pub fn report(&mut self, now: Time, id: HostId, report: &HostReport) {
+        let report = believable(report);
+        let size = Work::saturating(self.claimed_mean.0.max(WORK_MIN));
+        self.write(id, |host| {
+            aging::advance(host, now);
+            host.report = Some((now, report));
+            if let Some(slots) = report.slots {
+                host.cores = slots;
+            }
+            if let Some(speed) = report.speed.filter(|_| host.speeds_seen == 0) {
+                host.speed = host.believable_speed(speed.as_reference_cores());
+            }
+            if let Some(discipline) = host.spec.discipline.or(report.discipline) {
+                switch(host, discipline);
+            }
+            let foreign = report.in_flight.unwrap_or(0).saturating_sub(host.in_flight);
+            let work = report.work_left.map_or_else(
+                || size * f64::from(foreign),
+                |work| work.saturating_sub(own_work(host)),
+            );
+            set_foreign(host, now, foreign, work);
+        });
+    }
+}
+
+/// Remaining work of our own claims.
+fn own_work(host: &HostState) -> Work {
+    let own = host.claims.iter().filter(|claim| claim.request.is_some());
+    own.fold(Work::ZERO, |sum, claim| sum + claim.remaining)
+}
+
+/// Orders the claims of `host` as `discipline` does.
+fn switch(host: &mut HostState, discipline: Discipline) {
+    if host.discipline == discipline {
+        return;
+    }
+    host.discipline = discipline;
+    match discipline {
+        Discipline::Fcfs => host.claims.sort_by_key(|claim| claim.claimed_at),
+        Discipline::Srpt | Discipline::Ps => aging::sort(host),
+    }
+    aging::sum(host);
+}
+
+/// Replaces what other balancers are believed to have on `host` by `n` requests of equal size.
+fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
+    note_crowd(host, now);
+    if host.foreign != 0 {
+        host.claims.retain(|claim| claim.request.is_some());
+    }
+    host.foreign = if work == Work::ZERO { 0 } else { n.min(FOREIGN_MAX) };
+    let expected = (work * (1.0 / f64::from(host.foreign.max(1)))).max(Work::saturating(WORK_MIN));
+    for _ in 0..host.foreign {
+        insert(host, Claim { request: None, expected, remaining: expected, claimed_at: now });
+    }
+    aging::sum(host);
+    note_crowd(host, now);
+}
+
+/// The report without numbers that cannot be.
+fn believable(report: &HostReport) -> HostReport {
+    let fraction = |value: Option<f64>| value.filter(|value| (0.0..=1e3).contains(value));
+    HostReport {
+        cpu_utilization: fraction(report.cpu_utilization),
+        mem_utilization: fraction(report.mem_utilization),
+        application_utilization: fraction(report.application_utilization),
+        slots: report.slots.filter(|slots| (1..=SLOTS_MAX).contains(slots)),
+        ..*report
+    }
+}

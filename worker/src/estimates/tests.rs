@@ -1,0 +1,75 @@
+use http::HeaderValue;
+
+use super::*;
+
+fn headers(estimate: &str) -> HeaderMap {
+    let value = HeaderValue::from_str(estimate).expect("it is visible text");
+    HeaderMap::from_iter([(ESTIMATE, value)])
+}
+
+#[track_caller]
+fn check(estimates: &Estimates, headers: &HeaderMap, work_secs: f64, is_told: bool) {
+    let estimate = estimates.of(Operation::Blur, headers);
+    assert!((estimate.work_secs - work_secs).abs() < 1e-9, "{estimate:?}");
+    assert_eq!(estimate.is_told, is_told);
+}
+
+#[test]
+fn an_estimate_that_came_with_the_request_is_taken() {
+    check(&Estimates::default(), &headers("0.012345"), 0.012_345, true);
+    check(&Estimates::default(), &headers("1e-3"), 0.001, true);
+}
+
+#[test]
+fn an_estimate_that_is_none_is_not_taken() {
+    for not_one in ["", "0", "-1", "NaN", "inf", "0.1s", "0,1"] {
+        check(&Estimates::default(), &headers(not_one), PRIOR_SECS, false);
+    }
+    check(&Estimates::default(), &HeaderMap::new(), PRIOR_SECS, false);
+}
+
+#[test]
+fn an_estimate_is_within_bounds() {
+    check(&Estimates::default(), &headers("1e300"), 3600.0, true);
+    check(&Estimates::default(), &headers("1e-300"), 1e-6, true);
+}
+
+#[test]
+fn without_an_estimate_it_is_the_mean_of_that_operation() {
+    let estimates = Estimates::default();
+    let untold = estimates.of(Operation::Blur, &HeaderMap::new());
+    for _ in 0..200 {
+        estimates.ran(Operation::Blur, untold, 0.5);
+        estimates.ran(Operation::Enhance, untold, 7.0);
+    }
+    check(&estimates, &HeaderMap::new(), 0.5, false);
+    assert!((estimates.speed() - 1.0).abs() < 1e-9, "nobody told an estimate");
+}
+
+#[test]
+fn the_speed_is_what_was_estimated_over_what_it_took() {
+    let estimates = Estimates::default();
+    for secs in [0.1, 2.0, 0.4] {
+        let told = estimates.of(Operation::Blur, &headers(&secs.to_string()));
+        estimates.ran(Operation::Blur, told, secs / 4.0);
+    }
+    assert!((estimates.speed() - 4.0).abs() < 1e-9, "{}", estimates.speed());
+    // The mean is of this worker's seconds, an estimate of the reference core's.
+    let untold = estimates.of(Operation::Enhance, &HeaderMap::new());
+    estimates.ran(Operation::Enhance, untold, 1.0);
+    let again = estimates.of(Operation::Enhance, &HeaderMap::new());
+    assert!((again.work_secs - 4.0).abs() < 1e-9, "{again:?}");
+}
+
+#[test]
+fn the_speed_has_bounds_and_follows_the_present() {
+    let estimates = Estimates::default();
+    let told = estimates.of(Operation::Blur, &headers("1000"));
+    estimates.ran(Operation::Blur, told, 1e-6);
+    assert!((estimates.speed() - 64.0).abs() < 1e-9, "{}", estimates.speed());
+    let told = estimates.of(Operation::Blur, &headers("1"));
+    for _ in 0..2000 {
+        estimates.ran(Operation::Blur, told, 1.0);
+    }
+    assert!((estimates.speed() - 1.0).abs() < 0.01, "{}", estimates.speed());
+}

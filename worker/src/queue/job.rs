@@ -1,0 +1,76 @@
+//! A request that has not ended, and the thread that runs it.
+
+use std::fmt;
+use std::sync::{Arc, Condvar};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use rustix::thread::gettid;
+use weighbridge_instrument::{Interrupt, ThreadClock};
+
+use super::nice::Lowered;
+use super::run::Run;
+
+/// A request that has not ended.
+pub(super) struct Job {
+    /// Until its thread takes it.
+    pub(super) run: Option<Run>,
+    pub(super) interrupt: Interrupt,
+    pub(super) submitted: Duration,
+    pub(super) lowered: Arc<Lowered>,
+    /// Where it runs, from its start.
+    pub(super) seat: Option<Arc<Seat>>,
+    /// Who runs it, from when its thread took it.
+    pub(super) runner: Option<Runner>,
+}
+
+/// Where a thread waits: for a request, or for its own to go on.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) name: usize,
+    pub(super) wake: Condvar,
+}
+
+/// The thread of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Runner {
+    pub(super) thread: Pid,
+    clock: Option<ThreadClock>,
+    /// What the clock showed when it took the request.
+    cpu_before: Duration,
+}
+
+impl Job {
+    /// Waits.
+    pub(super) fn new(
+        run: Run,
+        interrupt: Interrupt,
+        submitted: Duration,
+        lowered: Arc<Lowered>,
+    ) -> Job {
+        Job { run: Some(run), interrupt, submitted, lowered, seat: None, runner: None }
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("interrupt", &self.interrupt)
+            .field("seat", &self.seat)
+            .field("runner", &self.runner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runner {
+    /// The calling thread, which begins a request.
+    pub(super) fn new(clock: Option<ThreadClock>) -> Runner {
+        let cpu_before = clock.and_then(ThreadClock::cpu_time).unwrap_or_default();
+        Runner { thread: gettid(), clock, cpu_before }
+    }
+
+    /// CPU time since then; `None` where the system does not tell.
+    pub(super) fn attained(self) -> Option<Duration> {
+        Some(self.clock?.cpu_time()?.saturating_sub(self.cpu_before))
+    }
+}

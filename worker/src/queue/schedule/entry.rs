@@ -1,0 +1,114 @@
+//! One request of a schedule.
+
+use std::time::Duration;
+
+use crate::queue::ticket::Ticket;
+
+/// A request, where it is, and how long it has been in no slot.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) ticket: Ticket,
+    pub(super) phase: Phase,
+    /// Nobody wants it any more.
+    pub(super) abandoned: bool,
+    /// How often it has parked for another one.
+    pub(super) preemptions: u64,
+    /// When it last entered or left a slot, or arrived.
+    since: Duration,
+    /// Time in no slot before `since`.
+    waited: Duration,
+}
+
+/// ```text
+/// Waiting ──► Running ◄──► Asked ──► Parked ──► Leaving
+///                ▲           │         ▲
+///                └─────── Yielding ────┘
+/// ```
+/// A parked request resumes as a running one. All but the waiting ones may end at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not started.
+    Waiting,
+    /// In a slot.
+    Running,
+    /// In a slot, and to park at its next checkpoint.
+    Asked { since: Duration },
+    /// To park at its next checkpoint; until then it runs at the lowest priority, in no slot.
+    Yielding,
+    /// At a checkpoint.
+    Parked,
+    /// Abandoned while parked: on its way out, which takes no time to speak of.
+    Leaving,
+}
+
+impl Entry {
+    /// Arrives.
+    pub(super) fn new(ticket: Ticket, now: Duration) -> Entry {
+        Entry {
+            ticket,
+            phase: Phase::Waiting,
+            abandoned: false,
+            preemptions: 0,
+            since: now,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// Enters a slot.
+    pub(super) fn step_in(&mut self, now: Duration) {
+        debug_assert!(!self.is_in_slot(), "a request enters one slot");
+        self.waited = self.waited(now);
+        self.since = now;
+        self.phase = Phase::Running;
+    }
+
+    /// Becomes `phase`, which has no slot.
+    pub(super) fn step_out(&mut self, phase: Phase, now: Duration) {
+        if self.is_in_slot() {
+            self.since = now;
+        }
+        self.phase = phase;
+    }
+
+    /// Time in no slot since it arrived.
+    pub(super) fn waited(&self, now: Duration) -> Duration {
+        let more = if self.is_in_slot() { Duration::ZERO } else { now.saturating_sub(self.since) };
+        self.waited + more
+    }
+
+    /// When it last waited.
+    pub(super) fn waited_until(&self, now: Duration) -> Duration {
+        if self.is_in_slot() { self.since } else { now }
+    }
+
+    /// When it has waited `patience_secs`, or had when it entered its slot, in seconds.
+    pub(super) fn deadline_secs(&self, patience_secs: f64) -> f64 {
+        self.since.as_secs_f64() + patience_secs - self.waited.as_secs_f64()
+    }
+
+    pub(super) fn is_in_slot(&self) -> bool {
+        match self.phase {
+            Phase::Running | Phase::Asked { .. } => true,
+            Phase::Waiting | Phase::Yielding | Phase::Parked | Phase::Leaving => false,
+        }
+    }
+
+    /// Whether it uses CPU time, but for the little that ending takes.
+    pub(super) fn is_executing(&self) -> bool {
+        self.is_in_slot() || self.phase == Phase::Yielding
+    }
+
+    /// Whether it would enter a slot if one were free.
+    pub(super) fn wants_slot(&self) -> bool {
+        match self.phase {
+            Phase::Waiting | Phase::Parked => true,
+            Phase::Yielding => !self.abandoned,
+            Phase::Running | Phase::Asked { .. } | Phase::Leaving => false,
+        }
+    }
+
+    /// Whether it holds a thread and memory.
+    pub(super) fn is_started(&self) -> bool {
+        self.phase != Phase::Waiting
+    }
+}

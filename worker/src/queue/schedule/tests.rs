@@ -1,0 +1,220 @@
+mod random;
+mod world;
+
+use std::time::Duration;
+
+use super::*;
+use world::{State, TICK, World, bounds};
+
+fn order_of_ends(world: &World) -> Vec<u64> {
+    world.ended.iter().map(|(number, _)| *number).collect()
+}
+
+#[test]
+fn a_shorter_request_runs_first_and_the_longer_one_goes_on_where_it_stopped() {
+    let mut world = World::new("srpt", bounds(1));
+    let giant = world.arrive(100);
+    world.pass(10);
+    let dwarf = world.arrive(5);
+    world.pass(2);
+    assert_eq!((world.all(State::Running), world.all(State::Parked)), (vec![dwarf], vec![giant]));
+    world.finish();
+    assert_eq!(order_of_ends(&world), [dwarf, giant]);
+    // Parked at the checkpoint after the dwarf came; whatever it lost, it lost to the dwarf.
+    assert_eq!(world.ended[1].1, TICK * 5);
+    assert_eq!(world.now, TICK * 105);
+}
+
+#[test]
+fn who_has_less_left_is_not_interrupted_by_one_that_is_smaller_than_it_was() {
+    let mut world = World::new("srpt", bounds(1));
+    let first = world.arrive(100);
+    world.pass(95);
+    let second = world.arrive(20);
+    world.finish();
+    assert_eq!(order_of_ends(&world), [first, second]);
+}
+
+#[test]
+fn of_equals_the_one_that_runs_goes_on() {
+    let mut world = World::new("srpt", bounds(1));
+    let numbers = [world.arrive(10), world.arrive(10), world.arrive(10)];
+    world.finish();
+    assert_eq!(order_of_ends(&world), numbers);
+}
+
+#[test]
+fn an_outlived_estimate_doubles_and_is_noticed_without_any_arrival() {
+    let mut world = World::new("srpt", bounds(1));
+    let mistaken = world.arrive_mistaken(10, 200, 1);
+    let honest = world.arrive(50);
+    // 10, 20, 40 and 80 are outlived one after the other; at 80 as much again is believed left.
+    world.pass(79);
+    assert_eq!(world.all(State::Running), [mistaken]);
+    world.pass(3);
+    assert_eq!(world.all(State::Running), [honest]);
+    world.finish();
+    assert_eq!(order_of_ends(&world), [honest, mistaken]);
+}
+
+#[test]
+fn first_come_first_served_lets_nobody_pass() {
+    let mut world = World::new("fcfs", bounds(1));
+    let numbers = [world.arrive(100), world.arrive(1), world.arrive(10)];
+    world.finish();
+    assert_eq!(order_of_ends(&world), numbers);
+}
+
+#[test]
+fn processor_sharing_starts_all_that_may_be_started() {
+    let mut world = World::new("ps", bounds(1));
+    for _ in 0..9 {
+        world.arrive(10);
+    }
+    assert_eq!((world.all(State::Running).len(), world.all(State::Waiting)), (8, vec![8]));
+    world.finish();
+}
+
+#[test]
+fn no_more_are_started_than_may_be_however_short_they_are() {
+    let mut world = World::new("srpt", Bounds { started_max: 3, ..bounds(1) });
+    let sizes = [400, 200, 100, 50, 25];
+    let numbers = sizes.map(|size| {
+        let number = world.arrive(size);
+        world.pass(2);
+        number
+    });
+    assert_eq!(world.all(State::Waiting), [numbers[3], numbers[4]]);
+    world.finish();
+    // The third had to end before any other could start, and then the shortest went first.
+    assert_eq!(order_of_ends(&world), [2, 4, 3, 1, 0].map(|nth| numbers[nth]));
+}
+
+#[test]
+fn a_request_without_checkpoints_yields_its_slot() {
+    let yields_after = Some(TICK * 2);
+    let mut world = World::new("srpt", Bounds { yields_after, ..bounds(1) });
+    let stubborn = world.arrive_mistaken(100, 100, 1000);
+    world.pass(10);
+    let dwarfs = [world.arrive(5), world.arrive(5)];
+    world.pass(3);
+    assert_eq!(world.all(State::Yielding), [stubborn]);
+    assert_eq!(world.all(State::Running), [dwarfs[0]]);
+    world.pass(10);
+    assert_eq!(world.all(State::Running), [stubborn]);
+    world.finish();
+    assert_eq!(order_of_ends(&world), [dwarfs[0], dwarfs[1], stubborn]);
+}
+
+#[test]
+fn where_threads_cannot_yield_a_slot_is_kept_until_the_checkpoint() {
+    let mut world = World::new("srpt", bounds(1));
+    let stubborn = world.arrive_mistaken(100, 100, 50);
+    world.pass(10);
+    let dwarf = world.arrive(5);
+    world.pass(39);
+    assert_eq!(world.all(State::Asked), [stubborn]);
+    world.pass(2);
+    assert_eq!(world.all(State::Running), [dwarf]);
+    world.finish();
+}
+
+#[test]
+fn who_was_asked_to_park_need_not_once_the_shorter_one_is_gone() {
+    let mut world = World::new("srpt", bounds(1));
+    let giant = world.arrive_mistaken(100, 100, 50);
+    world.pass(1);
+    let dwarf = world.arrive(5);
+    assert_eq!(world.all(State::Asked), [giant]);
+    world.abandon(dwarf);
+    assert_eq!(world.all(State::Running), [giant]);
+    world.finish();
+}
+
+#[test]
+fn an_abandoned_request_leaves_wherever_it_is() {
+    let mut world = World::new("srpt", bounds(1));
+    let [parked, runs, waits] = [100, 50, 70].map(|size| {
+        let number = world.arrive(size);
+        world.pass(2);
+        number
+    });
+    world.abandon(waits);
+    world.abandon(parked);
+    assert_eq!(world.all(State::Leaving), [parked]);
+    world.abandon(runs);
+    world.pass(1);
+    assert!(world.requests.is_empty(), "{:?}", world.requests);
+    assert_eq!(world.schedule.census(), Census::default());
+}
+
+/// Dwarfs that use all of the core, for `secs`.
+fn dwarfs(world: &mut World, secs: u64) {
+    for _ in 0..secs * 100 {
+        world.arrive(10);
+        world.pass(10);
+    }
+}
+
+#[test]
+fn an_endless_stream_of_dwarfs_does_not_starve_a_giant() {
+    let age = AgeGuard { factor: 2.0, floor: Duration::from_secs(1) };
+    let mut world = World::new("srpt", Bounds { age, ..bounds(1) });
+    world.arrive(10);
+    let giant = world.arrive(1000);
+    dwarfs(&mut world, 10);
+    let waited = world.ended.iter().find(|(number, _)| *number == giant).expect("it has ended").1;
+    // Twice its own second and a second, and until the next checkpoint.
+    assert!((2990..=3010).contains(&waited.as_millis()), "{waited:?}");
+}
+
+#[test]
+fn without_an_age_guard_they_would() {
+    let mut world = World::new("srpt", bounds(1));
+    world.arrive(10);
+    let giant = world.arrive(1000);
+    dwarfs(&mut world, 10);
+    assert!(world.requests.contains_key(&giant), "it waits");
+}
+
+#[test]
+fn of_two_overdue_requests_the_one_with_the_earlier_deadline_runs() {
+    let age = AgeGuard { factor: 1.0, floor: TICK * 100 };
+    let mut world = World::new("srpt", Bounds { age, ..bounds(1) });
+    world.arrive(150);
+    let large = world.arrive(500); // overdue from 600 on
+    world.pass(100);
+    let small = world.arrive(450); // overdue from 650 on
+    for _ in 0..100 {
+        world.arrive(10);
+        world.pass(10);
+    }
+    world.finish();
+    let place = |number| order_of_ends(&world).iter().position(|&other| other == number);
+    assert!(place(large) < place(small));
+}
+
+#[test]
+fn where_there_is_no_thread_a_request_waits_and_fewer_are_started_from_then_on() {
+    let mut world = World::new("srpt", bounds(1));
+    world.arrive(100);
+    world.pass(1);
+    let schedule = &mut world.schedule;
+    let ticket = |number| Ticket { number, estimate_secs: 0.001, attained_secs: 0.0 };
+    schedule.arrive(ticket(1), TICK);
+    assert_eq!(schedule.reach(0, TICK), [Move::Start(1)]);
+    assert_eq!(schedule.refuse(1, TICK), [Move::Resume(0)]);
+    assert_eq!(schedule.bounds.started_max, 1);
+    assert_eq!(schedule.finish(0, TICK), [Move::Start(1)]);
+}
+
+#[test]
+fn work_left_is_that_of_all_who_are_wanted() {
+    let mut world = World::new("srpt", bounds(1));
+    world.arrive(100);
+    world.pass(50);
+    let other = world.arrive(70);
+    assert!((world.schedule.work_left_secs() - 0.12).abs() < 1e-9);
+    world.abandon(other);
+    assert!((world.schedule.work_left_secs() - 0.05).abs() < 1e-9);
+}

@@ -1,0 +1,114 @@
+//! Who is answered first.
+
+use std::sync::mpsc::channel;
+use std::thread;
+
+use weighbridge_instrument::LoadReport;
+
+use crate::client::{Response, get, request};
+use crate::fixture::{Running, endless, raytrace_target, sphere};
+
+const BUSY: &str = "weighbridge_worker_busy_slots";
+const PREEMPTIONS: &str = "weighbridge_worker_preemptions_total{operation=\"raytrace\"}";
+
+/// A request and the estimate that it comes with.
+type Estimated = (String, Vec<u8>, &'static str);
+
+/// Some tenths of a second, wherever it runs.
+fn giant() -> Estimated {
+    (raytrace_target(300, 200), endless().1, "weighbridge-estimate: 5.0")
+}
+
+fn dwarf() -> Estimated {
+    (raytrace_target(4, 3), sphere(), "weighbridge-estimate: 0.001")
+}
+
+fn answer(worker: &Running, (target, body, estimate): &Estimated) -> Response {
+    let answer = request(worker.address, "POST", target, &[estimate], body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer
+}
+
+fn start(discipline: &str) -> Running {
+    Running::configured(|config| {
+        config.cores = 1;
+        config.discipline = discipline.to_owned();
+    })
+}
+
+/// Sends a giant and, once that runs, a dwarf. The answers, first one first.
+fn race(worker: &Running) -> [(&'static str, Response); 2] {
+    let (tell, told) = channel();
+    thread::scope(|scope| {
+        let first = tell.clone();
+        scope.spawn(move || first.send(("giant", answer(worker, &giant()))));
+        worker.wait_for(BUSY, 1.0);
+        scope.spawn(move || tell.send(("dwarf", answer(worker, &dwarf()))));
+    });
+    let answers = told.iter().collect::<Vec<_>>();
+    answers.try_into().expect("both are answered")
+}
+
+/// What does not depend on the machine's load.
+fn counts(answer: &Response) -> [Option<f64>; 4] {
+    let report = answer.header("endpoint-load-metrics").expect("every operation has one");
+    let cost = LoadReport::decode_header(report).expect("it is a report").request_cost;
+    ["instructions", "basic_blocks", "methods", "bytes_allocated"]
+        .map(|name| cost.get(name).copied())
+}
+
+#[test]
+fn a_dwarf_is_answered_before_a_giant_that_runs_already() {
+    let worker = start("srpt");
+    let alone = answer(&worker, &giant());
+    let [(first, _), (second, preempted)] = race(&worker);
+    assert_eq!((first, second), ("dwarf", "giant"));
+    assert!((worker.metric(PREEMPTIONS) - 1.0).abs() < f64::EPSILON);
+    assert_eq!(preempted.body, alone.body, "it went on where it stopped");
+    assert_eq!(counts(&preempted), counts(&alone), "and cost the same");
+}
+
+#[test]
+fn first_come_first_served_answers_the_giant_first() {
+    let worker = start("fcfs");
+    let [(first, _), (second, _)] = race(&worker);
+    assert_eq!((first, second), ("giant", "dwarf"));
+    assert!(worker.metric(PREEMPTIONS).abs() < f64::EPSILON);
+}
+
+#[test]
+fn processor_sharing_runs_more_requests_than_there_are_slots() {
+    let worker = start("ps");
+    thread::scope(|scope| {
+        let giants = [(); 3].map(|()| scope.spawn(|| answer(&worker, &giant())));
+        worker.wait_for(BUSY, 3.0);
+        for giant in giants {
+            giant.join().expect("no panic");
+        }
+    });
+}
+
+#[test]
+fn a_report_tells_the_discipline_and_the_work_that_is_left() {
+    for discipline in ["srpt", "ps", "fcfs"] {
+        let worker = start(discipline);
+        let report = || LoadReport::decode_json(get(worker.address, "/load").text());
+        let named = report().expect("it is a report").named_metrics;
+        for other in ["srpt", "ps", "fcfs"] {
+            let told = named.get(&format!("discipline_{other}")).copied();
+            assert_eq!(told, (other == discipline).then_some(1.0), "{named:?}");
+        }
+        assert_eq!(["slots", "speed", "work_left"].map(|name| named[name]), [1.0, 1.0, 0.0]);
+
+        thread::scope(|scope| {
+            let giant = scope.spawn(|| answer(&worker, &giant()));
+            worker.wait_for(BUSY, 1.0);
+            let named = report().expect("it is a report").named_metrics;
+            assert!((0.1..=5.0).contains(&named["work_left"]), "{named:?}");
+            giant.join().expect("no panic");
+        });
+        let named = report().expect("it is a report").named_metrics;
+        assert!(1.0 < named["speed"], "it took less than the estimate: {named:?}");
+        assert!(named["work_left"].abs() < f64::EPSILON, "{named:?}");
+    }
+}
