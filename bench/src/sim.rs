@@ -16,6 +16,7 @@ mod proxy;
 pub mod weighbridge;
 mod world;
 pub mod run;
+pub mod theory;
 pub mod measure;
 pub mod cost;
 pub mod report;

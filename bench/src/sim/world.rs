@@ -180,6 +180,14 @@ impl<'a> World<'a> {
     }
 
     fn end(mut self, policy: &str) -> Measured {
+        debug_assert!(
+            self.hosts.iter().all(|host| host.n_requests() == 0),
+            "no host has a request"
+        );
+        debug_assert!(
+            self.proxies.iter().all(|proxy| proxy.n_waiting() == 0),
+            "no request waits for a host"
+        );
         let usage = self.stop_fleet();
         let records = self.workload.measured.clone().map(|request| {
             let drawn = &self.workload.requests[request];

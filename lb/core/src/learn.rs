@@ -193,14 +193,19 @@ impl Predictor {
         let held = |estimate: Estimate| observation.work <= estimate.p90;
         let given = self.estimate(&observation.features, None);
         self.track.push(error(given), held(given));
+        // An underestimate is never off by more than 100 %, however wrong: trust asks by which factor.
+        let miss = |estimate: Estimate| {
+            let factor = estimate.mean.as_cpu_secs() / actual;
+            factor.max(1.0 / factor) - 1.0
+        };
         let without = self.estimate_without_features();
-        self.running_gate.push(error(without), held(without));
+        self.running_gate.push(miss(without), held(without));
         let of_model = self.model.as_ref().and_then(|model| {
             let mean = model.cpu_secs(&observation.features.0)?;
             Some(self.bounded(mean, mean * model.p90_ratio, Source::Model))
         });
         if let Some(of_model) = of_model
-            && self.model_gate.push(error(of_model), held(of_model))
+            && self.model_gate.push(miss(of_model), held(of_model))
         {
             // This observation is one of those missed, and not yet in the window.
             let n_kept = self.model_gate.n_missed().saturating_sub(1);

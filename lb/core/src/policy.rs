@@ -131,8 +131,9 @@ pub struct LearnPolicy {
     pub observations_min: usize,
     /// Retrained after this many further observations.
     pub retrain_after: usize,
-    /// Drift gate: a model whose recent median absolute percentage error is above this is switched
-    /// off until it is better. A fraction: 1.0 is 100 %.
+    /// Drift gate: estimates whose recent median error is above this are switched off until they are
+    /// better. The error is the factor between estimate and truth, whichever is larger, less one: 1.0
+    /// is a factor of two.
     pub drift_error_max: f64,
 }
 

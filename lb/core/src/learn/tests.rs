@@ -261,3 +261,18 @@ proptest! {
         prop_assert!(quality.mdape.is_none_or(f64::is_finite), "{:?}", quality);
     }
 }
+
+#[test]
+fn a_tenth_of_the_truth_is_as_bad_as_ten_times_the_truth() {
+    for factor in [0.1, 10.0] {
+        let mut predictor = predictor(&["query.x"]);
+        predictor.policy.drift_error_max = 1.0;
+        run(&mut predictor, 100, 0.01);
+        assert_eq!(predictor.quality().estimator, "linear");
+        for index in 0..50 {
+            let x = 1.0 + f64::from(index * 7 % 50);
+            predictor.observe(&observation(x, x * 0.01 * factor, 1));
+        }
+        assert_eq!(predictor.quality().estimator, "running_mean", "off by a factor of {factor}");
+    }
+}

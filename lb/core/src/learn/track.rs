@@ -16,7 +16,7 @@ pub(super) struct Track {
 pub(super) struct Gate {
     track: Track,
     is_open: bool,
-    /// Closes above this median error.
+    /// Closes above this median error: the factor between estimate and truth, less one.
     error_max: f64,
 }
 
