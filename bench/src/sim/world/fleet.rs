@@ -14,6 +14,8 @@ pub(super) struct Account {
     /// Of hosts that have stopped.
     stopped: Usage,
     samples: Vec<Sample>,
+    /// Seconds from a sample until the next one is taken: all of a long run are evenly thin.
+    gap: f64,
     /// Busy core-seconds until the last tick of the autoscaler.
     busy: f64,
     ticked: f64,
@@ -30,6 +32,9 @@ impl Account {
     }
 
     fn sample(&mut self, sample: Sample) {
+        if self.samples.last().is_some_and(|last| sample.at - last.at < self.gap) {
+            return;
+        }
         self.samples.push(sample);
         if SAMPLES_MAX < self.samples.len() {
             let mut n = 0;
@@ -37,6 +42,7 @@ impl Account {
                 n += 1;
                 n % 2 == 1
             });
+            self.gap = 2.0 * sample.at / SAMPLES_MAX as f64;
         }
     }
 }
@@ -128,6 +134,7 @@ impl World<'_> {
 
     /// The end of the run: what it used.
     pub(super) fn stop_fleet(&mut self) -> Usage {
+        self.fleet.gap = 0.0;
         self.sample();
         self.usage()
     }
@@ -226,4 +233,24 @@ fn paid(host: &Host, now: f64) -> Usage {
     };
     let core_seconds = host_seconds * f64::from(host.kind.cores);
     Usage { host_seconds, core_seconds, ..Usage::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_of_a_long_run_are_evenly_thin() {
+        let mut account = Account::default();
+        // Twenty changes a second for a thousand seconds, then one.
+        let crowded = (0..20_000).map(|n| f64::from(n) * 0.05);
+        for at in crowded.chain((1000..4000).map(f64::from)) {
+            let usage = Usage::default();
+            account.sample(Sample { at, active: 1, paid: 1, requests: 0, usage });
+        }
+        let samples = account.take_samples();
+        let apart = samples.windows(2).map(|pair| pair[1].at - pair[0].at).fold(0.0, f64::max);
+        assert!((1000..=SAMPLES_MAX).contains(&samples.len()), "{}", samples.len());
+        assert!(apart < 4.0, "{apart} s");
+    }
 }
