@@ -37,8 +37,14 @@ impl Balancer {
             blind,
             features: names.zip(features.0.iter().copied()).collect(),
             quality: predictor.quality(),
-            verdict: self
-                .likely(&Admission { patience: policy.patience, blind, overdue: false }, &account),
+            verdict: self.likely(
+                &Admission {
+                    patience: policy.patience,
+                    blind: blind || !estimate.is_individual(),
+                    overdue: false,
+                },
+                &account,
+            ),
             filters: account.filters,
             weighers: account.weighers,
             hosts: account.hosts,
