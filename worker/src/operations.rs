@@ -109,7 +109,7 @@ fn filter(
     apply: fn(&codec::Raster) -> Result<codec::Raster, Abandoned>,
 ) -> Result<Reply, OperationError> {
     let image = form::ImageRequest::parse(request)?;
-    let source = codec::Source::open(&image.bytes, limits)?;
+    let source = codec::Source::open(&image.bytes, limits).map_err(codec::failed)?;
     let output = image.output(source.format())?;
     let filtered = apply(&source.decode()?)?;
     let encoded = codec::encode(filtered, output)?;

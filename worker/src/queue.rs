@@ -38,9 +38,9 @@ use nice::Niceness;
 use schedule::{Bounds, Schedule};
 use threads::Shared;
 
-/// How long a request that was asked to park keeps its slot before it has to share it. From one
-/// checkpoint to the next it is mostly a tenth of that.
-const YIELDS_AFTER: Duration = Duration::from_millis(1);
+/// How long a request that was asked to park keeps its slot before it has to share it. Where there
+/// are checkpoints, it is mostly a fifth of that from one to the next.
+const YIELDS_AFTER: Duration = Duration::from_micros(250);
 
 /// What a queue may take, and its order.
 #[derive(Debug, Clone, Copy)]

@@ -3,9 +3,13 @@
 //! Each proxy has one core for itself; what sends, and the server behind, have another.
 
 mod hammer;
+mod rows;
 mod still;
 mod table;
 mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,9 +20,12 @@ use tokio::net::TcpListener;
 
 use super::proxies::Purpose;
 use super::running::{Before, RunningProxy};
-use super::{CompareArguments, CompareError, Proxy, Spread, plot, process, write_out};
+use super::{CompareArguments, CompareError, Proxy, plot, process, write_out};
 
-use hammer::{Hammered, Shape, hammer};
+use hammer::{Shape, hammer};
+use rows::Slice;
+
+pub use rows::OverheadRow;
 
 /// What a request costs in each proxy, and how much later its answer comes.
 ///
@@ -59,56 +66,12 @@ pub enum Direction {
     Request,
 }
 
-/// One proxy, or none, in one setting, over all rounds; times in seconds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct OverheadRow {
-    /// `overhead`.
-    pub experiment: &'static str,
-    /// Its name; `direct` is the server without a proxy.
-    pub proxy: &'static str,
-    /// Who sends the body.
-    pub direction: Direction,
-    /// Its length.
-    pub body_bytes: usize,
-    /// Connections at once.
-    pub connections: u32,
-    /// How many rounds.
-    pub rounds: usize,
-    /// Right answers of all rounds.
-    pub requests: u64,
-    /// Requests without one.
-    pub failed: u64,
-    /// Right answers per second.
-    pub requests_per_second: Spread,
-    /// CPU microseconds of the proxy for each request.
-    pub cpu_micros: Option<Spread>,
-    /// The same over the bare pingora proxy's in the same round.
-    pub cpu_over_pingora: Option<Spread>,
-    /// Median time to the end of an answer.
-    pub p50: Spread,
-    /// 99 % were answered within this.
-    pub p99: Spread,
-    /// Median less that without a proxy in the same round.
-    pub added_p50: Option<Spread>,
-    /// p99 less that without a proxy in the same round.
-    pub added_p99: Option<Spread>,
-}
-
 /// The server without a proxy, or a proxy before it.
 #[derive(Debug)]
 struct Target {
     name: &'static str,
     address: SocketAddr,
     proxy: Option<RunningProxy>,
-}
-
-/// One target in one round and setting.
-#[derive(Debug)]
-struct Slice {
-    target: &'static str,
-    shape: Shape,
-    round: u32,
-    hammered: Hammered,
 }
 
 /// A comparison as it was measured.
@@ -120,6 +83,7 @@ struct Measured {
     missing: Vec<Proxy>,
 }
 
+/// The name of the server without a proxy.
 const DIRECT: &str = "direct";
 
 /// A right answer is waited for so long, with so much time between two tries.
@@ -157,8 +121,8 @@ impl Overhead {
         }
         let slices = self.slices(&targets).await;
         let setting = format!(
-            "Each proxy with one thread on core {proxies}, sender and server on core {own}; the body is in the \
-             {}; {} rounds of {} s. Medians (least–most).",
+            "Each proxy has one thread on core {proxies}; sender and server have core {own}. The body is in \
+             the {}. Rounds: {} of {} s; medians (least–most).",
             match self.direction {
                 Direction::Answer => "answer",
                 Direction::Request => "request",
@@ -167,7 +131,7 @@ impl Overhead {
             self.seconds
         );
         let names: Vec<&'static str> = targets.iter().map(|target| target.name).collect();
-        let rows = self.shapes().flat_map(|shape| rows(&slices, shape, &names)).collect();
+        let rows = self.shapes().flat_map(|shape| rows::of(&slices, shape, &names)).collect();
         Ok(Measured { setting, rows, missing })
     }
 
@@ -220,51 +184,6 @@ async fn start(proxy: Proxy, server: SocketAddr, core: usize) -> Result<Target, 
         tokio::time::sleep(LOOK).await;
     }
     Ok(Target { name: proxy.name(), address: running.address, proxy: Some(running) })
-}
-
-/// One row for each target in the setting `shape`.
-fn rows(slices: &[Slice], shape: Shape, names: &[&'static str]) -> Vec<OverheadRow> {
-    let of = |name: &str| -> Vec<&Slice> {
-        slices.iter().filter(|slice| slice.shape == shape && slice.target == name).collect()
-    };
-    let (direct, pingora) = (of(DIRECT), of(Proxy::Pingora.name()));
-    names.iter().map(|name| row(&of(name), name, &direct, &pingora)).collect()
-}
-
-fn row(slices: &[&Slice], name: &'static str, direct: &[&Slice], bare: &[&Slice]) -> OverheadRow {
-    let spread = |value: &dyn Fn(&Hammered) -> f64| {
-        Spread::of(slices.iter().map(|slice| value(&slice.hammered)))
-    };
-    // Of this and what is compared with, in the same round.
-    let paired = |others: &[&Slice], value: &dyn Fn(&Hammered, &Hammered) -> f64| {
-        let other = |round| others.iter().find(move |other| other.round == round);
-        let pairs = slices.iter().filter_map(|slice| Some((slice, other(slice.round)?)));
-        Spread::of(pairs.map(|(slice, other)| value(&slice.hammered, &other.hammered)))
-    };
-    let is_proxy = name != DIRECT;
-    let shape = slices.first().map(|slice| slice.shape);
-    OverheadRow {
-        experiment: "overhead",
-        proxy: name,
-        direction: shape.map_or(Direction::Answer, |shape| shape.direction),
-        body_bytes: shape.map_or(0, |shape| shape.body_bytes),
-        connections: shape.map_or(0, |shape| shape.connections),
-        rounds: slices.len(),
-        requests: slices.iter().map(|slice| slice.hammered.answered).sum(),
-        failed: slices.iter().map(|slice| slice.hammered.failed).sum(),
-        requests_per_second: spread(&|one| one.answered as f64 / one.time.as_secs_f64()),
-        cpu_micros: is_proxy.then(|| spread(&cpu_micros)),
-        cpu_over_pingora: (is_proxy && !bare.is_empty())
-            .then(|| paired(bare, &|one, bare| cpu_micros(one) / cpu_micros(bare))),
-        p50: spread(&|one| one.p50),
-        p99: spread(&|one| one.p99),
-        added_p50: is_proxy.then(|| paired(direct, &|one, direct| one.p50 - direct.p50)),
-        added_p99: is_proxy.then(|| paired(direct, &|one, direct| one.p99 - direct.p99)),
-    }
-}
-
-fn cpu_micros(hammered: &Hammered) -> f64 {
-    hammered.cpu * 1e6 / hammered.answered.max(1) as f64
 }
 
 /// `0`, `500B`, `10kB`, `1MB`, up to what the server answers.

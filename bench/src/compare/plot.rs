@@ -5,7 +5,7 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::{CompareError, OverheadRow, SchedulingRow, Spread};
+use super::{CompareError, OverheadRow, Proxy, SchedulingRow, Spread};
 
 /// Bars in groups, with the least and the most as lines.
 struct Bars<'a> {
@@ -18,16 +18,17 @@ struct Bars<'a> {
 
 const SIZE: (u32, u32) = (900, 420);
 
-/// Colours that people of any sight can tell apart (Okabe and Ito), ours first.
-const COLOURS: [RGBColor; 8] = [
-    RGBColor(213, 94, 0),
-    RGBColor(0, 114, 178),
-    RGBColor(0, 158, 115),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
+/// Of the width, what is left for the names of the series.
+const NAMES_SHARE: f64 = 0.16;
+
+/// Colours that people of any sight can tell apart (Okabe and Ito), in the order of [`Proxy::ALL`].
+const COLOURS: [RGBColor; Proxy::ALL.len()] = [
     RGBColor(204, 121, 167),
-    RGBColor(120, 120, 120),
-    RGBColor(0, 0, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
 ];
 
 /// Writes `scheduling-slowdown.svg` and `scheduling-p99-LOAD.svg` into `out`.
@@ -95,6 +96,12 @@ pub(super) fn overhead(out: &Path, rows: &[OverheadRow]) -> Result<(), CompareEr
     Ok(())
 }
 
+/// The colour of the series `name`; gray for anything that is no proxy.
+fn colour_of(name: &str) -> RGBColor {
+    let place = Proxy::ALL.iter().position(|proxy| proxy.name() == name);
+    place.map_or(RGBColor(120, 120, 120), |place| COLOURS[place])
+}
+
 fn scaled(spread: Spread, by: f64) -> Spread {
     let Spread { median, least, most } = spread;
     Spread { median: median * by, least: least * by, most: most * by }
@@ -117,15 +124,22 @@ impl Bars<'_> {
         let values = self.series.iter().flat_map(|(_, spreads)| spreads.iter());
         let most =
             values.map(|spread| spread.most).filter(|most| most.is_finite()).fold(0.0, f64::max);
+        let width = self.groups.len() as f64 / (1.0 - NAMES_SHARE);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 20))
             .margin(12)
             .x_label_area_size(36)
             .y_label_area_size(64)
-            .build_cartesian_2d(0.0..self.groups.len() as f64, 0.0..most.max(1e-9) * 1.15)?;
-        chart.configure_mesh().disable_x_mesh().disable_x_axis().y_desc(self.unit).draw()?;
+            .build_cartesian_2d(0.0..width, 0.0..most.max(1e-9) * 1.05)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .disable_x_axis()
+            .max_light_lines(0)
+            .y_desc(self.unit)
+            .draw()?;
         for (index, (name, spreads)) in self.series.iter().enumerate() {
-            let colour = COLOURS[(self.series.len() - 1 - index) % COLOURS.len()];
+            let colour = colour_of(name);
             let bars = spreads
                 .iter()
                 .enumerate()

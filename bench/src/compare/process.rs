@@ -1,5 +1,8 @@
 //! Processes of ours and of others: started on a core, measured, ended.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -11,6 +11,9 @@ mod rows;
 mod stage;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -132,9 +135,9 @@ impl Scheduling {
             None => String::new(),
         };
         format!(
-            "{} workers of {} cores, order {}{peers}; requests of {:.1} ms alone on average, coefficient of \
-             variation {variation:.1}; capacity {:.1} requests per second; {} rounds of {} s. \
-             Medians (least–most). Sending and carrying {} before the workers' own threads.",
+            "Workers: {} of {} cores, order: {}{peers}. Requests: {:.1} ms alone on average, coefficient of \
+             variation {variation:.1}; capacity {:.1} a second. Rounds: {} of {} s; medians (least–most). \
+             Sending and carrying {} before the workers' own threads.",
             self.workers,
             self.cores,
             order(self.discipline),

@@ -27,9 +27,9 @@ impl Spread {
         }
     }
 
-    /// `12 (11–13)`, each number as `show` writes it.
+    /// `12 (11–13)`, each number as `show` writes it; `12` where all are the same then.
     pub(crate) fn show(&self, show: impl Fn(f64) -> String) -> String {
-        let Spread { median, least, most } = *self;
-        format!("{} ({}–{})", show(median), show(least), show(most))
+        let [median, least, most] = [self.median, self.least, self.most].map(show);
+        if least == most { median } else { format!("{median} ({least}–{most})") }
     }
 }

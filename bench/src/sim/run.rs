@@ -173,3 +173,6 @@ fn discipline_of(name: &str) -> Result<Discipline, PolicyError> {
         _ => Err(PolicyError::Discipline(name.to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests;

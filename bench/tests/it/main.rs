@@ -1,7 +1,17 @@
-//! Tests of the benchmarks as a whole, as one binary.
+//! Tests of the benchmarks as a whole: of the program `weighbridge-bench` against real workers and
+//! balancers, and of the simulator over its scenarios.
+
+// The image codecs are counted code, here too: this brings what counts them.
+use weighbridge_instrument as _;
 
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod guardrail;
+#[cfg(test)]
+mod load;
+#[cfg(test)]
+mod program;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]

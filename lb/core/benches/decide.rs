@@ -107,6 +107,7 @@ fn policy() -> Policy {
             boot_time: secs(2),
             boot_timeout: secs(60),
         },
+        lambda: None,
     }
 }
 

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::estimate::Estimate;
 use crate::host::{Discipline, HostId};
+use crate::lambda::Offer;
 use crate::schedule::Ranking;
 use crate::units::{Seconds, Time};
 
@@ -110,6 +111,15 @@ impl fmt::Display for ShedReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }
+}
+
+/// Whether a run on Lambda answers sooner than the fleet, which has work for `ahead` before it turns
+/// to this request. Without a host that may have it, whatever answers is sooner.
+pub fn is_sooner(offer: &Offer, ranking: Option<&Ranking>, ahead: Seconds) -> bool {
+    ranking.is_none_or(|ranking| {
+        let delay = ranking.delay;
+        offer.response < ahead + delay.wait + delay.service
+    })
 }
 
 // === impl Admission ===

@@ -7,6 +7,7 @@
 mod counters;
 mod explain;
 mod fleet;
+mod place;
 mod request;
 mod retry;
 
@@ -14,11 +15,11 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::admit::{Admission, Placement, Verdict};
 use crate::estimate::{Estimate, Source};
 use crate::features::Features;
 use crate::fleet::Fleet;
 use crate::host::{HostId, HostState};
+use crate::lambda::{Lambda, Run};
 use crate::learn::{Model, Predictor, TrainingSet};
 use crate::observe::Observation;
 use crate::policy::{Policy, RoutePolicy};
@@ -26,7 +27,7 @@ use crate::queue::{Queue, QueueState, Waiting};
 use crate::random::Random;
 use crate::request::{RequestId, RouteId};
 use crate::scale::{ScalePlan, Scaler};
-use crate::schedule::{Demand, Schedule};
+use crate::schedule::Schedule;
 use crate::units::{Time, Work};
 
 pub use counters::Counters;
@@ -69,6 +70,7 @@ pub struct Balancer {
     fleet: Fleet,
     schedule: Schedule,
     queue: Queue,
+    lambda: Option<Lambda>,
     scaler: Scaler,
     retries: RetryBudget,
     requests: BTreeMap<RequestId, Request>,
@@ -95,14 +97,18 @@ struct Request {
     arrived: Time,
     tried: SmallVec<[HostId; 4]>,
     tries: usize,
+    /// A run on Lambda has failed: it is not tried there again.
+    lambda_failed: bool,
     place: Place,
 }
 
 /// Where a request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
     /// A claim is on that host.
     Host(HostId),
+    /// It runs on Lambda.
+    Lambda(Run),
     /// In the waiting room, since then.
     Queue { since: Time },
     /// Its host has left, and the claim with it.
@@ -127,6 +133,7 @@ impl Balancer {
             fleet: Fleet::new(policy.hosts.clone()),
             schedule: Schedule::new(&policy.schedule),
             queue: Queue::new(policy.queue.clone()),
+            lambda: policy.lambda.clone().map(Lambda::new),
             scaler: Scaler::new(policy.scale.clone()),
             retries: RetryBudget::new(&policy.retry),
             requests: BTreeMap::new(),
@@ -153,6 +160,11 @@ impl Balancer {
     /// What waits.
     pub fn waiting(&self) -> QueueState {
         self.queue.state()
+    }
+
+    /// What is known of Lambda, where the policy has any.
+    pub fn lambda(&self) -> Option<&Lambda> {
+        self.lambda.as_ref()
     }
 
     /// When the first waiting request will have waited too long: the latest time for the next
@@ -196,14 +208,17 @@ impl Balancer {
     }
 
     /// Panics in debug builds where an invariant does not hold: Σ claims = Σ work left; in flight =
-    /// claims; no claim on a gone host; queue ≤ its limit; every number finite.
+    /// claims; no claim on a gone host; queue and runs ≤ their limits; every number finite.
     pub fn check_invariants(&self) {
         if !cfg!(debug_assertions) {
             return;
         }
         self.fleet.check_invariants();
         self.queue.check_invariants();
-        let (mut claims, mut places) = (0, 0);
+        if let Some(lambda) = &self.lambda {
+            lambda.check_invariants();
+        }
+        let (mut claims, mut places, mut runs) = (0, 0, 0);
         for (id, request) in &self.requests {
             match request.place {
                 Place::Host(host) => {
@@ -215,12 +230,15 @@ impl Balancer {
                     claims += 1;
                 }
                 Place::Queue { .. } => places += 1,
+                Place::Lambda(_) => runs += 1,
                 Place::Lost => {}
             }
         }
         let in_flight: usize = self.hosts().map(|host| host.in_flight as usize).sum();
         debug_assert!(claims == in_flight, "each claim belongs to one request");
         debug_assert!(places == self.queue.state().requests, "each place belongs to one request");
+        let running = self.lambda.as_ref().map_or(0, Lambda::running);
+        debug_assert!(runs == running, "each run belongs to one request");
     }
 
     fn route_mut(&mut self, route: RouteId) -> Option<&mut Route> {
@@ -231,71 +249,6 @@ impl Balancer {
     /// Time does not run backwards.
     fn set_now(&mut self, now: Time) {
         self.now = self.now.max(now);
-    }
-
-    /// Sends `request` to a host, or gives it a place, or refuses it. It belongs to no map when this is
-    /// called, and to the map of requests afterwards unless it is refused.
-    fn place(&mut self, id: RequestId, mut request: Request) -> Verdict {
-        let verdict = match self.forward(id, &mut request, false) {
-            Some(placement) => Verdict::Forward(placement),
-            None => self.enqueue(id, &mut request),
-        };
-        match verdict {
-            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => {
-                self.requests.insert(id, request);
-            }
-            Verdict::Shed(_) => {}
-        }
-        self.counters.count(&verdict);
-        verdict
-    }
-
-    /// Takes a claim on the best host, where there is one and the request may go there now.
-    fn forward(
-        &mut self,
-        id: RequestId,
-        request: &mut Request,
-        overdue: bool,
-    ) -> Option<Placement> {
-        let demand = Demand {
-            now: self.now,
-            estimate: request.estimate,
-            blind: request.blind,
-            tried: &request.tried,
-            hosts: &self.policy.hosts,
-        };
-        let ranking = self.schedule.rank(&demand, &mut self.fleet, &mut self.random)?;
-        let route = self.routes.get(usize::from(request.route.0))?;
-        let admission = Admission {
-            patience: route.policy.patience,
-            blind: request.blind || !request.estimate.is_individual(),
-            overdue,
-        };
-        let discipline = self.fleet.get(ranking.best)?.discipline;
-        if !admission.admits(&ranking, discipline)
-            || !self.fleet.claim(self.now, ranking.best, id, request.estimate.mean)
-        {
-            return None;
-        }
-        request.tries += 1;
-        request.place = Place::Host(ranking.best);
-        Some(Placement {
-            host: ranking.best,
-            estimate: request.estimate,
-            blind: request.blind,
-            added_delay: ranking.delay.added(),
-            alternates: ranking.alternates,
-        })
-    }
-
-    fn enqueue(&mut self, id: RequestId, request: &mut Request) -> Verdict {
-        match self.queue.push(self.now, &waiting(id, request)) {
-            Ok(until) => {
-                request.place = Place::Queue { since: self.now };
-                Verdict::Queue { until }
-            }
-            Err(reason) => Verdict::Shed(reason),
-        }
     }
 }
 

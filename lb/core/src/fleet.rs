@@ -7,7 +7,7 @@
 mod aging;
 mod glance;
 mod health;
-mod learning;
+pub(crate) mod learning;
 mod reports;
 
 use std::time::Duration;

@@ -121,6 +121,19 @@ pub struct Claim {
     pub claimed_at: Time,
 }
 
+// === impl Discipline ===
+
+impl Discipline {
+    /// Its name, as in configurations and on the worker's command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Discipline::Srpt => "srpt",
+            Discipline::Ps => "ps",
+            Discipline::Fcfs => "fcfs",
+        }
+    }
+}
+
 // === impl HostState ===
 
 impl HostState {

@@ -14,6 +14,7 @@ pub mod host;
 pub mod fleet;
 pub mod schedule;
 pub mod admit;
+pub mod lambda;
 pub mod queue;
 pub mod observe;
 pub mod learn;

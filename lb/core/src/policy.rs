@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::features::FeatureSet;
-use crate::units::Work;
+use crate::units::{Speed, Work};
 
 /// Everything that steers the balancer.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Policy {
     pub learn: LearnPolicy,
     /// How the fleet is sized.
     pub scale: ScalePolicy,
+    /// How bursts spill over to Lambda. `None`: they do not.
+    pub lambda: Option<LambdaPolicy>,
 }
 
 /// One route: requests that are predicted by one model.
@@ -133,6 +135,27 @@ pub struct LearnPolicy {
     /// better. The error is the factor between estimate and truth, whichever is larger, less one: 1.0
     /// is a factor of two.
     pub drift_error_max: f64,
+}
+
+/// How bursts spill over to Lambda: limits, and prices as AWS lists them.
+#[derive(Debug, Clone)]
+pub struct LambdaPolicy {
+    /// The most runs at once.
+    pub concurrency_max: usize,
+    /// The most that is spent in any hour, in USD.
+    pub usd_per_hour_max: f64,
+    /// Price of a gigabyte of memory for a second of a run, in USD.
+    pub usd_per_gb_second: f64,
+    /// Price of each run besides, in USD.
+    pub usd_per_request: f64,
+    /// Memory of the function, in gigabytes.
+    pub memory_gb: f64,
+    /// Speed of the function, until it has been learned.
+    pub speed: Speed,
+    /// What a run takes longer where no function is warm, until it has been learned.
+    pub cold_start: Duration,
+    /// The longest body that a run takes, in bytes.
+    pub payload_bytes_max: u64,
 }
 
 /// How the fleet is sized.

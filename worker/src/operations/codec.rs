@@ -12,11 +12,15 @@ use image::{
     ImageFormat, ImageReader,
 };
 use thiserror::Error;
+use weighbridge_instrument::checkpoint;
 
 use super::OperationError;
 use super::limits::Limits;
 
 mod jpeg;
+mod watched;
+
+use watched::Watched;
 
 /// The quality of the JPEG files that we write. Files of the systems before us have the same
 /// quantisation tables.
@@ -124,7 +128,7 @@ impl Format {
     }
 
     /// The format of a file, by its first bytes.
-    fn of(reader: &ImageReader<Cursor<&[u8]>>) -> Option<Format> {
+    fn of(reader: &ImageReader<Watched<Cursor<&[u8]>>>) -> Option<Format> {
         match reader.format()? {
             ImageFormat::Jpeg => Some(Format::Jpeg),
             ImageFormat::Png => Some(Format::Png),
@@ -141,7 +145,7 @@ impl Format {
 impl<'a> Source<'a> {
     /// Reads the header of `bytes`, and no more.
     pub(super) fn open(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, CodecError> {
-        let mut reader = ImageReader::new(Cursor::new(bytes))
+        let mut reader = ImageReader::new(Watched::new(Cursor::new(bytes)))
             .with_guessed_format()
             .map_err(|error| CodecError::Decode(ImageError::IoError(error)))?;
         let format = Format::of(&reader).ok_or(CodecError::UnknownFormat)?;
@@ -172,7 +176,8 @@ impl<'a> Source<'a> {
                 return Ok(raster);
             }
         }
-        let image = DynamicImage::from_decoder(self.decoder).map_err(CodecError::Decode)?;
+        let image = DynamicImage::from_decoder(self.decoder)
+            .map_err(|error| failed(CodecError::Decode(error)))?;
         let raster = Raster::from_image(image);
         match self.format {
             // The decoder of GIF always makes an alpha band.
@@ -184,7 +189,7 @@ impl<'a> Source<'a> {
 
 /// Decodes an image whose format is known by its content, within `limits`.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Raster, OperationError> {
-    Source::open(bytes, limits)?.decode()
+    Source::open(bytes, limits).map_err(failed)?.decode()
 }
 
 /// What a decoder may allocate: the pixels at sixteen bytes each, and some room for small ones.
@@ -267,14 +272,27 @@ impl Raster {
 }
 
 /// Encodes `raster` as `format`. Alpha is dropped where the format has none.
-pub(super) fn encode(raster: Raster, format: Format) -> Result<Vec<u8>, CodecError> {
+pub(super) fn encode(raster: Raster, format: Format) -> Result<Vec<u8>, OperationError> {
     let raster = raster.for_format(format);
-    let mut file = Cursor::new(Vec::new());
-    write(&raster, format, &mut file).map_err(|source| CodecError::Encode { format, source })?;
-    Ok(file.into_inner())
+    let mut file = Watched::new(Cursor::new(Vec::new()));
+    write(&raster, format, &mut file)
+        .map_err(|source| failed(CodecError::Encode { format, source }))?;
+    Ok(file.into_inner().into_inner())
 }
 
-fn write(raster: &Raster, format: Format, file: &mut Cursor<Vec<u8>>) -> Result<(), ImageError> {
+/// Why a codec has failed: `error`, unless it was stopped because the client is gone.
+pub(super) fn failed(error: CodecError) -> OperationError {
+    match checkpoint() {
+        Ok(()) => error.into(),
+        Err(abandoned) => abandoned.into(),
+    }
+}
+
+fn write(
+    raster: &Raster,
+    format: Format,
+    file: &mut Watched<Cursor<Vec<u8>>>,
+) -> Result<(), ImageError> {
     let (samples, color) = (raster.samples.as_slice(), raster.color());
     // A decoder gave these as 32-bit numbers.
     let (width, height) = (raster.width as u32, raster.height as u32);

@@ -10,7 +10,7 @@
 use thiserror::Error;
 
 use self::render::Renderer;
-use super::codec::{CodecError, Raster, Source};
+use super::codec::{self, CodecError, Raster, Source};
 use super::limits::Limits;
 use super::{OperationError, OperationRequest, Reply, form};
 
@@ -82,8 +82,8 @@ fn texture(bytes: &[u8], limits: &Limits) -> Result<Raster, OperationError> {
         let limit = limits.texture_bytes;
         return Err(RayTraceError::TextureTooLarge { bytes: bytes.len(), limit }.into());
     }
-    let source = Source::open(bytes, limits).map_err(RayTraceError::Texture)?;
-    source.decode().map_err(|error| match error {
+    let source = Source::open(bytes, limits).map_err(codec::failed);
+    source.and_then(Source::decode).map_err(|error| match error {
         OperationError::Codec(error) => RayTraceError::Texture(error).into(),
         error => error,
     })

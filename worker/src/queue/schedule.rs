@@ -77,7 +77,7 @@ pub(super) struct Census {
 }
 
 /// No alarm rings earlier than this after a decision, however soon an estimate is outlived.
-const ALARM_MIN: Duration = Duration::from_millis(1);
+const ALARM_MIN: Duration = Duration::from_micros(200);
 
 // === impl Schedule ===
 

@@ -38,7 +38,7 @@ pub fn write(
         result.map_err(|source| FolderError::Write { path: path.to_owned(), source })
     };
     written(folder, std::fs::create_dir_all(folder))?;
-    let pictures = pictures(scenario, results);
+    let pictures = pictures(scenario, rows, results);
     for (name, chart) in &pictures {
         chart.write_svg(&folder.join(name))?;
     }
@@ -54,14 +54,14 @@ pub fn write(
     written(&report, std::fs::write(&report, text))
 }
 
-fn pictures(scenario: &Scenario, results: &[Measured]) -> Vec<(&'static str, Chart)> {
+fn pictures(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Vec<(&'static str, Chart)> {
     let mut pictures = vec![
-        ("slowdown.svg", plots::slowdown(scenario, results)),
-        ("deciles.svg", plots::deciles(scenario, results)),
+        ("slowdown.svg", plots::slowdown(scenario, rows, results)),
+        ("deciles.svg", plots::deciles(scenario, rows, results)),
     ];
     if scenario.scale.is_some() {
-        pictures.push(("fleet.svg", plots::fleet(scenario, results)));
-        pictures.push(("cost.svg", plots::spent(scenario, results)));
+        pictures.push(("fleet.svg", plots::fleet(scenario, rows, results)));
+        pictures.push(("cost.svg", plots::spent(scenario, rows, results)));
     }
     pictures
 }

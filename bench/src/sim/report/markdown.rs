@@ -40,7 +40,7 @@ pub fn report(
 ) -> String {
     let Scenario { name, about, seed, .. } = scenario;
     let mut report = format!("# {name}\n\n{about}\n\nSeed {seed}.\n\n{}", table(rows));
-    if rows.iter().any(oracle::is_oracle) {
+    if rows.iter().any(|row| oracle::is_oracle(&row.policy)) {
         report += "\n## Cost over the oracle's at the same response\n\n";
         report += &costs(rows);
     }
@@ -59,7 +59,7 @@ fn costs(rows: &[Row]) -> String {
         "| policy | p99 response s | cost USD | oracle | oracle's p99 s | oracle's cost USD | cost over the oracle's |\n\
          |---|---|---|---|---|---|---|\n",
     );
-    for row in rows.iter().filter(|row| !oracle::is_oracle(row)) {
+    for row in rows.iter().filter(|row| !oracle::is_oracle(&row.policy)) {
         let beside = match oracle::match_of(row, rows) {
             Some(best) => format!(
                 "{} | {:.4} | {:.4} | {:+.1} %",

@@ -1,31 +1,38 @@
 //! The pictures of a comparison.
+//!
+//! Of the oracle's runs they show only the one that the subject is compared
+//! with: the others are there for the table.
 
 use super::super::cost;
 use super::super::measure::{Measured, Sample};
 use super::super::scenario::Scenario;
 use super::chart::{Axis, Chart, Line, POINTS_MAX, Scale};
+use super::{Row, oracle};
 
 /// The policy that pictures are about.
 const SUBJECT: &str = "weighbridge";
 
+/// Spans that a run is cut into to show its fleet.
+const SPANS: usize = 200;
+
 /// Which part of the requests was slowed down by more than so much.
-pub(super) fn slowdown(scenario: &Scenario, results: &[Measured]) -> Chart {
+pub(super) fn slowdown(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Chart {
     chart(
         title(scenario, "slowdown"),
         Axis::new("slowdown: response time / service time alone", Scale::Log),
         Axis::new("part of requests slowed down by more", Scale::Log),
-        results,
+        without_other_oracles(rows, results),
         |measured| exceedance(measured.slowdowns()),
     )
 }
 
 /// Mean responses of small and of large requests.
-pub(super) fn deciles(scenario: &Scenario, results: &[Measured]) -> Chart {
+pub(super) fn deciles(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Chart {
     chart(
         title(scenario, "response by size"),
         Axis::new("tenth of the requests, smallest first", Scale::Steps),
         Axis::new("mean response time, s", Scale::Log),
-        results,
+        without_other_oracles(rows, results),
         |measured| {
             let classes = measured.deciles().into_iter().enumerate();
             classes.map(|(index, class)| (index as f64 + 1.0, class.mean_response)).collect()
@@ -34,23 +41,23 @@ pub(super) fn deciles(scenario: &Scenario, results: &[Measured]) -> Chart {
 }
 
 /// Hosts that are paid for, over time.
-pub(super) fn fleet(scenario: &Scenario, results: &[Measured]) -> Chart {
+pub(super) fn fleet(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Chart {
     chart(
         format!("{}: fleet size", scenario.name),
         Axis::new("time, s", Scale::Linear),
-        Axis::new("hosts paid for", Scale::Linear),
-        results,
-        |measured| steps(&measured.samples, |sample| sample.paid),
+        Axis::new("hosts paid for, mean over a span", Scale::Linear),
+        without_other_oracles(rows, results),
+        |measured| means(&measured.samples),
     )
 }
 
 /// What has been paid, over time.
-pub(super) fn spent(scenario: &Scenario, results: &[Measured]) -> Chart {
+pub(super) fn spent(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Chart {
     chart(
         format!("{}: cost", scenario.name),
         Axis::new("time, s", Scale::Linear),
         Axis::new("spent at list prices, US dollars", Scale::Linear),
-        results,
+        without_other_oracles(rows, results),
         |measured| {
             let points = |sample: &Sample| (sample.at, cost::usd(&sample.usage));
             thinned(measured.samples.iter().map(points).collect())
@@ -58,16 +65,29 @@ pub(super) fn spent(scenario: &Scenario, results: &[Measured]) -> Chart {
     )
 }
 
+/// All results but those of the oracle, and the one of the oracle's that the subject is compared with.
+fn without_other_oracles<'a>(
+    rows: &'a [Row],
+    results: &'a [Measured],
+) -> impl Iterator<Item = &'a Measured> {
+    let subject = rows.iter().find(|row| row.policy == SUBJECT).or(rows.first());
+    let beside = subject.and_then(|row| oracle::match_of(row, rows));
+    results.iter().filter(move |measured| {
+        !oracle::is_oracle(&measured.policy)
+            || beside.is_some_and(|row| row.policy == measured.policy)
+    })
+}
+
 fn title(scenario: &Scenario, what: &str) -> String {
     let Scenario { name, load, sigma, .. } = scenario;
     format!("{name}: {what} at load {load}, prediction error {sigma}")
 }
 
-fn chart(
+fn chart<'a>(
     title: String,
     x: Axis,
     y: Axis,
-    results: &[Measured],
+    results: impl IntoIterator<Item = &'a Measured>,
     points: impl Fn(&Measured) -> Vec<(f64, f64)>,
 ) -> Chart {
     let line = |measured: &Measured| Line {
@@ -75,7 +95,7 @@ fn chart(
         is_subject: measured.policy == SUBJECT,
         points: points(measured),
     };
-    Chart { title, x, y, lines: results.iter().map(line).collect() }
+    Chart { title, x, y, lines: results.into_iter().map(line).collect() }
 }
 
 /// Each value with the part of all that are not below it, at ranks that are even on a logarithmic
@@ -91,22 +111,23 @@ fn exceedance(mut values: Vec<f64>) -> Vec<(f64, f64)> {
     ranks.map(|rank| (values[values.len() - rank], rank as f64 / n)).collect()
 }
 
-/// What holds from each sample to the next, with corners.
-fn steps(samples: &[Sample], hosts: impl Fn(&Sample) -> usize) -> Vec<(f64, f64)> {
-    let mut corners = Vec::new();
-    let mut held = None;
-    for sample in samples {
-        let (at, new) = (sample.at, hosts(sample));
-        match held {
-            Some(old) if old == new => {}
-            Some(old) => corners.extend([(at, old as f64), (at, new as f64)]),
-            None => corners.push((at, new as f64)),
+/// The mean number of hosts that are paid for in each of [`SPANS`] equal spans, at its middle. What a
+/// sample says holds until the next.
+fn means(samples: &[Sample]) -> Vec<(f64, f64)> {
+    let Some(last) = samples.last() else { return Vec::new() };
+    let span = (last.at / SPANS as f64).max(f64::MIN_POSITIVE);
+    let mut host_seconds = vec![0.0; SPANS];
+    for pair in samples.windows(2) {
+        let (from, to) = (pair[0].at, pair[1].at);
+        let (first, end) = ((from / span) as usize, (to / span).ceil() as usize);
+        for (index, sum) in host_seconds.iter_mut().enumerate().take(end).skip(first) {
+            let begin = index as f64 * span;
+            let held = (to.min(begin + span) - from.max(begin)).max(0.0);
+            *sum += held * pair[0].paid as f64;
         }
-        held = Some(new);
     }
-    let end = samples.last().map(|sample| (sample.at, hosts(sample) as f64));
-    corners.extend(end);
-    corners
+    let means = host_seconds.into_iter().enumerate();
+    means.map(|(index, sum)| ((index as f64 + 0.5) * span, sum / span)).collect()
 }
 
 /// At most [`POINTS_MAX`] of the points, the last one among them.
@@ -136,10 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fleet_changes_in_steps() {
-        let samples = [sample(0.0, 2), sample(1.0, 2), sample(2.0, 3), sample(5.0, 3)];
-        let corners = steps(&samples, |sample| sample.paid);
-        assert_eq!(corners, [(0.0, 2.0), (2.0, 2.0), (2.0, 3.0), (5.0, 3.0)]);
+    fn a_fleet_is_shown_by_its_mean_over_spans() {
+        // 200 s: 2 hosts for 50.5 s, then 4.
+        let means = means(&[sample(0.0, 2), sample(50.5, 4), sample(200.0, 4)]);
+        let near = |index: usize, expected: f64| (means[index].1 - expected).abs() < 1e-6;
+        assert_eq!(means.len(), 200);
+        assert!(near(0, 2.0) && near(49, 2.0) && near(50, 3.0) && near(51, 4.0) && near(199, 4.0));
+        assert!((means[50].0 - 50.5).abs() < 1e-6);
     }
 
     #[test]

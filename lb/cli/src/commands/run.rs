@@ -77,6 +77,8 @@ fn fleet(config: &Config) -> Result<Option<Arc<dyn Fleet>>, CommandError> {
                 "--exit-with-stdin",
                 "--cores",
                 &local.cores_per_worker.to_string(),
+                "--discipline",
+                local.discipline.name(),
             ];
             let own = own.into_iter().map(str::to_owned);
             let arguments = own.chain(local.arguments.iter().cloned()).collect();

@@ -1,13 +1,13 @@
 //! What would become of a request, and why.
 
 use super::{Balancer, is_blind};
-use crate::admit::Admission;
+use crate::admit::{self, Admission};
 use crate::features::Features;
 use crate::host::HostState;
 use crate::request::RouteId;
 use crate::schedule::explain::{Account, Explanation};
 use crate::schedule::{Demand, Ranking};
-use crate::units::{Time, Work};
+use crate::units::{Seconds, Time, Work};
 
 // === impl Balancer ===
 
@@ -31,20 +31,18 @@ impl Balancer {
         let account = self.schedule.explain(&demand, &self.fleet);
         let policy = &self.routes[usize::from(route.0).min(self.policy.routes.len())].policy;
         let names = policy.features.names().iter().cloned();
+        let admission = Admission {
+            patience: policy.patience,
+            blind: blind || !estimate.is_individual(),
+            overdue: false,
+        };
         let explanation = Explanation {
             route: policy.name.clone(),
             estimate,
             blind,
             features: names.zip(features.0.iter().copied()).collect(),
             quality: predictor.quality(),
-            verdict: self.likely(
-                &Admission {
-                    patience: policy.patience,
-                    blind: blind || !estimate.is_individual(),
-                    overdue: false,
-                },
-                &account,
-            ),
+            verdict: self.likely(&admission, estimate.mean, &account),
             filters: account.filters,
             weighers: account.weighers,
             hosts: account.hosts,
@@ -53,23 +51,30 @@ impl Balancer {
         explanation
     }
 
-    fn likely(&self, admission: &Admission, account: &Account) -> String {
-        let Some(best) = account.hosts.first() else {
-            return "queue: no host may be used".to_owned();
-        };
-        let ranking = Ranking {
+    fn likely(&self, admission: &Admission, work: Work, account: &Account) -> String {
+        let ranking = account.hosts.first().map(|best| Ranking {
             best: best.id,
             weight: best.weight,
             delay: best.delay,
             alternates: account.hosts.iter().skip(1).map(|host| host.id).collect(),
-        };
-        let discipline = self.fleet.get(best.id).map(|host: &HostState| host.discipline);
-        let admits = discipline.is_some_and(|discipline| admission.admits(&ranking, discipline));
-        let (wait, patience) = (best.delay.wait.0, admission.patience.as_secs_f64());
-        if admits {
-            format!("forward to {} ({})", best.id.0, best.name)
-        } else {
-            format!("queue: the best host would keep it waiting {wait:.6} s, patience {patience} s")
+        });
+        let discipline = |best| self.fleet.get(best).map(|host: &HostState| host.discipline);
+        let admits = ranking.as_ref().is_some_and(|ranking| {
+            discipline(ranking.best).is_some_and(|found| admission.admits(ranking, found))
+        });
+        // How long the body is is not told; most are short enough.
+        let offer = self.lambda.as_ref().and_then(|lambda| lambda.offer(self.now, work, 0));
+        let offer = offer.filter(|offer| admit::is_sooner(offer, ranking.as_ref(), Seconds::ZERO));
+        match (account.hosts.first(), offer) {
+            (Some(best), _) if admits => format!("forward to {} ({})", best.id.0, best.name),
+            (_, Some(offer)) => format!("lambda, which would answer in {:.6} s", offer.response.0),
+            (None, None) => "queue: no host may be used".to_owned(),
+            (Some(best), None) => {
+                let (wait, patience) = (best.delay.wait.0, admission.patience.as_secs_f64());
+                format!(
+                    "queue: the best host would keep it waiting {wait:.6} s, patience {patience} s"
+                )
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::{Arrival, Balancer, MISSES_MAX, Place, Request, is_blind, waiting};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
+use crate::lambda::{Ended, Lambda};
 use crate::observe::{Failure, Observation, Outcome};
 use crate::request::RequestId;
 use crate::units::{Speed, Time};
@@ -93,11 +94,11 @@ impl Balancer {
             let overdue = self.queue.is_overdue(self.now, id);
             let Some(mut request) = self.requests.remove(&id) else { continue };
             self.forgive(&mut request);
-            let placement = self.forward(id, &mut request, overdue);
+            let started = self.start(id, &mut request, overdue);
             self.requests.insert(id, request);
-            if let Some(placement) = placement {
+            if let Some(verdict) = started {
                 self.queue.remove(id);
-                return Some((id, Verdict::Forward(placement)));
+                return Some((id, verdict));
             }
         }
         None
@@ -111,7 +112,7 @@ impl Balancer {
                     request.tried.clear();
                 }
             }
-            Place::Host(_) | Place::Lost => {}
+            Place::Host(_) | Place::Lambda(_) | Place::Lost => {}
         }
     }
 
@@ -134,23 +135,17 @@ impl Balancer {
             arrived: self.now,
             tried: SmallVec::new(),
             tries: 0,
+            lambda_failed: false,
             place: Place::Lost,
         })
     }
 
-    fn admit(&mut self, id: RequestId, mut request: Request) -> Verdict {
-        if !self.is_behind(id, &request) {
-            return self.place(id, request);
+    fn admit(&mut self, id: RequestId, request: Request) -> Verdict {
+        if self.is_behind(id, &request) {
+            self.place_behind(id, request)
+        } else {
+            self.place(id, request)
         }
-        let verdict = self.enqueue(id, &mut request);
-        match verdict {
-            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => {
-                self.requests.insert(id, request);
-            }
-            Verdict::Shed(_) => {}
-        }
-        self.counters.count(&verdict);
-        verdict
     }
 
     /// Whether a request that waits goes before this one. One that has been tried does not: it may be
@@ -170,6 +165,11 @@ impl Balancer {
             Place::Queue { .. } => {
                 self.queue.remove(id);
             }
+            Place::Lambda(_) => {
+                if let Some(lambda) = &mut self.lambda {
+                    lambda.end(self.now);
+                }
+            }
             Place::Lost => {}
         }
     }
@@ -180,6 +180,12 @@ impl Balancer {
             Place::Host(host) => {
                 self.counters.ejections += u64::from(self.fleet.fail(self.now, host));
                 request.tried.push(host);
+            }
+            Place::Lambda(_) => {
+                if let Some(lambda) = &mut self.lambda {
+                    lambda.fail(self.now, &self.policy.hosts);
+                }
+                request.lambda_failed = true;
             }
             Place::Queue { .. } | Place::Lost => {}
         }
@@ -205,22 +211,29 @@ impl Balancer {
         verdict
     }
 
-    /// What an answer teaches of its host and its route.
+    /// What an answer teaches of where it ran and of its route.
     fn learn(&mut self, request: &Request, outcome: &Outcome) -> Option<Observation> {
         let cost = outcome.cost.filter(|_| outcome.success);
-        let host = match request.place {
-            Place::Host(id) => Some(id),
-            Place::Queue { .. } | Place::Lost => None,
-        };
-        let speed = host.and_then(|id| self.fleet.get(id)).map_or(Speed::ONE, |host| host.speed);
+        let speed = self.speed_of(request);
+        let counted = cost.and_then(|cost| self.predictor(request.route).counted(&cost));
         let priced = cost.and_then(|cost| self.predictor(request.route).price(&cost, speed));
-        if let Some(host) = host.filter(|_| outcome.success) {
-            let completion = Completion {
-                counted: cost.and_then(|cost| self.predictor(request.route).counted(&cost)),
-                cpu_secs: cost.and_then(|cost| cost.cpu_seconds),
-                elapsed: outcome.elapsed,
-            };
-            self.fleet.complete(self.now, host, &completion);
+        let cpu_secs = cost.and_then(|cost| cost.cpu_seconds);
+        let elapsed = outcome.elapsed;
+        match request.place {
+            Place::Host(id) => {
+                let completion = Completion { counted, cpu_secs, elapsed };
+                if outcome.success {
+                    self.fleet.complete(self.now, id, &completion);
+                }
+            }
+            Place::Lambda(run) => {
+                let estimated = (!request.blind).then_some(request.estimate.mean);
+                let work = counted.or(estimated).filter(|_| outcome.success);
+                if let Some(lambda) = &mut self.lambda {
+                    lambda.complete(self.now, &run, &Ended { work, cpu_secs, elapsed });
+                }
+            }
+            Place::Queue { .. } | Place::Lost => {}
         }
         let observation = Observation {
             route: request.route,
@@ -233,5 +246,15 @@ impl Balancer {
         };
         self.restore(&observation);
         Some(observation)
+    }
+
+    /// Speed of the core that ran `request`, as it is believed.
+    fn speed_of(&self, request: &Request) -> Speed {
+        match request.place {
+            Place::Host(id) => self.fleet.get(id).map(|host| host.speed),
+            Place::Lambda(_) => self.lambda.as_ref().map(Lambda::speed),
+            Place::Queue { .. } | Place::Lost => None,
+        }
+        .unwrap_or(Speed::ONE)
     }
 }

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::*;
+use crate::admit::Verdict;
 use crate::features::FeatureSet;
 use crate::host::{Discipline, HostSpec};
 use crate::observe::{Failure, HostReport, Outcome, RequestCost};
@@ -81,7 +82,24 @@ fn policy() -> Policy {
             boot_time: secs(2.0),
             boot_timeout: secs(20.0),
         },
+        lambda: None,
     }
+}
+
+/// A function as fast as the hosts that starts in a second. A second of it costs a cent, and an hour
+/// may cost ten.
+fn with_lambda() -> Policy {
+    let lambda = LambdaPolicy {
+        concurrency_max: 2,
+        usd_per_hour_max: 0.1,
+        usd_per_gb_second: 0.005,
+        usd_per_request: 0.0,
+        memory_gb: 2.0,
+        speed: Speed::ONE,
+        cold_start: secs(1.0),
+        payload_bytes_max: 500,
+    };
+    Policy { lambda: Some(lambda), ..policy() }
 }
 
 /// Plays `script` against a new balancer and compares what it says.
@@ -927,6 +945,100 @@ fn a_new_host_gets_little_until_it_is_warm() {
 20 arrive 2 0.1: to 0 then [1], adds 0.100 s
 29 arrive 3 0.1: to 0 then [1], adds 0.000 s
 29 arrive 4 0.1: to 1 then [0], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn what_would_wait_longer_than_a_run_takes_spills_over_to_lambda() {
+    check_with(
+        with_lambda(),
+        "
+0 join a 1 1.0 fcfs
+0 arrive 1 4.0
+0 arrive 2 1.0
+0 arrive 3 1.0 501
+0 arrive 4 0.5
+0 arrive 5 2.0
+0 explain 1.0
+2 complete 2 1.0
+2 dispatch
+2 arrive 6 3.0
+",
+        "
+0 arrive 1 4.0: to 0 then [], adds 0.000 s
+0 arrive 2 1.0: lambda
+0 arrive 3 1.0 501: waits until 30
+0 arrive 4 0.5: lambda
+0 arrive 5 2.0: waits until 30
+0 explain 1.0: route blur
+estimate 1.000000 s, p90 1.100000 s, by repeat
+model prior of 0 observations
+filter active: 1 left
+filter not_tried: 1 left
+filter in_flight: 1 left
+filter memory: 1 left
+filter ejected: 1 left
+host 0 a -5.000000 added_delay -5.000000
+verdict queue: the best host would keep it waiting 4.000000 s, patience 0.1 s
+2 complete 2 1.0: learned
+2 dispatch: 5 lambda
+2 arrive 6 3.0: waits until 32
+",
+    );
+}
+
+#[test]
+fn a_run_that_fails_goes_to_the_fleet_and_lambda_is_left_alone_for_a_while() {
+    check_with(
+        with_lambda(),
+        "
+0 join a 1 1.0 fcfs
+0 arrive 1 8.0
+0 arrive 2 1.0
+0 break 2
+9.9 arrive 3 1.0
+10 complete 1 8.0
+10 dispatch
+10 arrive 4 1.0
+10 abandon 4
+",
+        "
+0 arrive 1 8.0: to 0 then [], adds 0.000 s
+0 arrive 2 1.0: lambda
+0 break 2: waits until 30
+9.9 arrive 3 1.0: waits until 39.9
+10 complete 1 8.0: learned
+10 dispatch: 2 to 0 then [], adds 0.000 s
+10 arrive 4 1.0: lambda
+",
+    );
+}
+
+#[test]
+fn no_more_is_spent_on_lambda_than_the_hour_may_cost() {
+    check_with(
+        with_lambda(),
+        "
+0 arrive 1 5.0
+0 arrive 2 5.0
+0 arrive 3 2.9
+5 complete 1 5.0
+5 complete 3 2.9
+30 dispatch
+3599 arrive 4 5.0
+3599 abandon 4
+3660 arrive 5 5.0
+",
+        "
+0 arrive 1 5.0: lambda
+0 arrive 2 5.0: waits until 30
+0 arrive 3 2.9: lambda
+5 complete 1 5.0: learned
+5 complete 3 2.9: learned
+30 dispatch: 2 shed, waited_too_long
+3599 arrive 4 5.0: waits until 3629
+3660 arrive 5 5.0: lambda
 ",
     );
 }

@@ -19,7 +19,7 @@ const SPEED_FACTOR_MAX: f64 = 64.0;
 const CPU_SECS_MIN: f64 = 50e-6;
 
 /// A round trip above this is not the network's.
-const ROUND_TRIP_SECS_MAX: f64 = 10.0;
+pub(crate) const ROUND_TRIP_SECS_MAX: f64 = 10.0;
 
 /// A request that a host completed.
 #[derive(Debug, Clone, Copy)]
@@ -51,26 +51,38 @@ impl Fleet {
     }
 }
 
-impl HostState {
-    /// The speed nearest to `cores` reference cores that is believed of a core of this host.
-    pub(super) fn believable_speed(&self, cores: f64) -> Speed {
-        let told = self.spec.speed.as_reference_cores();
-        let cores = cores.clamp(told / SPEED_FACTOR_MAX, told * SPEED_FACTOR_MAX);
-        Speed::from_reference_cores(cores).unwrap_or(self.spec.speed)
+fn learn_speed(host: &mut HostState, work: f64, cpu_secs: f64) {
+    let believed = (host.speed, host.speeds_seen);
+    if let Some(speed) = learn(host.spec.speed, believed, (work, cpu_secs)) {
+        host.speeds_seen += 1;
+        host.speed = speed;
     }
 }
 
+/// What the speed of a core becomes that was `told`, and is believed to be `speed` after `n_seen`
+/// requests, by one more that cost `work` and ran for `cpu_secs`. `None` where that says nothing.
+///
 /// Moves `ln speed` towards `ln(work / cpu_secs)`: as the mean of all of them does at first, so that
 /// a factor of 4 is found within a few requests, by [`GAIN`] later.
-fn learn_speed(host: &mut HostState, work: f64, cpu_secs: f64) {
+pub(crate) fn learn(
+    told: Speed,
+    (speed, n_seen): (Speed, u64),
+    (work, cpu_secs): (f64, f64),
+) -> Option<Speed> {
     if work <= 0.0 || cpu_secs < CPU_SECS_MIN {
-        return;
+        return None;
     }
-    let seen = host.believable_speed(work / cpu_secs).as_reference_cores();
-    host.speeds_seen += 1;
-    let gain = (1.0 / (host.speeds_seen as f64 + TOLD_WEIGHT)).max(GAIN);
-    let log = host.speed.as_reference_cores().ln();
-    host.speed = host.believable_speed((log + gain * (seen.ln() - log)).exp());
+    let seen = believable(told, work / cpu_secs).as_reference_cores().ln();
+    let gain = (1.0 / (n_seen as f64 + 1.0 + TOLD_WEIGHT)).max(GAIN);
+    let log = speed.as_reference_cores().ln();
+    Some(believable(told, (log + gain * (seen - log)).exp()))
+}
+
+/// The speed nearest to `cores` reference cores that is believed of a core that was `told`.
+pub(super) fn believable(told: Speed, cores: f64) -> Speed {
+    let least = told.as_reference_cores() / SPEED_FACTOR_MAX;
+    let most = told.as_reference_cores() * SPEED_FACTOR_MAX;
+    Speed::from_reference_cores(cores.clamp(least, most)).unwrap_or(told)
 }
 
 fn learn_round_trip(host: &mut HostState, secs: f64) {

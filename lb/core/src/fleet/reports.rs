@@ -6,7 +6,7 @@
 //! many, and never more. Where it does not say how much work it has, they are as large as requests of
 //! our own have been of late. Between reports these claims age as our own do; see `aging.rs`.
 
-use super::{Fleet, WORK_MIN, aging, insert, note_crowd};
+use super::{Fleet, WORK_MIN, aging, insert, learning, note_crowd};
 use crate::host::{Claim, Discipline, HostId, HostState};
 use crate::observe::HostReport;
 use crate::units::{Time, Work};
@@ -47,7 +47,7 @@ impl Fleet {
                 host.cores = slots;
             }
             if let Some(speed) = report.speed.filter(|_| host.speeds_seen == 0) {
-                host.speed = host.believable_speed(speed.as_reference_cores());
+                host.speed = learning::believable(host.spec.speed, speed.as_reference_cores());
             }
             if let Some(discipline) = host.spec.discipline.or(report.discipline) {
                 switch(host, discipline);

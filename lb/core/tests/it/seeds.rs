@@ -11,10 +11,11 @@ use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Arrival, Balancer};
 use weighbridge_core::features::{FeatureSet, Features};
 use weighbridge_core::host::{Discipline, HostId, HostSpec};
+use weighbridge_core::lambda::Lambda;
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
 use weighbridge_core::policy::{
-    HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
-    ScalePolicy, ScaleRule, SchedulePolicy,
+    HostPolicy, LambdaPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy,
+    RoutePolicy, ScalePolicy, ScaleRule, SchedulePolicy,
 };
 use weighbridge_core::random::Random;
 use weighbridge_core::request::{RequestId, RouteId};
@@ -30,11 +31,19 @@ struct World {
     balancer: Balancer,
     now: f64,
     next_request: u64,
-    /// Requests that the balancer has not finished with, and where it sent them.
-    open: BTreeMap<RequestId, Option<HostId>>,
+    /// Requests that the balancer has not finished with, and where they are.
+    open: BTreeMap<RequestId, Place>,
     hosts: BTreeSet<HostId>,
     /// Everything that was said: equal runs say equal things.
     said: Vec<String>,
+}
+
+/// Where a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Host(HostId),
+    Lambda,
+    Queue,
 }
 
 #[test]
@@ -105,11 +114,14 @@ impl World {
     fn check(&self) {
         self.balancer.check_invariants();
         let in_flight: usize = self.balancer.hosts().map(|host| host.in_flight as usize).sum();
-        let on_host = |host: &&HostId| self.hosts.contains(host);
-        let expected = self.open.values().flatten().filter(on_host).count();
-        assert_eq!(in_flight, expected, "a claim for each request on a host that is there");
-        let waiting = self.open.values().filter(|host| host.is_none()).count();
+        let on_host =
+            |place: &Place| matches!(place, Place::Host(host) if self.hosts.contains(host));
+        let count = |is: &dyn Fn(&Place) -> bool| self.open.values().filter(|p| is(p)).count();
+        assert_eq!(in_flight, count(&on_host), "a claim for each request on a host that is there");
+        let waiting = count(&|place| *place == Place::Queue);
         assert_eq!(self.balancer.waiting().requests, waiting, "a place for each that waits");
+        let running = self.balancer.lambda().map_or(0, Lambda::running);
+        assert_eq!(running, count(&|place| *place == Place::Lambda), "a run for each on Lambda");
     }
 
     /// All requests end: nothing may be left of them.
@@ -123,6 +135,10 @@ impl World {
             assert_eq!((left, host.in_flight), (0, 0), "every claim is gone");
         }
         assert_eq!(self.balancer.waiting().work, Work::ZERO, "nothing waits");
+        if let Some(lambda) = self.balancer.lambda() {
+            assert_eq!(lambda.running(), 0, "nothing runs on Lambda");
+            self.said.push(format!("{} USD", lambda.usd_total()));
+        }
     }
 
     fn now(&self) -> Time {
@@ -136,12 +152,15 @@ impl World {
             Verdict::Forward(placement) => {
                 let host = self.balancer.host(placement.host).expect("forwarded to a host");
                 assert!(!placement.alternates.contains(&host.id), "an alternate is another host");
-                self.open.insert(id, Some(placement.host));
+                self.open.insert(id, Place::Host(placement.host));
             }
             Verdict::Queue { .. } => {
-                self.open.insert(id, None);
+                self.open.insert(id, Place::Queue);
             }
-            Verdict::Lambda(_) | Verdict::Shed(_) => {
+            Verdict::Lambda(_) => {
+                self.open.insert(id, Place::Lambda);
+            }
+            Verdict::Shed(_) => {
                 self.open.remove(&id);
             }
         }
@@ -162,10 +181,10 @@ impl World {
         self.note(id, &verdict);
     }
 
-    /// A request that is on a host; mostly one that is known, and sometimes any number.
+    /// A request that was sent somewhere; mostly one that is known, and sometimes any number.
     fn sent(&mut self) -> RequestId {
-        let sent: Vec<RequestId> =
-            self.open.iter().filter(|(_, host)| host.is_some()).map(|(id, _)| *id).collect();
+        let sent = self.open.iter().filter(|(_, place)| **place != Place::Queue);
+        let sent: Vec<RequestId> = sent.map(|(id, _)| *id).collect();
         match sent.get(self.random.below(sent.len())) {
             Some(id) if self.random.below(20) != 0 => *id,
             Some(_) | None => RequestId(self.next_request + 1),
@@ -201,11 +220,19 @@ impl World {
             3 => Failure::Timeout,
             _ => Failure::AfterResponse,
         };
-        let failed = self.open.get(&id).copied().flatten();
+        let failed = self.open.get(&id).copied();
         let verdict = self.balancer.fail(self.now(), id, failure);
         if let Verdict::Forward(placement) = &verdict {
-            assert_ne!(Some(placement.host), failed, "not to the host that has just failed it");
+            assert_ne!(
+                Some(Place::Host(placement.host)),
+                failed,
+                "not to the host that has just failed it"
+            );
         }
+        assert!(
+            failed != Some(Place::Lambda) || !matches!(verdict, Verdict::Lambda(_)),
+            "not to Lambda, which has just failed it"
+        );
         self.note(id, &verdict);
     }
 
@@ -220,7 +247,7 @@ impl World {
 
     fn dispatch(&mut self) {
         for (id, verdict) in self.balancer.dispatch(self.now()) {
-            assert_eq!(self.open.get(&id), Some(&None), "only what waits is dispatched");
+            assert_eq!(self.open.get(&id), Some(&Place::Queue), "only what waits is dispatched");
             self.note(id, &verdict);
         }
     }
@@ -362,5 +389,21 @@ fn policy(random: &mut Random) -> Policy {
             boot_time: secs(0.2),
             boot_timeout: secs(5.0),
         },
+        lambda: lambda(random),
     }
+}
+
+/// Cheap or dear, or none at all.
+fn lambda(random: &mut Random) -> Option<LambdaPolicy> {
+    let usd_per_hour_max = [1e-4, 1e-3, 1.0].get(random.below(4)).copied()?;
+    Some(LambdaPolicy {
+        concurrency_max: random.below(5),
+        usd_per_hour_max,
+        usd_per_gb_second: 1.666_67e-5,
+        usd_per_request: 2e-7,
+        memory_gb: 1.769,
+        speed: Speed::ONE,
+        cold_start: secs(random.unit()),
+        payload_bytes_max: 800,
+    })
 }

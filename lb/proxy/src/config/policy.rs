@@ -24,6 +24,7 @@ pub(super) fn read(root: &mut Section<'_>, routes: Vec<RoutePolicy>, hosts_auto:
         retry: retry(root.table("retry")),
         learn: learn(root.table("learn")),
         scale: scale(root.table("scale"), hosts_auto),
+        lambda: None,
     }
 }
 

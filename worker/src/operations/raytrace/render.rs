@@ -17,7 +17,20 @@ pub(super) struct Renderer<'a> {
     view: &'a View,
     camera: Camera,
     texture: Option<&'a Raster>,
+    /// Whether a checkpoint costs next to nothing beside a ray.
+    slow_rays: bool,
 }
+
+/// Columns between two checkpoints.
+const COLUMNS: i64 = 8;
+
+/// How often a ray has been reflected or transmitted that comes to a checkpoint: those that it leads
+/// to may be as many as a hundred.
+const DEEP: u32 = 3;
+
+/// Shapes that a ray and its shadow rays are compared with, from which on every ray comes to a
+/// checkpoint: it takes a microsecond.
+const SLOW_SHAPES: usize = 500;
 
 /// What a hit shape looks like where it was hit.
 struct Surface<'a> {
@@ -34,7 +47,8 @@ impl<'a> Renderer<'a> {
         texture: Option<&'a Raster>,
     ) -> Renderer<'a> {
         let camera = Camera::new(&scene.viewpoint, view);
-        Renderer { scene, view, camera, texture }
+        let compared = scene.shapes.len().saturating_mul(scene.lights.len().max(1));
+        Renderer { scene, view, camera, texture, slow_rays: SLOW_SHAPES <= compared }
     }
 
     /// Renders the window: rows from the top.
@@ -44,6 +58,9 @@ impl<'a> Renderer<'a> {
             // The picture counts its rows from below.
             let row = i64::from(self.view.wrows) - 1 - (row + i64::from(self.view.roff));
             for column in 0..i64::from(self.view.wcols) {
+                if column % COLUMNS == 0 {
+                    checkpoint()?;
+                }
                 let column = column + i64::from(self.view.coff);
                 pixels.push(self.pixel(column as f64, row as f64)?.to_bytes());
             }
@@ -65,7 +82,9 @@ impl<'a> Renderer<'a> {
 
     /// What `ray` sees, which was reflected or transmitted `depth` times.
     fn trace(&self, ray: &Ray, depth: u32) -> Result<Colour, Abandoned> {
-        checkpoint()?;
+        if self.slow_rays || depth == DEEP {
+            checkpoint()?;
+        }
         match self.scene.shapes.nearest(ray) {
             Some(hit) => self.shade(ray, &hit, depth),
             None => Ok(Colour::BACKGROUND),

@@ -122,6 +122,11 @@ impl Shapes {
         self.materials.push(Material { pigment, finish });
     }
 
+    /// How many there are, those that are never hit included.
+    pub(super) fn len(&self) -> usize {
+        self.materials.len()
+    }
+
     /// The nearest hit of `ray`.
     pub(super) fn nearest(&self, ray: &Ray) -> Option<Hit> {
         let mut nearest = Nearest { distance: f64::INFINITY, number: 0, found: None };

@@ -160,7 +160,7 @@ fn who_never_comes_to_a_checkpoint_yields_where_that_can_be_taken_back() {
 }
 
 #[test]
-fn an_endless_stream_of_dwarfs_does_not_starve_a_giant() {
+fn a_giant_goes_on_once_it_is_overdue_though_a_dwarf_does_not_end() {
     let order = order("srpt").expect("it is there");
     let age = AgeGuard { factor: 0.0, floor: Duration::from_millis(50) };
     let config = QueueConfig { slots: 1, started_max: 8, waiting_max: 10, order, age };

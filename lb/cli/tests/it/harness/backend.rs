@@ -16,19 +16,27 @@ pub(crate) struct Backend {
 impl Backend {
     /// Answers all but `/load` and `/readyz` with `headers`, each a line, and `body`.
     pub(crate) fn start(headers: &[&str], body: &str) -> Backend {
+        let headers = [headers, &[""]].concat().join("\r\n");
+        let body = body.to_owned();
+        Backend::answering(move |_| (headers.clone(), body.clone()))
+    }
+
+    /// The same, with what `answer` says to a request's head in lower case: lines of headers and a
+    /// body.
+    pub(crate) fn answering(
+        answer: impl Fn(&str) -> (String, String) + Send + Sync + 'static,
+    ) -> Backend {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("it listens");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);
-        let headers = [headers, &[""]].concat().join("\r\n");
-        let length = body.len();
-        let answer = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        let answer = Arc::new(answer);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (noted, answer) = (Arc::clone(&noted), answer.clone());
+                let (noted, answer) = (Arc::clone(&noted), Arc::clone(&answer));
                 thread::spawn(move || {
                     // Ends with the connection.
-                    let _ended = serve(stream, &noted, &answer);
+                    let _ended = serve(stream, &noted, &*answer);
                 });
             }
         });
@@ -41,7 +49,11 @@ impl Backend {
     }
 }
 
-fn serve(mut stream: TcpStream, noted: &Mutex<Vec<String>>, answer: &str) -> io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    noted: &Mutex<Vec<String>>,
+    answer: &dyn Fn(&str) -> (String, String),
+) -> io::Result<()> {
     loop {
         let (head, body) = read_head(&mut stream)?;
         let head = head.to_lowercase();
@@ -54,7 +66,10 @@ fn serve(mut stream: TcpStream, noted: &Mutex<Vec<String>>, answer: &str) -> io:
             stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
             continue;
         }
-        noted.lock().unwrap_or_else(PoisonError::into_inner).push(head);
+        noted.lock().unwrap_or_else(PoisonError::into_inner).push(head.clone());
+        let (headers, body) = answer(&head);
+        let length = body.len();
+        let answer = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
         stream.write_all(answer.as_bytes())?;
     }
 }

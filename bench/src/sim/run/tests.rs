@@ -1,0 +1,25 @@
+use clap::Args;
+
+use super::*;
+use crate::sim::Sim;
+
+#[test]
+fn the_help_lists_every_policy_and_autoscaler() {
+    let mut command = Sim::augment_args(clap::Command::new("sim"));
+    let help = command.render_long_help().to_string();
+    for name in names().into_iter().chain(rules()) {
+        assert!(help.contains(&format!("  {name} ")), "`{name}` is not in the help:\n{help}");
+    }
+}
+
+#[test]
+fn a_policy_is_a_name_a_discipline_and_an_autoscaler() {
+    for text in ["weighbridge", "random@fcfs", "c3+fixed", "weighbridge@ps+oracle_70"] {
+        assert_eq!(PolicySpec::parse(text).unwrap().text, text);
+    }
+    let mistakes = ["nobody", "random@lifo", "random+nothing"];
+    let mistakes = mistakes.map(|text| PolicySpec::parse(text).unwrap_err().to_string());
+    assert!(mistakes[0].starts_with("no policy is called `nobody`, expected one of `weighbridge`"));
+    assert!(mistakes[1].starts_with("no discipline is called `lifo`"));
+    assert!(mistakes[2].starts_with("no autoscaler is called `nothing`, expected one of `fixed`"));
+}
