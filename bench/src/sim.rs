@@ -28,7 +28,7 @@ use measure::Measured;
 use report::folder::{self, FolderError};
 use report::{Row, markdown};
 use run::{PolicyError, PolicySpec};
-use scenario::{Scenario, ScenarioError};
+use scenario::{Overrides, Scenario, ScenarioError};
 use workload::Workload;
 
 /// Compares policies in virtual time.
@@ -45,6 +45,9 @@ pub struct Sim {
     /// hosts order their requests, NAME+AUTOSCALER, or `all`.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub policy: Vec<String>,
+    /// Recorded sizes, in place of the scenario's: lines of `route,work`, or an access log.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// Load, in place of the scenario's.
     #[arg(long, value_name = "LOAD")]
     pub load: Option<f64>,
@@ -109,11 +112,13 @@ impl Sim {
     }
 
     fn scenario(&self) -> Result<Scenario, ScenarioError> {
-        let mut scenario = Scenario::read(&self.scenario)?;
-        scenario.load = self.load.unwrap_or(scenario.load);
-        scenario.sigma = self.sigma.unwrap_or(scenario.sigma);
-        scenario.seed = self.seed.unwrap_or(scenario.seed);
-        Ok(scenario)
+        let overrides = Overrides {
+            load: self.load,
+            sigma: self.sigma,
+            seed: self.seed,
+            trace: self.trace.clone(),
+        };
+        Scenario::read_with(&self.scenario, &overrides)
     }
 
     fn policies(&self, scenario: &Scenario) -> Result<Vec<PolicySpec>, PolicyError> {

@@ -149,19 +149,38 @@ pub enum ScenarioError {
     },
 }
 
+/// What the command line has in place of a file's keys.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// See [`Scenario::load`].
+    pub load: Option<f64>,
+    /// See [`Scenario::sigma`].
+    pub sigma: Option<f64>,
+    /// See [`Scenario::seed`].
+    pub seed: Option<u64>,
+    /// Recorded sizes.
+    pub trace: Option<PathBuf>,
+}
+
 // === impl Scenario ===
 
 impl Scenario {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
+        Scenario::read_with(path, &Overrides::default())
+    }
+
+    /// Reads a file, some of whose keys are replaced.
+    pub fn read_with(path: &Path, overrides: &Overrides) -> Result<Scenario, ScenarioError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
-        Scenario::parse(&text, path)
+        read::scenario(&text, path, overrides)
+            .map_err(|mistakes| ScenarioError::Mistakes { path: path.to_owned(), mistakes })
     }
 
     /// Reads and checks `text`; paths in it are relative to the folder of `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
-        read::scenario(text, path)
+        read::scenario(text, path, &Overrides::default())
             .map_err(|mistakes| ScenarioError::Mistakes { path: path.to_owned(), mistakes })
     }
 }

@@ -13,7 +13,6 @@ use std::time::Duration;
 use smallvec::smallvec;
 use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Arrival, Balancer};
-use weighbridge_core::estimate::{Estimate, Source};
 use weighbridge_core::features::Features;
 use weighbridge_core::host::{HostId, HostSpec};
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
@@ -59,28 +58,17 @@ impl Weighbridge {
         }
     }
 
-    fn act(&self, scene: Scene<'_>, request: usize, verdict: &Verdict, out: &mut Vec<Action>) {
+    fn act(request: usize, verdict: &Verdict, out: &mut Vec<Action>) {
         match verdict {
             Verdict::Forward(placement) => out.push(Action::Send {
                 request,
                 host: placement.host.0 as usize,
-                estimate: self.told(scene, request, placement.estimate),
+                estimate: (!placement.blind).then(|| placement.estimate.mean.as_cpu_secs()),
             }),
             Verdict::Queue { .. } => {}
             // Without a price for Lambda in the policy there is no such verdict.
             Verdict::Lambda(_) | Verdict::Shed(_) => out.push(Action::Shed { request }),
         }
-    }
-
-    /// What the host is told of a request's work: nothing where the estimate says nothing.
-    fn told(&self, scene: Scene<'_>, request: usize, estimate: Estimate) -> Option<f64> {
-        let route = RouteId(scene.workload.requests[request].route);
-        let says = match estimate.source {
-            Source::Prior => false,
-            Source::RunningMean | Source::Model => self.balancer.predictor(route).is_trusted(),
-            Source::Repeat => true,
-        };
-        says.then(|| estimate.mean.as_cpu_secs())
     }
 
     /// Sends those that may go now, as the proxy does after every event.
@@ -89,7 +77,7 @@ impl Weighbridge {
             return;
         }
         for (id, verdict) in self.balancer.dispatch(time(scene.now)) {
-            self.act(scene, id.0 as usize, &verdict, out);
+            Self::act(id.0 as usize, &verdict, out);
         }
     }
 }
@@ -135,7 +123,7 @@ impl Proxy for Weighbridge {
             body_bytes: 0,
         };
         let verdict = self.balancer.arrive(time(scene.now), arrival);
-        self.act(scene, request, &verdict, out);
+        Self::act(request, &verdict, out);
     }
 
     fn answer(&mut self, scene: Scene<'_>, answer: &Answer, out: &mut Vec<Action>) {
@@ -169,7 +157,7 @@ impl Proxy for Weighbridge {
         out: &mut Vec<Action>,
     ) {
         let verdict = self.balancer.fail(time(scene.now), RequestId(request as u64), failure);
-        self.act(scene, request, &verdict, out);
+        Self::act(request, &verdict, out);
         self.dispatch(scene, out);
     }
 
@@ -211,8 +199,8 @@ impl Proxy for Weighbridge {
     }
 
     fn next_wake(&self) -> Option<f64> {
-        // A nanosecond later: what is rounded down would come too early.
-        self.balancer.next_expiry().map(|at| at.as_secs_f64() + 1e-6)
+        // A little later: what is rounded down would come too early.
+        self.balancer.next_expiry().map(|at| at.as_secs_f64() - WARM_SECS + 1e-6)
     }
 
     fn n_waiting(&self) -> usize {
@@ -220,8 +208,12 @@ impl Proxy for Weighbridge {
     }
 }
 
+/// What there is at the start has been there for so long: it is warm.
+const WARM_SECS: f64 = 3600.0;
+
+/// The balancer's clock: the origin before the start, an hour later from then on.
 fn time(secs: f64) -> Time {
-    Time::from_secs_f64(secs)
+    if secs <= 0.0 { Time::ZERO } else { Time::from_secs_f64(secs + WARM_SECS) }
 }
 
 /// Hosts join every balancer in the same order, so that they have the same numbers everywhere.

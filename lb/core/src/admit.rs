@@ -70,7 +70,8 @@ pub enum ShedReason {
 pub struct Admission {
     /// The route's patience.
     pub patience: Duration,
-    /// Whether its estimate says nothing of its size.
+    /// Whether its estimate says nothing of its size beyond what its route says: then there is no
+    /// order worth waiting for.
     pub blind: bool,
     /// Whether it has waited for longer than the age guard allows.
     pub overdue: bool,

@@ -35,6 +35,16 @@ pub struct Estimate {
     pub source: Source,
 }
 
+impl Estimate {
+    /// Whether it is of this request, not only of its route.
+    pub fn is_individual(&self) -> bool {
+        match self.source {
+            Source::Prior | Source::RunningMean => false,
+            Source::Model | Source::Repeat => true,
+        }
+    }
+}
+
 /// Where an estimate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,7 +5,7 @@ use std::path::Path;
 use weighbridge_core::host::Discipline;
 
 use super::reader::Reader;
-use super::{Faults, Hosts, Learning, Reports, Scale, Scenario};
+use super::{Faults, Hosts, Learning, Overrides, Reports, Scale, Scenario};
 use crate::sim::arrivals::Arrivals;
 use crate::sim::predict::ErrorKind;
 use crate::sim::sizes::{Class, Law, Sizes, Trace};
@@ -19,8 +19,13 @@ const BALANCERS_MAX: usize = 64;
 /// What is compared where a scenario does not say.
 const POLICIES: [&str; 2] = ["weighbridge", "round_robin"];
 
-pub(super) fn scenario(text: &str, path: &Path) -> Result<Scenario, Vec<String>> {
-    let reader = Reader::new(text);
+pub(super) fn scenario(
+    text: &str,
+    path: &Path,
+    overrides: &Overrides,
+) -> Result<Scenario, Vec<String>> {
+    let mut reader = Reader::new(text);
+    lay_over(&mut reader, overrides);
     let (hosts, scale) = (hosts(reader.table("hosts")), scale(&reader));
     let sizes = sizes(reader.table("sizes"), path);
     let weighbridge = weighbridge(&reader, &sizes, &hosts, scale);
@@ -32,7 +37,7 @@ pub(super) fn scenario(text: &str, path: &Path) -> Result<Scenario, Vec<String>>
         policies: reader.texts("policies", &POLICIES),
         requests: reader.whole("requests", 30_000, 1..=REQUESTS_MAX),
         warm_up: reader.number("warm_up", 0.1, 0.0..=10.0),
-        seed: reader.whole("seed", 1, 0..=usize::MAX) as u64,
+        seed: overrides.seed.unwrap_or(reader.whole("seed", 1, 0..=usize::MAX) as u64),
         load: reader.number("load", 0.9, 1e-6..=100.0),
         balancers: reader.whole("balancers", 1, 1..=BALANCERS_MAX),
         hosts,
@@ -55,6 +60,22 @@ pub(super) fn scenario(text: &str, path: &Path) -> Result<Scenario, Vec<String>>
     }
     let mistakes = reader.finish();
     scenario.filter(|_| mistakes.is_empty()).ok_or(mistakes)
+}
+
+/// What is given on the command line is checked as what is written in the file.
+fn lay_over(reader: &mut Reader, overrides: &Overrides) {
+    if let Some(load) = overrides.load {
+        reader.replace(None, "load", load.into());
+    }
+    if let Some(sigma) = overrides.sigma {
+        reader.replace(Some("predictions"), "sigma", sigma.into());
+    }
+    // Relative to where the command runs, not to the scenario.
+    let trace = overrides.trace.as_ref().and_then(|trace| std::path::absolute(trace).ok());
+    if let Some(trace) = trace {
+        let trace = trace.to_string_lossy().into_owned();
+        reader.replace(Some("sizes"), "trace", trace.into());
+    }
 }
 
 fn check(scenario: &Scenario, reader: &Reader) {

@@ -28,6 +28,18 @@ impl Reader {
         Reader { path: String::new(), table, asked: RefCell::default(), mistakes }
     }
 
+    /// Sets a key, of a table within this one where one is named.
+    pub(super) fn replace(&mut self, table: Option<&str>, key: &str, value: Value) {
+        let Some(name) = table else {
+            self.table.insert(key.to_owned(), value);
+            return;
+        };
+        let table = self.table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+        if let Some(table) = table.as_table_mut() {
+            table.insert(key.to_owned(), value);
+        }
+    }
+
     /// Adds a mistake that is not one key's.
     pub(super) fn mistake(&self, mistake: String) {
         self.mistakes.borrow_mut().push(mistake);

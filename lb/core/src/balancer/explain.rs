@@ -31,7 +31,11 @@ impl Balancer {
         let account = self.schedule.explain(&demand, &self.fleet);
         let policy = &self.routes[usize::from(route.0).min(self.policy.routes.len())].policy;
         let names = policy.features.names().iter().cloned();
-        let admission = Admission { patience: policy.patience, blind, overdue: false };
+        let admission = Admission {
+            patience: policy.patience,
+            blind: blind || !estimate.is_individual(),
+            overdue: false,
+        };
         let explanation = Explanation {
             route: policy.name.clone(),
             estimate,

@@ -20,8 +20,9 @@
 //! `x`, what others wait is that of `a (max(1, (a + 1) / c) − max(1, a / c))`. With one core both
 //! are `Σ min(r, x) / s`. Nothing waits while there is a core for each.
 //!
-//! Where the estimate says nothing (`blind`), all sizes count as `x`: the total is
-//! `x (1 + n / c) / s`, which ranks as least connections per capacity does.
+//! Where the estimate says nothing (`blind`), all sizes count as `x`: the total is `x (1 + n / c) / s`
+//! on `fcfs` hosts and `x (1 + 2 n / c) / s` on others, where those that are there wait for the request
+//! as long as it waits for them. Hosts of one capacity are ranked as by least connections.
 
 use serde::Serialize;
 use smallvec::SmallVec;
@@ -77,11 +78,15 @@ impl Delay {
     }
 }
 
-/// The blind ranking's total, in seconds: `x (1 + n / c) / s`.
+/// The blind ranking's total, in seconds: see the module.
 pub(super) fn equal_total(demand: &Demand<'_>, host: &HostState) -> Seconds {
     let x = demand.estimate.mean.as_cpu_secs();
     let per_core = host.claims.len() as f64 / f64::from(host.cores);
-    Seconds(x * (1.0 + per_core) * (1.0 / host.speed.as_reference_cores()))
+    let waits = match host.discipline {
+        Discipline::Fcfs => per_core,
+        Discipline::Srpt | Discipline::Ps => 2.0 * per_core,
+    };
+    Seconds(x * (1.0 + waits) * (1.0 / host.speed.as_reference_cores()))
 }
 
 /// The least that the total of a host of that glance can be: with all claims as small as its

@@ -1,8 +1,8 @@
 //! Prefers the host where the request costs the least time, its own and that of others.
 //!
 //! weight = −(its wait + what others wait for it + its service there), in seconds; see
-//! [`delay`](crate::schedule::delay) for each discipline. Where the estimate says nothing:
-//! −x (1 + n / cores) / speed, with n requests there: least connections.
+//! [`delay`](crate::schedule::delay) for each discipline, and for estimates that say nothing: among
+//! hosts of one capacity that is least connections.
 
 use super::{Weigher, add_each};
 use crate::fleet::Glance;
