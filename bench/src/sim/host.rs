@@ -9,9 +9,6 @@ mod ps;
 mod report;
 mod srpt;
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt::Debug;
 
 use weighbridge_core::host::Discipline;

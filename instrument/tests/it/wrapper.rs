@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// What the manifest optimises in every build, with underscores.
+/// What the manifest optimises in every build as a release does, with underscores.
 fn optimised() -> BTreeSet<String> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
     let packages = manifest["profile"]["dev"]["package"].as_table().unwrap();
     packages
         .iter()
-        .filter(|(_, profile)| profile.get("opt-level").is_some())
-        .map(|(name, profile)| {
-            assert_eq!(profile["opt-level"].as_integer(), Some(3), "{name}");
-            name.replace('-', "_")
+        .filter(|(_, profile)| {
+            profile.get("opt-level").and_then(toml::Value::as_integer) == Some(3)
         })
+        .map(|(name, _)| name.replace('-', "_"))
         .collect()
 }
 

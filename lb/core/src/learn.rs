@@ -239,21 +239,26 @@ impl Predictor {
             .unwrap_or(self.running.mean * P90_RATIO_UNKNOWN);
     }
 
-    /// Whether a (new) model should be trained now: the first, after many more observations, after
-    /// a drift, or to price a new build's counts. Stays true until [`Predictor::install`].
+    /// Whether a (new) model should be trained now: the first, after as many more observations as
+    /// the last one rests on, after a drift, or to price a new build's counts. Stays true until
+    /// [`Predictor::install`].
+    ///
+    /// So each observation is trained on about twice, whatever the rate of requests: training costs
+    /// time in proportion to them.
     pub fn wants_training(&self) -> bool {
         let least = self.policy.observations_min.min(self.policy.window).max(OBSERVATIONS_MIN);
         if self.window.len() < least {
             return false;
         }
-        if self.model.is_none() {
-            return true;
-        }
+        let Some(model) = &self.model else { return true };
         let is_unpriced = self.pricing.is_none() && cost::ROWS_MIN <= self.counted;
-        let is_urgent = self.has_drifted() || is_unpriced;
-        let after = self.policy.retrain_after.max(1);
-        let after = if is_urgent { after.min(least) } else { after };
-        after <= self.since_training
+        if is_unpriced {
+            return least.min(self.policy.retrain_after.max(1)) <= self.since_training;
+        }
+        // One that has drifted rests on what was forgotten since; the next one on what there is.
+        let rests_on = model.observations.min(self.window.len());
+        let after = if self.has_drifted() { least } else { self.policy.retrain_after.max(1) };
+        after.max(rests_on) <= self.since_training
     }
 
     fn has_drifted(&self) -> bool {

@@ -129,7 +129,7 @@ pub struct LearnPolicy {
     pub window: usize,
     /// A first model is trained after this many observations.
     pub observations_min: usize,
-    /// Retrained after this many further observations.
+    /// Retrained after this many further observations, and as many as the last model rests on.
     pub retrain_after: usize,
     /// Drift gate: estimates whose recent median error is above this are switched off until they are
     /// better. The error is the factor between estimate and truth, whichever is larger, less one: 1.0
