@@ -1,6 +1,6 @@
 //! What is noted of one request while it passes, for the log, the metrics and the client.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Formatter, Write as _};
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::http::ResponseHeader;
@@ -13,6 +13,9 @@ use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 
 use crate::observe::Reported;
+
+/// Bytes that `Server-Timing` rarely exceeds.
+const TIMING_BYTES: usize = 192;
 
 /// One request, as it went.
 #[derive(Debug)]
@@ -103,24 +106,49 @@ impl Record {
 
     /// Adds what the balancer knows to `Server-Timing` (durations in milliseconds).
     pub(crate) fn add_timing(&self, header: &mut ResponseHeader) -> pingora::Result<()> {
-        let mut timing = format!("wait;dur={:.3}", self.waiting().as_secs_f64() * 1e3);
+        let mut timing = String::with_capacity(TIMING_BYTES);
+        // Writing to a String cannot fail.
+        let _ = write!(timing, "wait;dur={}", Millis::from(self.waiting()));
         if let Some(estimate) = self.estimate {
-            // Writing to a String cannot fail.
             let _ = write!(
                 timing,
-                ", estimate;dur={:.6};desc=\"{}\", estimate-p90;dur={:.6}",
-                estimate.mean.as_cpu_secs() * 1e3,
+                ", estimate;dur={};desc=\"{}\", estimate-p90;dur={}",
+                Millis::from(estimate.mean),
                 source_name(estimate.source),
-                estimate.p90.as_cpu_secs() * 1e3
+                Millis::from(estimate.p90)
             );
         }
         if let Some(work) = self.work {
-            let _ = write!(timing, ", work;dur={:.6}", work.as_cpu_secs() * 1e3);
+            let _ = write!(timing, ", work;dur={}", Millis::from(work));
         }
         if let Some(host) = self.host {
             let _ = write!(timing, ", host;desc=\"{}\"", host.0);
         }
         header.append_header("server-timing", timing).map(|_| ())
+    }
+}
+
+/// Nanoseconds, written as milliseconds: `12.345678`. Whole numbers are written several times faster
+/// than the same in floating point.
+struct Millis(u64);
+
+// === impl Millis ===
+
+impl From<Duration> for Millis {
+    fn from(span: Duration) -> Millis {
+        Millis(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Work> for Millis {
+    fn from(work: Work) -> Millis {
+        Millis((work.as_cpu_secs() * 1e9).round() as u64)
+    }
+}
+
+impl Display for Millis {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
     }
 }
 
@@ -131,5 +159,19 @@ pub(crate) fn source_name(source: Source) -> &'static str {
         Source::RunningMean => "running_mean",
         Source::Model => "model",
         Source::Repeat => "repeat",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_milliseconds_to_the_nanosecond() {
+        let written = |span: Duration| Millis::from(span).to_string();
+        assert_eq!(written(Duration::from_nanos(7)), "0.000007");
+        assert_eq!(written(Duration::new(12, 345_678_901)), "12345.678901");
+        let work = Work::from_cpu_secs(0.000_25).unwrap();
+        assert_eq!(Millis::from(work).to_string(), "0.250000");
     }
 }

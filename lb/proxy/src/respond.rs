@@ -10,7 +10,7 @@ use pingora::proxy::Session;
 use serde::Serialize;
 
 /// Headers that belong to one connection, not to the message (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 10] = [
+static HOP_BY_HOP: [HeaderName; 10] = [
     header::CONNECTION,
     HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
@@ -25,7 +25,7 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 
 /// Headers that belong to the message whatever `Connection` says: a client could make the host see
 /// another message, or none of where it comes from.
-const END_TO_END: [HeaderName; 6] = [
+static END_TO_END: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
     header::HOST,
@@ -144,12 +144,15 @@ pub(crate) fn strip_stream(header: &mut ResponseHeader) {
     }
 }
 
-/// Headers of a message that belong to its connection: the usual ones, and what `Connection` names.
+/// Those headers of a message that belong to its connection: the usual ones, and what `Connection`
+/// names.
 pub(crate) fn hop_by_hop(headers: &HeaderMap) -> Vec<HeaderName> {
     let named = headers.get_all(header::CONNECTION).iter();
     let named = named.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
-    HOP_BY_HOP.into_iter().chain(named.filter(|name| !END_TO_END.contains(name))).collect()
+    let named: Vec<HeaderName> = named.filter(|name| !END_TO_END.contains(name)).collect();
+    let belongs = |name: &&HeaderName| HOP_BY_HOP.contains(name) || named.contains(name);
+    headers.keys().filter(belongs).cloned().collect()
 }
 
 /// The whole answer, as HTTP/1.1, to what is not a request.

@@ -1,23 +1,28 @@
-//! The answer to what cannot be read as a request.
+//! What pingora writes to a client, mended on its way.
 //!
-//! pingora answers that itself, by a bare 400 that a browser would not show to the script that
-//! asked, and there is no callback to change it. What it writes before a request has reached the
-//! callbacks can only be that answer; the stream sends ours instead.
+//! What cannot be read as a request pingora answers itself, by a bare 400 that a browser would not
+//! show to the script that asked, and there is no callback to change it. What it writes before a
+//! request has reached the callbacks can only be that answer; the stream sends ours instead.
+//!
+//! The head of an answer waits for the first piece of its body, or for a flush: each send by itself
+//! costs more than all that is done for a small request otherwise. pingora flushes heads that
+//! nothing follows, or that something follows at an unknown time.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::respond;
 
@@ -29,37 +34,48 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: u64 = 16 << 20;
 
 tokio::task_local! {
-    /// Whether the head of the present request has been read.
-    static IS_READ: Cell<bool>;
+    /// How far the present request has come.
+    static STAGE: Cell<Stage>;
+}
+
+/// How far a request has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Its head has not been read: what is written is pingora's own answer.
+    Unread,
+    /// Its head has been read: what is written next is the head of an answer.
+    Read,
+    /// The head of its answer has been written.
+    Answering,
 }
 
 /// Serves one request; whatever is written before [`mark_read`] is pingora's own answer.
 pub(super) async fn until_read<F: Future>(serve: F) -> F::Output {
-    IS_READ.scope(Cell::new(false), serve).await
+    STAGE.scope(Cell::new(Stage::Unread), serve).await
 }
 
 /// The request has reached the callbacks: what is written from here on is ours.
 pub(crate) fn mark_read() {
-    // Fails only outside of `until_read`, where nothing is replaced.
-    let _ = IS_READ.try_with(|read| read.set(true));
+    enter(Stage::Read);
 }
 
-fn is_unread() -> bool {
-    IS_READ.try_with(|read| !read.get()).unwrap_or(false)
+fn enter(stage: Stage) {
+    // Fails only outside of `until_read`, where nothing is replaced or held.
+    let _ = STAGE.try_with(|present| present.set(stage));
+}
+
+fn stage() -> Stage {
+    STAGE.try_with(Cell::get).unwrap_or(Stage::Answering)
 }
 
 /// A client's connection.
 #[derive(Debug)]
 pub(super) struct ClientStream {
     inner: Stream,
-    refusal: Option<Refusal>,
-}
-
-/// Our answer in place of pingora's.
-#[derive(Debug)]
-struct Refusal {
-    bytes: Vec<u8>,
-    sent: usize,
+    /// What goes out before anything else: the head of an answer, or our refusal.
+    ahead: Vec<u8>,
+    /// Whether our answer has taken the place of pingora's.
+    is_refused: bool,
 }
 
 // === impl ClientStream ===
@@ -67,7 +83,42 @@ struct Refusal {
 impl ClientStream {
     /// `inner`, with our answer to what is not HTTP.
     pub(super) fn new(inner: Stream) -> ClientStream {
-        ClientStream { inner, refusal: None }
+        ClientStream { inner, ahead: Vec::new(), is_refused: false }
+    }
+
+    /// Whether what is written goes out as it is.
+    fn passes(&self) -> bool {
+        !self.is_refused && self.ahead.is_empty() && stage() == Stage::Answering
+    }
+
+    fn refuse(&mut self) {
+        self.is_refused = true;
+        self.ahead = respond::unreadable();
+    }
+
+    /// Sends what goes ahead, all of it.
+    fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.ahead.is_empty() {
+            ready!(self.poll_with_ahead(context, &[]))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what goes ahead with `bytes` behind it, as much as is taken at once; returns how much
+    /// of `bytes` was.
+    fn poll_with_ahead(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let both = [IoSlice::new(&self.ahead), IoSlice::new(bytes)];
+        let sent = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, &both))?;
+        if sent == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let of_ahead = sent.min(self.ahead.len());
+        self.ahead.drain(..of_ahead);
+        Poll::Ready(Ok(sent - of_ahead))
     }
 }
 
@@ -78,25 +129,54 @@ impl AsyncWrite for ClientStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
-        if stream.refusal.is_none() && is_unread() {
-            stream.refusal = Some(Refusal { bytes: respond::unreadable(), sent: 0 });
+        match stage() {
+            Stage::Unread if !stream.is_refused => stream.refuse(),
+            Stage::Read if !stream.is_refused => {
+                stream.ahead.extend_from_slice(bytes);
+                enter(Stage::Answering);
+                return Poll::Ready(Ok(bytes.len()));
+            }
+            Stage::Unread | Stage::Read | Stage::Answering => {}
         }
-        let Some(refusal) = &mut stream.refusal else {
-            return Pin::new(&mut stream.inner).poll_write(context, bytes);
-        };
-        while refusal.sent < refusal.bytes.len() {
-            let rest = &refusal.bytes[refusal.sent..];
-            refusal.sent += ready!(Pin::new(&mut stream.inner).poll_write(context, rest))?;
+        if stream.is_refused {
+            ready!(stream.poll_ahead(context))?;
+            return Poll::Ready(Ok(bytes.len()));
         }
-        Poll::Ready(Ok(bytes.len()))
+        while !stream.ahead.is_empty() {
+            let sent = ready!(stream.poll_with_ahead(context, bytes))?;
+            if 0 < sent {
+                return Poll::Ready(Ok(sent));
+            }
+        }
+        Pin::new(&mut stream.inner).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.passes() {
+            return Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, pieces);
+        }
+        let first = pieces.iter().find(|piece| !piece.is_empty());
+        self.poll_write(context, first.map_or(&[], |piece| piece))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+        let stream = self.get_mut();
+        ready!(stream.poll_ahead(context))?;
+        Pin::new(&mut stream.inner).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+        let stream = self.get_mut();
+        ready!(stream.poll_ahead(context))?;
+        Pin::new(&mut stream.inner).poll_shutdown(context)
     }
 }
 
@@ -110,11 +190,23 @@ impl AsyncRead for ClientStream {
     }
 }
 
+impl Drop for ClientStream {
+    /// An answer that broke off is told from none by its head.
+    fn drop(&mut self) {
+        if !self.ahead.is_empty() {
+            // As much as goes without waiting, which is all but always everything.
+            let _sent = self.flush().now_or_never();
+        }
+    }
+}
+
 #[async_trait]
 impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
-        self.inner.shutdown().await;
-        if self.refusal.is_some() {
+        // Fails where the client is gone, which the next line finds out too.
+        let _ = self.flush().await;
+        Shutdown::shutdown(&mut self.inner).await;
+        if self.is_refused {
             let mut rest = (&mut self.inner).take(LINGER_BYTES_MAX);
             let mut nowhere = tokio::io::sink();
             let _late =
@@ -155,3 +247,6 @@ impl GetSocketDigest for ClientStream {
         self.inner.get_socket_digest()
     }
 }
+
+#[cfg(test)]
+mod tests;
