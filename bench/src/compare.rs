@@ -134,6 +134,28 @@ impl CompareArguments {
         if present.is_empty() { Err(CompareError::NoProxies) } else { Ok((present, missing)) }
     }
 
+    /// Writes the table `text` and the pictures that `plot` draws where they are wanted, and prints
+    /// the table or, as JSON, the rows.
+    fn tell<R: serde::Serialize>(
+        &self,
+        experiment: &str,
+        text: &str,
+        (rows, missing): (&[R], &[Proxy]),
+        plot: fn(&Path, &[R]) -> Result<(), CompareError>,
+    ) -> Result<(), CompareError> {
+        if let Some(out) = &self.out {
+            std::fs::create_dir_all(out)?;
+            std::fs::write(out.join(format!("{experiment}.md")), text)?;
+            plot(out, rows)?;
+        }
+        if self.json {
+            CompareArguments::print_json(experiment, rows, missing)?;
+        } else {
+            println!("{text}");
+        }
+        Ok(())
+    }
+
     /// Prints one line of JSON for each row and missing proxy.
     fn print_json<R: serde::Serialize>(
         experiment: &str,
@@ -161,10 +183,4 @@ fn missing_lines(missing: &[Proxy], n_more: usize) -> String {
         format!("| {} | not there: `{}` |{nothing}\n", proxy.name(), proxy.install())
     };
     missing.iter().map(line).collect()
-}
-
-/// Writes `text` to the file `name` in the folder `out`, which is made.
-fn write_out(out: &Path, name: &str, text: &str) -> std::io::Result<()> {
-    std::fs::create_dir_all(out)?;
-    std::fs::write(out.join(name), text)
 }

@@ -8,14 +8,17 @@
 //!
 //! CPU time is that of the fastest repeat; counts are those of the last.
 
+#[path = "shared/picture.rs"]
+mod picture;
+
 use std::fmt::Write;
 use std::hint::black_box;
-use std::io::Cursor;
 use std::process::ExitCode;
 
-use image::{ImageFormat, Rgb, RgbImage};
 use weighbridge_instrument::{CountingAllocator, Meter, RequestCost, counting, prepare};
 use weighbridge_worker::operations::{Limits, Operation, OperationRequest, Reply, run};
+
+use picture::picture;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -79,7 +82,7 @@ fn values(cost: &RequestCost) -> String {
 impl Case {
     fn of(operation: Operation) -> Case {
         let (query, content_type, body) = match operation {
-            Operation::Blur | Operation::Enhance => ("", "image/png", picture()),
+            Operation::Blur | Operation::Enhance => ("", "image/png", picture(400, 300)),
             Operation::RayTrace => (
                 "scols=240&srows=180&wcols=240&wrows=180&coff=0&roff=0",
                 "application/json",
@@ -88,20 +91,6 @@ impl Case {
         };
         Case { operation, query, content_type, body }
     }
-}
-
-/// A picture with edges, gradients and noise, as PNG.
-fn picture() -> Vec<u8> {
-    let mut noise = 1_u32;
-    let picture = RgbImage::from_fn(400, 300, |x, y| {
-        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let edge = if (x / 40 + y / 30) % 2 == 0 { 90 } else { 0 };
-        let grain = noise >> 28;
-        Rgb([(x / 3 + edge + grain) as u8, (y / 2 + edge) as u8, ((x + y) / 6 + grain) as u8])
-    });
-    let mut png = Cursor::new(Vec::new());
-    picture.write_to(&mut png, ImageFormat::Png).expect("pixels are a PNG");
-    png.into_inner()
 }
 
 /// Spheres over a chequered plane, some of them mirrors.

@@ -9,22 +9,26 @@
 //! reports it; "answered" is what its client sees. The cost of checkpoints is their number times
 //! what one costs while nobody waits, over the operation's CPU time.
 
+#[path = "shared/picture.rs"]
+mod picture;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::io::{BufRead, BufReader, Cursor, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use image::{ImageFormat, Rgb, RgbImage};
 use weighbridge_instrument::{
     CountingAllocator, Interrupt, Meter, ThreadClock, checkpoint, interruptible, prepare,
 };
 use weighbridge_worker::operations::{Limits, Operation, OperationRequest, run};
 use weighbridge_worker::{Worker, WorkerConfig};
+
+use picture::picture;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -176,7 +180,9 @@ impl Case {
     /// Some tenths of a second of work.
     fn large(operation: Operation) -> Case {
         match operation {
-            Operation::Blur | Operation::Enhance => Case { query: String::new(), body: picture() },
+            Operation::Blur | Operation::Enhance => {
+                Case { query: String::new(), body: picture(2000, 1200) }
+            }
             Operation::RayTrace => scene(500, 400, 40),
         }
     }
@@ -217,20 +223,6 @@ impl Case {
         let (n, longest, last) = *passed.lock().unwrap_or_else(PoisonError::into_inner);
         Ok((n, longest.max(now().saturating_sub(last))))
     }
-}
-
-/// A picture of 2.4 megapixels with edges, gradients and noise, as PNG.
-fn picture() -> Vec<u8> {
-    let mut noise = 1_u32;
-    let picture = RgbImage::from_fn(2000, 1200, |x, y| {
-        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let edge = if (x / 40 + y / 30) % 2 == 0 { 90 } else { 0 };
-        let grain = noise >> 28;
-        Rgb([(x / 3 + edge + grain) as u8, (y / 2 + edge) as u8, ((x + y) / 6 + grain) as u8])
-    });
-    let mut png = Cursor::new(Vec::new());
-    picture.write_to(&mut png, ImageFormat::Png).expect("pixels are a PNG");
-    png.into_inner()
 }
 
 /// Shining spheres, seen from above.

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use super::proxies::Purpose;
 use super::running::{Before, RunningProxy};
-use super::{CompareArguments, CompareError, Proxy, plot, process, write_out};
+use super::{CompareArguments, CompareError, Proxy, plot, process};
 
 use hammer::{Shape, hammer};
 use rows::Slice;
@@ -95,16 +95,8 @@ impl Overhead {
     pub(super) async fn run(&self) -> Result<(), CompareError> {
         let measured = self.measure().await?;
         let text = table::markdown(&measured);
-        if let Some(out) = &self.compare.out {
-            write_out(out, "overhead.md", &text)?;
-            plot::overhead(out, &measured.rows)?;
-        }
-        if self.compare.json {
-            CompareArguments::print_json("overhead", &measured.rows, &measured.missing)?;
-        } else {
-            println!("{text}");
-        }
-        Ok(())
+        let results = (&measured.rows[..], &measured.missing[..]);
+        self.compare.tell("overhead", &text, results, plot::overhead)
     }
 
     async fn measure(&self) -> Result<Measured, CompareError> {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::{CompareArguments, CompareError, Proxy, plot, write_out};
+use super::{CompareArguments, CompareError, Proxy, plot};
 use crate::load::pool::PoolArguments;
 use crate::load::rate;
 
@@ -94,16 +94,8 @@ impl Scheduling {
     pub(super) async fn run(&self) -> Result<(), CompareError> {
         let measured = self.measure().await?;
         let text = table::markdown(&measured);
-        if let Some(out) = &self.compare.out {
-            write_out(out, "scheduling.md", &text)?;
-            plot::scheduling(out, &measured.rows)?;
-        }
-        if self.compare.json {
-            CompareArguments::print_json("scheduling", &measured.rows, &measured.missing)?;
-        } else {
-            println!("{text}");
-        }
-        Ok(())
+        let results = (&measured.rows[..], &measured.missing[..]);
+        self.compare.tell("scheduling", &text, results, plot::scheduling)
     }
 
     async fn measure(&self) -> Result<Measured, CompareError> {

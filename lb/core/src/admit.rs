@@ -125,6 +125,11 @@ pub fn is_sooner(offer: &Offer, ranking: Option<&Ranking>, ahead: Seconds) -> bo
 // === impl Admission ===
 
 impl Admission {
+    /// What is known of a request with that estimate, which the drift gate may hold back (`blind`).
+    pub fn new(patience: Duration, estimate: &Estimate, blind: bool, overdue: bool) -> Admission {
+        Admission { patience, blind: blind || !estimate.is_individual(), overdue }
+    }
+
     /// Whether the request goes to the best host now, rather than wait here for a better moment.
     ///
     /// Waiting here is never worse than waiting at a host that serves in order of arrival: the place

@@ -202,4 +202,4 @@ impl Lambda {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

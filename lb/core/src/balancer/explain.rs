@@ -31,11 +31,7 @@ impl Balancer {
         let account = self.schedule.explain(&demand, &self.fleet);
         let policy = &self.routes[usize::from(route.0).min(self.policy.routes.len())].policy;
         let names = policy.features.names().iter().cloned();
-        let admission = Admission {
-            patience: policy.patience,
-            blind: blind || !estimate.is_individual(),
-            overdue: false,
-        };
+        let admission = Admission::new(policy.patience, &estimate, blind, false);
         let explanation = Explanation {
             route: policy.name.clone(),
             estimate,

@@ -63,11 +63,8 @@ impl Balancer {
         overdue: bool,
     ) -> Option<Placement> {
         let route = self.routes.get(usize::from(request.route.0))?;
-        let admission = Admission {
-            patience: route.policy.patience,
-            blind: request.blind || !request.estimate.is_individual(),
-            overdue,
-        };
+        let patience = route.policy.patience;
+        let admission = Admission::new(patience, &request.estimate, request.blind, overdue);
         let discipline = self.fleet.get(ranking.best)?.discipline;
         if !admission.admits(ranking, discipline)
             || !self.fleet.claim(self.now, ranking.best, id, request.estimate.mean)

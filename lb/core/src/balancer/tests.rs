@@ -86,20 +86,9 @@ fn policy() -> Policy {
     }
 }
 
-/// A function as fast as the hosts that starts in a second. A second of it costs a cent, and an hour
-/// may cost ten.
+/// With a function beside the hosts, as fast as they are.
 fn with_lambda() -> Policy {
-    let lambda = LambdaPolicy {
-        concurrency_max: 2,
-        usd_per_hour_max: 0.1,
-        usd_per_gb_second: 0.005,
-        usd_per_request: 0.0,
-        memory_gb: 2.0,
-        speed: Speed::ONE,
-        cold_start: secs(1.0),
-        payload_bytes_max: 500,
-    };
-    Policy { lambda: Some(lambda), ..policy() }
+    Policy { lambda: Some(crate::lambda::tests::policy()), ..policy() }
 }
 
 /// Plays `script` against a new balancer and compares what it says.

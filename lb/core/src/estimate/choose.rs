@@ -2,6 +2,7 @@
 
 use super::regress::{median, quantile};
 use super::{ALL, Estimator, Formula, Table};
+use crate::random::Random;
 
 /// The best estimator, fitted to all rows, and how it did on rows held back.
 #[derive(Debug, Clone)]
@@ -101,18 +102,9 @@ fn coverage(ratios: &[f64], folds: &[usize]) -> Option<f64> {
 /// The fold of each row: equal parts, shuffled (Fisher and Yates).
 fn folds(n_rows: usize, seed: u64) -> Vec<usize> {
     let mut folds: Vec<usize> = (0..n_rows).map(|row| row % FOLDS).collect();
-    let mut state = seed;
+    let mut random = Random::new(seed);
     for last in (1..n_rows).rev() {
-        folds.swap(last, (split_mix(&mut state) % (last as u64 + 1)) as usize);
+        folds.swap(last, (random.next_u64() % (last as u64 + 1)) as usize);
     }
     folds
-}
-
-/// `SplitMix64`: the next number of the sequence.
-fn split_mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

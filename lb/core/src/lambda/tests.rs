@@ -1,9 +1,9 @@
 use super::*;
 
 /// A function that is told to be as fast as the reference core and to start in a second. A second of
-/// it costs a cent.
-fn lambda() -> Lambda {
-    Lambda::new(LambdaPolicy {
+/// it costs a cent, and an hour may cost ten.
+pub(crate) fn policy() -> LambdaPolicy {
+    LambdaPolicy {
         concurrency_max: 2,
         usd_per_hour_max: 0.1,
         usd_per_gb_second: 0.005,
@@ -12,7 +12,11 @@ fn lambda() -> Lambda {
         speed: Speed::ONE,
         cold_start: Duration::from_secs(1),
         payload_bytes_max: 500,
-    })
+    }
+}
+
+fn lambda() -> Lambda {
+    Lambda::new(policy())
 }
 
 fn at(secs: f64) -> Time {
