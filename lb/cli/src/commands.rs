@@ -1,5 +1,6 @@
 //! One file per command. They compose the other crates and hold no logic of their own.
 
+pub(crate) mod aws;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod explain;

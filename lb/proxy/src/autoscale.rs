@@ -11,6 +11,7 @@ use weighbridge_core::scale::ScalePlan;
 use crate::decide::Decide;
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Launched, Place};
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 
 /// Between two looks at whether a host is ready, or empty.
@@ -32,6 +33,8 @@ pub(crate) struct Executor {
     pub(crate) boot_timeout: Duration,
     /// A draining host is ended after this, whatever it still has.
     pub(crate) drain_max: Duration,
+    /// Of several balancers, one scales.
+    pub(crate) leadership: Arc<Leadership>,
     pub(crate) state: State,
 }
 
@@ -46,6 +49,9 @@ pub(crate) struct State {
 impl Executor {
     /// Carries out `plan`; returns at once, the work goes on beside.
     pub(crate) fn execute(self: &Arc<Self>, plan: &ScalePlan) {
+        if self.leadership.fence().is_none() {
+            return;
+        }
         for _ in 0..plan.launch {
             let name =
                 format!("worker-{}", self.state.launched.fetch_add(1, Ordering::Relaxed) + 1);

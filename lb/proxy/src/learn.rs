@@ -8,6 +8,7 @@ use weighbridge_core::request::RouteId;
 
 use crate::config::Config;
 use crate::decide::Decide;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::store::{ObservationStore, StoreError, StoredModel};
 
@@ -17,11 +18,16 @@ pub(crate) struct Trainer {
     pub(crate) decide: Arc<Decide>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) store: Option<Arc<dyn ObservationStore>>,
+    /// Of several balancers, one trains.
+    pub(crate) leadership: Arc<Leadership>,
 }
 
 impl Trainer {
     /// Trains a model for `route` on what was observed lately, and puts it to use.
     pub(crate) async fn train(&self, route: RouteId) {
+        if self.leadership.fence().is_none() {
+            return;
+        }
         let set = self.decide.look(|balancer, _| balancer.training_set(route));
         let seed = u64::from(route.0);
         let trained = tokio::task::spawn_blocking(move || train(&set, seed)).await;

@@ -27,7 +27,9 @@ use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Place};
 use crate::gateway::Gateway;
 use crate::gauges::Gauges;
+use crate::lambda::Functions;
 use crate::learn::Trainer;
+use crate::lease::{Leadership, Leases};
 use crate::metrics::Metrics;
 use crate::receive::MemoryBudget;
 use crate::repeats::Repeats;
@@ -70,6 +72,19 @@ pub enum ServerError {
     NoFleet,
 }
 
+/// What a balancer is given beside its configuration: what the proxy does not make itself.
+#[derive(Default)]
+pub struct Services {
+    /// Starts and ends hosts; needed unless the fleet is static.
+    pub fleet: Option<Arc<dyn Fleet>>,
+    /// Keeps observations and models, instead of the embedded store.
+    pub store: Option<Arc<dyn ObservationStore>>,
+    /// Keeps leases; needed where there are several balancers.
+    pub leases: Option<Arc<dyn Leases>>,
+    /// Runs requests on Lambda; needed where bursts spill over to it.
+    pub functions: Option<Arc<dyn Functions>>,
+}
+
 /// A balancer that is running.
 pub struct Server {
     /// Where clients connect.
@@ -84,18 +99,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a balancer by `config`; `fleet` starts its workers where the fleet is local.
-    pub async fn start(
-        config: Config,
-        fleet: Option<Arc<dyn Fleet>>,
-    ) -> Result<Server, ServerError> {
+    /// Starts a balancer by `config`, on `services`.
+    pub async fn start(config: Config, services: Services) -> Result<Server, ServerError> {
         let config = Arc::new(config);
         let listener = bind(config.listen).await?;
         let admin_listener = bind(config.admin).await?;
         let listen = listener.local_addr().unwrap_or(config.listen);
         let admin = admin_listener.local_addr().unwrap_or(config.admin);
         let metrics = Metrics::new()?;
-        let store = open_store(&config)?;
+        let store = match services.store {
+            Some(store) => Some(store),
+            None => open_store(&config)?,
+        };
         let seed = seed();
         let decide = Decide::new(Balancer::new(config.policy.clone(), seed));
         let trainer = Arc::new(Trainer {
@@ -103,6 +118,7 @@ impl Server {
             decide: decide.clone(),
             metrics: metrics.clone(),
             store: store.clone(),
+            leadership: Arc::new(Leadership::alone()),
         });
         trainer.restore().await?;
         let recorder = store
@@ -129,7 +145,7 @@ impl Server {
         let mut server = Server {
             listen,
             admin,
-            executor: executor(&gateway, fleet)?,
+            executor: executor(&gateway, services.fleet)?,
             proxy: Arc::new(proxy(&gateway)),
             gateway,
             shutdown,
@@ -261,6 +277,7 @@ fn executor(
         spec,
         boot_timeout: gateway.config.policy.scale.boot_timeout,
         drain_max: gateway.config.timeouts.drain,
+        leadership: Arc::new(Leadership::alone()),
         state: State::default(),
     })))
 }

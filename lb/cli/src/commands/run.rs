@@ -9,9 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use weighbridge_proxy::config::{Config, FleetConfig};
 use weighbridge_proxy::fleet::{Fleet, LocalProcesses};
-use weighbridge_proxy::server::Server;
+use weighbridge_proxy::server::{Server, Services};
 
-use super::CommandError;
+use super::{CommandError, aws};
 
 /// Background work (training) that is still going on at the end may take so long to notice.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
@@ -25,10 +25,10 @@ pub(crate) fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), C
         .enable_all()
         .build()?;
     let result = runtime.block_on(async {
-        let fleet = fleet(&config)?;
+        let services = services(&config).await?;
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;
-        let server = Server::start(config, fleet).await?;
+        let server = Server::start(config, services).await?;
         started(&server);
         tokio::select! {
             _ = interrupted.recv() => {}
@@ -62,6 +62,13 @@ pub(crate) fn say(text: &str) {
     if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         tracing::warn!(%error, "nobody reads standard output");
     }
+}
+
+/// What the configuration wants that the proxy does not make itself.
+async fn services(config: &Config) -> Result<Services, CommandError> {
+    let mut services = Services { fleet: fleet(config)?, ..Services::default() };
+    aws::add(&mut services, config).await?;
+    Ok(services)
 }
 
 /// What starts the workers of a local fleet: this program.

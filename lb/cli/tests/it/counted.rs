@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use weighbridge_instrument::{Counting, CountingAllocator, counted_functions, counting};
 use weighbridge_proxy::config::Config;
-use weighbridge_proxy::server::Server;
+use weighbridge_proxy::server::{Server, Services};
 use weighbridge_worker::{WorkerConfig, serve};
 
 #[global_allocator]
@@ -44,7 +44,7 @@ fn run_everything() {
     let runtime = tokio::runtime::Runtime::new().expect("it starts");
     runtime.block_on(async {
         let config = Config::parse("").expect("it is the default");
-        let server = Server::start(config, None).await.expect("it starts");
+        let server = Server::start(config, Services::default()).await.expect("it starts");
         serve(WorkerConfig::new(server.listen)).await.expect("it ends");
         server.stop().await;
     });

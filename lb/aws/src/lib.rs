@@ -1,0 +1,30 @@
+//! EC2 fleet, Lambda and DynamoDB of Weighbridge: the proxy's traits on the AWS SDKs.
+//!
+//! Region, credentials and endpoints come from where every AWS tool takes them: `AWS_REGION`,
+//! profiles, the role of the instance or container, `AWS_ENDPOINT_URL_EC2` and its like. HTTP goes
+//! through hyper, TLS through rustls with ring, of which pingora has its own use.
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+/// What all clients share. Made on the runtime that is to use them: a pooled connection that nobody
+/// drives stalls the next call.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    config: SdkConfig,
+}
+
+impl Aws {
+    /// As the environment says. Connects to nothing yet, but for credentials.
+    pub async fn from_env() -> Aws {
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+        Aws { config }
+    }
+
+    /// The region, where one is known.
+    pub fn region(&self) -> Option<&str> {
+        self.config.region().map(AsRef::as_ref)
+    }
+}

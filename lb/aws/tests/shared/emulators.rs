@@ -1,0 +1,200 @@
+//! Servers that speak AWS's protocols, each a process of its own on a free port of loopback, ended
+//! when dropped. `.ci/emulators` installs them, here too where it has not run before.
+
+// Every test program that includes this file uses a part of it.
+#![allow(dead_code)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than any of them takes to start on a busy machine.
+const START_MAX: Duration = Duration::from_mins(1);
+
+/// Between two looks at whether one answers.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Turns Nagle's algorithm off in ministack's Runtime API, which else delays each answer by 40 ms.
+const MINISTACK: &str = "\
+import socketserver, sys
+socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+from importlib.metadata import entry_points
+sys.exit(next(iter(entry_points(group='console_scripts', name='ministack'))).load()())
+";
+
+/// A running emulator.
+pub(crate) struct Emulator {
+    child: Child,
+    address: SocketAddr,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Emulator {
+    /// moto: EC2, Auto Scaling, IAM, CloudFormation.
+    pub(crate) fn moto() -> Emulator {
+        Emulator::start(|address| {
+            let mut command = program("moto_server");
+            command.args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
+            command
+        })
+    }
+
+    /// ministack: Lambda that runs the function's own program. It listens on every interface.
+    pub(crate) fn ministack() -> Emulator {
+        Emulator::start(|address| {
+            let mut command = program("python");
+            command.args(["-c", MINISTACK]).env("GATEWAY_PORT", address.port().to_string());
+            command
+        })
+    }
+
+    /// roto: DynamoDB, SQS and S3, in memory, or in `folder` where it survives a restart.
+    pub(crate) fn roto(folder: Option<&Path>) -> Emulator {
+        Emulator::start(|address| {
+            let mut command = program("roto-server");
+            command.args(["--port", &address.port().to_string()]);
+            match folder {
+                Some(folder) => command.arg("--data-dir").arg(folder),
+                None => command.arg("--ephemeral"),
+            };
+            command
+        })
+    }
+
+    /// microburst in front of `upstream`: passes everything on until it has rules.
+    pub(crate) fn microburst(upstream: &Emulator) -> Emulator {
+        let upstream = upstream.url();
+        Emulator::start(|address| {
+            let mut command = program("microburst");
+            command.args(["--upstream", &upstream, "--port", &address.port().to_string()]);
+            command
+        })
+    }
+
+    /// Its endpoint, as `AWS_ENDPOINT_URL` wants it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it as a crash would. Its port stays free for another.
+    pub(crate) fn kill(mut self) -> SocketAddr {
+        self.end();
+        self.address
+    }
+
+    /// Gives a microburst `rules`, a JSON list, in place of those that it had.
+    #[track_caller]
+    pub(crate) fn rules(&self, rules: &str) {
+        let said = self.ask("PATCH", "/_microburst/rules", rules);
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    }
+
+    /// Sends it a request over a connection of its own; the whole answer, head and all.
+    #[track_caller]
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let mut connection = TcpStream::connect(self.address).expect("it listens");
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n",
+            self.address
+        );
+        connection.write_all(head.as_bytes()).expect("it reads");
+        connection.write_all(body.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).expect("it answers");
+        answer
+    }
+
+    /// Starts what `command` gives for a free port, and waits until it answers.
+    #[track_caller]
+    fn start(command: impl FnOnce(SocketAddr) -> Command) -> Emulator {
+        let address = free_address();
+        let mut command = command(address);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let said = Arc::default();
+        listen(child.stdout.take().expect("it is piped"), &said);
+        listen(child.stderr.take().expect("it is piped"), &said);
+        let mut emulator = Emulator { child, address, said };
+        let started = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            let ended = emulator.child.try_wait().expect("it is ours");
+            assert!(ended.is_none(), "{ended:?}: {:#?}", emulator.all_said());
+            assert!(started.elapsed() < START_MAX, "{:#?}", emulator.all_said());
+            thread::park_timeout(LOOK_INTERVAL);
+        }
+        emulator
+    }
+
+    fn all_said(&self) -> Vec<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn end(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{:?}: {:#?}", self.address, self.all_said());
+        }
+        self.end();
+    }
+}
+
+/// What every client of an emulator is told: keys that mean nothing, and a region.
+pub(crate) const CREDENTIALS: [(&str, &str); 4] = [
+    ("AWS_ACCESS_KEY_ID", "test"),
+    ("AWS_SECRET_ACCESS_KEY", "test"),
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+];
+
+/// One of the installed programs.
+pub(crate) fn program(name: &str) -> Command {
+    Command::new(folder().join(name))
+}
+
+/// Where they are installed, after that if need be.
+fn folder() -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find_map(|folder| {
+        let script = folder.join(".ci/emulators");
+        script.exists().then_some(script)
+    });
+    let output = Command::new(script.expect("within the repository"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("it starts");
+    assert!(output.status.success(), "the emulators cannot be installed");
+    PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())
+}
+
+/// An address that was free a moment ago: the emulators cannot take port 0 and say which it was.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    listener.local_addr().expect("it is bound")
+}
+
+/// Reads to the end, so that nothing that is said waits for a reader.
+fn listen(output: impl Read + Send + 'static, said: &Arc<Mutex<Vec<String>>>) {
+    let said = Arc::clone(said);
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    });
+}
