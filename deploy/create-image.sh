@@ -76,10 +76,12 @@ rm -f "${WEIGHBRIDGE_ROOT:-}"/home/*/.ssh/authorized_keys "${WEIGHBRIDGE_ROOT:-}
 VM
     image=$(query ec2 create-image --instance-id "$instance" --name "$name" \
         --description "Weighbridge, $("$WEIGHBRIDGE_PROGRAM" --version)" \
-        --tag-specifications "ResourceType=image,Tags=[{Key=$tag,Value=$WEIGHBRIDGE_NAME}]" \
-        "ResourceType=snapshot,Tags=[{Key=$tag,Value=$WEIGHBRIDGE_NAME}]" --query ImageId)
+        --query ImageId)
 fi
 [[ $image == ami-* ]] || fail "no image was made"
 wait_for "the image $image" is_available "$image"
+mapfile -t snapshots < <(query ec2 describe-images --image-ids "$image" \
+    --query 'Images[0].BlockDeviceMappings[].Ebs.SnapshotId' | tr '\t' '\n')
+aws ec2 create-tags --resources "$image" "${snapshots[@]}" --tags "Key=$tag,Value=$WEIGHBRIDGE_NAME"
 remember image.id "$image"
 echo "$image"

@@ -67,10 +67,8 @@ instances() {
 
 tables() {
     [[ $keep_tables == false ]] || return 0
-    local table
-    for table in "$WEIGHBRIDGE_NAME-observations" "$WEIGHBRIDGE_NAME-state"; do
-        query dynamodb describe-table --table-name "$table" --query Table.TableName 2>/dev/null || true
-    done
+    query dynamodb list-tables --query \
+        "TableNames[?@=='$WEIGHBRIDGE_NAME-observations' || @=='$WEIGHBRIDGE_NAME-state']" | lines
 }
 
 log_groups() {
@@ -78,11 +76,9 @@ log_groups() {
     {
         query logs describe-log-groups --log-group-name-prefix "/weighbridge/$WEIGHBRIDGE_NAME/" \
             --query 'logGroups[].logGroupName'
-        local operation
-        for operation in blur enhance raytrace; do
-            query logs describe-log-groups --query 'logGroups[].logGroupName' \
-                --log-group-name-prefix "/aws/lambda/$WEIGHBRIDGE_NAME-$operation"
-        done
+        query logs describe-log-groups --log-group-name-prefix "/aws/lambda/$WEIGHBRIDGE_NAME-" \
+            --query 'logGroups[].logGroupName' | lines |
+            grep -xE "/aws/lambda/$WEIGHBRIDGE_NAME-(blur|enhance|raytrace)" || true
     } | lines
 }
 
@@ -93,23 +89,28 @@ buckets() {
     fi
 }
 
+# By their names, which one has at once; the tag comes when it is ready.
 images() {
     [[ $keep_images == false ]] || return 0
-    query ec2 describe-images --owners self --filters "$(tagged)" --query 'Images[].ImageId' | lines
+    of_images 'Images[].ImageId'
 }
 
 snapshots() {
     [[ $keep_images == false ]] || return 0
-    query ec2 describe-snapshots --owner-ids self --filters "$(tagged)" \
-        --query 'Snapshots[].SnapshotId' | lines
+    {
+        of_images 'Images[].BlockDeviceMappings[].Ebs.SnapshotId'
+        query ec2 describe-snapshots --owner-ids self --filters "$(tagged)" \
+            --query 'Snapshots[].SnapshotId'
+    } | lines
+}
+
+of_images() {
+    query ec2 describe-images --owners self \
+        --filters "Name=name,Values=$WEIGHBRIDGE_NAME-????????????" --query "$1" | lines
 }
 
 volumes() {
-    {
-        query ec2 describe-volumes --filters "$(tagged)" --query 'Volumes[].VolumeId'
-        query ec2 describe-volumes --query 'Volumes[].VolumeId' \
-            --filters "Name=tag:weighbridge:fleet,Values=$WEIGHBRIDGE_NAME"
-    } | lines
+    query ec2 describe-volumes --filters "$(tagged)" --query 'Volumes[].VolumeId' | lines
 }
 
 security_groups() {
@@ -209,8 +210,11 @@ end_instances
 remove tables aws dynamodb delete-table --table-name
 remove log_groups aws logs delete-log-group --log-group-name
 remove buckets empty_and_delete_bucket
+# Before the images are gone that say which are theirs.
+mapfile -t doomed < <(snapshots)
 remove images aws ec2 deregister-image --image-id
-remove snapshots aws ec2 delete-snapshot --snapshot-id
+doomed_snapshots() { printf '%s\n' "${doomed[@]}" | lines; }
+remove doomed_snapshots aws ec2 delete-snapshot --snapshot-id
 remove volumes aws ec2 delete-volume --volume-id
 remove security_groups aws ec2 delete-security-group --group-id
 forget instance.id instance.address known_hosts
