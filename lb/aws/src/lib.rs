@@ -4,6 +4,8 @@
 //! profiles, the role of the instance or container, `AWS_ENDPOINT_URL_EC2` and its like. HTTP goes
 //! through hyper, TLS through rustls with ring, of which pingora has its own use.
 
+pub mod lambda;
+
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -23,8 +25,18 @@ impl Aws {
         Aws { config }
     }
 
+    /// As `config` says, for those who have one.
+    pub fn new(config: SdkConfig) -> Aws {
+        Aws { config }
+    }
+
     /// The region, where one is known.
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
+    }
+
+    /// What a service's client is made from.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
     }
 }
