@@ -36,8 +36,8 @@ WEIGHBRIDGE_NAME=${WEIGHBRIDGE_NAME:-weighbridge}
 # What is installed: built by `cargo build --release --workspace --all-features`.
 WEIGHBRIDGE_PROGRAM=${WEIGHBRIDGE_PROGRAM:-$WEIGHBRIDGE_ROOT_FOLDER/target/release/weighbridge}
 
-# The functions' program, from the same build; empty: no Lambda.
-WEIGHBRIDGE_LAMBDA=${WEIGHBRIDGE_LAMBDA-$WEIGHBRIDGE_ROOT_FOLDER/target/release/weighbridge-lambda}
+# The functions' zip, as build-lambda.sh makes it; empty: no Lambda.
+WEIGHBRIDGE_LAMBDA=${WEIGHBRIDGE_LAMBDA-$WEIGHBRIDGE_ROOT_FOLDER/target/lambda/weighbridge-lambda-x86_64.zip}
 
 # What is deployed.
 WEIGHBRIDGE_TEMPLATE=${WEIGHBRIDGE_TEMPLATE:-$WEIGHBRIDGE_ROOT_FOLDER/deploy/cloudformation/weighbridge.yaml}

@@ -85,10 +85,10 @@ create_tables() {
 
 # Uploads the functions' zip, under a name that says what is in it, so that another one is deployed.
 upload_functions() {
-    local scratch key
+    local key
     bucket=$WEIGHBRIDGE_NAME-$account-$AWS_DEFAULT_REGION
-    [[ -x $WEIGHBRIDGE_LAMBDA ]] ||
-        fail "there is no program $WEIGHBRIDGE_LAMBDA: cargo build --release --workspace --all-features, or --no-lambda"
+    [[ -r $WEIGHBRIDGE_LAMBDA ]] ||
+        fail "there is no $WEIGHBRIDGE_LAMBDA: make it by build-lambda.sh, or use --no-lambda"
     if ! aws s3api head-bucket --bucket "$bucket" >/dev/null 2>&1; then
         say "makes the bucket $bucket"
         aws s3 mb "s3://$bucket" >/dev/null
@@ -100,20 +100,7 @@ upload_functions() {
     key=weighbridge-lambda-$(sha256sum "$WEIGHBRIDGE_LAMBDA" | cut -c1-12).zip
     if ! aws s3api head-object --bucket "$bucket" --key "$key" >/dev/null 2>&1; then
         say "uploads the functions"
-        scratch=$(mktemp -d)
-        cp "$WEIGHBRIDGE_LAMBDA" "$scratch/bootstrap"
-        strip --strip-debug "$scratch/bootstrap" 2>/dev/null || true
-        python3 - "$scratch" <<'PYTHON'
-import sys, zipfile
-folder = sys.argv[1]
-entry = zipfile.ZipInfo("bootstrap")
-entry.external_attr = 0o755 << 16
-entry.compress_type = zipfile.ZIP_DEFLATED
-with zipfile.ZipFile(f"{folder}/functions.zip", "w") as archive:
-    archive.writestr(entry, open(f"{folder}/bootstrap", "rb").read())
-PYTHON
-        aws s3 cp --only-show-errors "$scratch/functions.zip" "s3://$bucket/$key"
-        rm -rf "$scratch"
+        aws s3 cp --only-show-errors "$WEIGHBRIDGE_LAMBDA" "s3://$bucket/$key"
     fi
     parameters+=("LambdaBucket=$bucket" "LambdaKey=$key")
 }
@@ -187,7 +174,7 @@ deploy() {
 }
 
 need_account
-need_tools curl jq python3
+need_tools curl jq
 check_parameters
 check_stack
 if [[ -z $image ]]; then

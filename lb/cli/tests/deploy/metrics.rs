@@ -1,5 +1,5 @@
 //! Dashboard and alerts against the metrics that there are: those of the README's table, which
-//! another test holds against a running balancer.
+//! another test holds against a running balancer, and of Lambda, which only some balancers have.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -13,7 +13,8 @@ fn exported() -> BTreeSet<String> {
     let readme = read("README.md");
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `weighbridge_"));
     let names = rows.filter_map(|row| row.split_once('`'));
-    names.map(|(name, _)| format!("weighbridge_{name}")).collect()
+    let names = names.map(|(name, _)| format!("weighbridge_{name}"));
+    names.chain(named(&read("lb/proxy/src/lambda/metrics.rs"))).collect()
 }
 
 /// The names of metrics in `text`.

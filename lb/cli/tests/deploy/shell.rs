@@ -62,6 +62,13 @@ pub(crate) fn python(source: &str, arguments: &[&Path]) -> String {
     run(program("python").args(["-c", source]).args(arguments)).ok()
 }
 
+/// A zip with a bootstrap that does nothing.
+#[track_caller]
+pub(crate) fn empty_zip(file: &Path) {
+    let source = "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'w').writestr('bootstrap', '')";
+    python(source, &[file]);
+}
+
 /// Somebody at a shell, with an account of their own at moto.
 pub(crate) struct Operator {
     pub(crate) folder: TempDir,

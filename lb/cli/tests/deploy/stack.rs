@@ -4,11 +4,12 @@
 //! `AWS::CloudWatch::Alarm`), signals of instances, rolling updates (its updates of a stack with
 //! conditions fail), and whether AWS's IAM grants what the policies say.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use std::process::Command;
 
-use crate::shell::{Operator, Said, WEIGHBRIDGE, run};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::shell::{Operator, Said, WEIGHBRIDGE, empty_zip, run};
 use crate::template::for_moto;
 
 const STACK: [&str; 2] = ["--stack-name", "wb"];
@@ -120,8 +121,7 @@ fn the_stack_takes_an_existing_network_and_group_and_functions() {
     let group = operator.aws(&["ec2", "describe-security-groups", "--query", "SecurityGroups[0].GroupId"]);
     operator.aws(&["s3", "mb", "s3://functions"]);
     let zip = operator.file("functions.zip");
-    let source = "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'w').writestr('bootstrap', '')";
-    crate::shell::python(source, &[&zip]);
+    empty_zip(&zip);
     operator.aws(&["s3", "cp", &zip.display().to_string(), "s3://functions/f.zip"]);
 
     create(
