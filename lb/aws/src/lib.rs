@@ -4,6 +4,8 @@
 //! profiles, the role of the instance or container, `AWS_ENDPOINT_URL_EC2` and its like. HTTP goes
 //! through hyper, TLS through rustls with ring, of which pingora has its own use.
 
+pub mod dynamodb;
+
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -20,6 +22,11 @@ impl Aws {
     pub async fn from_env() -> Aws {
         let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+        Aws { config }
+    }
+
+    /// As `config` says, for those who have one.
+    pub fn new(config: SdkConfig) -> Aws {
         Aws { config }
     }
 

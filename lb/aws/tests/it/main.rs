@@ -2,5 +2,8 @@
 
 #[path = "../shared/emulators.rs"]
 mod emulators;
+#[path = "../shared/wire.rs"]
+mod wire;
 
+mod dynamodb;
 mod start;
