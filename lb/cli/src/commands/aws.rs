@@ -1,20 +1,68 @@
 //! What of a configuration is on AWS: there with the feature `aws`, refused without it.
 
-use weighbridge_proxy::config::Config;
+use weighbridge_proxy::config::{Config, StoreKind};
 use weighbridge_proxy::server::Services;
 
 use super::CommandError;
 
 /// Adds what `config` wants of AWS.
 #[cfg(feature = "aws")]
-#[expect(clippy::unused_async, reason = "filled in with each service")]
-pub(crate) async fn add(_: &mut Services, _: &Config) -> Result<(), CommandError> {
+pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), CommandError> {
+    let wants_store = wants_store(config);
+    if !wants_store {
+        return Ok(());
+    }
+    let aws = weighbridge_aws::Aws::from_env().await;
+    if wants_store {
+        store::add(services, &aws, config).await?;
+    }
     Ok(())
 }
 
 /// Refuses what `config` wants of AWS.
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "with the feature it connects")]
-pub(crate) async fn add(_: &mut Services, _: &Config) -> Result<(), CommandError> {
-    Ok(())
+pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), CommandError> {
+    if wants_store(config) { Err(CommandError::NoAws("store.kind is `dynamodb`")) } else { Ok(()) }
+}
+
+fn wants_store(config: &Config) -> bool {
+    match config.store.kind {
+        StoreKind::DynamoDb => true,
+        StoreKind::Sqlite | StoreKind::Off => false,
+    }
+}
+
+#[cfg(feature = "aws")]
+mod store {
+    //! DynamoDB: observations, models and leases.
+
+    use std::sync::Arc;
+
+    use weighbridge_aws::Aws;
+    use weighbridge_aws::dynamodb::DynamoStore;
+    use weighbridge_proxy::config::Config;
+    use weighbridge_proxy::server::{ServerError, Services};
+
+    use super::CommandError;
+
+    /// Adds the store that `config` names. One that is away does not keep the balancer from serving;
+    /// one that is not ours, or not open to us, does: the operator wants to know.
+    pub(super) async fn add(
+        services: &mut Services,
+        aws: &Aws,
+        config: &Config,
+    ) -> Result<(), CommandError> {
+        let store = DynamoStore::new(aws, &config.store);
+        match store.prepare().await {
+            Err(error) if error.is_outage() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the store is away: starting without it");
+            }
+            prepared => prepared.map_err(ServerError::Store)?,
+        }
+        services.leases = Some(Arc::new(store.leases()));
+        services.store = Some(Arc::new(store));
+        Ok(())
+    }
 }
