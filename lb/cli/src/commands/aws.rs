@@ -1,6 +1,6 @@
 //! What of a configuration is on AWS: there with the feature `aws`, refused without it.
 
-use weighbridge_proxy::config::Config;
+use weighbridge_proxy::config::{Config, StoreKind};
 use weighbridge_proxy::server::Services;
 
 use super::CommandError;
@@ -8,8 +8,14 @@ use super::CommandError;
 /// Adds what `config` wants of AWS.
 #[cfg(feature = "aws")]
 pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), CommandError> {
+    if wants(config).is_none() {
+        return Ok(());
+    }
+    let aws = weighbridge_aws::Aws::from_env().await;
+    if wants_store(config) {
+        store::add(services, &aws, config).await?;
+    }
     if wants_functions(config) {
-        let aws = weighbridge_aws::Aws::from_env().await;
         functions::add(services, &aws, config);
     }
     Ok(())
@@ -19,14 +25,61 @@ pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), 
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "with the feature it connects")]
 pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), CommandError> {
-    if wants_functions(config) {
-        return Err(CommandError::NoAws("lambda.enabled is true"));
+    wants(config).map_or(Ok(()), |what| Err(CommandError::NoAws(what)))
+}
+
+/// The first thing of `config` that is on AWS.
+fn wants(config: &Config) -> Option<&'static str> {
+    let wanted = [
+        (wants_store(config), "store.kind is `dynamodb`"),
+        (wants_functions(config), "lambda.enabled is true"),
+    ];
+    wanted.into_iter().find_map(|(wants, what)| wants.then_some(what))
+}
+
+fn wants_store(config: &Config) -> bool {
+    match config.store.kind {
+        StoreKind::DynamoDb => true,
+        StoreKind::Sqlite | StoreKind::Off => false,
     }
-    Ok(())
 }
 
 fn wants_functions(config: &Config) -> bool {
     config.policy.lambda.is_some()
+}
+
+#[cfg(feature = "aws")]
+mod store {
+    //! DynamoDB: observations, models and leases.
+
+    use std::sync::Arc;
+
+    use weighbridge_aws::Aws;
+    use weighbridge_aws::dynamodb::DynamoStore;
+    use weighbridge_proxy::config::Config;
+    use weighbridge_proxy::server::{ServerError, Services};
+
+    use super::CommandError;
+
+    /// Adds the store that `config` names. One that is away does not keep the balancer from serving;
+    /// one that is not ours, or not open to us, does: the operator wants to know.
+    pub(super) async fn add(
+        services: &mut Services,
+        aws: &Aws,
+        config: &Config,
+    ) -> Result<(), CommandError> {
+        let store = DynamoStore::new(aws, &config.store);
+        match store.prepare().await {
+            Err(error) if error.is_outage() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the store is away: starting without it");
+            }
+            prepared => prepared.map_err(ServerError::Store)?,
+        }
+        services.leases = Some(Arc::new(store.leases()));
+        services.store = Some(Arc::new(store));
+        Ok(())
+    }
 }
 
 #[cfg(feature = "aws")]

@@ -10,7 +10,10 @@ mod it {
 }
 #[path = "../../../aws/tests/shared/functions.rs"]
 mod functions;
+#[path = "../../../aws/tests/shared/wire.rs"]
+mod wire;
 
 mod lambda;
+mod store;
 
 use it::harness;
