@@ -5,6 +5,7 @@
 //! through hyper, TLS through rustls with ring, of which pingora has its own use.
 
 pub mod dynamodb;
+pub mod lambda;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
@@ -33,5 +34,10 @@ impl Aws {
     /// The region, where one is known.
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
+    }
+
+    /// What a service's client is made from.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
     }
 }

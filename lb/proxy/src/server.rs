@@ -76,6 +76,9 @@ pub enum ServerError {
     /// A store elsewhere was configured and nothing can reach it.
     #[error("the store is `dynamodb`, and nothing was given that reaches it")]
     NoStore,
+    /// Lambda was configured and nothing can invoke functions.
+    #[error("lambda is enabled, and nothing was given that invokes functions")]
+    NoFunctions,
 }
 
 /// What a balancer is given beside its configuration: what the proxy does not make itself.
@@ -110,6 +113,9 @@ impl Server {
     /// Starts a balancer by `config`, on `services`.
     pub async fn start(config: Config, services: Services) -> Result<Server, ServerError> {
         let config = Arc::new(config);
+        if config.policy.lambda.is_some() && services.functions.is_none() {
+            return Err(ServerError::NoFunctions);
+        }
         let listener = bind(config.listen).await?;
         let admin_listener = bind(config.admin).await?;
         let listen = listener.local_addr().unwrap_or(config.listen);
@@ -139,6 +145,7 @@ impl Server {
             repeats: Repeats::new(&config.repeats, metrics.registry())?,
             budget: MemoryBudget::new(config.limits.buffer_bytes_total),
             connector: Connector::new(Some(connector_options(&config))),
+            functions: services.functions,
             hosts: Arc::new(AddressBook::default()),
             recorder,
             in_flight: AtomicUsize::new(0),

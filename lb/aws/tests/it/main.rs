@@ -2,8 +2,11 @@
 
 #[path = "../shared/emulators.rs"]
 mod emulators;
+#[path = "../shared/functions.rs"]
+mod functions;
 #[path = "../shared/wire.rs"]
 mod wire;
 
 mod dynamodb;
+mod lambda;
 mod start;

@@ -8,13 +8,16 @@ use super::CommandError;
 /// Adds what `config` wants of AWS.
 #[cfg(feature = "aws")]
 pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), CommandError> {
-    let wants_store = wants_store(config);
-    if !wants_store {
+    let (wants_store, wants_functions) = (wants_store(config), wants_functions(config));
+    if !(wants_store || wants_functions) {
         return Ok(());
     }
     let aws = weighbridge_aws::Aws::from_env().await;
     if wants_store {
         store::add(services, &aws, config).await?;
+    }
+    if wants_functions {
+        functions::add(services, &aws, config);
     }
     Ok(())
 }
@@ -23,7 +26,13 @@ pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), 
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "with the feature it connects")]
 pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), CommandError> {
-    if wants_store(config) { Err(CommandError::NoAws("store.kind is `dynamodb`")) } else { Ok(()) }
+    if wants_store(config) {
+        return Err(CommandError::NoAws("store.kind is `dynamodb`"));
+    }
+    if wants_functions(config) {
+        return Err(CommandError::NoAws("lambda.enabled is true"));
+    }
+    Ok(())
 }
 
 fn wants_store(config: &Config) -> bool {
@@ -31,6 +40,10 @@ fn wants_store(config: &Config) -> bool {
         StoreKind::DynamoDb => true,
         StoreKind::Sqlite | StoreKind::Off => false,
     }
+}
+
+fn wants_functions(config: &Config) -> bool {
+    config.policy.lambda.is_some()
 }
 
 #[cfg(feature = "aws")]
@@ -64,5 +77,23 @@ mod store {
         services.leases = Some(Arc::new(store.leases()));
         services.store = Some(Arc::new(store));
         Ok(())
+    }
+}
+
+#[cfg(feature = "aws")]
+mod functions {
+    //! Lambda.
+
+    use std::sync::Arc;
+
+    use weighbridge_aws::Aws;
+    use weighbridge_aws::lambda::LambdaFunctions;
+    use weighbridge_proxy::config::Config;
+    use weighbridge_proxy::server::Services;
+
+    /// Adds what invokes functions.
+    pub(super) fn add(services: &mut Services, aws: &Aws, config: &Config) {
+        let functions = LambdaFunctions::new(aws, config.timeouts.connect);
+        services.functions = Some(Arc::new(functions));
     }
 }

@@ -8,9 +8,12 @@ mod emulators;
 mod it {
     pub(crate) mod harness;
 }
+#[path = "../../../aws/tests/shared/functions.rs"]
+mod functions;
 #[path = "../../../aws/tests/shared/wire.rs"]
 mod wire;
 
+mod lambda;
 mod store;
 
 use it::harness;

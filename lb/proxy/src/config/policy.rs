@@ -14,7 +14,7 @@ const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Reads the policy's tables. `hosts_auto` is what `"auto"` means for the most hosts.
+/// Reads the policy's tables, but for what is on Lambda. `hosts_auto` is what `"auto"` means for the most hosts.
 pub(super) fn read(root: &mut Section<'_>, routes: Vec<RoutePolicy>, hosts_auto: usize) -> Policy {
     Policy {
         routes,

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use weighbridge_core::policy::Policy;
+
 use super::reader::{Reader, Section};
 use super::{AccessLog, AccessLogTarget, Config, Limits, RepeatConfig};
-use super::{Timeouts, fleet, policy, routes, store};
+use super::{Timeouts, fleet, lambda, policy, routes, store};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -26,7 +28,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let fleet = fleet::read(root.table("fleet"));
     let hosts_auto = fleet::hosts_auto(&fleet, cores);
-    let (routes, route_policies) = routes::read(&mut root);
+    let (routes, mut route_policies) = routes::read(&mut root);
+    let (lambda, lambda_policy) = lambda::read(root.table("lambda"), &routes, &mut route_policies);
     let config = Config {
         listen,
         admin,
@@ -36,9 +39,13 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
         limits: limits(root.table("limits")),
         timeouts: timeouts(root.table("timeouts")),
         routes,
+        lambda,
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),
-        policy: policy::read(&mut root, route_policies, hosts_auto),
+        policy: Policy {
+            lambda: lambda_policy,
+            ..policy::read(&mut root, route_policies, hosts_auto)
+        },
     };
     root.finish();
     config
