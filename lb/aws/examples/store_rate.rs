@@ -221,7 +221,7 @@ fn value(registry: &Registry, name: &str) -> f64 {
     let families = registry.gather();
     let family = families.iter().find(|family| family.name() == name);
     let metric = family.and_then(|family| family.get_metric().first());
-    metric.map_or(0.0, |metric| metric.get_counter().value() + metric.get_gauge().value())
+    metric.map_or(0.0, |metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
 }
 
 /// CPU time of this process so far.

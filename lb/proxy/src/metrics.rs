@@ -40,9 +40,9 @@ pub(crate) struct Metrics {
     scale_events: IntCounterVec,
     hosts_lost: IntCounter,
     loop_failures: IntCounterVec,
-    leading: IntGaugeVec,
     /// What is on Lambda.
     pub(crate) lambda: LambdaMetrics,
+    leading: IntGaugeVec,
     /// Connections of clients that are open.
     pub(crate) connections: IntGauge,
 }

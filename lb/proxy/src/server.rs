@@ -73,12 +73,12 @@ pub enum ServerError {
     /// A local fleet was configured and nothing can start its workers.
     #[error("the fleet is `local`, and nothing was given that starts workers")]
     NoFleet,
-    /// A store elsewhere was configured and nothing can reach it.
-    #[error("the store is `dynamodb`, and nothing was given that reaches it")]
-    NoStore,
     /// Lambda was configured and nothing can invoke functions.
     #[error("lambda is enabled, and nothing was given that invokes functions")]
     NoFunctions,
+    /// A store elsewhere was configured and nothing can reach it.
+    #[error("the store is `dynamodb`, and nothing was given that reaches it")]
+    NoStore,
 }
 
 /// What a balancer is given beside its configuration: what the proxy does not make itself.

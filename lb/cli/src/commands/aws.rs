@@ -8,15 +8,14 @@ use super::CommandError;
 /// Adds what `config` wants of AWS.
 #[cfg(feature = "aws")]
 pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), CommandError> {
-    let (wants_store, wants_functions) = (wants_store(config), wants_functions(config));
-    if !(wants_store || wants_functions) {
+    if wants(config).is_none() {
         return Ok(());
     }
     let aws = weighbridge_aws::Aws::from_env().await;
-    if wants_store {
+    if wants_store(config) {
         store::add(services, &aws, config).await?;
     }
-    if wants_functions {
+    if wants_functions(config) {
         functions::add(services, &aws, config);
     }
     Ok(())
@@ -26,13 +25,16 @@ pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), 
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "with the feature it connects")]
 pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), CommandError> {
-    if wants_store(config) {
-        return Err(CommandError::NoAws("store.kind is `dynamodb`"));
-    }
-    if wants_functions(config) {
-        return Err(CommandError::NoAws("lambda.enabled is true"));
-    }
-    Ok(())
+    wants(config).map_or(Ok(()), |what| Err(CommandError::NoAws(what)))
+}
+
+/// The first thing of `config` that is on AWS.
+fn wants(config: &Config) -> Option<&'static str> {
+    let wanted = [
+        (wants_store(config), "store.kind is `dynamodb`"),
+        (wants_functions(config), "lambda.enabled is true"),
+    ];
+    wanted.into_iter().find_map(|(wants, what)| wants.then_some(what))
 }
 
 fn wants_store(config: &Config) -> bool {

@@ -17,3 +17,5 @@ mod lambda;
 mod store;
 
 use it::harness;
+// Crates that are counted want its callbacks, whoever uses them.
+use weighbridge_instrument as _;
