@@ -17,5 +17,5 @@ mod lambda;
 mod store;
 
 use it::harness;
-// Crates that are counted want its callbacks, whoever uses them.
+// Some of what is linked here is counted, and calls it.
 use weighbridge_instrument as _;
