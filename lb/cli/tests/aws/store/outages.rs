@@ -68,7 +68,7 @@ fn throttling_of_three_writes_in_ten_loses_nothing() {
     );
     let jobs = jobs(&mut Client::new(balancer.listen), mixed());
     let load = Load::closed(balancer.listen, &jobs, 2);
-    until("requests are served", || 200 < load.answered());
+    until("requests are served", || 60 < load.answered());
     let tally = load.stop();
     tally.assert_faultless();
     let all = 2 * jobs.len() + tally.right;
