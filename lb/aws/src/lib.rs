@@ -4,6 +4,11 @@
 //! profiles, the role of the instance or container, `AWS_ENDPOINT_URL_EC2` and its like. HTTP goes
 //! through hyper, TLS through rustls with ring, of which pingora has its own use.
 
+mod answers;
+pub mod asg;
+pub mod cloudwatch;
+pub mod ec2;
+
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -21,6 +26,11 @@ impl Aws {
         let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
         Aws { config }
+    }
+
+    /// What the client of every service is made from.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     /// The region, where one is known.

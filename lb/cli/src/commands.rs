@@ -42,6 +42,10 @@ pub(crate) enum CommandError {
     /// The operating system refused something.
     #[error("the system refused")]
     System(#[from] std::io::Error),
+    /// The configuration wants AWS, and this program was built without it.
+    #[cfg(not(feature = "aws"))]
+    #[error("{0}: expected a program built with `--features aws`")]
+    NoAws(&'static str),
     /// A running balancer cannot be asked.
     #[error("cannot ask the balancer at `{admin}`: {why}")]
     Ask {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use weighbridge_core::observe::Failure;
@@ -39,6 +39,7 @@ pub(crate) struct Metrics {
     scale_events: IntCounterVec,
     hosts_lost: IntCounter,
     loop_failures: IntCounterVec,
+    fleet_bounded: IntGaugeVec,
     /// Connections of clients that are open.
     pub(crate) connections: IntGauge,
 }
@@ -99,10 +100,20 @@ impl Metrics {
             tries_failed: counters("weighbridge_tries_failed_total", tries_failed, &["failure"])?,
             scale_events: counters(
                 "weighbridge_scale_events_total",
-                "Hosts launched, drained and replaced, by reason.",
+                "Hosts launched, adopted, drained and replaced, by reason.",
                 &["action", "reason"],
             )?,
             loop_failures: counters("weighbridge_loop_failures_total", loop_failures, &["loop"])?,
+            fleet_bounded: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "weighbridge_fleet_bounded",
+                        "1 while the group's own least or most hosts go before those of [scale].",
+                    ),
+                    &["bound"],
+                )?,
+            )?,
             decision_seconds: registered(
                 &registry,
                 Histogram::with_opts(decisions.buckets(DECISION_BUCKETS.to_vec()))?,
@@ -161,6 +172,21 @@ impl Metrics {
     /// A host ended without having been told to.
     pub(crate) fn host_lost(&self) {
         self.hosts_lost.inc();
+    }
+
+    /// The service that the hosts are rented from keeps between `theirs` of them, `ours` are between
+    /// the policy's least and most.
+    pub(crate) fn fleet_bounded(&self, ours: (usize, usize), theirs: (usize, usize)) {
+        self.bounded("least", ours.0 < theirs.0, ours.0, theirs.0);
+        self.bounded("most", theirs.1 < ours.1, ours.1, theirs.1);
+    }
+
+    fn bounded(&self, bound: &str, is_so: bool, ours: usize, theirs: usize) {
+        let gauge = self.fleet_bounded.with_label_values(&[bound]);
+        if is_so && gauge.get() == 0 {
+            tracing::warn!(bound, scale = ours, group = theirs, "the group's own bound holds");
+        }
+        gauge.set(i64::from(is_so));
     }
 
     /// A background loop failed once.

@@ -6,7 +6,9 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::reader::{Reader, Section};
-use super::{AccessLog, AccessLogTarget, Config, Limits, RepeatConfig, StoreConfig, StoreKind};
+use super::{
+    AccessLog, AccessLogTarget, Config, FleetConfig, Limits, RepeatConfig, StoreConfig, StoreKind,
+};
 use super::{Timeouts, fleet, policy, routes};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -25,8 +27,13 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
     });
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let fleet = fleet::read(root.table("fleet"));
-    let hosts_auto = fleet::hosts_auto(&fleet, cores);
+    let auto = policy::Auto {
+        hosts_max: fleet::hosts_auto(&fleet, cores),
+        boot: fleet::boot_auto(&fleet),
+        on_aws: matches!(fleet, FleetConfig::Ec2(_) | FleetConfig::Asg(_)),
+    };
     let (routes, route_policies) = routes::read(&mut root);
+    let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
     let config = Config {
         listen,
         admin,
@@ -38,7 +45,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
         routes,
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),
-        policy: policy::read(&mut root, route_policies, hosts_auto),
+        cpu_source,
+        policy,
     };
     root.finish();
     config

@@ -23,6 +23,7 @@ pub(crate) struct Balancer {
 /// A folder for one test, with a configuration file in it.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
+    environment: Vec<(String, String)>,
 }
 
 /// What `/fleet` says of one host.
@@ -70,7 +71,14 @@ impl Place {
         let access_log = format!("\n[access_log]\nto = \"file\"\npath = \"{}\"\n", log.display());
         std::fs::write(folder.path().join("weighbridge.toml"), format!("{config}{access_log}"))
             .expect("the folder is writable");
-        Place { folder }
+        Place { folder, environment: Vec::new() }
+    }
+
+    /// The same with more in the environment of what is started here.
+    pub(crate) fn with(mut self, environment: &[(&str, &str)]) -> Place {
+        let pairs = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        self.environment.extend(pairs);
+        self
     }
 
     /// The configuration file.
@@ -109,6 +117,7 @@ impl Place {
     fn start(&self, mut command: Command) -> Balancer {
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data-dir"]);
         command.arg(self.data());
+        command.envs(self.environment.iter().cloned());
         let mut process = spawn(command);
         let address = |process: &mut Process, mark: &str| {
             process.says(mark).parse().expect("an address and a port")
