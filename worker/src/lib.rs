@@ -6,6 +6,8 @@
 
 mod estimates;
 mod front;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod load;
 mod metrics;
 mod operate;

@@ -88,6 +88,7 @@ fn predictor(name: &'static str, told: &Value) -> Result<(FeatureSet, Predictor)
         work_max: Work::saturating(600.0),
         patience: Duration::ZERO,
         idempotent: true,
+        function: None,
     };
     let learn =
         LearnPolicy { window: 1000, observations_min: 20, retrain_after: 50, drift_error_max: 1.0 };

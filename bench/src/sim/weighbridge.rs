@@ -121,6 +121,7 @@ impl Proxy for Weighbridge {
             features: Features(smallvec![drawn.predicted]),
             known: None,
             body_bytes: 0,
+            event_bytes: None,
         };
         let verdict = self.balancer.arrive(time(scene.now), arrival);
         Self::act(request, &verdict, out);
@@ -141,6 +142,7 @@ impl Proxy for Weighbridge {
             cost,
             elapsed: Duration::from_secs_f64(answer.response),
             build: BUILD,
+            cold_start: None,
         };
         if let Some(report) = &answer.report {
             self.balancer.report(now, id(answer.host), &reported(report));

@@ -8,6 +8,7 @@ mod answers;
 pub mod asg;
 pub mod cloudwatch;
 pub mod ec2;
+pub mod lambda;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
@@ -28,13 +29,18 @@ impl Aws {
         Aws { config }
     }
 
-    /// What the client of every service is made from.
-    pub(crate) fn config(&self) -> &SdkConfig {
-        &self.config
+    /// As `config` says, for those who have one.
+    pub fn new(config: SdkConfig) -> Aws {
+        Aws { config }
     }
 
     /// The region, where one is known.
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
+    }
+
+    /// What a service's client is made from.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
     }
 }

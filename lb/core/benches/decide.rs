@@ -60,6 +60,7 @@ fn policy() -> Policy {
             work_max: Work::saturating(100.0),
             patience: secs(3600),
             idempotent: true,
+            function: None,
         }],
         schedule: SchedulePolicy {
             filters: filters::ALL.iter().map(|filter| filter.name().to_owned()).collect(),
@@ -145,7 +146,7 @@ impl Sent {
         let spec =
             RequestSpec { query, headers: &headers, body_bytes: Some(body_bytes), body: b"" };
         let features = features.extract(&spec);
-        Arrival { id, route: RouteId(0), features, known: None, body_bytes }
+        Arrival { id, route: RouteId(0), features, known: None, body_bytes, event_bytes: None }
     }
 }
 
@@ -213,7 +214,8 @@ impl World {
                 break;
             }
             self.ends.pop();
-            let outcome = Outcome { success: true, cost: None, elapsed: Duration::ZERO, build: 0 };
+            let (elapsed, cold_start) = (Duration::ZERO, None);
+            let outcome = Outcome { success: true, cost: None, elapsed, build: 0, cold_start };
             self.balancer.complete(now, RequestId(id), &outcome);
         }
         self.next += 1;

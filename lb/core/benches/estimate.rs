@@ -83,6 +83,7 @@ fn trained() -> Predictor {
         work_max: work(600.0),
         patience: Duration::ZERO,
         idempotent: true,
+        function: None,
     };
     let learn =
         LearnPolicy { window: 500, observations_min: 50, retrain_after: 100, drift_error_max: 1.0 };

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::estimate::Estimate;
 use crate::host::{Discipline, HostId};
-use crate::lambda::Offer;
+use crate::lambda::{FunctionId, Offer};
 use crate::schedule::Ranking;
 use crate::units::{Seconds, Time};
 
@@ -17,8 +17,8 @@ use crate::units::{Seconds, Time};
 pub enum Verdict {
     /// Send it to this host: a claim has been taken.
     Forward(Placement),
-    /// Run it on Lambda.
-    Lambda(Estimate),
+    /// Run it on Lambda: a run has been started.
+    Lambda(Invocation),
     /// It has a place in the waiting room, until that instant at most.
     Queue {
         /// When it is shed if no host has become free.
@@ -41,6 +41,17 @@ pub struct Placement {
     pub blind: bool,
     /// What it adds to everybody's response: its wait and that of others.
     pub added_delay: Seconds,
+}
+
+/// What runs on Lambda.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invocation {
+    /// The function that runs it.
+    pub function: FunctionId,
+    /// What the request is predicted to cost.
+    pub estimate: Estimate,
+    /// Whether the estimate says nothing of its size.
+    pub blind: bool,
 }
 
 /// Why a request is refused.

@@ -49,6 +49,8 @@ pub struct Arrival {
     pub known: Option<Work>,
     /// The size of its body.
     pub body_bytes: u64,
+    /// The size of the event that would carry it to Lambda. `None` where it cannot go there.
+    pub event_bytes: Option<u64>,
 }
 
 /// What a tick asks for.
@@ -94,6 +96,7 @@ struct Request {
     estimate: Estimate,
     blind: bool,
     body_bytes: u64,
+    event_bytes: Option<u64>,
     arrived: Time,
     tried: SmallVec<[HostId; 4]>,
     tries: usize,
@@ -276,6 +279,7 @@ fn no_route() -> RoutePolicy {
         work_max: Work::saturating(1.0),
         patience: std::time::Duration::ZERO,
         idempotent: false,
+        function: None,
     }
 }
 

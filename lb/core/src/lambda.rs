@@ -1,49 +1,40 @@
-//! What is known of Lambda: how many runs there are, how fast they are, what they have cost.
+//! What is known of Lambda: how many runs there are, how fast each function is, what they have cost.
 //!
-//! A run takes its estimate at the speed of the function, a round trip, and a cold start where no
-//! function is warm. A function stays warm for a while after its run. Speed, round trip and cold
-//! start are learned from runs that end well; after a failure Lambda is left alone for a while, twice
-//! as long after each further one.
+//! A run takes its estimate at the speed of its function, a round trip, and a cold start where none
+//! of the function's environments is warm. How many run at once, which environments are warm, speed,
+//! round trip and cold start are each function's own; what may be spent is for all of them together.
 
+mod function;
 mod spending;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::fleet::learning;
-use crate::policy::{HostPolicy, LambdaPolicy};
-use crate::units::{Seconds, Speed, Time, Work};
+use serde::Serialize;
 
+use crate::observe::Failure;
+use crate::policy::{HostPolicy, LambdaPolicy};
+use crate::units::{Seconds, Time, Work};
+
+pub use function::Function;
 use spending::Spending;
 
-/// The gain of moving averages that have settled.
-const GAIN: f64 = 0.1;
-
-/// A function that has not run for this long may be cold. AWS promises nothing; five minutes are
-/// what is commonly observed at least.
-const WARM: Duration = Duration::from_mins(5);
+/// Index of a function in [`LambdaPolicy::functions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct FunctionId(pub u16);
 
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Lambda {
     policy: LambdaPolicy,
-    speed: Speed,
-    speeds_seen: u64,
-    round_trip: Seconds,
-    cold_start: Seconds,
-    cold_starts_seen: u64,
-    running: usize,
-    /// Since when each warm function has been idle, the newest last; with those that run at most
-    /// `concurrency_max`.
-    idle: VecDeque<Time>,
+    functions: Vec<Function>,
     spending: Spending,
-    failures_in_row: u32,
-    paused_until: Time,
 }
 
 /// What a run would be like.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Offer {
+    /// Of which function.
+    pub function: FunctionId,
     /// From now until the answer.
     pub response: Seconds,
     /// What of it is billed.
@@ -54,6 +45,8 @@ pub struct Offer {
 /// A run that has been started.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Run {
+    pub(crate) function: FunctionId,
+    started: Time,
     is_cold: bool,
     /// What has been set aside for it, in USD.
     usd: f64,
@@ -68,136 +61,132 @@ pub(crate) struct Ended {
     pub(crate) cpu_secs: Option<f64>,
     /// From sending the request to the end of its response.
     pub(crate) elapsed: Duration,
+    /// Whether its environment had to be started, where the function says so.
+    pub(crate) cold_start: Option<bool>,
 }
 
 impl Lambda {
     /// As the policy says it is; nothing has run.
     pub fn new(policy: LambdaPolicy) -> Lambda {
-        Lambda {
-            speed: policy.speed,
-            speeds_seen: 0,
-            round_trip: Seconds::ZERO,
-            cold_start: Seconds::from(policy.cold_start),
-            cold_starts_seen: 0,
-            running: 0,
-            idle: VecDeque::new(),
-            spending: Spending::default(),
-            failures_in_row: 0,
-            paused_until: Time::ZERO,
-            policy,
-        }
+        let functions = policy.functions.iter().cloned().map(Function::new).collect();
+        Lambda { functions, spending: Spending::default(), policy }
     }
 
-    /// Runs that have not ended.
+    /// Every function, in the order of the policy.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// Runs that have not ended, of all functions.
     pub fn running(&self) -> usize {
-        self.running
+        self.functions.iter().map(Function::running).sum()
     }
 
-    /// Speed of the function: learned, or as told until then.
-    pub fn speed(&self) -> Speed {
-        self.speed
-    }
-
-    /// What a run takes longer where no function is warm: learned, or as told until then.
-    pub fn cold_start(&self) -> Seconds {
-        self.cold_start
-    }
-
-    /// What has been spent and set aside since the start, in USD.
+    /// What has been spent and set aside since the start, in USD: an estimate by list prices.
     pub fn usd_total(&self) -> f64 {
         self.spending.total()
     }
 
-    /// What a run would be like that costs `work` and has a body of `body_bytes`. `None` where it may
-    /// not be: too many runs, too long a body, too much spent, too many failures.
-    pub fn offer(&self, now: Time, work: Work, body_bytes: u64) -> Option<Offer> {
-        let may_run = self.running < self.policy.concurrency_max
-            && body_bytes <= self.policy.payload_bytes_max
-            && self.paused_until <= now;
-        let is_cold = self.idle.back().is_none_or(|since| WARM <= now.since(*since));
-        let cold_start = if is_cold { self.cold_start } else { Seconds::ZERO };
-        let billed = work / self.speed + cold_start;
-        let usd = self.spending.of_last_hour(now) + self.usd(billed);
-        (may_run && usd <= self.policy.usd_per_hour_max).then(|| Offer {
-            response: billed + self.round_trip,
+    /// The same for the hour before `now`, or a little more.
+    pub fn usd_of_last_hour(&self, now: Time) -> f64 {
+        self.spending.of_last_hour(now)
+    }
+
+    /// What a run of `function` would be like that costs `work` and has an event of `event_bytes`.
+    /// `None` where it may not be: no such function, no event, too long a one, too many runs, too much
+    /// spent, too many failures.
+    pub fn offer(
+        &self,
+        now: Time,
+        function: FunctionId,
+        work: Work,
+        event_bytes: Option<u64>,
+    ) -> Option<Offer> {
+        let event_bytes = event_bytes?;
+        let known = self.functions.get(usize::from(function.0))?;
+        if !known.may_run(now) || known.policy.payload_bytes_max < event_bytes {
+            return None;
+        }
+        let is_cold = known.is_cold(now);
+        let cold_start = if is_cold { known.cold_start() } else { Seconds::ZERO };
+        let billed = work / known.speed() + cold_start;
+        let usd = self.spending.of_last_hour(now) + self.usd(known, billed);
+        (usd <= self.policy.usd_per_hour_max).then(|| Offer {
+            function,
+            response: billed + known.round_trip(),
             billed,
             is_cold,
         })
     }
 
+    /// The function of that number, where there is one.
+    pub fn function(&self, id: FunctionId) -> Option<&Function> {
+        self.functions.get(usize::from(id.0))
+    }
+
     /// A run begins.
     pub(crate) fn start(&mut self, now: Time, offer: &Offer) -> Run {
-        self.running += 1;
-        if offer.is_cold {
-            self.idle.clear();
-        } else {
-            self.idle.pop_back();
-        }
-        let usd = self.usd(offer.billed);
+        let usd = self.function(offer.function).map_or(0.0, |known| self.usd(known, offer.billed));
         self.spending.book(now, usd);
-        Run { is_cold: offer.is_cold, usd }
+        if let Some(function) = self.function_mut(offer.function) {
+            function.start(offer.is_cold);
+        }
+        Run { function: offer.function, started: now, is_cold: offer.is_cold, usd }
     }
 
     /// A run has ended in whatever way. What was set aside for it stays spent until more is known.
-    pub(crate) fn end(&mut self, now: Time) {
-        self.running -= 1;
-        self.idle.push_back(now);
-        while self.idle.front().is_some_and(|since| WARM <= now.since(*since)) {
-            self.idle.pop_front();
+    pub(crate) fn end(&mut self, now: Time, run: &Run) {
+        if let Some(function) = self.function_mut(run.function) {
+            function.end(now);
         }
     }
 
     /// What has ended has answered.
     pub(crate) fn complete(&mut self, now: Time, run: &Run, ended: &Ended) {
-        let billed = Seconds::from(ended.elapsed) - self.round_trip;
-        self.spending.book(now, self.usd(Seconds(billed.0.max(0.0))) - run.usd);
-        let Some(work) = ended.work else { return };
-        self.failures_in_row = 0;
-        let ran = ended.cpu_secs.unwrap_or_else(|| (work / self.speed).0);
-        self.learn_overhead(run, ended.elapsed.as_secs_f64() - ran);
-        if let Some(cpu_secs) = ended.cpu_secs {
-            let believed = (self.speed, self.speeds_seen);
-            let seen = (work.as_cpu_secs(), cpu_secs);
-            if let Some(speed) = learning::learn(self.policy.speed, believed, seen) {
-                self.speeds_seen += 1;
-                self.speed = speed;
-            }
+        let Some(function) = self.function(run.function) else { return };
+        let billed = (Seconds::from(ended.elapsed) - function.round_trip()).0.max(0.0);
+        let usd = self.usd(function, Seconds(billed));
+        self.spending.book(now, usd - run.usd);
+        if let Some(function) = self.function_mut(run.function) {
+            function.complete(run.is_cold, ended);
         }
     }
 
-    /// What has ended has failed: its function is gone.
-    pub(crate) fn fail(&mut self, now: Time, hosts: &HostPolicy) {
-        self.idle.pop_back();
-        self.failures_in_row = self.failures_in_row.saturating_add(1);
-        let factor = 1_u32.checked_shl(self.failures_in_row - 1).unwrap_or(u32::MAX);
-        self.paused_until = now + hosts.eject_base.saturating_mul(factor).min(hosts.eject_max);
+    /// What has ended has failed.
+    pub(crate) fn fail(&mut self, now: Time, run: &Run, failure: Failure, hosts: &HostPolicy) {
+        match failure {
+            // Nothing has run, and nothing is billed.
+            Failure::Refused | Failure::Connect => self.spending.book(now, -run.usd),
+            Failure::BeforeResponse
+            | Failure::Timeout
+            | Failure::AfterResponse
+            | Failure::TooLong => {}
+        }
+        if let Some(function) = self.function_mut(run.function) {
+            function.fail(now, run.started, failure, hosts);
+        }
+    }
+
+    /// What has ended was given up by its client. It may still be running for all we know.
+    pub(crate) fn abandon(&mut self, run: &Run) {
+        if let Some(function) = self.function_mut(run.function) {
+            function.lose();
+        }
     }
 
     /// Panics in debug builds where an invariant does not hold.
     pub(crate) fn check_invariants(&self) {
-        let functions = self.running + self.idle.len();
-        debug_assert!(functions <= self.policy.concurrency_max, "runs ≤ their limit");
-        debug_assert!(self.idle.iter().is_sorted(), "the newest function is the last");
-        let numbers = [self.usd_total(), self.round_trip.0, self.cold_start.0];
-        debug_assert!(numbers.iter().all(|number| number.is_finite()), "every number is finite");
+        self.functions.iter().for_each(Function::check_invariants);
+        debug_assert!(self.usd_total().is_finite(), "every number is finite");
     }
 
-    /// What a run took beside its work: the round trip, and the cold start where there was one.
-    fn learn_overhead(&mut self, run: &Run, secs: f64) {
-        let secs = secs.clamp(0.0, learning::ROUND_TRIP_SECS_MAX);
-        if run.is_cold {
-            self.cold_starts_seen += 1;
-            let gain = (1.0 / self.cold_starts_seen as f64).max(GAIN);
-            let seen = (secs - self.round_trip.0).max(0.0);
-            self.cold_start = self.cold_start + Seconds(seen - self.cold_start.0) * gain;
-        } else {
-            self.round_trip = self.round_trip + Seconds(secs - self.round_trip.0) * GAIN;
-        }
+    fn function_mut(&mut self, id: FunctionId) -> Option<&mut Function> {
+        self.functions.get_mut(usize::from(id.0))
     }
 
-    fn usd(&self, billed: Seconds) -> f64 {
-        let policy = &self.policy;
-        policy.usd_per_request + billed.0 * policy.memory_gb * policy.usd_per_gb_second
+    fn usd(&self, function: &Function, billed: Seconds) -> f64 {
+        let gb_seconds = billed.0 * function.policy.memory_gb;
+        self.policy.usd_per_request + gb_seconds * self.policy.usd_per_gb_second
     }
 }
 

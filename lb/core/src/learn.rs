@@ -169,6 +169,11 @@ impl Predictor {
         priced.filter(|_| cost::is_counted(cost)).or_else(|| self.rate.work(cost))
     }
 
+    /// Whether counts of `build` compare with those that it has learned from.
+    pub(crate) fn compares(&self, build: u64) -> bool {
+        self.build.is_none_or(|known| known == build)
+    }
+
     /// Learns from one completed request.
     pub fn observe(&mut self, observation: &Observation) {
         self.judge(observation);

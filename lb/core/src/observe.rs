@@ -36,6 +36,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The build that counted; counts compare only within one. 0 where it is not known.
     pub build: u64,
+    /// Whether a run on Lambda had to wait for its environment to start, where it says so.
+    pub cold_start: Option<bool>,
 }
 
 /// How a host failed a request. What had been sent by then decides whether it may be sent again.
@@ -52,6 +54,8 @@ pub enum Failure {
     Timeout,
     /// It broke after the client had been given a part of the response: too late for another try.
     AfterResponse,
+    /// The request or its answer is longer than can be carried there. What ran is well.
+    TooLong,
 }
 
 impl Failure {
@@ -59,7 +63,7 @@ impl Failure {
     pub fn may_retry(self, idempotent: bool) -> bool {
         match self {
             Failure::Connect | Failure::Refused => true,
-            Failure::BeforeResponse | Failure::Timeout => idempotent,
+            Failure::BeforeResponse | Failure::Timeout | Failure::TooLong => idempotent,
             Failure::AfterResponse => false,
         }
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::features::FeatureSet;
+use crate::lambda::FunctionId;
 use crate::units::{Speed, Work};
 
 /// Everything that steers the balancer.
@@ -44,6 +45,8 @@ pub struct RoutePolicy {
     pub patience: Duration,
     /// Whether a request may be sent again after a host has seen it.
     pub idempotent: bool,
+    /// The function that its bursts spill over to. `None`: they do not.
+    pub function: Option<FunctionId>,
 }
 
 /// How hosts are filtered and weighed (Nova: `host_subset_size`, `shuffle_best_same_weighed_hosts`).
@@ -137,24 +140,33 @@ pub struct LearnPolicy {
     pub drift_error_max: f64,
 }
 
-/// How bursts spill over to Lambda: limits, and prices as AWS lists them.
+/// How bursts spill over to Lambda: the functions, and what they may cost.
 #[derive(Debug, Clone)]
 pub struct LambdaPolicy {
-    /// The most runs at once.
-    pub concurrency_max: usize,
-    /// The most that is spent in any hour, in USD.
+    /// The functions; a [`FunctionId`] is an index into this.
+    pub functions: Vec<FunctionPolicy>,
+    /// The most that is spent in any hour on all of them, in USD.
     pub usd_per_hour_max: f64,
     /// Price of a gigabyte of memory for a second of a run, in USD.
     pub usd_per_gb_second: f64,
     /// Price of each run besides, in USD.
     pub usd_per_request: f64,
-    /// Memory of the function, in gigabytes.
+}
+
+/// One function on Lambda.
+#[derive(Debug, Clone)]
+pub struct FunctionPolicy {
+    /// Its name, as Lambda has it.
+    pub name: String,
+    /// The most runs at once.
+    pub concurrency_max: usize,
+    /// Its memory, in gigabytes.
     pub memory_gb: f64,
-    /// Speed of the function, until it has been learned.
+    /// Its speed, until it has been learned.
     pub speed: Speed,
-    /// What a run takes longer where no function is warm, until it has been learned.
+    /// What a run takes longer where no environment is warm, until it has been learned.
     pub cold_start: Duration,
-    /// The longest body that a run takes, in bytes.
+    /// The longest event that a run takes, in bytes.
     pub payload_bytes_max: u64,
 }
 

@@ -44,9 +44,9 @@ pub struct AccessRecord<'a> {
     pub bytes_in: u64,
     /// Bytes of the response's body.
     pub bytes_out: u64,
-    /// Name of the host that answered.
+    /// Name of the host that answered; `lambda:FUNCTION` where a function did.
     pub host: Option<&'a str>,
-    /// Hosts that it was sent to.
+    /// Hosts and functions that it was sent to.
     pub tries: u32,
     /// From arrival until it was sent to the host that answered.
     pub waiting_seconds: f64,

@@ -54,6 +54,7 @@ impl Gateway {
             cost: record.cost,
             elapsed: record.service(),
             build: record.heard.map_or(0, |heard| heard.build),
+            cold_start: record.heard.and_then(|heard| heard.cold_start),
         };
         let report = record.host.zip(report);
         let Some(observation) = ticket.complete(&outcome, report) else { return };
@@ -118,7 +119,9 @@ impl Gateway {
     }
 
     fn host_name(&self, record: &Record) -> Option<String> {
-        record.host.and_then(|host| self.hosts.place(host)).map(|place| place.name)
+        let host = record.host.and_then(|host| self.hosts.place(host)).map(|place| place.name);
+        let function = record.function.map(|function| self.function_name(function));
+        host.or_else(|| function.map(|name| format!("lambda:{name}")))
     }
 }
 

@@ -105,6 +105,9 @@ fn readiness(gateway: &Gateway) -> Answer {
 fn metrics(gateway: &Gateway) -> Answer {
     gateway.decide.look(|balancer, now| {
         gateway.gauges.read(&gateway.config, balancer, now);
+        if let Some(lambda) = balancer.lambda() {
+            gateway.metrics.lambda.read(lambda, now);
+        }
     });
     gateway.gauges.buffered(gateway.budget.held_bytes());
     match gateway.metrics.text() {
@@ -183,8 +186,10 @@ async fn explain(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
     let body_bytes = Some(body.len() as u64);
     let features = receive::extract(&gateway.policy(route).features, &head, body_bytes, &body);
     let known = gateway.fingerprint(route, &head, &body).and_then(|f| gateway.repeats.known(f));
-    let explanation =
-        gateway.decide.with(|balancer, now| balancer.explain(now, route, &features, known));
+    let event_bytes = gateway.event_bytes(route, &head, &body);
+    let explanation = gateway
+        .decide
+        .with(|balancer, now| balancer.explain(now, route, &features, known, event_bytes));
     let wants_json = head.headers.get(ACCEPT).is_some_and(|a| a.as_bytes() == b"application/json");
     if wants_json {
         json_answer(&explanation)

@@ -4,6 +4,7 @@
 //! (`deploy/files/weighbridge.toml`, see [`Config::default_text`]): there is no other default.
 
 mod fleet;
+mod lambda;
 mod machines;
 mod overrides;
 mod policy;
@@ -45,6 +46,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// The routes, in the order of `policy.routes` and as many.
     pub routes: Vec<Route>,
+    /// How functions on Lambda are invoked; which, and what they may cost, is in the policy.
+    pub lambda: LambdaConfig,
     /// The cache of exact repeats.
     pub repeats: RepeatConfig,
     /// The access log.
@@ -235,6 +238,8 @@ pub struct Route {
     pub path: String,
     /// What happens to bodies.
     pub body: BodyMode,
+    /// The function that bursts spill over to, as Lambda has it; empty where there is none.
+    pub function: String,
 }
 
 /// What happens to the bodies of a route's requests.
@@ -244,6 +249,13 @@ pub enum BodyMode {
     Buffer,
     /// Passed on as it arrives; a host's failure after the first byte is the client's to see.
     Stream,
+}
+
+/// How functions on Lambda are invoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LambdaConfig {
+    /// From an invocation until its result.
+    pub timeout: Duration,
 }
 
 /// The cache of exact repeats.

@@ -54,6 +54,8 @@ pub(crate) struct Ask {
     pub(crate) known: Option<Work>,
     /// Length of the body.
     pub(crate) body_bytes: u64,
+    /// Length of the event that would carry it to Lambda; `None` where it cannot go there.
+    pub(crate) event_bytes: Option<u64>,
 }
 
 // === impl Decide ===
@@ -83,6 +85,7 @@ impl Decide {
             features: ask.features,
             known: ask.known,
             body_bytes: ask.body_bytes,
+            event_bytes: ask.event_bytes,
         };
         let mut state = self.lock();
         let verdict = state.balancer.arrive(now, arrival);

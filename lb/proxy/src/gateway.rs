@@ -23,6 +23,7 @@ use crate::decide::Decide;
 use crate::fleet::AddressBook;
 use crate::forward::TryLimits;
 use crate::gauges::Gauges;
+use crate::lambda::Functions;
 use crate::linger::{linger, settle};
 use crate::metrics::Metrics;
 use crate::receive::{self, BodyLimits, MemoryBudget};
@@ -51,6 +52,8 @@ pub(crate) struct Gateway {
     pub(crate) gauges: Gauges,
     pub(crate) budget: MemoryBudget,
     pub(crate) connector: Connector,
+    /// Runs requests on Lambda; there where the policy has any.
+    pub(crate) functions: Option<Arc<dyn Functions>>,
     /// Requests between their head and the end of their answer.
     pub(crate) in_flight: AtomicUsize,
     /// No new connections; finish what is there.

@@ -8,13 +8,14 @@ use http::{Method, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
-use weighbridge_core::admit::{Placement, ShedReason, Verdict};
+use weighbridge_core::admit::{Invocation, Placement, ShedReason, Verdict};
 use weighbridge_core::observe::Failure;
 use weighbridge_core::request::RouteId;
 
 use crate::decide::{Ask, Ticket};
 use crate::forward::{self, Answer, Rest, Try, TryError};
 use crate::gateway::{Gateway, ServeError};
+use crate::lambda::Invoked;
 use crate::queue;
 use crate::receive::{self, Buffered, ReceiveError};
 use crate::record::Record;
@@ -66,8 +67,10 @@ impl Gateway {
         let fingerprint = self.fingerprint(route, &request, &body.bytes);
         let known = fingerprint.and_then(|fingerprint| self.repeats.known(fingerprint));
         let body_bytes = body.bytes.len() as u64;
+        let event_bytes = self.event_bytes(route, &request, &body.bytes);
+        let ask = Ask { route, features, known, body_bytes, event_bytes };
         let started = Instant::now();
-        let (ticket, verdict) = self.decide.arrive(Ask { route, features, known, body_bytes });
+        let (ticket, verdict) = self.decide.arrive(ask);
         self.metrics.decided(started.elapsed());
         Held { gateway: self, session, record, route, request, body, fingerprint }
             .serve(ticket, verdict)
@@ -80,17 +83,13 @@ impl Held<'_> {
     async fn serve(mut self, mut ticket: Ticket, mut verdict: Verdict) -> Result<(), ServeError> {
         let mut refused: Option<(Box<ResponseHeader>, Bytes)> = None;
         loop {
-            verdict = match verdict {
-                Verdict::Forward(placement) => match self.attempt(&placement).await? {
-                    Tried::Answered(answer) => {
-                        return self.deliver(ticket, answer).await;
-                    }
-                    Tried::Failed(failure, answer) => {
-                        refused = answer.or(refused);
-                        ticket.fail(failure)
-                    }
-                },
-                Verdict::Queue { .. } => self.wait(&mut ticket).await?,
+            let tried = match verdict {
+                Verdict::Forward(placement) => self.attempt(&placement).await?,
+                Verdict::Lambda(invocation) => self.invoke(&invocation).await?,
+                Verdict::Queue { .. } => {
+                    verdict = self.wait(&mut ticket).await?;
+                    continue;
+                }
                 Verdict::Shed(reason) => {
                     drop(ticket);
                     return match refused {
@@ -98,9 +97,12 @@ impl Held<'_> {
                         None => self.shed(reason).await,
                     };
                 }
-                Verdict::Lambda(_) => {
-                    drop(ticket);
-                    return self.shed(ShedReason::TriesExhausted).await;
+            };
+            verdict = match tried {
+                Tried::Answered(answer) => return self.deliver(ticket, answer).await,
+                Tried::Failed(failure, answer) => {
+                    refused = answer.or(refused);
+                    ticket.fail(failure)
                 }
             };
         }
@@ -129,10 +131,7 @@ impl Held<'_> {
         };
         let answer = forward::attempt(self.session, one).await;
         match answer {
-            Ok(Answer::Whole { header, body }) if forward::is_unavailable(header.status) => {
-                Ok(Tried::Failed(Failure::Refused, Some((header, body))))
-            }
-            Ok(answer) => Ok(Tried::Answered(answer)),
+            Ok(answer) => Ok(available(answer)),
             Err(TryError::ClientGone) => Err(ServeError::ClientGone),
             Err(TryError::Host(failure, error)) => {
                 gateway.metrics.try_failed(failure);
@@ -140,6 +139,15 @@ impl Held<'_> {
                 tracing::warn!(host, ?failure, ?error, "a host failed a request");
                 Ok(Tried::Failed(failure, None))
             }
+        }
+    }
+
+    async fn invoke(&mut self, invocation: &Invocation) -> Result<Tried, ServeError> {
+        let sent = (&*self.request, &self.body.bytes);
+        match self.gateway.invoke(self.session, self.record, invocation, sent).await {
+            Invoked::Answered(answer) => Ok(available(answer)),
+            Invoked::Failed(failure) => Ok(Tried::Failed(failure, None)),
+            Invoked::ClientGone => Err(ServeError::ClientGone),
         }
     }
 
@@ -217,5 +225,15 @@ impl Held<'_> {
     async fn shed(self, reason: ShedReason) -> Result<(), ServeError> {
         let problem = self.gateway.shed(reason);
         self.gateway.refuse(self.session, self.record, &problem).await
+    }
+}
+
+/// An answer, unless it says that there can be none now.
+fn available(answer: Answer) -> Tried {
+    match answer {
+        Answer::Whole { header, body } if forward::is_unavailable(header.status) => {
+            Tried::Failed(Failure::Refused, Some((header, body)))
+        }
+        answer => Tried::Answered(answer),
     }
 }

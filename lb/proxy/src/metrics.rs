@@ -13,6 +13,7 @@ use prometheus::{
 
 use weighbridge_core::observe::Failure;
 
+use crate::lambda::LambdaMetrics;
 use crate::record::Record;
 
 /// Buckets of times that a client waits: 1 ms to about 9 minutes, four times each.
@@ -40,6 +41,8 @@ pub(crate) struct Metrics {
     hosts_lost: IntCounter,
     loop_failures: IntCounterVec,
     fleet_bounded: IntGaugeVec,
+    /// What is on Lambda.
+    pub(crate) lambda: LambdaMetrics,
     /// Connections of clients that are open.
     pub(crate) connections: IntGauge,
 }
@@ -121,6 +124,7 @@ impl Metrics {
             reports_rejected: registered(&registry, reports_rejected)?,
             hosts_lost: registered(&registry, hosts_lost)?,
             connections: registered(&registry, connections)?,
+            lambda: LambdaMetrics::new(&registry)?,
             registry,
         }))
     }
@@ -207,6 +211,7 @@ fn failure_name(failure: Failure) -> &'static str {
         Failure::BeforeResponse => "before_response",
         Failure::Timeout => "timeout",
         Failure::AfterResponse => "after_response",
+        Failure::TooLong => "too_long",
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Reported {
     pub(crate) cost: RequestCost,
     /// Its build: counts compare only within one.
     pub(crate) build: u64,
+    /// Whether a function's environment had to be started, where it says so.
+    pub(crate) cold_start: Option<bool>,
 }
 
 /// Reads the load report among `headers`. `Err` where there is one that must be rejected.
@@ -67,6 +69,7 @@ pub(crate) fn reported(report: &LoadReport) -> Reported {
             bytes_allocated: cost("bytes_allocated"),
         },
         build: named("build").unwrap_or(0.0) as u64,
+        cold_start: named("cold_start").map(|value| 0.0 < value),
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pingora::http::ResponseHeader;
 
-use weighbridge_core::admit::Placement;
+use weighbridge_core::admit::{Invocation, Placement};
 use weighbridge_core::estimate::{Estimate, Source};
 use weighbridge_core::host::HostId;
+use weighbridge_core::lambda::FunctionId;
 use weighbridge_core::observe::RequestCost;
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
@@ -27,9 +28,11 @@ pub(crate) struct Record {
     answered_at: Option<Instant>,
     /// Its route; `None` where no route serves it.
     pub(crate) route: Option<RouteId>,
-    /// The host that it was sent to last.
+    /// The host that it was sent to last, unless that was a function.
     pub(crate) host: Option<HostId>,
-    /// How many hosts it was sent to.
+    /// The function that it was sent to last, unless that was a host.
+    pub(crate) function: Option<FunctionId>,
+    /// How many hosts and functions it was sent to.
     pub(crate) tries: u32,
     /// The estimate that it was placed by.
     pub(crate) estimate: Option<Estimate>,
@@ -59,6 +62,7 @@ impl Record {
             answered_at: None,
             route: None,
             host: None,
+            function: None,
             tries: 0,
             estimate: None,
             told: None,
@@ -75,8 +79,19 @@ impl Record {
     pub(crate) fn placed(&mut self, placement: &Placement) {
         self.placed_at = Some(Instant::now());
         self.host = Some(placement.host);
+        self.function = None;
         self.estimate = Some(placement.estimate);
         self.told = (!placement.blind).then_some(placement.estimate.mean);
+        self.tries += 1;
+    }
+
+    /// It is sent to Lambda now.
+    pub(crate) fn invoked(&mut self, invocation: &Invocation) {
+        self.placed_at = Some(Instant::now());
+        self.host = None;
+        self.function = Some(invocation.function);
+        self.estimate = Some(invocation.estimate);
+        self.told = None;
         self.tries += 1;
     }
 
@@ -123,6 +138,9 @@ impl Record {
         }
         if let Some(host) = self.host {
             let _ = write!(timing, ", host;desc=\"{}\"", host.0);
+        }
+        if self.function.is_some() {
+            timing.push_str(", host;desc=\"lambda\"");
         }
         header.append_header("server-timing", timing).map(|_| ())
     }

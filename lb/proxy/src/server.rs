@@ -79,6 +79,9 @@ pub enum ServerError {
     /// CPUs are to be measured from outside and nothing can.
     #[error("scale.cpu_source is `cloudwatch`, and nothing was given that asks it")]
     NoCpuMonitor,
+    /// Lambda was configured and nothing can invoke functions.
+    #[error("lambda is enabled, and nothing was given that invokes functions")]
+    NoFunctions,
 }
 
 /// What a balancer is given beside its configuration: what the proxy does not make itself.
@@ -115,6 +118,9 @@ impl Server {
     /// Starts a balancer by `config`, on `services`.
     pub async fn start(config: Config, services: Services) -> Result<Server, ServerError> {
         let config = Arc::new(config);
+        if config.policy.lambda.is_some() && services.functions.is_none() {
+            return Err(ServerError::NoFunctions);
+        }
         let listener = bind(config.listen).await?;
         let admin_listener = bind(config.admin).await?;
         let listen = listener.local_addr().unwrap_or(config.listen);
@@ -147,6 +153,7 @@ impl Server {
             repeats: Repeats::new(&config.repeats, metrics.registry())?,
             budget: MemoryBudget::new(config.limits.buffer_bytes_total),
             connector: Connector::new(Some(connector_options(&config))),
+            functions: services.functions,
             hosts: Arc::new(AddressBook::default()),
             recorder,
             in_flight: AtomicUsize::new(0),

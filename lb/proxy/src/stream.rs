@@ -94,6 +94,7 @@ impl ProxyHttp for Proxy {
                     Some(ticket) => ctx.verdict = ticket.verdict().await,
                     None => return Error::e_explain(ErrorType::InternalError, "no ticket"),
                 },
+                // What streams has no event: it is not sent to Lambda.
                 Some(Verdict::Shed(_) | Verdict::Lambda(_)) | None => {
                     return Error::e_explain(ErrorType::HTTPStatus(503), "no host takes it");
                 }
@@ -261,8 +262,8 @@ impl Proxy {
         }
         let policy = gateway.policy(route);
         let features = receive::features(&policy.features, session, &[]);
-        let (ticket, verdict) =
-            gateway.decide.arrive(Ask { route, features, known: None, body_bytes: 0 });
+        let ask = Ask { route, features, known: None, body_bytes: 0, event_bytes: None };
+        let (ticket, verdict) = gateway.decide.arrive(ask);
         if let Verdict::Shed(reason) = &verdict {
             let problem = gateway.shed(*reason);
             gateway.refuse(session, &mut ctx.record, &problem).await.map_err(left)?;

@@ -1,4 +1,6 @@
-//! Target tracking of mean CPU utilization, as Amazon EC2 Auto Scaling documents it.
+//! Target tracking of mean CPU utilization, as Amazon EC2 Auto Scaling documents it: with the alarms
+//! that it had alone until November 2024. Since then groups may let AWS tune how soon they react,
+//! by rules that are not published.
 //!
 //! The metric is the mean utilization over a minute. Two alarms watch it: high, when it has been above
 //! the target for 3 minutes in a row; low, when it has been below 90 % of the target for 15. On high

@@ -6,7 +6,8 @@
 //! R, of the service time 1/μ and of the requests q that a host says it has, and
 //! q̂ = 1 + os · w + q for os outstanding requests of this client. Averages take the new value for
 //! 0.9, as in the authors' implementation. w, the number of clients, is 1: a proxy knows of no other.
-//! A host that has not answered yet is tried once, and then is the worst until it has. Ties are drawn.
+//! The paper does not say what a host without an answer is worth: here it is tried once, and then is
+//! the worst until it has answered. Ties are drawn.
 
 use weighbridge_core::random::Random;
 

@@ -6,7 +6,9 @@
 //! (RIF) and a latency; what they answer is kept in a pool. A request goes to the host of a probe:
 //! where a probe's RIF is above the `Q_RIF` quantile of recently seen RIFs it is hot, else cold. The
 //! cold one with the lowest latency wins, or the hot one with the lowest RIF where all are hot. With
-//! fewer than two probes, any host. Parameters are those of the paper's testbed.
+//! fewer than two probes, any host. The pool's parameters are those of the paper's testbed; over which
+//! span a host's latencies count, and how one of another number in flight is brought to this one, the
+//! paper leaves open: `host/history.rs` has our answer.
 //!
 //! The paper has many more replicas than the pool has room. Where that is not so, a newer probe of a
 //! host replaces the older one, and the limit of reuse, which presumes it, is off.

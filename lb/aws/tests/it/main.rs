@@ -2,5 +2,8 @@
 
 #[path = "../shared/emulators.rs"]
 mod emulators;
+#[path = "../shared/functions.rs"]
+mod functions;
 
+mod lambda;
 mod start;

@@ -3,6 +3,7 @@
 
 mod cloud;
 mod faults;
+mod group;
 mod life;
 
 use crate::emulators::{CREDENTIALS, Emulator};

@@ -8,8 +8,11 @@ mod emulators;
 mod it {
     pub(crate) mod harness;
 }
+#[path = "../../../aws/tests/shared/functions.rs"]
+mod functions;
 
 mod fleet;
+mod lambda;
 
 use it::harness;
 // The harness uses libraries that are counted, and this is what they count with.

@@ -4,6 +4,7 @@ use super::{Balancer, is_blind};
 use crate::admit::{self, Admission};
 use crate::features::Features;
 use crate::host::HostState;
+use crate::lambda::{Function, Offer};
 use crate::request::RouteId;
 use crate::schedule::explain::{Account, Explanation};
 use crate::schedule::{Demand, Ranking};
@@ -13,13 +14,14 @@ use crate::units::{Seconds, Time, Work};
 
 impl Balancer {
     /// What would become of a request that arrived now, and why. Takes no claim, and draws no random
-    /// number: where the pick is random the best host is told.
+    /// number: where the pick is random the best host is told. `event_bytes` as in an arrival.
     pub fn explain(
         &mut self,
         now: Time,
         route: RouteId,
         features: &Features,
         known: Option<Work>,
+        event_bytes: Option<u64>,
     ) -> Explanation {
         self.set_now(now);
         self.fleet.advance(self.now);
@@ -32,13 +34,16 @@ impl Balancer {
         let policy = &self.routes[usize::from(route.0).min(self.policy.routes.len())].policy;
         let names = policy.features.names().iter().cloned();
         let admission = Admission::new(policy.patience, &estimate, blind, false);
+        let offer = self.lambda.as_ref().zip(policy.function).and_then(|(lambda, function)| {
+            lambda.offer(self.now, function, estimate.mean, event_bytes)
+        });
         let explanation = Explanation {
             route: policy.name.clone(),
             estimate,
             blind,
             features: names.zip(features.0.iter().copied()).collect(),
             quality: predictor.quality(),
-            verdict: self.likely(&admission, estimate.mean, &account),
+            verdict: self.likely(&admission, offer, &account),
             filters: account.filters,
             weighers: account.weighers,
             hosts: account.hosts,
@@ -47,7 +52,7 @@ impl Balancer {
         explanation
     }
 
-    fn likely(&self, admission: &Admission, work: Work, account: &Account) -> String {
+    fn likely(&self, admission: &Admission, offer: Option<Offer>, account: &Account) -> String {
         let ranking = account.hosts.first().map(|best| Ranking {
             best: best.id,
             weight: best.weight,
@@ -58,12 +63,14 @@ impl Balancer {
         let admits = ranking.as_ref().is_some_and(|ranking| {
             discipline(ranking.best).is_some_and(|found| admission.admits(ranking, found))
         });
-        // How long the body is is not told; most are short enough.
-        let offer = self.lambda.as_ref().and_then(|lambda| lambda.offer(self.now, work, 0));
         let offer = offer.filter(|offer| admit::is_sooner(offer, ranking.as_ref(), Seconds::ZERO));
         match (account.hosts.first(), offer) {
             (Some(best), _) if admits => format!("forward to {} ({})", best.id.0, best.name),
-            (_, Some(offer)) => format!("lambda, which would answer in {:.6} s", offer.response.0),
+            (_, Some(offer)) => {
+                let function = self.lambda.as_ref().and_then(|l| l.function(offer.function));
+                let (name, secs) = (function.map_or("", Function::name), offer.response.0);
+                format!("lambda ({name}), which would answer in {secs:.6} s")
+            }
             (None, None) => "queue: no host may be used".to_owned(),
             (Some(best), None) => {
                 let (wait, patience) = (best.delay.wait.0, admission.patience.as_secs_f64());

@@ -1,7 +1,8 @@
 //! Where a request goes: to a host, to Lambda, into the waiting room, or away.
 
 use super::{Balancer, Place, Request, waiting};
-use crate::admit::{self, Admission, Placement, Verdict};
+use crate::admit::{self, Admission, Invocation, Placement, Verdict};
+use crate::lambda::Offer;
 use crate::request::RequestId;
 use crate::schedule::{Demand, Ranking};
 use crate::units::{Seconds, Work};
@@ -20,9 +21,9 @@ impl Balancer {
     /// The same where requests that wait go before it: no host is for it now.
     pub(super) fn place_behind(&mut self, id: RequestId, mut request: Request) -> Verdict {
         let ahead = self.time_of_waiting();
-        let started = self.lambda.is_some().then(|| self.rank(&request));
+        let started = self.spill_over(&request).is_some().then(|| self.rank(&request));
         let started =
-            started.and_then(|ranking| self.spill_over(&mut request, ranking.as_ref(), ahead));
+            started.and_then(|ranking| self.invoke(&mut request, ranking.as_ref(), ahead));
         let verdict = started.unwrap_or_else(|| self.enqueue(id, &mut request));
         self.keep(id, request, verdict)
     }
@@ -39,7 +40,7 @@ impl Balancer {
             ranking.as_ref().and_then(|ranking| self.forward(id, request, ranking, overdue));
         match placement {
             Some(placement) => Some(Verdict::Forward(placement)),
-            None => self.spill_over(request, ranking.as_ref(), Seconds::ZERO),
+            None => self.invoke(request, ranking.as_ref(), Seconds::ZERO),
         }
     }
 
@@ -82,22 +83,32 @@ impl Balancer {
         })
     }
 
+    /// What a run on Lambda would be like, where one may be.
+    fn spill_over(&self, request: &Request) -> Option<Offer> {
+        let lambda = self.lambda.as_ref().filter(|_| !request.lambda_failed)?;
+        let function = self.policy.routes.get(usize::from(request.route.0))?.function?;
+        lambda.offer(self.now, function, request.estimate.mean, request.event_bytes)
+    }
+
     /// Starts a run on Lambda, where that may be and answers sooner than the fleet, which has work
     /// for `ahead` before it turns to this request.
-    fn spill_over(
+    fn invoke(
         &mut self,
         request: &mut Request,
         ranking: Option<&Ranking>,
         ahead: Seconds,
     ) -> Option<Verdict> {
-        let lambda = self.lambda.as_mut().filter(|_| !request.lambda_failed)?;
-        let offer = lambda.offer(self.now, request.estimate.mean, request.body_bytes)?;
+        let offer = self.spill_over(request)?;
         if !admit::is_sooner(&offer, ranking, ahead) {
             return None;
         }
         request.tries += 1;
-        request.place = Place::Lambda(lambda.start(self.now, &offer));
-        Some(Verdict::Lambda(request.estimate))
+        request.place = Place::Lambda(self.lambda.as_mut()?.start(self.now, &offer));
+        Some(Verdict::Lambda(Invocation {
+            function: offer.function,
+            estimate: request.estimate,
+            blind: request.blind,
+        }))
     }
 
     fn enqueue(&mut self, id: RequestId, request: &mut Request) -> Verdict {

@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 use super::{Arrival, Balancer, MISSES_MAX, Place, Request, is_blind, waiting};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
-use crate::lambda::{Ended, Lambda};
-use crate::observe::{Failure, Observation, Outcome};
+use crate::lambda::{Ended, Function};
+use crate::observe::{Failure, Observation, Outcome, RequestCost};
 use crate::request::RequestId;
 use crate::units::{Speed, Time};
 
@@ -65,6 +65,9 @@ impl Balancer {
         if let Some(request) = self.requests.remove(&id) {
             self.counters.abandons += 1;
             self.release(id, &request);
+            if let (Place::Lambda(run), Some(lambda)) = (&request.place, &mut self.lambda) {
+                lambda.abandon(run);
+            }
         }
         self.check_invariants();
     }
@@ -132,6 +135,7 @@ impl Balancer {
             estimate,
             blind: is_blind(&estimate, predictor),
             body_bytes: arrival.body_bytes,
+            event_bytes: arrival.event_bytes,
             arrived: self.now,
             tried: SmallVec::new(),
             tries: 0,
@@ -165,9 +169,9 @@ impl Balancer {
             Place::Queue { .. } => {
                 self.queue.remove(id);
             }
-            Place::Lambda(_) => {
+            Place::Lambda(run) => {
                 if let Some(lambda) = &mut self.lambda {
-                    lambda.end(self.now);
+                    lambda.end(self.now, &run);
                 }
             }
             Place::Lost => {}
@@ -176,16 +180,19 @@ impl Balancer {
 
     fn retry(&mut self, id: RequestId, mut request: Request, failure: Failure) -> Verdict {
         self.release(id, &request);
+        // What Lambda has not run multiplies no load: it is as if it had not been sent there.
+        let is_untried = matches!(request.place, Place::Lambda(_)) && failure == Failure::Refused;
         match request.place {
             Place::Host(host) => {
                 self.counters.ejections += u64::from(self.fleet.fail(self.now, host));
                 request.tried.push(host);
             }
-            Place::Lambda(_) => {
+            Place::Lambda(run) => {
                 if let Some(lambda) = &mut self.lambda {
-                    lambda.fail(self.now, &self.policy.hosts);
+                    lambda.fail(self.now, &run, failure, &self.policy.hosts);
                 }
                 request.lambda_failed = true;
+                request.tries -= usize::from(is_untried);
             }
             Place::Queue { .. } | Place::Lost => {}
         }
@@ -198,7 +205,7 @@ impl Balancer {
         if self.policy.retry.tries_max.max(1) <= request.tries {
             return self.shed(ShedReason::TriesExhausted);
         }
-        if !self.retries.withdraw(self.now) {
+        if !is_untried && !self.retries.withdraw(self.now) {
             return self.shed(ShedReason::RetryBudget);
         }
         self.counters.retries += 1;
@@ -214,6 +221,7 @@ impl Balancer {
     /// What an answer teaches of where it ran and of its route.
     fn learn(&mut self, request: &Request, outcome: &Outcome) -> Option<Observation> {
         let cost = outcome.cost.filter(|_| outcome.success);
+        let cost = cost.map(|cost| self.comparable(request, cost, outcome.build));
         let speed = self.speed_of(request);
         let counted = cost.and_then(|cost| self.predictor(request.route).counted(&cost));
         let priced = cost.and_then(|cost| self.predictor(request.route).price(&cost, speed));
@@ -230,7 +238,8 @@ impl Balancer {
                 let estimated = (!request.blind).then_some(request.estimate.mean);
                 let work = counted.or(estimated).filter(|_| outcome.success);
                 if let Some(lambda) = &mut self.lambda {
-                    lambda.complete(self.now, &run, &Ended { work, cpu_secs, elapsed });
+                    let cold_start = outcome.cold_start;
+                    lambda.complete(self.now, &run, &Ended { work, cpu_secs, elapsed, cold_start });
                 }
             }
             Place::Queue { .. } | Place::Lost => {}
@@ -248,11 +257,25 @@ impl Balancer {
         Some(observation)
     }
 
+    /// What of a cost compares with that of the hosts: counts of a function that is another build
+    /// than they are say nothing, its CPU time does.
+    fn comparable(&self, request: &Request, cost: RequestCost, build: u64) -> RequestCost {
+        match request.place {
+            Place::Lambda(_) if !self.predictor(request.route).compares(build) => {
+                RequestCost { cpu_seconds: cost.cpu_seconds, ..RequestCost::default() }
+            }
+            Place::Lambda(_) | Place::Host(_) | Place::Queue { .. } | Place::Lost => cost,
+        }
+    }
+
     /// Speed of the core that ran `request`, as it is believed.
     fn speed_of(&self, request: &Request) -> Speed {
         match request.place {
             Place::Host(id) => self.fleet.get(id).map(|host| host.speed),
-            Place::Lambda(_) => self.lambda.as_ref().map(Lambda::speed),
+            Place::Lambda(run) => {
+                let lambda = self.lambda.as_ref();
+                lambda.and_then(|lambda| lambda.function(run.function)).map(Function::speed)
+            }
             Place::Queue { .. } | Place::Lost => None,
         }
         .unwrap_or(Speed::ONE)

@@ -10,6 +10,7 @@ use super::*;
 use crate::admit::Verdict;
 use crate::features::FeatureSet;
 use crate::host::{Discipline, HostSpec, Phase};
+use crate::lambda::FunctionId;
 use crate::observe::{Failure, HostReport, Outcome, RequestCost};
 use crate::policy::*;
 use crate::units::{Seconds, Speed};
@@ -27,6 +28,7 @@ fn route(name: &str, idempotent: bool) -> RoutePolicy {
         work_max: Work::saturating(1e3),
         patience: secs(0.1),
         idempotent,
+        function: None,
     }
 }
 
@@ -86,9 +88,13 @@ fn policy() -> Policy {
     }
 }
 
-/// With a function beside the hosts, as fast as they are.
+/// With a function for each route beside the hosts, as fast as they are.
 fn with_lambda() -> Policy {
-    Policy { lambda: Some(crate::lambda::tests::policy()), ..policy() }
+    let mut policy = Policy { lambda: Some(crate::lambda::tests::policy()), ..policy() };
+    for (route, function) in policy.routes.iter_mut().zip([FunctionId(0), FunctionId(1)]) {
+        route.function = Some(function);
+    }
+    policy
 }
 
 /// Plays `script` against a new balancer and compares what it says.
@@ -200,10 +206,12 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
                 features: Features::default(),
                 known: line.words.get(3).and_then(|_| Work::from_cpu_secs(line.number(3))),
                 body_bytes: line.number(4) as u64,
+                event_bytes: Some(line.number(4) as u64),
             };
             balancer.arrive(now, arrival)
         }
         "refuse" => balancer.fail(now, id, Failure::Connect),
+        "throttle" => balancer.fail(now, id, Failure::Refused),
         "break" => balancer.fail(now, id, Failure::BeforeResponse),
         "late" => balancer.fail(now, id, Failure::AfterResponse),
         "abandon" => {
@@ -214,7 +222,8 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
         "complete" => {
             let cpu_seconds = Some(line.number(3));
             let cost = Some(RequestCost { cpu_seconds, ..RequestCost::default() });
-            let outcome = Outcome { success: true, cost, elapsed: secs(line.number(3)), build: 0 };
+            let elapsed = secs(line.number(3));
+            let outcome = Outcome { success: true, cost, elapsed, build: 0, cold_start: None };
             let learned = balancer.complete(now, id, &outcome).is_some();
             return vec![if learned { "learned" } else { "nothing" }.to_owned()];
         }
@@ -226,7 +235,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
         "explain" => {
             let known = Work::from_cpu_secs(line.number(2));
             return vec![
-                balancer.explain(now, RouteId(0), &Features::default(), known).to_string(),
+                balancer.explain(now, RouteId(0), &Features::default(), known, Some(0)).to_string(),
             ];
         }
         other => panic!("no event `{other}`"),
@@ -263,7 +272,8 @@ fn text(verdict: &Verdict) -> String {
             let delay = placement.added_delay.0;
             format!("to {} then {others:?}, adds {delay:.3} s", placement.host.0)
         }
-        Verdict::Lambda(_) => "lambda".to_owned(),
+        Verdict::Lambda(invocation) if invocation.function == FunctionId(0) => "lambda".to_owned(),
+        Verdict::Lambda(invocation) => format!("lambda {}", invocation.function.0),
         Verdict::Queue { until } => format!("waits until {}", until.as_secs_f64()),
         Verdict::Shed(reason) => format!("shed, {reason}"),
     }
@@ -897,13 +907,15 @@ fn complete_counted(balancer: &mut Balancer, now: Time, id: RequestId, cores: f6
         cpu_seconds: Some(0.1 / cores * noise),
         ..RequestCost::default()
     };
-    let outcome = Outcome { success: true, cost: Some(cost), elapsed: secs(0.1 / cores), build: 1 };
+    let (cost, elapsed) = (Some(cost), secs(0.1 / cores));
+    let outcome = Outcome { success: true, cost, elapsed, build: 1, cold_start: None };
     balancer.complete(now, id, &outcome);
 }
 
 fn arrive_at(balancer: &mut Balancer, now: Time, id: RequestId) -> HostId {
     let (known, features) = (Work::from_cpu_secs(0.1), Features::default());
-    let arrival = Arrival { id, route: RouteId(0), features, known, body_bytes: 0 };
+    let arrival =
+        Arrival { id, route: RouteId(0), features, known, body_bytes: 0, event_bytes: None };
     match balancer.arrive(now, arrival) {
         Verdict::Forward(placement) => placement.host,
         other => panic!("a host is idle, and yet {other:?}"),
@@ -1055,4 +1067,94 @@ fn no_more_is_spent_on_lambda_than_the_hour_may_cost() {
 3660 arrive 5 5.0: lambda
 ",
     );
+}
+
+#[test]
+fn what_lambda_throttles_is_as_if_it_had_not_been_sent_there() {
+    let mut policy = with_lambda();
+    policy.retry = RetryPolicy { tries_max: 1, budget_fraction: 0.0, budget_floor: 0 };
+    check_with(
+        policy,
+        "
+0 join a 1 1.0 fcfs
+0 arrive 1 8.0
+0 arrive 2 1.0
+0.1 throttle 2
+0.15 arrive 3 1.0
+0.15 abandon 3
+0.3 arrive 4 1.0
+0.3 dispatch
+0.4 break 4
+8 complete 1 8.0
+8 dispatch
+",
+        "
+0 arrive 1 8.0: to 0 then [], adds 0.000 s
+0 arrive 2 1.0: lambda
+0.1 throttle 2: waits until 30
+0.15 arrive 3 1.0: waits until 30.15
+0.3 arrive 4 1.0: lambda
+0.4 break 4: shed, tries_exhausted
+8 complete 1 8.0: learned
+8 dispatch: 2 to 0 then [], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn each_route_spills_over_to_its_own_function() {
+    check_with(
+        with_lambda(),
+        "
+0 arrive 1 0.1
+0 arrive 2 0.1
+0 arrive 3 0.1
+0 order 4 0.1
+0 order 5 0.1
+0 order 6 0.1
+1 complete 1 0.1
+1 arrive 7 0.1
+",
+        "
+0 arrive 1 0.1: lambda
+0 arrive 2 0.1: lambda
+0 arrive 3 0.1: waits until 30
+0 order 4 0.1: lambda 1
+0 order 5 0.1: lambda 1
+0 order 6 0.1: waits until 30
+1 complete 1 0.1: learned
+1 arrive 7 0.1: lambda
+",
+    );
+}
+
+#[test]
+fn counts_of_another_build_on_lambda_do_not_unsettle_the_prices() {
+    let mut balancer = Balancer::new(with_lambda(), 1);
+    let host = balancer.join(Time::ZERO, spec(&["", "", "a", "1", "1.0", "fcfs"]));
+    balancer.ready(Time::ZERO, host);
+    let mut ask = |n: u64, build: u64, instructions: f64| {
+        let (id, features) = (RequestId(n), Features::default());
+        let known = Work::from_cpu_secs(3.0);
+        let (body_bytes, event_bytes) = (0, Some(0));
+        let route = RouteId(0);
+        let arrival = Arrival { id, route, features, known, body_bytes, event_bytes };
+        let verdict = balancer.arrive(Time::ZERO, arrival);
+        let cost = RequestCost {
+            instructions: Some(instructions),
+            cpu_seconds: Some(0.5),
+            ..RequestCost::default()
+        };
+        let (cost, elapsed) = (Some(cost), secs(0.5));
+        let outcome = Outcome { success: true, cost, elapsed, build, cold_start: None };
+        (verdict, id, outcome)
+    };
+    let (on_host, first, outcome) = ask(1, 7, 1e9);
+    let (on_lambda, second, of_lambda) = ask(2, 8, 5.0);
+    assert!(matches!(on_host, Verdict::Forward(_)), "{on_host:?}");
+    assert!(matches!(on_lambda, Verdict::Lambda(_)), "{on_lambda:?}");
+    balancer.complete(Time::ZERO, first, &outcome);
+    let learned = balancer.complete(Time::ZERO, second, &of_lambda).unwrap();
+    assert_eq!(learned.cost.instructions, None);
+    assert_eq!(balancer.training_set(RouteId(0)).build, 7);
 }

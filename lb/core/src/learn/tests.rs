@@ -21,6 +21,7 @@ fn predictor(names: &[&str]) -> Predictor {
         work_max: work(100.0),
         patience: Duration::ZERO,
         idempotent: true,
+        function: None,
     };
     let learn =
         LearnPolicy { window: 200, observations_min: 30, retrain_after: 60, drift_error_max: 0.5 };

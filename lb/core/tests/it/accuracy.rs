@@ -28,6 +28,7 @@ fn predictor(features: FeatureSet) -> Predictor {
         work_max: work(600.0),
         patience: Duration::from_secs(1),
         idempotent: true,
+        function: None,
     };
     let learn =
         LearnPolicy { window: 1000, observations_min: 40, retrain_after: 80, drift_error_max: 1.0 };

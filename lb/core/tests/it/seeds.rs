@@ -11,11 +11,11 @@ use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Arrival, Balancer};
 use weighbridge_core::features::{FeatureSet, Features};
 use weighbridge_core::host::{Discipline, HostId, HostSpec};
-use weighbridge_core::lambda::Lambda;
+use weighbridge_core::lambda::{FunctionId, Lambda};
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
 use weighbridge_core::policy::{
-    HostPolicy, LambdaPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy,
-    RoutePolicy, ScalePolicy, ScaleRule, SchedulePolicy,
+    FunctionPolicy, HostPolicy, LambdaPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy,
+    RetryPolicy, RoutePolicy, ScalePolicy, ScaleRule, SchedulePolicy,
 };
 use weighbridge_core::random::Random;
 use weighbridge_core::request::{RequestId, RouteId};
@@ -176,6 +176,7 @@ impl World {
             features: Features::default(),
             known: Work::from_cpu_secs(size).filter(|_| self.random.below(3) != 0),
             body_bytes: self.random.below(1000) as u64,
+            event_bytes: Some(self.random.below(1000) as u64).filter(|bytes| 100 < *bytes),
         };
         let verdict = self.balancer.arrive(self.now(), arrival);
         self.note(id, &verdict);
@@ -204,6 +205,7 @@ impl World {
             cost: Some(cost).filter(|_| self.random.below(10) != 0),
             elapsed: Duration::from_secs_f64(self.random.unit()),
             build: 0,
+            cold_start: [None, Some(true), Some(false)][self.random.below(3)],
         };
         let learned = self.balancer.complete(self.now(), id, &outcome);
         let known = self.open.remove(&id).is_some();
@@ -213,11 +215,12 @@ impl World {
 
     fn fail(&mut self) {
         let id = self.sent();
-        let failure = match self.random.below(5) {
+        let failure = match self.random.below(6) {
             0 => Failure::Connect,
             1 => Failure::Refused,
             2 => Failure::BeforeResponse,
             3 => Failure::Timeout,
+            4 => Failure::TooLong,
             _ => Failure::AfterResponse,
         };
         let failed = self.open.get(&id).copied();
@@ -315,7 +318,7 @@ impl World {
     fn explain(&mut self) {
         let known = Work::from_cpu_secs(self.random.unit());
         let now = self.now();
-        let account = self.balancer.explain(now, RouteId(0), &Features::default(), known);
+        let account = self.balancer.explain(now, RouteId(0), &Features::default(), known, Some(50));
         self.said.push(account.to_string());
     }
 }
@@ -334,9 +337,15 @@ fn policy(random: &mut Random) -> Policy {
         work_max: Work::saturating(100.0),
         patience: secs(0.05),
         idempotent,
+        function: None,
+    };
+    let lambda = lambda(random);
+    let spills = |route: RoutePolicy, n: u16| RoutePolicy {
+        function: lambda.as_ref().map(|_| FunctionId(n)),
+        ..route
     };
     Policy {
-        routes: vec![route("a", true), route("b", false)],
+        routes: vec![spills(route("a", true), 0), spills(route("b", false), 1)],
         schedule: SchedulePolicy {
             filters: filters::ALL.iter().map(|filter| filter.name().to_owned()).collect(),
             weighers: weighers::ALL.iter().map(|one| (one.name().to_owned(), 1.0)).collect(),
@@ -389,21 +398,25 @@ fn policy(random: &mut Random) -> Policy {
             boot_time: secs(0.2),
             boot_timeout: secs(5.0),
         },
-        lambda: lambda(random),
+        lambda,
     }
 }
 
 /// Cheap or dear, or none at all.
 fn lambda(random: &mut Random) -> Option<LambdaPolicy> {
     let usd_per_hour_max = [1e-4, 1e-3, 1.0].get(random.below(4)).copied()?;
-    Some(LambdaPolicy {
+    let mut function = |name: &str| FunctionPolicy {
+        name: name.to_owned(),
         concurrency_max: random.below(5),
-        usd_per_hour_max,
-        usd_per_gb_second: 1.666_67e-5,
-        usd_per_request: 2e-7,
         memory_gb: 1.769,
         speed: Speed::ONE,
         cold_start: secs(random.unit()),
         payload_bytes_max: 800,
+    };
+    Some(LambdaPolicy {
+        functions: vec![function("a"), function("b")],
+        usd_per_hour_max,
+        usd_per_gb_second: 1.666_67e-5,
+        usd_per_request: 2e-7,
     })
 }

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use weighbridge_core::policy::Policy;
+
 use super::reader::{Reader, Section};
 use super::{
     AccessLog, AccessLogTarget, Config, FleetConfig, Limits, RepeatConfig, StoreConfig, StoreKind,
 };
-use super::{Timeouts, fleet, policy, routes};
+use super::{Timeouts, fleet, lambda, policy, routes};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -32,7 +34,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
         boot: fleet::boot_auto(&fleet),
         on_aws: matches!(fleet, FleetConfig::Ec2(_) | FleetConfig::Asg(_)),
     };
-    let (routes, route_policies) = routes::read(&mut root);
+    let (routes, mut route_policies) = routes::read(&mut root);
+    let (lambda, lambda_policy) = lambda::read(root.table("lambda"), &routes, &mut route_policies);
     let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
     let config = Config {
         listen,
@@ -43,10 +46,11 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
         limits: limits(root.table("limits")),
         timeouts: timeouts(root.table("timeouts")),
         routes,
+        lambda,
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),
         cpu_source,
-        policy,
+        policy: Policy { lambda: lambda_policy, ..policy },
     };
     root.finish();
     config

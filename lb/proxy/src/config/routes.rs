@@ -8,7 +8,7 @@ use weighbridge_core::policy::RoutePolicy;
 use weighbridge_core::units::Work;
 
 use super::reader::Section;
-use super::{BodyMode, Route};
+use super::{BodyMode, Route, lambda};
 
 /// Reads `[[routes]]` and what they fall back on, `[route_defaults]`.
 pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
@@ -28,8 +28,8 @@ pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
         let path = item.text("path", "a path that begins with `/`", path).unwrap_or_default();
         unique(&item, "name", &name, &mut names);
         unique(&item, "path", &path, &mut paths);
-        let (body, policy) = route_policy(&mut item, name.clone());
-        routes.push(Route { name, path, body });
+        let (body, function, policy) = route_policy(&mut item, name.clone());
+        routes.push(Route { name, path, body, function });
         policies.push(policy);
         item.finish();
     }
@@ -37,7 +37,7 @@ pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
 }
 
 /// What a route and the routes' defaults have in common.
-fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, RoutePolicy) {
+fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, String, RoutePolicy) {
     let body = section.word("body", &[("buffer", BodyMode::Buffer), ("stream", BodyMode::Stream)]);
     let features = features(section);
     let policy = RoutePolicy {
@@ -48,7 +48,9 @@ fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, RoutePoli
         work_max: work(section, "work_max"),
         patience: section.duration("patience", Duration::ZERO..=Duration::from_hours(1)),
         idempotent: section.flag("idempotent"),
+        function: None,
     };
+    let function = lambda::function(section, body);
     let blind = policy.features.body_need() == BodyNeed::Nothing;
     section.check(body == BodyMode::Buffer || blind, &["body", "features"], || {
         let name = section.name("body");
@@ -58,7 +60,7 @@ fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, RoutePoli
     section.check(ordered, &["prior", "work_min", "work_max"], || {
         format!("{}: expected work_min <= prior <= work_max", section.name("prior"))
     });
-    (body, policy)
+    (body, function, policy)
 }
 
 fn features(section: &mut Section<'_>) -> FeatureSet {

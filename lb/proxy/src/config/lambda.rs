@@ -1,0 +1,84 @@
+//! Lambda: which functions the routes spill over to, and what they may cost.
+
+use std::time::Duration;
+
+use weighbridge_core::lambda::FunctionId;
+use weighbridge_core::policy::{FunctionPolicy, LambdaPolicy, RoutePolicy};
+use weighbridge_core::units::Speed;
+
+use super::reader::Section;
+use super::{BodyMode, LambdaConfig, Route};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The longest event and result that Lambda carries, in bytes.
+const PAYLOAD_BYTES_MAX: u64 = 6 << 20;
+
+/// Reads `[lambda]`, which `routes` name functions of, and tells their policies which. `None` for the
+/// policy where it is off: then the routes' functions are not used.
+pub(super) fn read(
+    mut section: Section<'_>,
+    routes: &[Route],
+    policies: &mut [RoutePolicy],
+) -> (LambdaConfig, Option<LambdaPolicy>) {
+    let enabled = section.flag("enabled");
+    let timeout = section.duration("timeout", 100 * MS..=900 * SECOND);
+    let one = FunctionPolicy {
+        name: String::new(),
+        concurrency_max: section.whole("concurrency_max", 1..=100_000),
+        memory_gb: section.number("memory_gb", 0.125..=32.0),
+        speed: speed(&mut section),
+        cold_start: section.duration("cold_start", Duration::ZERO..=60 * SECOND),
+        payload_bytes_max: section.size("payload_bytes_max", 0..=PAYLOAD_BYTES_MAX),
+    };
+    let mut policy = LambdaPolicy {
+        functions: Vec::new(),
+        usd_per_hour_max: section.number("usd_per_hour_max", 0.0..=1e6),
+        usd_per_gb_second: section.number("usd_per_gb_second", 0.0..=1.0),
+        usd_per_request: section.number("usd_per_request", 0.0..=1.0),
+    };
+    for (route, of_route) in routes.iter().zip(policies) {
+        if !route.function.is_empty() {
+            of_route.function = Some(id(&mut policy, &one, &route.function)).filter(|_| enabled);
+        }
+    }
+    section.check(!enabled || !policy.functions.is_empty(), &["enabled"], || {
+        "lambda.enabled is true, but no route names a function: expected `lambda = \"FUNCTION\"` in \
+         one of them"
+            .to_owned()
+    });
+    section.finish();
+    (LambdaConfig { timeout }, enabled.then_some(policy))
+}
+
+/// The key `lambda` of a route: the name of a function; empty for none.
+pub(super) fn function(section: &mut Section<'_>, body: BodyMode) -> String {
+    let expected = "the name of a function, with `:ALIAS` or not, its ARN, or \"\" for none";
+    let function = section.text("lambda", expected, name).unwrap_or_default();
+    section.check(function.is_empty() || body == BodyMode::Buffer, &["lambda", "body"], || {
+        let name = section.name("lambda");
+        format!("{name} names a function, but bodies are streamed: expected body = \"buffer\"")
+    });
+    function
+}
+
+/// The number of `function`, which is added where it is new.
+fn id(policy: &mut LambdaPolicy, one: &FunctionPolicy, function: &str) -> FunctionId {
+    let known = policy.functions.iter().position(|known| known.name == function);
+    let index = known.unwrap_or_else(|| {
+        policy.functions.push(FunctionPolicy { name: function.to_owned(), ..one.clone() });
+        policy.functions.len() - 1
+    });
+    FunctionId(u16::try_from(index).unwrap_or(u16::MAX))
+}
+
+fn speed(section: &mut Section<'_>) -> Speed {
+    let cores = section.number("speed", 0.001..=1000.0);
+    Speed::from_reference_cores(cores).unwrap_or(Speed::ONE)
+}
+
+fn name(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:$.".contains(&byte);
+    (text.len() <= 170 && text.bytes().all(plain)).then(|| text.to_owned())
+}
