@@ -7,6 +7,7 @@
 mod answers;
 pub mod asg;
 pub mod cloudwatch;
+pub mod dynamodb;
 pub mod ec2;
 pub mod lambda;
 

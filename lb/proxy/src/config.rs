@@ -11,6 +11,7 @@ mod policy;
 mod proxy;
 mod reader;
 mod routes;
+mod store;
 mod values;
 #[cfg(test)]
 mod tests;
@@ -172,6 +173,29 @@ pub struct StoreConfig {
     pub batch_age: Duration,
     /// The most observations that wait to be written; further ones are dropped. At least `batch_max`.
     pub queue_max: usize,
+    /// The most bytes of observations kept on disk while the store takes none; 0: none are.
+    pub spool_bytes_max: u64,
+    /// Between two looks at what other balancers have kept.
+    pub share_interval: Duration,
+    /// How long a lease lasts that is not renewed.
+    pub lease_term: Duration,
+    /// What is particular to DynamoDB.
+    pub dynamodb: DynamoConfig,
+}
+
+/// Tables in DynamoDB.
+#[derive(Debug, Clone)]
+pub struct DynamoConfig {
+    /// What the names of the tables begin with: `TABLE-observations`, `TABLE-state`.
+    pub table: String,
+    /// Partitions that the observations of a route and day are spread over; at least 1.
+    pub shards: u32,
+    /// The most days that are looked at for recent observations, today included; at least 1.
+    pub days_max: u32,
+    /// The most requests of one kind at once; at least 1.
+    pub requests_max: usize,
+    /// The longest that one try of a request takes.
+    pub timeout: Duration,
 }
 
 /// Which store.
@@ -179,6 +203,8 @@ pub struct StoreConfig {
 pub enum StoreKind {
     /// A SQLite file in the data folder.
     Sqlite,
+    /// Tables in DynamoDB, shared by all balancers.
+    DynamoDb,
     /// None: a restart forgets everything.
     Off,
 }

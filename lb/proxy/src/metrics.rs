@@ -43,6 +43,7 @@ pub(crate) struct Metrics {
     fleet_bounded: IntGaugeVec,
     /// What is on Lambda.
     pub(crate) lambda: LambdaMetrics,
+    leading: IntGaugeVec,
     /// Connections of clients that are open.
     pub(crate) connections: IntGauge,
 }
@@ -53,6 +54,9 @@ impl Metrics {
         let registry = Registry::new();
         let counters = |name, help, labels: &[&str]| {
             registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let gauges = |name, help, labels: &[&str]| {
+            registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
         let by_route = |name, help, buckets: &[f64]| {
             let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
@@ -74,7 +78,9 @@ impl Metrics {
             IntGauge::new("weighbridge_connections", "Connections of clients that are open.")?;
         let tries_failed = "Tries at a host that brought no answer, by what happened.";
         let loop_failures = "Failures of background work, which goes on after a pause.";
+        let leading = "1 while this balancer has the lease: of several it is the one that does it.";
         Ok(Arc::new(Metrics {
+            leading: gauges("weighbridge_leading", leading, &["lease"])?,
             requests: counters(
                 "weighbridge_requests_total",
                 "Requests that ended, by route and status; 499 is a client that left.",
@@ -196,6 +202,19 @@ impl Metrics {
     /// A background loop failed once.
     pub(crate) fn loop_failed(&self, name: &str) {
         self.loop_failures.with_label_values(&[name]).inc();
+    }
+
+    /// Whether this balancer has the lease `name`.
+    pub(crate) fn leading(&self, name: &str, leads: bool) {
+        self.leading.with_label_values(&[name]).set(i64::from(leads));
+    }
+
+    /// The value of the first series of the metric `name`.
+    #[cfg(test)]
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        let text = self.text().ok()?;
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        line.rsplit(' ').next()?.parse().ok()
     }
 
     /// The text format of everything registered.

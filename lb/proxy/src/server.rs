@@ -1,8 +1,8 @@
 //! Starts and stops everything: listeners, the fleet, the store, the background loops.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::apps::{HttpServerOptions, ServerApp};
@@ -29,12 +29,12 @@ use crate::fleet::{AddressBook, Fleet, Place};
 use crate::gateway::Gateway;
 use crate::gauges::Gauges;
 use crate::lambda::Functions;
-use crate::learn::Trainer;
-use crate::lease::{Leadership, Leases};
+use crate::learn::{self, Trainer};
+use crate::lease::{Candidate, Leads, Leases};
 use crate::metrics::Metrics;
 use crate::receive::MemoryBudget;
 use crate::repeats::Repeats;
-use crate::store::{ObservationStore, Recorder, SqliteStore, StoreError};
+use crate::store::{ObservationStore, Recorder, Spool, SqliteStore, StoreError};
 use crate::stream::Proxy;
 use crate::{listen, loops};
 
@@ -45,6 +45,9 @@ const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Observations and models, in the data folder.
 const STORE_FILE: &str = "weighbridge.sqlite";
+
+/// Observations that the store has not taken, in the data folder.
+const SPOOL_FOLDER: &str = "spool";
 
 /// The longest that a probe waits.
 pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -82,6 +85,9 @@ pub enum ServerError {
     /// Lambda was configured and nothing can invoke functions.
     #[error("lambda is enabled, and nothing was given that invokes functions")]
     NoFunctions,
+    /// A store elsewhere was configured and nothing can reach it.
+    #[error("the store is `dynamodb`, and nothing was given that reaches it")]
+    NoStore,
 }
 
 /// What a balancer is given beside its configuration: what the proxy does not make itself.
@@ -109,6 +115,8 @@ pub struct Server {
     pub admin: SocketAddr,
     gateway: Arc<Gateway>,
     executor: Option<Executor>,
+    /// For the leases that this balancer wants.
+    candidates: Vec<Arc<Candidate>>,
     proxy: Arc<HttpProxy<Proxy>>,
     shutdown: watch::Sender<bool>,
     loops: JoinSet<()>,
@@ -131,6 +139,7 @@ impl Server {
             Some(store) => Some(store),
             None => open_store(&config)?,
         };
+        let leads = Leads::new(services.leases.as_ref(), &config, listen, &metrics);
         let seed = seed();
         let decide = Decide::new(Balancer::new(config.policy.clone(), seed));
         let trainer = Arc::new(Trainer {
@@ -138,14 +147,11 @@ impl Server {
             decide: decide.clone(),
             metrics: metrics.clone(),
             store: store.clone(),
-            leadership: Arc::new(Leadership::alone()),
+            leadership: leads.train,
+            in_use: Mutex::default(),
         });
         trainer.restore().await?;
-        let recorder = store
-            .clone()
-            .map(|store| Recorder::start(store, &config.store, metrics.registry()))
-            .transpose()?
-            .map(Arc::new);
+        let recorder = recorder(store, &config, &metrics)?;
         let gateway = Arc::new(Gateway {
             access_log: AccessWriter::open(&config.access_log, metrics.registry())?,
             gauges: Gauges::new(metrics.registry())?,
@@ -166,7 +172,14 @@ impl Server {
         let mut server = Server {
             listen,
             admin,
-            executor: executor::of(&gateway, services.fleet, services.machines, shared)?,
+            executor: executor::of(
+                &gateway,
+                services.fleet,
+                services.machines,
+                shared,
+                leads.scale,
+            )?,
+            candidates: leads.candidates,
             proxy: Arc::new(proxy(&gateway)),
             gateway,
             shutdown,
@@ -204,6 +217,9 @@ impl Server {
         }
         if let Some(recorder) = &self.gateway.recorder {
             recorder.close().await;
+        }
+        for candidate in &self.candidates {
+            candidate.give_back().await;
         }
         self.gateway.access_log.close();
         tracing::info!("stopped");
@@ -244,6 +260,13 @@ impl Server {
             probe.clone(),
             timeouts.report_interval,
         ));
+        for candidate in &self.candidates {
+            self.loops.spawn(candidate.clone().run());
+        }
+        if !self.candidates.is_empty() {
+            let every = gateway.config.store.share_interval;
+            self.loops.spawn(learn::share(trainer.clone(), every));
+        }
         for (host, place) in static_hosts {
             self.loops.spawn(loops::await_ready(
                 gateway.decide.clone(),
@@ -274,14 +297,30 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
 }
 
-fn open_store(config: &Config) -> Result<Option<Arc<dyn ObservationStore>>, StoreError> {
+fn open_store(config: &Config) -> Result<Option<Arc<dyn ObservationStore>>, ServerError> {
     match config.store.kind {
         StoreKind::Sqlite => {
             let store = SqliteStore::open(&config.store.data_dir.join(STORE_FILE))?;
             Ok(Some(Arc::new(store)))
         }
+        StoreKind::DynamoDb => Err(ServerError::NoStore),
         StoreKind::Off => Ok(None),
     }
+}
+
+fn recorder(
+    store: Option<Arc<dyn ObservationStore>>,
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Option<Arc<Recorder>>, ServerError> {
+    let Some(store) = store else { return Ok(None) };
+    let bytes_max = config.store.spool_bytes_max;
+    let spool = match bytes_max {
+        0 => None,
+        _ => Some(Spool::open(&config.store.data_dir.join(SPOOL_FOLDER), bytes_max)?),
+    };
+    let recorder = Recorder::start(store, spool, &config.store, metrics.registry())?;
+    Ok(Some(Arc::new(recorder)))
 }
 
 fn feature_names(config: &Config) -> Vec<Arc<[String]>> {

@@ -1,7 +1,10 @@
 //! Fleets of EC2 instances: moto has the instances, and for each one that runs there is a real
 //! worker.
 
+mod asked;
+mod bounds;
 mod cloud;
+mod cpu;
 mod faults;
 mod group;
 mod life;

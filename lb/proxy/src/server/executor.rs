@@ -21,6 +21,7 @@ pub(super) fn of(
     fleet: Option<Arc<dyn Fleet>>,
     rented: Option<Arc<dyn Machines>>,
     shared: bool,
+    leadership: Arc<Leadership>,
 ) -> Result<Option<Executor>, ServerError> {
     let config = match &gateway.config.fleet {
         FleetConfig::Static(_) => return Ok(None),
@@ -32,7 +33,13 @@ pub(super) fn of(
         FleetConfig::Asg(asg) => &asg.machine,
     };
     let rented = rented.ok_or(ServerError::NoMachines)?;
-    Ok(Some(Executor::Machines(Arc::new(of_machines(gateway, config, rented, shared)))))
+    let executor = of_machines(gateway, config, rented);
+    Ok(Some(Executor::Machines(Arc::new(machines::Executor {
+        // The others look as often, and it takes them a moment.
+        drain_min: if shared { config.poll + config.poll / 2 } else { Duration::ZERO },
+        leadership,
+        ..executor
+    }))))
 }
 
 fn of_processes(
@@ -65,7 +72,6 @@ fn of_machines(
     gateway: &Gateway,
     config: &MachineConfig,
     machines: Arc<dyn Machines>,
-    shared: bool,
 ) -> machines::Executor {
     machines::Executor {
         decide: gateway.decide.clone(),
@@ -82,8 +88,7 @@ fn of_machines(
         },
         poll: config.poll,
         drain_max: gateway.config.timeouts.drain,
-        // The others look as often, and it takes them a moment.
-        drain_min: if shared { config.poll + config.poll / 2 } else { Duration::ZERO },
+        drain_min: Duration::ZERO,
         leadership: Arc::new(Leadership::alone()),
         state: machines::State::default(),
     }
