@@ -98,7 +98,8 @@ impl World {
             55..62 => self.fail(),
             62..67 => self.abandon(),
             67..80 => self.dispatch(),
-            80..86 => self.report(),
+            80..83 => self.report(),
+            83..86 => self.probed(),
             86..89 => self.join(),
             89..92 => self.ready(),
             92 => self.drain(),
@@ -268,6 +269,11 @@ impl World {
             discipline: self.discipline(),
         };
         self.balancer.report(self.now(), host, &report);
+    }
+
+    fn probed(&mut self) {
+        let (host, answered) = (self.host(), self.random.below(3) != 0);
+        self.balancer.probed(self.now(), host, answered);
     }
 
     fn discipline(&mut self) -> Option<Discipline> {
