@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
     scale_events: IntCounterVec,
     hosts_lost: IntCounter,
     loop_failures: IntCounterVec,
+    fleet_bounded: IntGaugeVec,
     /// What is on Lambda.
     pub(crate) lambda: LambdaMetrics,
     leading: IntGaugeVec,
@@ -108,10 +109,20 @@ impl Metrics {
             tries_failed: counters("weighbridge_tries_failed_total", tries_failed, &["failure"])?,
             scale_events: counters(
                 "weighbridge_scale_events_total",
-                "Hosts launched, drained and replaced, by reason.",
+                "Hosts launched, adopted, drained and replaced, by reason.",
                 &["action", "reason"],
             )?,
             loop_failures: counters("weighbridge_loop_failures_total", loop_failures, &["loop"])?,
+            fleet_bounded: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "weighbridge_fleet_bounded",
+                        "1 while the group's own least or most hosts go before those of [scale].",
+                    ),
+                    &["bound"],
+                )?,
+            )?,
             decision_seconds: registered(
                 &registry,
                 Histogram::with_opts(decisions.buckets(DECISION_BUCKETS.to_vec()))?,
@@ -171,6 +182,21 @@ impl Metrics {
     /// A host ended without having been told to.
     pub(crate) fn host_lost(&self) {
         self.hosts_lost.inc();
+    }
+
+    /// The service that the hosts are rented from keeps between `theirs` of them, `ours` are between
+    /// the policy's least and most.
+    pub(crate) fn fleet_bounded(&self, ours: (usize, usize), theirs: (usize, usize)) {
+        self.bounded("least", ours.0 < theirs.0, ours.0, theirs.0);
+        self.bounded("most", theirs.1 < ours.1, ours.1, theirs.1);
+    }
+
+    fn bounded(&self, bound: &str, is_so: bool, ours: usize, theirs: usize) {
+        let gauge = self.fleet_bounded.with_label_values(&[bound]);
+        if is_so && gauge.get() == 0 {
+            tracing::warn!(bound, scale = ours, group = theirs, "the group's own bound holds");
+        }
+        gauge.set(i64::from(is_so));
     }
 
     /// A background loop failed once.

@@ -13,9 +13,10 @@ mod functions;
 #[path = "../../../aws/tests/shared/wire.rs"]
 mod wire;
 
+mod fleet;
 mod lambda;
 mod store;
 
 use it::harness;
-// Some of what is linked here is counted, and calls it.
+// The harness uses libraries that are counted, and this is what they count with.
 use weighbridge_instrument as _;

@@ -131,6 +131,8 @@ impl Operator {
             .env("PATH", format!("{}:{path}", tools.display()))
             .env("HOME", self.folder.path())
             .env("AWS_ENDPOINT_URL", self.moto.url())
+            // Version 1 of it knows only this name.
+            .env("AWS_DEFAULT_REGION", "us-east-1")
             .env("WEIGHBRIDGE_STATE", self.file("state"))
             .env("WEIGHBRIDGE_WAIT_MAX", "120")
             .env("WEIGHBRIDGE_LAMBDA", "")

@@ -98,7 +98,8 @@ impl World {
             55..62 => self.fail(),
             62..67 => self.abandon(),
             67..80 => self.dispatch(),
-            80..86 => self.report(),
+            80..83 => self.report(),
+            83..86 => self.probed(),
             86..89 => self.join(),
             89..92 => self.ready(),
             92 => self.drain(),
@@ -273,6 +274,11 @@ impl World {
         self.balancer.report(self.now(), host, &report);
     }
 
+    fn probed(&mut self) {
+        let (host, answered) = (self.host(), self.random.below(3) != 0);
+        self.balancer.probed(self.now(), host, answered);
+    }
+
     fn discipline(&mut self) -> Option<Discipline> {
         let all = [Discipline::Fcfs, Discipline::Ps, Discipline::Srpt].map(Some);
         all.get(self.random.below(4)).copied().flatten()
@@ -318,7 +324,15 @@ impl World {
     fn explain(&mut self) {
         let known = Work::from_cpu_secs(self.random.unit());
         let now = self.now();
-        let account = self.balancer.explain(now, RouteId(0), &Features::default(), known, Some(50));
+        let arrival = Arrival {
+            id: RequestId(0),
+            route: RouteId(0),
+            features: Features::default(),
+            known,
+            body_bytes: 50,
+            event_bytes: Some(50),
+        };
+        let account = self.balancer.explain(now, &arrival);
         self.said.push(account.to_string());
     }
 }
