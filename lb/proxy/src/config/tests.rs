@@ -84,7 +84,7 @@ eject_max = "1s"
 [learn]
 window = 10
 [store]
-batch_max = 20000
+batch_max = 30000
 [limits]
 buffer_bytes_total = "1MiB"
 "#,
@@ -94,7 +94,7 @@ line 5: scale.hosts_min is above scale.hosts_max: expected at most that
 line 6: scale.cpu_low is above scale.cpu_target: expected at most that
 line 8: hosts.eject_base is above hosts.eject_max: expected at most that
 line 10: learn.observations_min is above learn.window: expected at most that
-line 12: store.batch_max is `20000`: expected at most store.queue_max, `10000`
+line 12: store.batch_max is `30000`: expected at most store.queue_max, `20000`
 line 14: limits.buffer_bytes_total is less than limits.body_bytes: expected room for one body
 ",
     );
