@@ -75,6 +75,7 @@ impl Place {
     }
 
     /// The same with more in the environment of what is started here.
+    #[allow(dead_code, reason = "for the tests with AWS")]
     pub(crate) fn with(mut self, environment: &[(&str, &str)]) -> Place {
         let pairs = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         self.environment.extend(pairs);
