@@ -102,6 +102,8 @@ pub struct HostState {
     pub ejections: u32,
     /// What it last said of itself, and when; dropped when it is too old to be believed.
     pub report: Option<(Time, HostReport)>,
+    /// What others measured of its CPU, and until when that is believed.
+    pub cpu_told: Option<(Time, f64)>,
     /// Completions from which its speed was learned; with none, it is as told or reported.
     pub speeds_seen: u64,
     /// What was told of it when it joined.
@@ -152,13 +154,14 @@ impl HostState {
         Work::saturating(self.speed.as_reference_cores() * f64::from(self.cores))
     }
 
-    /// Fraction of it that is busy, may exceed 1: what it reported of its CPU or of its run slots,
-    /// or, where no fresh report says, its requests per core.
+    /// Fraction of it that is busy, may exceed 1: what others measured of its CPU, else what it
+    /// reported of its CPU or of its run slots, or, where nothing fresh says, its requests per core.
     pub fn utilization(&self) -> f64 {
+        let told = self.cpu_told.map(|(_, utilization)| utilization);
         let reported = self
             .report
             .and_then(|(_, report)| report.cpu_utilization.or(report.application_utilization));
-        reported
+        told.or(reported)
             .unwrap_or_else(|| f64::from(self.n_requests().min(self.cores)) / f64::from(self.cores))
     }
 

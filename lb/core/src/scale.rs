@@ -79,6 +79,8 @@ pub struct Scaler {
     policy: ScalePolicy,
     /// How many hosts the last decision wanted: what is missing of them has failed.
     target: usize,
+    /// The least and the most hosts: the policy's, unless others say otherwise.
+    bounds: (usize, usize),
     boot_time: Seconds,
     utilization: Mean,
     demand: Mean,
@@ -143,6 +145,7 @@ impl Scaler {
         debug_assert!(policy.hosts_min <= policy.hosts_max, "the policy is an interval");
         Scaler {
             target: policy.hosts_min,
+            bounds: (policy.hosts_min, policy.hosts_max.max(policy.hosts_min)),
             boot_time: Seconds::from(policy.boot_time),
             utilization: Mean::new(policy.panic_window),
             demand: Mean::new(policy.panic_window),
@@ -167,6 +170,19 @@ impl Scaler {
     /// How many hosts are wanted.
     pub fn target(&self) -> usize {
         self.target
+    }
+
+    /// Keeps between `least` and `most` hosts, whatever the policy says; within that the policy's
+    /// own bounds hold.
+    pub fn bound(&mut self, least: usize, most: usize) {
+        let most = most.max(least);
+        let (own_least, own_most) = (self.policy.hosts_min, self.policy.hosts_max);
+        self.bounds = (own_least.clamp(least, most), own_most.max(own_least).clamp(least, most));
+    }
+
+    /// The least and the most hosts that there are to be.
+    pub fn bounds(&self) -> (usize, usize) {
+        self.bounds
     }
 
     /// The plan for now. `fleet` has been brought to `now`.
@@ -229,7 +245,7 @@ impl Scaler {
     /// The whole policy: how many hosts, and why.
     fn decide(&mut self, now: Time, view: &View) -> Desire {
         let policy = &self.policy;
-        let (least, most) = (policy.hosts_min, policy.hosts_max.max(policy.hosts_min));
+        let (least, most) = self.bounds;
         let desire = rules::of(policy.rule).desired(view, policy).clamp(least, most);
 
         let burst = view.burst(policy).min(most);
@@ -258,7 +274,7 @@ impl Scaler {
     /// From how many to which.
     fn change(&mut self, usable: &[&HostState], desire: Desire) -> ScalePlan {
         let kept = usable.len();
-        let reason = match (kept < self.policy.hosts_min, desire.hosts <= self.target) {
+        let reason = match (kept < self.bounds.0, desire.hosts <= self.target) {
             (true, _) => ScaleReason::HostsMin,
             // It was wanted before, and is missing: lost.
             (false, true) if kept < desire.hosts => ScaleReason::HostFailed,

@@ -70,6 +70,7 @@ impl Gateway {
     /// An observation as it is kept.
     fn stored(&self, observation: Observation, record: &Record) -> StoredObservation {
         StoredObservation {
+            id: fastrand::u64(..),
             route: self.route(observation.route).name.clone(),
             at: record.at,
             host: self.host_name(record).unwrap_or_default(),

@@ -4,12 +4,13 @@
 //! The answer is held back until it is complete, up to a limit, so that a host that dies in the
 //! middle of it is not noticed either.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
@@ -30,6 +31,18 @@ const TOLD_CPU_SECS_MIN: f64 = 1e-9;
 /// Pooled connections that turn out to be dead are skipped this many times before the host is
 /// held to have failed.
 const STALE_CONNECTIONS_MAX: usize = 64;
+
+/// Headers by which the client's connection frames the request, and ours does anew.
+static FRAMING: [HeaderName; 2] = [header::CONTENT_LENGTH, header::EXPECT];
+
+/// The clients and proxies that a request has come by.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Bytes that it rarely exceeds.
+const FORWARDED_FOR_BYTES: usize = 48;
+
+/// Headers that a request gets on its way to a host: host, length, whence, estimate.
+const HEADERS_ADDED_MAX: usize = 4;
 
 /// What a host answered.
 #[derive(Debug)]
@@ -109,47 +122,61 @@ pub(crate) async fn attempt(session: &mut Session, one: Try<'_>) -> Result<Answe
 }
 
 /// The request as it goes to a host: HTTP/1.1, framed by `body`, without what belongs to the
-/// client's connection.
+/// client's connection or is the balancer's to set, and with where it comes from.
 pub(crate) fn request_for_host(session: &Session, body: &Bytes) -> pingora::Result<RequestHeader> {
-    let mut request = session.req_header().clone();
-    prepare(&mut request, session)?;
-    request.remove_header(&header::CONTENT_LENGTH);
-    if !body.is_empty() || matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
-        request.insert_header(header::CONTENT_LENGTH, body.len())?;
+    let from = session.req_header();
+    let dropped = hop_by_hop(&from.headers);
+    let is_dropped = |name: &HeaderName| {
+        FRAMING.contains(name) || RESERVED.contains(name) || dropped.contains(name)
+    };
+    // With room for what is added: a map that grows is hashed again.
+    let mut headers = HeaderMap::with_capacity(from.headers.len() + HEADERS_ADDED_MAX);
+    for (name, value) in from.headers.iter().filter(|(name, _)| !is_dropped(name)) {
+        headers.append(name, value.clone());
     }
+    // HTTP/2 has it in the target only, and in the absolute form it overrides `Host` (RFC 9112,
+    // section 3.2.2).
+    if let Some(authority) = from.uri.authority() {
+        let authority = HeaderValue::try_from(authority.as_str());
+        headers.insert(header::HOST, authority.or_err(ErrorType::InvalidHTTPHeader, "authority")?);
+    }
+    if !body.is_empty() || matches!(from.method, Method::POST | Method::PUT | Method::PATCH) {
+        headers.insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    if let Some(chain) = forwarded_for(&from.headers, session) {
+        headers.insert(FORWARDED_FOR, chain);
+    }
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = from.method.clone();
+    parts.headers = headers;
+    let mut request = RequestHeader::from(parts);
+    set_target(&mut request, from)?;
     Ok(request)
 }
 
-/// Takes off what belongs to the client's connection or is the balancer's to set, and adds where
-/// the request comes from.
-fn prepare(request: &mut RequestHeader, session: &Session) -> pingora::Result<()> {
-    // HTTP/2 has it in the target only, and in the absolute form it overrides `Host` (RFC 9112,
-    // section 3.2.2).
-    if let Some(authority) = request.uri.authority() {
-        let authority = authority.to_string();
-        request.insert_header(header::HOST, authority)?;
-        let target = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        request.set_uri(Uri::try_from(target).or_err(ErrorType::InvalidHTTPHeader, "target")?);
+/// The target in its origin form, byte for byte where it had that form.
+fn set_target(request: &mut RequestHeader, from: &RequestHeader) -> pingora::Result<()> {
+    if from.uri.authority().is_none() {
+        return request.set_raw_path(from.raw_path());
     }
-    request.set_version(Version::HTTP_11);
-    for name in hop_by_hop(&request.headers).iter().chain(&RESERVED) {
-        request.remove_header(name);
-    }
-    request.remove_header(&header::EXPECT);
-    forwarded_for(request, session)
+    let target = from.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    request.set_uri(Uri::try_from(target).or_err(ErrorType::InvalidHTTPHeader, "target")?);
+    Ok(())
 }
 
-/// Adds the client to `X-Forwarded-For`.
-fn forwarded_for(request: &mut RequestHeader, session: &Session) -> pingora::Result<()> {
-    if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
-        let client = client.ip().to_string();
-        let before = request.headers.get_all("x-forwarded-for").iter();
-        let before = before.filter_map(|value| value.to_str().ok());
-        let chain: Vec<&str> = before.chain([client.as_str()]).collect();
-        let chain = chain.join(", ");
-        request.insert_header("x-forwarded-for", chain)?;
+/// `X-Forwarded-For` with the client at its end.
+fn forwarded_for(headers: &HeaderMap, session: &Session) -> Option<HeaderValue> {
+    let client = session.client_addr()?.as_inet()?.ip();
+    let mut chain = String::with_capacity(FORWARDED_FOR_BYTES);
+    for before in headers.get_all(FORWARDED_FOR) {
+        if let Ok(before) = before.to_str() {
+            chain.push_str(before);
+            chain.push_str(", ");
+        }
     }
-    Ok(())
+    // Writing to a String cannot fail.
+    let _ = write!(chain, "{client}");
+    HeaderValue::try_from(chain).ok()
 }
 
 /// Tells the host what the request is predicted to cost, in CPU-seconds of the reference core, so
@@ -184,7 +211,10 @@ pub(crate) fn prepare_stream(
     for name in &RESERVED {
         request.remove_header(name);
     }
-    forwarded_for(request, session)
+    match forwarded_for(&request.headers, session) {
+        Some(chain) => request.insert_header(FORWARDED_FOR, chain),
+        None => Ok(()),
+    }
 }
 
 async fn exchange(one: Try<'_>) -> Result<Answer, TryError> {

@@ -1,16 +1,24 @@
 //! Trains models off the request path, one at a time, and keeps them.
+//!
+//! Alone, a balancer trains on what it has seen. Of several one trains, the holder of a lease, and the
+//! others load what it keeps ([`share`]).
 
-use std::sync::Arc;
-use std::time::SystemTime;
+mod share;
 
-use weighbridge_core::learn::{Model, train};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use weighbridge_core::learn::{Model, TrainingSet, train};
 use weighbridge_core::request::RouteId;
 
 use crate::config::Config;
 use crate::decide::Decide;
-use crate::lease::Leadership;
+use crate::lease::{Fence, Leadership};
 use crate::metrics::Metrics;
-use crate::store::{ObservationStore, StoreError, StoredModel};
+use crate::store::{ObservationStore, StoreError, StoredModel, StoredObservation};
+
+pub(crate) use share::share;
 
 /// Trains and restores models.
 pub(crate) struct Trainer {
@@ -20,18 +28,32 @@ pub(crate) struct Trainer {
     pub(crate) store: Option<Arc<dyn ObservationStore>>,
     /// Of several balancers, one trains.
     pub(crate) leadership: Arc<Leadership>,
+    /// The model in use of each route.
+    pub(crate) in_use: Mutex<BTreeMap<RouteId, InUse>>,
+}
+
+/// Which model is in use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InUse {
+    /// When it was trained, to the microsecond, as it is kept.
+    at: SystemTime,
+    /// What it was trained on.
+    observations: usize,
 }
 
 impl Trainer {
-    /// Trains a model for `route` on what was observed lately, and puts it to use.
+    /// Trains a model for `route` on what was observed here lately, and puts it to use.
     pub(crate) async fn train(&self, route: RouteId) {
-        if self.leadership.fence().is_none() {
-            return;
-        }
+        let Some(fence) = self.leadership.fence() else { return };
         let set = self.decide.look(|balancer, _| balancer.training_set(route));
+        self.train_on(route, set, fence).await;
+    }
+
+    /// Trains a model for `route` on `set`, keeps it and puts it to use.
+    async fn train_on(&self, route: RouteId, set: TrainingSet, fence: Fence) {
         let seed = u64::from(route.0);
         let trained = tokio::task::spawn_blocking(move || train(&set, seed)).await;
-        let name = &self.config.routes[route.0 as usize].name;
+        let name = self.name(route);
         let model = match trained {
             Ok(Some(model)) => model,
             Ok(None) => return,
@@ -41,51 +63,112 @@ impl Trainer {
                 return;
             }
         };
-        self.keep(route, &model).await;
-        let quality = self.decide.with(|balancer, _| {
-            balancer.install(route, model);
-            balancer.predictor(route).quality()
-        });
+        let at = now();
+        if !self.keep(route, &model, at, fence).await {
+            return;
+        }
+        self.install(route, model, at);
+        let quality = self.decide.look(|balancer, _| balancer.predictor(route).quality());
         let (estimator, mdape) = (&quality.estimator, quality.held_back_mdape);
         tracing::info!(route = name, estimator, mdape, "a model was trained");
     }
 
-    /// Brings back models and recent observations, before the first request.
+    /// Brings back models and recent observations, before the first request. Where the store is
+    /// away the balancer starts without them.
     pub(crate) async fn restore(&self) -> Result<(), StoreError> {
-        let Some(store) = &self.store else { return Ok(()) };
-        let models = store.models().await?;
-        for (index, route) in self.config.routes.iter().enumerate() {
-            let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
-            let rows = store.recent(&route.name, self.config.policy.learn.window).await?;
-            let n_rows = rows.len();
-            let names = self.config.policy.routes[index].features.names();
-            self.decide.with(|balancer, _| {
-                for observation in rows.iter().filter_map(|row| row.observation(id, names)) {
-                    balancer.restore(&observation);
+        for index in 0..self.config.routes.len() {
+            match self.restore_route(RouteId(u16::try_from(index).unwrap_or(u16::MAX))).await {
+                Err(error) if error.is_outage() => {
+                    self.metrics.loop_failed("restore");
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "nothing is restored: the store is away");
+                    return Ok(());
                 }
-            });
-            let kept = models.iter().find(|(name, _)| *name == route.name);
-            let kept = kept.filter(|(_, kept)| kept.feature_names == names);
-            let model = kept.and_then(|(name, kept)| read(name, &kept.json));
-            let has_model = model
-                .is_some_and(|model| self.decide.with(|balancer, _| balancer.install(id, model)));
-            tracing::info!(route = route.name, observations = n_rows, has_model, "restored");
+                restored => restored?,
+            }
         }
         Ok(())
     }
 
-    async fn keep(&self, route: RouteId, model: &Model) {
-        let Some(store) = &self.store else { return };
-        let Ok(json) = serde_json::to_string(model) else { return };
-        let feature_names =
-            self.config.policy.routes[usize::from(route.0)].features.names().to_vec();
-        let kept = StoredModel { at: SystemTime::now(), feature_names, json };
-        let route = self.config.routes[usize::from(route.0)].name.as_str();
-        if let Err(error) = store.save_model(route, &kept).await {
-            self.metrics.loop_failed("save_model");
-            tracing::warn!(route, error = &error as &dyn std::error::Error, "a model was not kept");
-        }
+    async fn restore_route(&self, route: RouteId) -> Result<(), StoreError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let name = self.name(route);
+        let rows = store.recent(name, self.config.policy.learn.window, self.oldest()).await?;
+        let n_rows = rows.len();
+        let names = self.feature_names(route);
+        self.decide.with(|balancer, _| {
+            for observation in rows.iter().filter_map(|row| row.observation(route, names)) {
+                balancer.restore(&observation);
+            }
+        });
+        let has_model = self.load(route).await?;
+        tracing::info!(route = name, observations = n_rows, has_model, "restored");
+        Ok(())
     }
+
+    /// Puts the model that is kept for `route` to use, unless it is in use; whether it was put to
+    /// use.
+    async fn load(&self, route: RouteId) -> Result<bool, StoreError> {
+        let Some(store) = &self.store else { return Ok(false) };
+        let name = self.name(route);
+        let Some(kept) = store.model(name).await? else { return Ok(false) };
+        let is_known = self.in_use(route).is_some_and(|in_use| in_use.at == kept.at);
+        if is_known || kept.feature_names != self.feature_names(route) {
+            return Ok(false);
+        }
+        let Some(model) = read(name, &kept.json) else { return Ok(false) };
+        Ok(self.install(route, model, kept.at))
+    }
+
+    fn install(&self, route: RouteId, model: Model, at: SystemTime) -> bool {
+        let in_use = InUse { at, observations: model.observations() };
+        let is_installed = self.decide.with(|balancer, _| balancer.install(route, model));
+        if is_installed {
+            self.lock().insert(route, in_use);
+        }
+        is_installed
+    }
+
+    /// Keeps `model`; false where another balancer has trained since, so that it is out of date.
+    async fn keep(&self, route: RouteId, model: &Model, at: SystemTime, fence: Fence) -> bool {
+        let Some(store) = &self.store else { return true };
+        let Ok(json) = serde_json::to_string(model) else { return true };
+        let kept = StoredModel { at, feature_names: self.feature_names(route).to_vec(), json };
+        let name = self.name(route);
+        let Err(error) = store.save_model(name, &kept, fence).await else { return true };
+        self.metrics.loop_failed("save_model");
+        let cause = &error as &dyn std::error::Error;
+        tracing::warn!(route = name, error = cause, "a model was not kept");
+        !matches!(error, StoreError::Fenced)
+    }
+
+    fn in_use(&self, route: RouteId) -> Option<InUse> {
+        self.lock().get(&route).copied()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<RouteId, InUse>> {
+        // One insertion at a time: nothing can be half-way.
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name(&self, route: RouteId) -> &str {
+        &self.config.routes[usize::from(route.0)].name
+    }
+
+    fn feature_names(&self, route: RouteId) -> &[String] {
+        self.config.policy.routes[usize::from(route.0)].features.names()
+    }
+
+    /// Before this nothing is kept.
+    fn oldest(&self) -> SystemTime {
+        SystemTime::now().checked_sub(self.config.store.ttl).unwrap_or(UNIX_EPOCH)
+    }
+}
+
+/// Now, to the microsecond.
+fn now() -> SystemTime {
+    let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 /// A model as it was kept; `None`, and a word in the log, where this version cannot read it.

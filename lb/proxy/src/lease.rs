@@ -4,9 +4,19 @@
 //! that what an earlier holder still sends can be told from what the present one does (Gray and
 //! Cheriton, "Leases", SOSP 1989).
 
+mod candidate;
+mod leads;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
+
+pub(crate) use candidate::Candidate;
+pub(crate) use leads::Leads;
 
 /// Grows with each new holder of a lease; from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,19 +44,54 @@ pub trait Leases: Send + Sync {
 pub struct LeaseError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// Whether this balancer leads.
+///
+/// It does from when a lease was given until a little before the lease ends, by its own clock, and
+/// counted from before it asked: however long an answer took or this process slept, another can hold
+/// the lease only later, as long as the clocks of the two run equally fast to one part in ten.
 #[derive(Debug)]
 pub(crate) struct Leadership {
-    fence: Option<Fence>,
+    held: Mutex<Option<Held>>,
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    fence: Fence,
+    /// `None`: for ever.
+    until: Option<Instant>,
+}
+
+// === impl Leadership ===
 
 impl Leadership {
     /// There is no other balancer.
     pub(crate) fn alone() -> Leadership {
-        Leadership { fence: Some(Fence(1)) }
+        Leadership { held: Mutex::new(Some(Held { fence: Fence(1), until: None })) }
+    }
+
+    /// There may be others: nobody leads yet.
+    pub(crate) fn candidate() -> Leadership {
+        Leadership { held: Mutex::new(None) }
     }
 
     /// The fence of the lease, while this balancer holds it.
     pub(crate) fn fence(&self) -> Option<Fence> {
-        self.fence
+        self.held()
+            .filter(|held| held.until.is_none_or(|until| Instant::now() < until))
+            .map(|held| held.fence)
+    }
+
+    /// How long it leads unless the lease is renewed; `None` while it does not.
+    fn left(&self) -> Option<Duration> {
+        let until = self.held()?.until?;
+        Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+
+    fn hold(&self, held: Option<Held>) {
+        // Neither half of it can be left behind: it is replaced as a whole.
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    }
+
+    fn held(&self) -> Option<Held> {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use weighbridge_core::observe::Failure;
@@ -40,8 +40,10 @@ pub(crate) struct Metrics {
     scale_events: IntCounterVec,
     hosts_lost: IntCounter,
     loop_failures: IntCounterVec,
+    fleet_bounded: IntGaugeVec,
     /// What is on Lambda.
     pub(crate) lambda: LambdaMetrics,
+    leading: IntGaugeVec,
     /// Connections of clients that are open.
     pub(crate) connections: IntGauge,
 }
@@ -52,6 +54,9 @@ impl Metrics {
         let registry = Registry::new();
         let counters = |name, help, labels: &[&str]| {
             registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let gauges = |name, help, labels: &[&str]| {
+            registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
         let by_route = |name, help, buckets: &[f64]| {
             let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
@@ -73,7 +78,9 @@ impl Metrics {
             IntGauge::new("weighbridge_connections", "Connections of clients that are open.")?;
         let tries_failed = "Tries at a host that brought no answer, by what happened.";
         let loop_failures = "Failures of background work, which goes on after a pause.";
+        let leading = "1 while this balancer has the lease: of several it is the one that does it.";
         Ok(Arc::new(Metrics {
+            leading: gauges("weighbridge_leading", leading, &["lease"])?,
             requests: counters(
                 "weighbridge_requests_total",
                 "Requests that ended, by route and status; 499 is a client that left.",
@@ -102,10 +109,20 @@ impl Metrics {
             tries_failed: counters("weighbridge_tries_failed_total", tries_failed, &["failure"])?,
             scale_events: counters(
                 "weighbridge_scale_events_total",
-                "Hosts launched, drained and replaced, by reason.",
+                "Hosts launched, adopted, drained and replaced, by reason.",
                 &["action", "reason"],
             )?,
             loop_failures: counters("weighbridge_loop_failures_total", loop_failures, &["loop"])?,
+            fleet_bounded: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "weighbridge_fleet_bounded",
+                        "1 while the group's own least or most hosts go before those of [scale].",
+                    ),
+                    &["bound"],
+                )?,
+            )?,
             decision_seconds: registered(
                 &registry,
                 Histogram::with_opts(decisions.buckets(DECISION_BUCKETS.to_vec()))?,
@@ -167,9 +184,37 @@ impl Metrics {
         self.hosts_lost.inc();
     }
 
+    /// The service that the hosts are rented from keeps between `theirs` of them, `ours` are between
+    /// the policy's least and most.
+    pub(crate) fn fleet_bounded(&self, ours: (usize, usize), theirs: (usize, usize)) {
+        self.bounded("least", ours.0 < theirs.0, ours.0, theirs.0);
+        self.bounded("most", theirs.1 < ours.1, ours.1, theirs.1);
+    }
+
+    fn bounded(&self, bound: &str, is_so: bool, ours: usize, theirs: usize) {
+        let gauge = self.fleet_bounded.with_label_values(&[bound]);
+        if is_so && gauge.get() == 0 {
+            tracing::warn!(bound, scale = ours, group = theirs, "the group's own bound holds");
+        }
+        gauge.set(i64::from(is_so));
+    }
+
     /// A background loop failed once.
     pub(crate) fn loop_failed(&self, name: &str) {
         self.loop_failures.with_label_values(&[name]).inc();
+    }
+
+    /// Whether this balancer has the lease `name`.
+    pub(crate) fn leading(&self, name: &str, leads: bool) {
+        self.leading.with_label_values(&[name]).set(i64::from(leads));
+    }
+
+    /// The value of the first series of the metric `name`.
+    #[cfg(test)]
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        let text = self.text().ok()?;
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        line.rsplit(' ').next()?.parse().ok()
     }
 
     /// The text format of everything registered.

@@ -1,8 +1,8 @@
 //! Starts and stops everything: listeners, the fleet, the store, the background loops.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::apps::{HttpServerOptions, ServerApp};
@@ -20,22 +20,25 @@ use weighbridge_core::host::{HostId, HostSpec};
 
 use crate::access_log::{AccessLogError, AccessWriter};
 use crate::admin;
-use crate::autoscale::{Executor, State};
-use crate::config::{Config, FleetConfig, StaticHost, StoreKind};
+use crate::autoscale::Executor;
+use crate::config::{Config, CpuSource, FleetConfig, StaticHost, StoreKind};
 use crate::decide::Decide;
+use crate::fleet::machines::{CpuMonitor, Machines};
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Place};
 use crate::gateway::Gateway;
 use crate::gauges::Gauges;
 use crate::lambda::Functions;
-use crate::learn::Trainer;
-use crate::lease::{Leadership, Leases};
+use crate::learn::{self, Trainer};
+use crate::lease::{Candidate, Leads, Leases};
 use crate::metrics::Metrics;
 use crate::receive::MemoryBudget;
 use crate::repeats::Repeats;
-use crate::store::{ObservationStore, Recorder, SqliteStore, StoreError};
+use crate::store::{ObservationStore, Recorder, Spool, SqliteStore, StoreError};
 use crate::stream::Proxy;
 use crate::{listen, loops};
+
+mod executor;
 
 /// Between two looks at whether everything is finished.
 const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -43,8 +46,11 @@ const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// Observations and models, in the data folder.
 const STORE_FILE: &str = "weighbridge.sqlite";
 
+/// Observations that the store has not taken, in the data folder.
+const SPOOL_FOLDER: &str = "spool";
+
 /// The longest that a probe waits.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the balancer cannot start. Every one is the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -70,16 +76,29 @@ pub enum ServerError {
     /// A local fleet was configured and nothing can start its workers.
     #[error("the fleet is `local`, and nothing was given that starts workers")]
     NoFleet,
+    /// A fleet of rented machines was configured and nothing can rent them.
+    #[error("the fleet is rented, and nothing was given that rents machines")]
+    NoMachines,
+    /// CPUs are to be measured from outside and nothing can.
+    #[error("scale.cpu_source is `cloudwatch`, and nothing was given that asks it")]
+    NoCpuMonitor,
     /// Lambda was configured and nothing can invoke functions.
     #[error("lambda is enabled, and nothing was given that invokes functions")]
     NoFunctions,
+    /// A store elsewhere was configured and nothing can reach it.
+    #[error("the store is `dynamodb`, and nothing was given that reaches it")]
+    NoStore,
 }
 
 /// What a balancer is given beside its configuration: what the proxy does not make itself.
 #[derive(Default)]
 pub struct Services {
-    /// Starts and ends hosts; needed unless the fleet is static.
+    /// Starts and ends hosts; needed where they are processes of this machine.
     pub fleet: Option<Arc<dyn Fleet>>,
+    /// Rents hosts; needed where they are machines.
+    pub machines: Option<Arc<dyn Machines>>,
+    /// Measures from outside how busy hosts are; needed where the configuration says so.
+    pub cpu: Option<Arc<dyn CpuMonitor>>,
     /// Keeps observations and models, instead of the embedded store.
     pub store: Option<Arc<dyn ObservationStore>>,
     /// Keeps leases; needed where there are several balancers.
@@ -95,7 +114,9 @@ pub struct Server {
     /// Where operators connect.
     pub admin: SocketAddr,
     gateway: Arc<Gateway>,
-    executor: Option<Arc<Executor>>,
+    executor: Option<Executor>,
+    /// For the leases that this balancer wants.
+    candidates: Vec<Arc<Candidate>>,
     proxy: Arc<HttpProxy<Proxy>>,
     shutdown: watch::Sender<bool>,
     loops: JoinSet<()>,
@@ -113,10 +134,12 @@ impl Server {
         let listen = listener.local_addr().unwrap_or(config.listen);
         let admin = admin_listener.local_addr().unwrap_or(config.admin);
         let metrics = Metrics::new()?;
+        let shared = services.leases.is_some();
         let store = match services.store {
             Some(store) => Some(store),
             None => open_store(&config)?,
         };
+        let leads = Leads::new(services.leases.as_ref(), &config, listen, &metrics);
         let seed = seed();
         let decide = Decide::new(Balancer::new(config.policy.clone(), seed));
         let trainer = Arc::new(Trainer {
@@ -124,14 +147,11 @@ impl Server {
             decide: decide.clone(),
             metrics: metrics.clone(),
             store: store.clone(),
-            leadership: Arc::new(Leadership::alone()),
+            leadership: leads.train,
+            in_use: Mutex::default(),
         });
         trainer.restore().await?;
-        let recorder = store
-            .clone()
-            .map(|store| Recorder::start(store, &config.store, metrics.registry()))
-            .transpose()?
-            .map(Arc::new);
+        let recorder = recorder(store, &config, &metrics)?;
         let gateway = Arc::new(Gateway {
             access_log: AccessWriter::open(&config.access_log, metrics.registry())?,
             gauges: Gauges::new(metrics.registry())?,
@@ -152,7 +172,14 @@ impl Server {
         let mut server = Server {
             listen,
             admin,
-            executor: executor(&gateway, services.fleet)?,
+            executor: executor::of(
+                &gateway,
+                services.fleet,
+                services.machines,
+                shared,
+                leads.scale,
+            )?,
+            candidates: leads.candidates,
             proxy: Arc::new(proxy(&gateway)),
             gateway,
             shutdown,
@@ -160,6 +187,7 @@ impl Server {
         };
         let static_hosts = server.join_static();
         server.start_loops(&trainer, static_hosts);
+        server.start_machines(services.cpu)?;
         server.loops.spawn(admin::serve(admin_listener, server.gateway.clone()));
         let shutdown = server.shutdown.subscribe();
         let listening =
@@ -185,10 +213,13 @@ impl Server {
         }
         self.loops.shutdown().await;
         if let Some(executor) = &self.executor {
-            executor.end_all().await;
+            executor.stop().await;
         }
         if let Some(recorder) = &self.gateway.recorder {
             recorder.close().await;
+        }
+        for candidate in &self.candidates {
+            candidate.give_back().await;
         }
         self.gateway.access_log.close();
         tracing::info!("stopped");
@@ -229,6 +260,13 @@ impl Server {
             probe.clone(),
             timeouts.report_interval,
         ));
+        for candidate in &self.candidates {
+            self.loops.spawn(candidate.clone().run());
+        }
+        if !self.candidates.is_empty() {
+            let every = gateway.config.store.share_interval;
+            self.loops.spawn(learn::share(trainer.clone(), every));
+        }
         for (host, place) in static_hosts {
             self.loops.spawn(loops::await_ready(
                 gateway.decide.clone(),
@@ -238,20 +276,51 @@ impl Server {
             ));
         }
     }
+
+    /// Starts what looks after rented machines, where there are any.
+    fn start_machines(&mut self, cpu: Option<Arc<dyn CpuMonitor>>) -> Result<(), ServerError> {
+        let Some(Executor::Machines(executor)) = &self.executor else { return Ok(()) };
+        self.loops.spawn(executor.clone().follow());
+        match self.gateway.config.cpu_source {
+            CpuSource::Reports => {}
+            CpuSource::CloudWatch { interval } => {
+                let monitor = cpu.ok_or(ServerError::NoCpuMonitor)?;
+                let (gateway, executor) = (self.gateway.clone(), executor.clone());
+                self.loops.spawn(loops::ask_for_cpu(gateway, executor, monitor, interval));
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
 }
 
-fn open_store(config: &Config) -> Result<Option<Arc<dyn ObservationStore>>, StoreError> {
+fn open_store(config: &Config) -> Result<Option<Arc<dyn ObservationStore>>, ServerError> {
     match config.store.kind {
         StoreKind::Sqlite => {
             let store = SqliteStore::open(&config.store.data_dir.join(STORE_FILE))?;
             Ok(Some(Arc::new(store)))
         }
+        StoreKind::DynamoDb => Err(ServerError::NoStore),
         StoreKind::Off => Ok(None),
     }
+}
+
+fn recorder(
+    store: Option<Arc<dyn ObservationStore>>,
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Option<Arc<Recorder>>, ServerError> {
+    let Some(store) = store else { return Ok(None) };
+    let bytes_max = config.store.spool_bytes_max;
+    let spool = match bytes_max {
+        0 => None,
+        _ => Some(Spool::open(&config.store.data_dir.join(SPOOL_FOLDER), bytes_max)?),
+    };
+    let recorder = Recorder::start(store, spool, &config.store, metrics.registry())?;
+    Ok(Some(Arc::new(recorder)))
 }
 
 fn feature_names(config: &Config) -> Vec<Arc<[String]>> {
@@ -260,33 +329,6 @@ fn feature_names(config: &Config) -> Vec<Arc<[String]>> {
 
 fn connector_options(config: &Config) -> ConnectorOptions {
     ConnectorOptions::new(config.limits.connections_max)
-}
-
-fn executor(
-    gateway: &Arc<Gateway>,
-    fleet: Option<Arc<dyn Fleet>>,
-) -> Result<Option<Arc<Executor>>, ServerError> {
-    let FleetConfig::Local(local) = &gateway.config.fleet else { return Ok(None) };
-    let fleet = fleet.ok_or(ServerError::NoFleet)?;
-    let spec = HostSpec {
-        name: String::new(),
-        cores: local.cores_per_worker,
-        speed: local.speed,
-        discipline: Some(local.discipline),
-        price: 1.0,
-    };
-    Ok(Some(Arc::new(Executor {
-        decide: gateway.decide.clone(),
-        hosts: gateway.hosts.clone(),
-        metrics: gateway.metrics.clone(),
-        probe: Probe::new(PROBE_TIMEOUT),
-        fleet,
-        spec,
-        boot_timeout: gateway.config.policy.scale.boot_timeout,
-        drain_max: gateway.config.timeouts.drain,
-        leadership: Arc::new(Leadership::alone()),
-        state: State::default(),
-    })))
 }
 
 fn proxy(gateway: &Arc<Gateway>) -> HttpProxy<Proxy> {

@@ -1,41 +1,59 @@
 //! Keeps observations and models, so that a restart does not forget them.
 //!
-//! `recorder -> ObservationStore -> SQLite`. Only the recorder writes observations.
+//! `recorder -> ObservationStore -> SQLite | DynamoDB`; while the store is away `recorder -> spool`,
+//! and later `spool -> ObservationStore`. Only the recorder writes observations.
 
+mod error;
 mod recorder;
+mod spool;
 mod sqlite;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use rusqlite::ErrorCode;
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::{Observation, RequestCost};
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::{Speed, Work};
 
+use crate::lease::Fence;
+
+pub use error::StoreError;
 pub use recorder::Recorder;
+pub use spool::Spool;
 pub use sqlite::SqliteStore;
 
 /// Where observations and models are kept.
 #[async_trait]
 pub trait ObservationStore: Send + Sync {
-    /// Adds `rows`, all or none of them.
+    /// Adds `rows`. A row that is there already, by its time and id, stays as it is; after an error
+    /// some may have been added, so that the same rows may be sent again.
     async fn append(&self, rows: &[StoredObservation]) -> Result<(), StoreError>;
 
-    /// The newest `limit` observations of `route`, the oldest of them first.
-    async fn recent(&self, route: &str, limit: usize)
-    -> Result<Vec<StoredObservation>, StoreError>;
+    /// The newest `limit` observations of `route` since `since`, the oldest of them first. A store
+    /// may look back less far, and may answer from what it read a moment ago.
+    async fn recent(
+        &self,
+        route: &str,
+        limit: usize,
+        since: SystemTime,
+    ) -> Result<Vec<StoredObservation>, StoreError>;
 
-    /// Keeps `model` as the one of `route`, in place of any earlier one.
-    async fn save_model(&self, route: &str, model: &StoredModel) -> Result<(), StoreError>;
+    /// Keeps `model` as the one of `route`, in place of any earlier one. `fence` is of the lease
+    /// under which it was trained: [`StoreError::Fenced`] where a later holder has kept one.
+    async fn save_model(
+        &self,
+        route: &str,
+        model: &StoredModel,
+        fence: Fence,
+    ) -> Result<(), StoreError>;
 
-    /// Every route's model, in the order of the routes' names.
-    async fn models(&self) -> Result<Vec<(String, StoredModel)>, StoreError>;
+    /// The model of `route`. A store may answer from what it read a moment ago.
+    async fn model(&self, route: &str) -> Result<Option<StoredModel>, StoreError>;
 
-    /// Deletes observations from before `older_than`; says how many.
+    /// Deletes observations from before `older_than`; says how many. None where the store does that
+    /// by itself.
     async fn expire(&self, older_than: SystemTime) -> Result<u64, StoreError>;
 }
 
@@ -43,6 +61,9 @@ pub trait ObservationStore: Send + Sync {
 /// either may mean something else after the next change of the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredObservation {
+    /// Tells it from others of the same time, wherever they were made: random, made once. What is
+    /// written a second time is known by it.
+    pub id: u64,
     /// Name of the route.
     pub route: String,
     /// When it was completed; kept to the microsecond.
@@ -82,44 +103,6 @@ pub struct StoredModel {
     pub json: String,
 }
 
-/// Why a store could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another balancer has the file: the operator gives each its own data folder.
-    #[error("{0} is in use by another process: expected a data folder of its own")]
-    InUse(PathBuf),
-    /// Another process holds a lock on the database for longer than we wait. May pass.
-    #[error("{0} is locked by another process")]
-    Locked(PathBuf),
-    /// The file was written by a newer version: the operator upgrades, or moves it away.
-    #[error("{path} has schema version `{found}`: expected at most {known}")]
-    TooNew {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: i64,
-        /// The newest version that this program knows.
-        known: i64,
-    },
-    /// The file or its folder cannot be used. May pass.
-    #[error("cannot use {path}")]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The database refused. May pass where the rows are not to blame: a full disk, say.
-    #[error("the database refused")]
-    Database(#[from] rusqlite::Error),
-    /// What was to be kept cannot be written down; it never can.
-    #[error("cannot be written down")]
-    Encode(#[from] serde_json::Error),
-    /// The task that talks to the database is gone: the program is stopping.
-    #[error("the store has stopped")]
-    Stopped,
-}
-
 // === impl StoredObservation ===
 
 impl StoredObservation {
@@ -136,24 +119,5 @@ impl StoredObservation {
             speed: self.speed,
             build: self.build,
         })
-    }
-}
-
-// === impl StoreError ===
-
-impl StoreError {
-    /// Whether the same may work later.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            StoreError::Locked(_) | StoreError::File { .. } => true,
-            StoreError::Database(cause) => !matches!(
-                cause.sqlite_error_code(),
-                Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
-            ),
-            StoreError::InUse(_)
-            | StoreError::TooNew { .. }
-            | StoreError::Encode(_)
-            | StoreError::Stopped => false,
-        }
     }
 }

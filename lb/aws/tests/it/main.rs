@@ -4,6 +4,9 @@
 mod emulators;
 #[path = "../shared/functions.rs"]
 mod functions;
+#[path = "../shared/wire.rs"]
+mod wire;
 
+mod dynamodb;
 mod lambda;
 mod start;

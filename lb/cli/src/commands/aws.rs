@@ -1,6 +1,6 @@
 //! What of a configuration is on AWS: there with the feature `aws`, refused without it.
 
-use weighbridge_proxy::config::Config;
+use weighbridge_proxy::config::{Config, FleetConfig, StoreKind};
 use weighbridge_proxy::server::Services;
 
 use super::CommandError;
@@ -8,8 +8,17 @@ use super::CommandError;
 /// Adds what `config` wants of AWS.
 #[cfg(feature = "aws")]
 pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), CommandError> {
+    if wants(config).is_none() {
+        return Ok(());
+    }
+    let aws = weighbridge_aws::Aws::from_env().await;
+    if wants_store(config) {
+        store::add(services, &aws, config).await?;
+    }
+    if fleet_wish(config).is_some() {
+        machines::add(services, &aws, config);
+    }
     if wants_functions(config) {
-        let aws = weighbridge_aws::Aws::from_env().await;
         functions::add(services, &aws, config);
     }
     Ok(())
@@ -19,14 +28,68 @@ pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), 
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "with the feature it connects")]
 pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), CommandError> {
-    if wants_functions(config) {
-        return Err(CommandError::NoAws("lambda.enabled is true"));
+    wants(config).map_or(Ok(()), |what| Err(CommandError::NoAws(what)))
+}
+
+/// The first thing of `config` that is on AWS.
+fn wants(config: &Config) -> Option<&'static str> {
+    let store = wants_store(config).then_some("store.kind is `dynamodb`");
+    let functions = wants_functions(config).then_some("lambda.enabled is true");
+    store.or(fleet_wish(config)).or(functions)
+}
+
+fn wants_store(config: &Config) -> bool {
+    match config.store.kind {
+        StoreKind::DynamoDb => true,
+        StoreKind::Sqlite | StoreKind::Off => false,
     }
-    Ok(())
+}
+
+/// What the fleet wants of AWS.
+fn fleet_wish(config: &Config) -> Option<&'static str> {
+    match config.fleet {
+        FleetConfig::Ec2(_) => Some("fleet.kind is `ec2`"),
+        FleetConfig::Asg(_) => Some("fleet.kind is `asg`"),
+        FleetConfig::Local(_) | FleetConfig::Static(_) => None,
+    }
 }
 
 fn wants_functions(config: &Config) -> bool {
     config.policy.lambda.is_some()
+}
+
+#[cfg(feature = "aws")]
+mod store {
+    //! DynamoDB: observations, models and leases.
+
+    use std::sync::Arc;
+
+    use weighbridge_aws::Aws;
+    use weighbridge_aws::dynamodb::DynamoStore;
+    use weighbridge_proxy::config::Config;
+    use weighbridge_proxy::server::{ServerError, Services};
+
+    use super::CommandError;
+
+    /// Adds the store that `config` names. One that is away does not keep the balancer from serving;
+    /// one that is not ours, or not open to us, does: the operator wants to know.
+    pub(super) async fn add(
+        services: &mut Services,
+        aws: &Aws,
+        config: &Config,
+    ) -> Result<(), CommandError> {
+        let store = DynamoStore::new(aws, &config.store);
+        match store.prepare().await {
+            Err(error) if error.is_outage() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the store is away: starting without it");
+            }
+            prepared => prepared.map_err(ServerError::Store)?,
+        }
+        services.leases = Some(Arc::new(store.leases()));
+        services.store = Some(Arc::new(store));
+        Ok(())
+    }
 }
 
 #[cfg(feature = "aws")]
@@ -44,5 +107,27 @@ mod functions {
     pub(super) fn add(services: &mut Services, aws: &Aws, config: &Config) {
         let functions = LambdaFunctions::new(aws, config.timeouts.connect);
         services.functions = Some(Arc::new(functions));
+    }
+}
+
+#[cfg(feature = "aws")]
+mod machines {
+    //! EC2, Auto Scaling and CloudWatch.
+
+    use weighbridge_aws::{Aws, asg::Asg, cloudwatch::CloudWatch, ec2::Ec2};
+    use weighbridge_proxy::config::{Config, CpuSource, FleetConfig};
+    use weighbridge_proxy::server::Services;
+
+    /// Adds what rents the machines of the fleet, and what measures their CPUs.
+    pub(super) fn add(services: &mut Services, aws: &Aws, config: &Config) {
+        match &config.fleet {
+            FleetConfig::Ec2(ec2) => services.machines = Some(Ec2::new(aws, ec2)),
+            FleetConfig::Asg(asg) => services.machines = Some(Asg::new(aws, asg)),
+            FleetConfig::Local(_) | FleetConfig::Static(_) => {}
+        }
+        match config.cpu_source {
+            CpuSource::CloudWatch { .. } => services.cpu = Some(CloudWatch::new(aws)),
+            CpuSource::Reports => {}
+        }
     }
 }

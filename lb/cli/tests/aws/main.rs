@@ -10,8 +10,12 @@ mod it {
 }
 #[path = "../../../aws/tests/shared/functions.rs"]
 mod functions;
+#[path = "../../../aws/tests/shared/wire.rs"]
+mod wire;
 
+mod fleet;
 mod lambda;
+mod store;
 
 use it::harness;
 // The harness uses libraries that are counted, and this is what they count with.

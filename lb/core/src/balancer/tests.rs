@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::*;
 use crate::admit::Verdict;
 use crate::features::FeatureSet;
-use crate::host::{Discipline, HostSpec};
+use crate::host::{Discipline, HostSpec, Phase};
 use crate::lambda::FunctionId;
 use crate::observe::{Failure, HostReport, Outcome, RequestCost};
 use crate::policy::*;
-use crate::units::Speed;
+use crate::units::{Seconds, Speed};
 
 fn secs(secs: f64) -> Duration {
     Duration::from_secs_f64(secs)
@@ -767,6 +767,31 @@ fn a_lost_host_is_replaced_and_one_that_never_boots_too() {
 23 tick: hosts_min launch 1 drain [] replace []
 ",
     );
+}
+
+#[test]
+fn a_host_that_was_running_before_it_joined_teaches_nothing_of_booting() {
+    let mut balancer = Balancer::new(policy(), 1);
+    let found = balancer.join(Time::ZERO, spec(&["0", "join", "a", "1", "1.0", "srpt"]));
+    balancer.resume(Time::from_secs_f64(19.0), found);
+    assert_eq!(balancer.host(found).unwrap().phase, Phase::Active);
+    assert_eq!(balancer.scaler().boot_time(), Seconds(2.0));
+    let launched = balancer.join(Time::ZERO, spec(&["0", "join", "b", "1", "1.0", "srpt"]));
+    balancer.ready(Time::from_secs_f64(19.0), launched);
+    assert_ne!(balancer.scaler().boot_time(), Seconds(2.0));
+}
+
+#[test]
+fn bounds_that_others_set_go_before_those_of_the_policy() {
+    let mut balancer = Balancer::new(policy(), 1);
+    let mut launched = |least, most| {
+        balancer.bound_fleet(least, most);
+        balancer.tick(Time::ZERO).plan.launch
+    };
+    assert_eq!(launched(0, 10), 1);
+    assert_eq!(launched(3, 10), 3);
+    assert_eq!(launched(5, 10), 5);
+    assert_eq!(launched(0, 0), 0);
 }
 
 #[test]

@@ -161,6 +161,21 @@ fn claims_take_the_order_of_a_discipline_that_is_learned() {
 }
 
 #[test]
+fn what_others_measured_of_the_cpu_goes_before_the_report_until_it_is_too_old() {
+    let mut fleet = fleet(Discipline::Srpt, 1, 1);
+    let report = HostReport { cpu_utilization: Some(0.2), ..HostReport::default() };
+    fleet.report(at(1.0), HostId(0), &report);
+    let utilization = |fleet: &Fleet| fleet.hosts()[0].utilization();
+    fleet.tell_cpu(HostId(0), f64::NAN, at(9.0));
+    assert_eq!(utilization(&fleet).to_string(), "0.2");
+    fleet.tell_cpu(HostId(0), 0.9, at(4.0));
+    fleet.expire_reports(at(4.0));
+    assert_eq!(utilization(&fleet).to_string(), "0.9");
+    fleet.expire_reports(at(4.1));
+    assert_eq!(utilization(&fleet).to_string(), "0.2");
+}
+
+#[test]
 fn a_reported_speed_counts_until_one_has_been_learned() {
     let mut fleet = fleet(Discipline::Srpt, 1, 1);
     let cores = |cores| Speed::from_reference_cores(cores).unwrap();

@@ -84,6 +84,11 @@ fn table(set: &TrainingSet, pricing: Option<&Pricing>) -> Table {
 }
 
 impl Model {
+    /// How many observations it was trained on.
+    pub fn observations(&self) -> usize {
+        self.observations
+    }
+
     /// Names of the features that it was trained on.
     pub fn names(&self) -> &[String] {
         &self.names

@@ -1,4 +1,4 @@
-//! What the proxy itself is told: addresses, limits, timeouts, store, repeats and access log.
+//! What the proxy itself is told: addresses, limits, timeouts, repeats and access log.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use weighbridge_core::policy::Policy;
 
 use super::reader::{Reader, Section};
-use super::{AccessLog, AccessLogTarget, Config, Limits, RepeatConfig, StoreConfig, StoreKind};
-use super::{Timeouts, fleet, lambda, policy, routes};
+use super::{AccessLog, AccessLogTarget, Config, FleetConfig, Limits, RepeatConfig};
+use super::{Timeouts, fleet, lambda, policy, routes, store};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -27,25 +27,28 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
     });
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let fleet = fleet::read(root.table("fleet"));
-    let hosts_auto = fleet::hosts_auto(&fleet, cores);
+    let auto = policy::Auto {
+        hosts_max: fleet::hosts_auto(&fleet, cores),
+        boot: fleet::boot_auto(&fleet),
+        on_aws: matches!(fleet, FleetConfig::Ec2(_) | FleetConfig::Asg(_)),
+    };
     let (routes, mut route_policies) = routes::read(&mut root);
     let (lambda, lambda_policy) = lambda::read(root.table("lambda"), &routes, &mut route_policies);
+    let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
     let config = Config {
         listen,
         admin,
         threads,
         fleet,
-        store: store(root.table("store")),
+        store: store::read(root.table("store")),
         limits: limits(root.table("limits")),
         timeouts: timeouts(root.table("timeouts")),
         routes,
         lambda,
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),
-        policy: Policy {
-            lambda: lambda_policy,
-            ..policy::read(&mut root, route_policies, hosts_auto)
-        },
+        cpu_source,
+        policy: Policy { lambda: lambda_policy, ..policy },
     };
     root.finish();
     config
@@ -89,23 +92,6 @@ fn timeouts(mut section: Section<'_>) -> Timeouts {
     timeouts
 }
 
-fn store(mut section: Section<'_>) -> StoreConfig {
-    let store = StoreConfig {
-        kind: section.word("kind", &[("sqlite", StoreKind::Sqlite), ("off", StoreKind::Off)]),
-        data_dir: path(&mut section, "data_dir", "a folder"),
-        ttl: section.duration("ttl", SECOND..=3650 * DAY),
-        batch_max: section.whole("batch_max", 1..=100_000),
-        batch_age: section.duration("batch_age", MS..=60 * SECOND),
-        queue_max: section.whole("queue_max", 1..=10_000_000),
-    };
-    section.check(store.batch_max <= store.queue_max, &["batch_max", "queue_max"], || {
-        let (batch, queue) = (store.batch_max, store.queue_max);
-        format!("store.batch_max is `{batch}`: expected at most store.queue_max, `{queue}`")
-    });
-    section.finish();
-    store
-}
-
 fn repeats(mut section: Section<'_>) -> RepeatConfig {
     let repeats = RepeatConfig {
         entries_max: section.whole("entries_max", 0..=100_000_000),
@@ -129,7 +115,7 @@ fn access_log(mut section: Section<'_>) -> AccessLog {
     log
 }
 
-fn path(section: &mut Section<'_>, key: &'static str, expected: &str) -> PathBuf {
+pub(super) fn path(section: &mut Section<'_>, key: &'static str, expected: &str) -> PathBuf {
     let parse = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
     section.text(key, expected, parse).unwrap_or_default()
 }

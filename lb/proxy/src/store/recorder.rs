@@ -1,6 +1,13 @@
 //! Writes observations off the request path: in batches, from a bounded queue, again after errors.
+//!
+//! ```text
+//! record -> queue -> writer -> store
+//!                      └─ while the store takes none ─> spool -> replayer -> store
+//! ```
 
 mod metrics;
+mod replayer;
+mod writer;
 #[cfg(test)]
 mod tests;
 
@@ -10,19 +17,19 @@ use std::time::{Duration, SystemTime};
 use prometheus::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use super::{ObservationStore, StoredObservation};
+use super::{ObservationStore, Spool, StoredObservation};
 use crate::config::StoreConfig;
 use metrics::Metrics;
+use replayer::{Spooling, replay};
+use writer::Writer;
 
 /// The first wait after an error; each further one is twice as long.
 const BACKOFF_BASE: Duration = Duration::from_millis(100);
 /// The longest wait after an error.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// How often a batch is tried once the recorder is closing.
-const CLOSING_TRIES: u32 = 3;
 /// How often old observations are deleted.
 const EXPIRE_INTERVAL: Duration = Duration::from_hours(1);
 
@@ -35,28 +42,21 @@ pub struct Recorder {
     metrics: Metrics,
 }
 
-/// The task on the other end of the queue.
-struct Writer {
-    store: Arc<dyn ObservationStore>,
-    receiver: mpsc::Receiver<StoredObservation>,
-    closing: watch::Receiver<bool>,
-    batch_max: usize,
-    batch_age: Duration,
-    metrics: Metrics,
-}
-
 // === impl Recorder ===
 
 impl Recorder {
-    /// Starts writing to `store`; registers `weighbridge_store_*`. Within a tokio runtime.
+    /// Starts writing to `store`; registers `weighbridge_store_*`. Within a tokio runtime. What
+    /// waits in `spool` is written first; without one the queue alone bears the store's absence.
     pub fn start(
         store: Arc<dyn ObservationStore>,
+        spool: Option<Spool>,
         config: &StoreConfig,
         registry: &Registry,
     ) -> Result<Recorder, prometheus::Error> {
         let metrics = Metrics::register(registry)?;
         let (sender, receiver) = mpsc::channel(config.queue_max.max(1));
         let (closing, closed) = watch::channel(false);
+        let spool = spool.map(|spool| Spooling::new(spool, &metrics));
         let writer = Writer {
             store: Arc::clone(&store),
             receiver,
@@ -64,11 +64,14 @@ impl Recorder {
             batch_max: config.batch_max.max(1),
             batch_age: config.batch_age,
             metrics: metrics.clone(),
+            spool: spool.clone(),
         };
-        let tasks = vec![
-            tokio::spawn(writer.run()),
-            tokio::spawn(expire(store, config.ttl, closed, metrics.clone())),
-        ];
+        let mut tasks = vec![tokio::spawn(writer.run())];
+        if let Some(spool) = spool {
+            let (store, closed) = (Arc::clone(&store), closed.clone());
+            tasks.push(tokio::spawn(replay(store, spool, closed, metrics.clone())));
+        }
+        tasks.push(tokio::spawn(expire(store, config.ttl, closed, metrics.clone())));
         Ok(Recorder { sender, closing, tasks: Mutex::new(tasks), metrics })
     }
 
@@ -83,8 +86,8 @@ impl Recorder {
         }
     }
 
-    /// Writes what waits and ends. What the store still refuses after a few tries is dropped and
-    /// counted.
+    /// Writes what waits and ends. What the store still refuses goes to the spool or, where there is
+    /// none, is dropped after a few tries and counted.
     pub async fn close(&self) {
         self.closing.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -92,95 +95,6 @@ impl Recorder {
             if let Err(cause) = task.await {
                 error!(%cause, "a task of the recorder ended badly");
             }
-        }
-    }
-}
-
-// === impl Writer ===
-
-impl Writer {
-    async fn run(mut self) {
-        let mut batch = Vec::with_capacity(self.batch_max);
-        while self.gather(&mut batch).await {
-            self.write(&mut batch).await;
-        }
-    }
-
-    /// Waits for a first row, then for others: until the batch is full, old enough, or the recorder
-    /// closes. False once it is closed and everything has been taken.
-    async fn gather(&mut self, batch: &mut Vec<StoredObservation>) -> bool {
-        if !self.take(batch, None).await {
-            return false;
-        }
-        let until = Instant::now() + self.batch_age;
-        while batch.len() < self.batch_max && self.take(batch, Some(until)).await {}
-        true
-    }
-
-    /// Takes at least one row more; false where there was none before `until`, or ever.
-    async fn take(&mut self, batch: &mut Vec<StoredObservation>, until: Option<Instant>) -> bool {
-        let room = self.batch_max - batch.len();
-        loop {
-            let open = !self.receiver.is_closed();
-            let rows = self.receiver.recv_many(batch, room);
-            let rows = async {
-                match until {
-                    Some(until) => timeout_at(until, rows).await.unwrap_or(0),
-                    None => rows.await,
-                }
-            };
-            tokio::select! {
-                biased;
-                n = rows => return n != 0,
-                _ = self.closing.wait_for(|closing| *closing), if open => {}
-            }
-            // From here on nothing is added, and what waits is taken without waiting for more.
-            self.receiver.close();
-        }
-    }
-
-    /// Writes the batch and empties it, whatever it takes; while the recorder is open that is
-    /// bounded by the queue, which fills up and drops.
-    async fn write(&mut self, batch: &mut Vec<StoredObservation>) {
-        let n = batch.len();
-        let mut tries = 0;
-        loop {
-            let cause = match self.store.append(batch).await {
-                Ok(()) => {
-                    self.metrics.written.inc_by(n as u64);
-                    break;
-                }
-                Err(cause) => cause,
-            };
-            tries += 1;
-            self.metrics.errors.inc();
-            let closing = *self.closing.borrow();
-            if !cause.may_pass() || (closing && CLOSING_TRIES <= tries) {
-                error!(rows = n, cause = &cause as &dyn std::error::Error, "observations are lost");
-                self.metrics.dropped.inc_by(n as u64);
-                break;
-            }
-            warn!(
-                rows = n,
-                tries,
-                cause = &cause as &dyn std::error::Error,
-                "not written, tried again"
-            );
-            self.back_off(tries, closing).await;
-        }
-        self.metrics.waiting.sub(i64::try_from(n).unwrap_or(i64::MAX));
-        batch.clear();
-    }
-
-    /// Waits after an error, less once the recorder closes.
-    async fn back_off(&mut self, tries: u32, closing: bool) {
-        if closing {
-            return sleep(BACKOFF_BASE).await;
-        }
-        let wait = backoff(tries, fastrand::f64());
-        tokio::select! {
-            () = sleep(wait) => {}
-            _ = self.closing.wait_for(|closing| *closing) => {}
         }
     }
 }

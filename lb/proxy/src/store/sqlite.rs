@@ -16,7 +16,9 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use super::{ObservationStore, StoreError, StoredModel, StoredObservation};
+use crate::lease::Fence;
 use file::StoreFile;
+pub(super) use file::lock;
 
 /// Observations are deleted this many at a time, so that nobody waits long for the database.
 const EXPIRE_CHUNK: u64 = 5_000;
@@ -64,18 +66,26 @@ impl ObservationStore for SqliteStore {
         &self,
         route: &str,
         limit: usize,
+        since: SystemTime,
     ) -> Result<Vec<StoredObservation>, StoreError> {
         let route = route.to_owned();
-        self.run(move |connection| rows::recent(connection, &route, limit)).await
+        self.run(move |connection| rows::recent(connection, &route, limit, since)).await
     }
 
-    async fn save_model(&self, route: &str, model: &StoredModel) -> Result<(), StoreError> {
+    /// The fence says nothing here: nobody else has the file open.
+    async fn save_model(
+        &self,
+        route: &str,
+        model: &StoredModel,
+        _: Fence,
+    ) -> Result<(), StoreError> {
         let (route, model) = (route.to_owned(), model.clone());
         self.run(move |connection| rows::save_model(connection, &route, &model)).await
     }
 
-    async fn models(&self) -> Result<Vec<(String, StoredModel)>, StoreError> {
-        self.run(rows::models).await
+    async fn model(&self, route: &str) -> Result<Option<StoredModel>, StoreError> {
+        let route = route.to_owned();
+        self.run(move |connection| rows::model(connection, &route)).await
     }
 
     async fn expire(&self, older_than: SystemTime) -> Result<u64, StoreError> {

@@ -2,6 +2,8 @@
 
 use prometheus::{IntCounter, IntGauge, Registry};
 
+use super::super::Spool;
+
 /// Clones share the numbers.
 #[derive(Debug, Clone)]
 pub(super) struct Metrics {
@@ -10,6 +12,9 @@ pub(super) struct Metrics {
     pub(super) waiting: IntGauge,
     pub(super) errors: IntCounter,
     pub(super) expired: IntCounter,
+    pub(super) spooled: IntGauge,
+    pub(super) spooled_bytes: IntGauge,
+    pub(super) spool_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -19,20 +24,38 @@ impl Metrics {
             registry.register(Box::new(counter.clone()))?;
             Ok::<_, prometheus::Error>(counter)
         };
-        let waiting = IntGauge::new(
-            "weighbridge_store_waiting_observations",
-            "Observations that wait to be written.",
-        )?;
-        registry.register(Box::new(waiting.clone()))?;
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(format!("weighbridge_store_{name}"), help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
         Ok(Metrics {
             written: counter("written_observations_total", "Observations written.")?,
             dropped: counter(
                 "dropped_observations_total",
                 "Observations lost: the queue was full, or the store refused them for good.",
             )?,
-            waiting,
+            waiting: gauge(
+                "waiting_observations",
+                "Observations that wait in memory to be written.",
+            )?,
             errors: counter("errors_total", "Refusals by the store, those tried again included.")?,
             expired: counter("expired_observations_total", "Observations deleted for their age.")?,
+            spooled: gauge(
+                "spooled_observations",
+                "Observations that wait on disk, for the store to take them again.",
+            )?,
+            spooled_bytes: gauge("spooled_bytes", "Bytes of observations that wait on disk.")?,
+            spool_dropped: counter(
+                "spool_dropped_observations_total",
+                "Observations on disk that were lost: there was no more room, or they were damaged.",
+            )?,
         })
+    }
+    /// Notes what is in `spool` now.
+    pub(super) fn look_at(&self, spool: &Spool) {
+        let waiting = spool.waiting();
+        self.spooled.set(i64::try_from(waiting.rows).unwrap_or(i64::MAX));
+        self.spooled_bytes.set(i64::try_from(waiting.bytes).unwrap_or(i64::MAX));
     }
 }

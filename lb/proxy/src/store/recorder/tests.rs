@@ -2,12 +2,14 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::RequestCost;
 use weighbridge_core::units::{Speed, Work};
 
 use super::*;
-use crate::config::StoreKind;
+use crate::config::{DynamoConfig, StoreKind};
+use crate::lease::Fence;
 use crate::store::{StoreError, StoredModel};
 
 /// A store in memory that refuses as often as it is told.
@@ -21,6 +23,7 @@ struct Fake {
 #[derive(Default)]
 struct State {
     batches: Vec<usize>,
+    ids: Vec<u64>,
     refusals: u32,
     for_good: bool,
     expired: Vec<SystemTime>,
@@ -40,20 +43,26 @@ impl ObservationStore for Fake {
             });
         }
         state.batches.push(rows.len());
+        state.ids.extend(rows.iter().map(|row| row.id));
         self.appended.notify_one();
         Ok(())
     }
 
-    async fn recent(&self, _: &str, _: usize) -> Result<Vec<StoredObservation>, StoreError> {
+    async fn recent(
+        &self,
+        _: &str,
+        _: usize,
+        _: SystemTime,
+    ) -> Result<Vec<StoredObservation>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn save_model(&self, _: &str, _: &StoredModel) -> Result<(), StoreError> {
+    async fn save_model(&self, _: &str, _: &StoredModel, _: Fence) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn models(&self) -> Result<Vec<(String, StoredModel)>, StoreError> {
-        Ok(Vec::new())
+    async fn model(&self, _: &str) -> Result<Option<StoredModel>, StoreError> {
+        Ok(None)
     }
 
     async fn expire(&self, older_than: SystemTime) -> Result<u64, StoreError> {
@@ -65,6 +74,7 @@ impl ObservationStore for Fake {
 
 fn row() -> StoredObservation {
     StoredObservation {
+        id: 0,
         route: "blur".to_owned(),
         at: SystemTime::UNIX_EPOCH,
         host: "a".to_owned(),
@@ -82,6 +92,15 @@ fn row() -> StoredObservation {
 }
 
 fn start(batch_max: usize, queue_max: usize, refusals: u32) -> (Arc<Fake>, Recorder) {
+    start_with(None, batch_max, queue_max, refusals)
+}
+
+fn start_with(
+    spool: Option<Spool>,
+    batch_max: usize,
+    queue_max: usize,
+    refusals: u32,
+) -> (Arc<Fake>, Recorder) {
     let store = Arc::new(Fake::default());
     store.state.lock().unwrap().refusals = refusals;
     let config = StoreConfig {
@@ -91,9 +110,19 @@ fn start(batch_max: usize, queue_max: usize, refusals: u32) -> (Arc<Fake>, Recor
         batch_max,
         batch_age: Duration::from_millis(500),
         queue_max,
+        spool_bytes_max: 0,
+        share_interval: Duration::from_secs(30),
+        lease_term: Duration::from_secs(15),
+        dynamodb: DynamoConfig {
+            table: String::new(),
+            shards: 1,
+            days_max: 1,
+            requests_max: 1,
+            timeout: Duration::from_secs(1),
+        },
     };
     let shared = Arc::<Fake>::clone(&store);
-    let recorder = Recorder::start(shared, &config, &Registry::new()).unwrap();
+    let recorder = Recorder::start(shared, spool, &config, &Registry::new()).unwrap();
     (store, recorder)
 }
 
@@ -103,7 +132,7 @@ fn batches(store: &Fake) -> Vec<usize> {
 
 /// Rows written, dropped and waiting, and errors.
 fn counts(recorder: &Recorder) -> (u64, u64, i64, u64) {
-    let Metrics { written, dropped, waiting, errors, expired: _ } = &recorder.metrics;
+    let Metrics { written, dropped, waiting, errors, .. } = &recorder.metrics;
     (written.get(), dropped.get(), waiting.get(), errors.get())
 }
 
@@ -194,4 +223,94 @@ fn the_wait_after_errors_doubles_up_to_its_limit() {
     let waits = [1, 2, 3, 9, 10, u32::MAX].map(|tries| backoff(tries, 1.0).as_millis());
     assert_eq!(waits, [100, 200, 400, 25_600, 30_000, 30_000]);
     assert_eq!(backoff(1, 0.0), Duration::from_millis(50));
+}
+
+/// A row of its own.
+fn numbered(id: u64) -> StoredObservation {
+    StoredObservation { id, ..row() }
+}
+
+fn spool(folder: &tempfile::TempDir, bytes_max: u64) -> Spool {
+    Spool::open(&folder.path().join("spool"), bytes_max).unwrap()
+}
+
+/// Waits until it is so, in real time, as the disk does.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let look = async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), look).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+fn ids(store: &Fake) -> Vec<u64> {
+    let mut ids = store.state.lock().unwrap().ids.clone();
+    ids.sort_unstable();
+    ids
+}
+
+#[tokio::test]
+async fn an_outage_is_spooled_and_written_later_exactly_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, recorder) = start_with(Some(spool(&folder, 1 << 20)), 10, 1000, u32::MAX);
+    (0..100).for_each(|id| recorder.record(numbered(id)));
+    until("all are on disk", || recorder.metrics.spooled.get() == 100).await;
+    assert_eq!((recorder.metrics.waiting.get(), recorder.metrics.written.get()), (0, 0));
+    assert!(0 < recorder.metrics.spooled_bytes.get());
+    store.state.lock().unwrap().refusals = 0;
+    (100..110).for_each(|id| recorder.record(numbered(id)));
+    until("all are written", || recorder.metrics.written.get() == 110).await;
+    until("the disk is empty", || recorder.metrics.spooled.get() == 0).await;
+    assert_eq!(ids(&store), (0..110).collect::<Vec<u64>>());
+    recorder.close().await;
+    let Metrics { dropped, spool_dropped, .. } = &recorder.metrics;
+    assert_eq!((dropped.get(), spool_dropped.get()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_the_store_refuses_at_the_end_is_there_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, recorder) = start_with(Some(spool(&folder, 1 << 20)), 10, 1000, u32::MAX);
+    (0..25).for_each(|id| recorder.record(numbered(id)));
+    recorder.close().await;
+    assert_eq!(recorder.metrics.dropped.get(), 0);
+    drop(recorder);
+    let (store, recorder) = start_with(Some(spool(&folder, 1 << 20)), 10, 1000, 0);
+    until("all are written", || recorder.metrics.written.get() == 25).await;
+    until("the disk is empty", || recorder.metrics.spooled.get() == 0).await;
+    assert_eq!(ids(&store), (0..25).collect::<Vec<u64>>());
+    recorder.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_often_refuses_gets_every_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, recorder) = start_with(Some(spool(&folder, 1 << 20)), 10, 1000, 1);
+    for id in 0..200 {
+        if id % 20 == 0 {
+            store.state.lock().unwrap().refusals = 1;
+        }
+        recorder.record(numbered(id));
+        if id % 10 == 9 {
+            until("the batch is taken", || recorder.metrics.waiting.get() == 0).await;
+        }
+    }
+    until("all are written", || recorder.metrics.written.get() == 200).await;
+    assert_eq!(ids(&store), (0..200).collect::<Vec<u64>>());
+    assert_ne!(recorder.metrics.errors.get(), 0);
+    recorder.close().await;
+}
+
+#[tokio::test]
+async fn a_spool_without_room_drops_and_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, recorder) = start_with(Some(spool(&folder, 20_000)), 10, 1000, u32::MAX);
+    (0..500).for_each(|id| recorder.record(numbered(id)));
+    until("all are on disk or lost", || recorder.metrics.waiting.get() == 0).await;
+    let Metrics { spooled, spooled_bytes, spool_dropped, .. } = &recorder.metrics;
+    assert_ne!(spool_dropped.get(), 0);
+    assert_eq!(spool_dropped.get() + spooled.get().unsigned_abs(), 500);
+    assert!(spooled_bytes.get() <= 20_000);
+    recorder.close().await;
 }

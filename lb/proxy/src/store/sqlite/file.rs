@@ -10,7 +10,7 @@ use tracing::{error, warn};
 use super::super::StoreError;
 
 /// What turns a file of each version into one of the next; the first makes an empty file's tables.
-const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
 
 /// How long we wait for another process that has locked the database.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
@@ -74,7 +74,7 @@ impl Drop for StoreFile {
 }
 
 /// Makes the folders, and takes the lock that keeps a second balancer away.
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(in super::super) fn lock(path: &Path) -> Result<File, StoreError> {
     let failed = |path: &Path, source| StoreError::File { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;

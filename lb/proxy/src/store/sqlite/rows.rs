@@ -11,17 +11,17 @@ use weighbridge_core::units::{Speed, Work};
 use super::super::{StoreError, StoredModel, StoredObservation};
 
 const APPEND: &str = "
-INSERT INTO observations (
-    route, at_us, host, status, waiting_us, response_us, features, estimate_mean, estimate_p90,
+INSERT OR IGNORE INTO observations (
+    row_id, route, at_us, host, status, waiting_us, response_us, features, estimate_mean, estimate_p90,
     work, speed, instructions, basic_blocks, methods, cpu_seconds, bytes_allocated, build
 ) VALUES (
-    :route, :at_us, :host, :status, :waiting_us, :response_us, :features, :estimate_mean,
+    :row_id, :route, :at_us, :host, :status, :waiting_us, :response_us, :features, :estimate_mean,
     :estimate_p90, :work, :speed, :instructions, :basic_blocks, :methods, :cpu_seconds, :bytes_allocated,
     :build
 )";
 
 const RECENT: &str = "
-SELECT * FROM observations WHERE route = ?1 ORDER BY at_us DESC, id DESC LIMIT ?2";
+SELECT * FROM observations WHERE route = ?1 AND ?2 <= at_us ORDER BY at_us DESC, id DESC LIMIT ?3";
 
 const SAVE_MODEL: &str = "
 INSERT OR REPLACE INTO models (route, at_us, feature_names, model) VALUES (?1, ?2, ?3, ?4)";
@@ -31,7 +31,7 @@ DELETE FROM observations WHERE id IN (
     SELECT id FROM observations WHERE at_us < ?1 ORDER BY at_us LIMIT ?2
 )";
 
-/// Adds `rows` in one transaction.
+/// Adds `rows` in one transaction, but for those that are there.
 pub(super) fn append(
     connection: &mut Connection,
     rows: &[StoredObservation],
@@ -49,6 +49,7 @@ pub(super) fn append(
             row.estimated.as_ref().map(|estimate| of(estimate).as_cpu_secs())
         };
         statement.execute(named_params! {
+            ":row_id": row.id.cast_signed(),
             ":route": row.route,
             ":at_us": since_epoch(row.at),
             ":host": row.host,
@@ -72,15 +73,16 @@ pub(super) fn append(
     Ok(transaction.commit()?)
 }
 
-/// The newest `limit` of `route`, the oldest of them first. Rows that cannot be read are left out.
+/// The newest `limit` of `route` since `since`, the oldest of them first. Rows that cannot be read are left out.
 pub(super) fn recent(
     connection: &mut Connection,
     route: &str,
     limit: usize,
+    since: SystemTime,
 ) -> Result<Vec<StoredObservation>, StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(RECENT)?;
-    let rows = statement.query_map(params![route, limit], observation)?;
+    let rows = statement.query_map(params![route, since_epoch(since), limit], observation)?;
     let mut found: Vec<StoredObservation> =
         rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     found.reverse();
@@ -97,24 +99,19 @@ pub(super) fn save_model(
     Ok(())
 }
 
-pub(super) fn models(
+/// The model of `route`; `None` too where it cannot be read.
+pub(super) fn model(
     connection: &mut Connection,
-) -> Result<Vec<(String, StoredModel)>, StoreError> {
-    let select = "SELECT route, at_us, feature_names, model FROM models ORDER BY route";
+    route: &str,
+) -> Result<Option<StoredModel>, StoreError> {
+    let select = "SELECT at_us, feature_names, model FROM models WHERE route = ?1";
     let mut statement = connection.prepare_cached(select)?;
-    let mut rows = statement.query([])?;
-    let mut models = Vec::new();
-    while let Some(row) = rows.next()? {
-        let names: String = row.get("feature_names")?;
-        let Ok(feature_names) = serde_json::from_str(&names) else { continue };
-        let model = StoredModel {
-            at: from_epoch(row.get("at_us")?),
-            feature_names,
-            json: row.get("model")?,
-        };
-        models.push((row.get("route")?, model));
-    }
-    Ok(models)
+    let mut rows = statement.query([route])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let names: String = row.get("feature_names")?;
+    let Ok(feature_names) = serde_json::from_str(&names) else { return Ok(None) };
+    let at = from_epoch(row.get("at_us")?);
+    Ok(Some(StoredModel { at, feature_names, json: row.get("model")? }))
 }
 
 /// Deletes at most `limit` from before `older_than`.
@@ -137,6 +134,7 @@ fn observation(row: &Row<'_>) -> rusqlite::Result<Option<StoredObservation>> {
     let estimated =
         |column: &str| row.get(column).map(|work: Option<f64>| work.map(Work::saturating));
     Ok(Some(StoredObservation {
+        id: row.get::<_, Option<i64>>("row_id")?.unwrap_or(0).cast_unsigned(),
         route: row.get("route")?,
         at: from_epoch(row.get("at_us")?),
         host: row.get("host")?,

@@ -19,6 +19,7 @@ const CHILD_FILE: &str = "WEIGHBRIDGE_TEST_STORE";
 
 fn row(route: &str, second: u64) -> StoredObservation {
     StoredObservation {
+        id: second,
         route: route.to_owned(),
         at: UNIX_EPOCH + Duration::from_secs(second),
         host: "127.0.0.1:8001".to_owned(),
@@ -58,9 +59,9 @@ async fn observations_come_back_as_they_were_after_a_restart() {
     store.append(&[row("enhance", 3)]).await.unwrap();
     drop(store);
     let store = SqliteStore::open(&path).unwrap();
-    assert_eq!(store.recent("blur", 10).await.unwrap(), rows);
-    assert_eq!(store.recent("enhance", 10).await.unwrap(), [row("enhance", 3)]);
-    assert_eq!(store.recent("none", 10).await.unwrap(), []);
+    assert_eq!(store.recent("blur", 10, UNIX_EPOCH).await.unwrap(), rows);
+    assert_eq!(store.recent("enhance", 10, UNIX_EPOCH).await.unwrap(), [row("enhance", 3)]);
+    assert_eq!(store.recent("none", 10, UNIX_EPOCH).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -68,8 +69,43 @@ async fn the_newest_are_recent_and_the_oldest_of_them_comes_first() {
     let (_folder, _, store) = store();
     let rows: Vec<_> = [5, 1, 4, 2, 3].into_iter().map(|second| row("blur", second)).collect();
     store.append(&rows).await.unwrap();
-    let recent = store.recent("blur", 2).await.unwrap();
+    let recent = store.recent("blur", 2, UNIX_EPOCH).await.unwrap();
     assert_eq!(recent, [row("blur", 4), row("blur", 5)]);
+    let since = UNIX_EPOCH + Duration::from_secs(5);
+    assert_eq!(store.recent("blur", 2, since).await.unwrap(), [row("blur", 5)]);
+}
+
+#[tokio::test]
+async fn a_row_that_is_written_again_is_there_once() {
+    let (_folder, _, store) = store();
+    let other = StoredObservation { id: 9, ..row("blur", 1) };
+    store.append(&[row("blur", 1), row("blur", 2)]).await.unwrap();
+    store.append(&[row("blur", 1), other.clone(), row("blur", 2)]).await.unwrap();
+    let recent = store.recent("blur", 10, UNIX_EPOCH).await.unwrap();
+    assert_eq!(recent, [row("blur", 1), other, row("blur", 2)]);
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_to_the_present_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weighbridge.sqlite");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("schema-1.sql")).unwrap();
+    old.execute_batch(
+        "PRAGMA user_version = 1;
+         INSERT INTO observations VALUES (
+            1, 'blur', 7, 'a', 200, 1, 2, '[[\"body.bytes\",5.0]]', NULL, NULL, 0.1, 1.0,
+            NULL, NULL, NULL, NULL, NULL, 3), (
+            2, 'blur', 7, 'a', 200, 1, 2, '[[\"body.bytes\",6.0]]', NULL, NULL, 0.1, 1.0,
+            NULL, NULL, NULL, NULL, NULL, 3)",
+    )
+    .unwrap();
+    drop(old);
+    let store = SqliteStore::open(&path).unwrap();
+    store.append(&[row("blur", 1)]).await.unwrap();
+    let rows = store.recent("blur", 10, UNIX_EPOCH).await.unwrap();
+    let bytes: Vec<f64> = rows.iter().map(|row| row.features.0[0]).collect();
+    assert_eq!(bytes, [5.0, 6.0, 1.5]);
 }
 
 #[tokio::test]
@@ -80,13 +116,15 @@ async fn a_route_has_one_model() {
         feature_names: vec!["body.bytes".to_owned()],
         json: json.to_owned(),
     };
-    store.save_model("blur", &model(1, "{}")).await.unwrap();
-    store.save_model("blur", &model(2, "[1]")).await.unwrap();
-    store.save_model("aaa", &model(3, "[2]")).await.unwrap();
+    let fence = Fence(1);
+    store.save_model("blur", &model(1, "{}"), fence).await.unwrap();
+    store.save_model("blur", &model(2, "[1]"), fence).await.unwrap();
+    store.save_model("aaa", &model(3, "[2]"), fence).await.unwrap();
     drop(store);
-    let models = SqliteStore::open(&path).unwrap().models().await.unwrap();
-    let expected = [("aaa".to_owned(), model(3, "[2]")), ("blur".to_owned(), model(2, "[1]"))];
-    assert_eq!(models, expected);
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.model("aaa").await.unwrap(), Some(model(3, "[2]")));
+    assert_eq!(store.model("blur").await.unwrap(), Some(model(2, "[1]")));
+    assert_eq!(store.model("none").await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -96,7 +134,7 @@ async fn old_observations_expire_and_others_stay() {
     store.append(&rows).await.unwrap();
     let older_than = UNIX_EPOCH + Duration::from_secs(EXPIRE_CHUNK + 8);
     assert_eq!(store.expire(older_than).await.unwrap(), EXPIRE_CHUNK + 8);
-    assert_eq!(store.recent("blur", 10).await.unwrap().len(), 2);
+    assert_eq!(store.recent("blur", 10, UNIX_EPOCH).await.unwrap().len(), 2);
 }
 
 #[test]
@@ -117,7 +155,7 @@ async fn a_file_that_is_no_database_is_moved_aside() {
         let garbage = [n; 8192];
         fs::write(&path, garbage).unwrap();
         let store = SqliteStore::open(&path).unwrap();
-        assert_eq!(store.recent("blur", 10).await.unwrap(), []);
+        assert_eq!(store.recent("blur", 10, UNIX_EPOCH).await.unwrap(), []);
         store.append(&[row("blur", 1)]).await.unwrap();
         assert_eq!(fs::read(aside(&path, u32::from(n))).unwrap(), garbage);
     }
@@ -134,9 +172,9 @@ async fn a_file_found_corrupt_while_in_use_is_moved_aside() {
     bytes[4096..].fill(0xa5);
     fs::write(&path, &bytes).unwrap();
     let store = SqliteStore::open(&path).unwrap();
-    assert_eq!(store.recent("blur", 1000).await.unwrap(), []);
+    assert_eq!(store.recent("blur", 1000, UNIX_EPOCH).await.unwrap(), []);
     store.append(&rows).await.unwrap();
-    assert_eq!(store.recent("blur", 1000).await.unwrap().len(), 500);
+    assert_eq!(store.recent("blur", 1000, UNIX_EPOCH).await.unwrap().len(), 500);
     assert_eq!(fs::read(aside(&path, 1)).unwrap().len(), bytes.len());
 }
 
@@ -171,7 +209,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     drop(store);
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = SqliteStore::open(&path).unwrap_err();
-    assert!(matches!(error, StoreError::TooNew { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::TooNew { found: 99, known: 2, .. }), "{error}");
     assert!(!aside(&path, 1).exists());
 }
 
@@ -189,8 +227,10 @@ fn a_folder_that_cannot_be_made_is_an_error_with_its_name() {
 async fn child_that_writes_until_it_is_killed() {
     let Some(path) = env::var_os(CHILD_FILE) else { return };
     let store = SqliteStore::open(Path::new(&path)).unwrap();
-    for batch in 0.. {
-        let rows: Vec<_> = (0..50).map(|n| row("blur", batch * 50 + n)).collect();
+    for batch in 0_u64.. {
+        let row =
+            |n: u64| StoredObservation { id: fastrand::u64(..), ..row("blur", batch * 50 + n) };
+        let rows: Vec<_> = (0..50).map(row).collect();
         store.append(&rows).await.unwrap();
         println!("\nwritten {}", batch + 1);
     }
@@ -217,7 +257,7 @@ async fn a_killed_process_loses_nothing_that_was_written() {
         acknowledged += written * 50;
 
         let store = SqliteStore::open(&path).unwrap();
-        let rows = store.recent("blur", usize::MAX).await.unwrap().len();
+        let rows = store.recent("blur", usize::MAX, UNIX_EPOCH).await.unwrap().len();
         assert!(acknowledged <= rows, "{rows} rows of {acknowledged}");
         assert_eq!(rows % 50, 0, "a batch is written whole or not at all");
         acknowledged = rows;

@@ -1,0 +1,73 @@
+//! Writes rows in batches of 25, several at once.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::sleep;
+use weighbridge_proxy::store::{StoreError, StoredObservation};
+
+use super::{Shared, errors, item};
+
+/// The most that one request may write.
+const BATCH_MAX: usize = 25;
+
+/// How often what was left unprocessed is sent again, before the store is told to be throttling.
+const TRIES_MAX: u32 = 5;
+
+/// The first wait for what was left unprocessed; each further one is twice as long.
+const BACKOFF_BASE: Duration = Duration::from_millis(50);
+
+/// Some of a batch was not taken, again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} of a batch are still unprocessed")]
+struct Unprocessed(usize);
+
+/// Writes `rows`. After an error some of them may have been written.
+pub(super) async fn append(shared: &Shared, rows: &[StoredObservation]) -> Result<(), StoreError> {
+    let mut requests = Vec::with_capacity(rows.len());
+    let mut names: Option<(&StoredObservation, String)> = None;
+    for row in rows {
+        // Rows of a route share their names, and mostly come together.
+        let hash = match &names {
+            Some((of, hash)) if of.feature_names == row.feature_names => hash.clone(),
+            Some(_) | None => shared.names.keep(shared, &row.feature_names).await?,
+        };
+        let item = item::write(row, &hash, shared.shards, shared.ttl);
+        names = Some((row, hash));
+        let put = PutRequest::builder().set_item(Some(item)).build();
+        let put = put.map_err(|cause| StoreError::Refused(Box::new(cause)))?;
+        requests.push(WriteRequest::builder().put_request(put).build());
+    }
+    let batches: Vec<Vec<WriteRequest>> =
+        requests.chunks(BATCH_MAX).map(<[WriteRequest]>::to_vec).collect();
+    stream::iter(batches)
+        .map(|batch| write(shared, batch))
+        .buffer_unordered(shared.requests_max)
+        .try_collect()
+        .await
+}
+
+/// Writes one batch, and again what was left of it.
+async fn write(shared: &Shared, mut batch: Vec<WriteRequest>) -> Result<(), StoreError> {
+    let table = &shared.tables.observations;
+    for tries in 1..=TRIES_MAX {
+        let request = shared.client.batch_write_item().request_items(table, batch);
+        let written = request.send().await.map_err(errors::told)?;
+        let mut left = written.unprocessed_items.unwrap_or_default();
+        batch = left.remove(table).unwrap_or_default();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if tries < TRIES_MAX {
+            sleep(backoff(tries, fastrand::f64())).await;
+        }
+    }
+    Err(StoreError::Throttled(Box::new(Unprocessed(batch.len()))))
+}
+
+/// The wait after the `tries`th time, with `jitter` from 0 to 1: between half of and the whole
+/// exponential.
+fn backoff(tries: u32, jitter: f64) -> Duration {
+    BACKOFF_BASE.saturating_mul(2_u32.saturating_pow(tries - 1)).mul_f64(0.5 + 0.5 * jitter)
+}

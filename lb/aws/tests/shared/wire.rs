@@ -1,0 +1,132 @@
+//! A proxy in front of an emulator that counts what passes, and can be cut.
+
+// Every test program that includes this file uses a part of it.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// What stands in front of the name of an operation, in the head of each request.
+const MARK: &[u8] = b"x-amz-target: DynamoDB_20120810.";
+
+/// See the module. Its threads end with the test.
+pub(crate) struct Wire {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    upstream: Mutex<SocketAddr>,
+    is_cut: AtomicBool,
+    counts: Mutex<BTreeMap<String, u64>>,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+impl Wire {
+    /// In front of `upstream`.
+    pub(crate) fn before(upstream: SocketAddr) -> Wire {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+        let address = listener.local_addr().expect("it is bound");
+        let shared = Arc::new(Shared {
+            upstream: Mutex::new(upstream),
+            is_cut: AtomicBool::new(false),
+            counts: Mutex::default(),
+            open: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                accepting.carry(client);
+            }
+        });
+        Wire { address, shared }
+    }
+
+    /// Its endpoint, as `AWS_ENDPOINT_URL` wants it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Requests so far of those operations whose names begin with one of `operations`.
+    pub(crate) fn count(&self, operations: &[&str]) -> u64 {
+        let counts = lock(&self.shared.counts);
+        let is_meant = |name: &str| operations.iter().any(|start| name.starts_with(start));
+        counts.iter().filter(|(name, _)| is_meant(name)).map(|(_, count)| count).sum()
+    }
+
+    /// Breaks every connection and refuses further ones: an outage.
+    pub(crate) fn cut(&self) {
+        self.shared.is_cut.store(true, Ordering::Release);
+        for connection in lock(&self.shared.open).drain(..) {
+            // It may be closed already.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Stands in front of `upstream` from now on.
+    pub(crate) fn point_at(&self, upstream: SocketAddr) {
+        *lock(&self.shared.upstream) = upstream;
+    }
+
+    /// Ends the outage.
+    pub(crate) fn mend(&self) {
+        self.shared.is_cut.store(false, Ordering::Release);
+    }
+}
+
+impl Shared {
+    fn carry(self: &Arc<Self>, client: TcpStream) {
+        if self.is_cut.load(Ordering::Acquire) {
+            return;
+        }
+        let Ok(upstream) = TcpStream::connect(*lock(&self.upstream)) else { return };
+        let pair = [&client, &upstream].map(|end| {
+            end.set_nodelay(true).expect("it is a socket");
+            end.try_clone().expect("there are descriptors")
+        });
+        let [to_client, to_upstream] = pair;
+        lock(&self.open).extend([&client, &upstream].map(|end| end.try_clone().expect("as above")));
+        let shared = Arc::clone(self);
+        thread::spawn(move || pass(client, to_upstream, Some(&shared)));
+        thread::spawn(move || pass(upstream, to_client, None));
+    }
+
+    /// Counts the operations named in `seen`; gives back what may be the beginning of another name.
+    fn count(&self, mut seen: Vec<u8>) -> Vec<u8> {
+        while let Some(at) = seen.windows(MARK.len()).position(|window| window == MARK) {
+            let rest = &seen[at + MARK.len()..];
+            let Some(end) = rest.iter().position(|byte| *byte == b'\r') else {
+                return seen.split_off(at);
+            };
+            let name = String::from_utf8_lossy(&rest[..end]).into_owned();
+            *lock(&self.counts).entry(name).or_default() += 1;
+            seen = rest[end..].to_vec();
+        }
+        seen.split_off(seen.len().saturating_sub(MARK.len()))
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, counting: Option<&Shared>) {
+    let mut seen = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        if let Some(shared) = counting {
+            seen.extend_from_slice(&buffer[..n]);
+            seen = shared.count(seen);
+        }
+        if to.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+    }
+    // Either may be closed already.
+    let _ = to.shutdown(Shutdown::Both);
+    let _ = from.shutdown(Shutdown::Both);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,62 @@
+//! What of several balancers only one does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::{Candidate, Leadership, Leases};
+use crate::config::{Config, FleetConfig};
+use crate::metrics::Metrics;
+
+/// The lease of the one that sizes the fleet.
+const SCALE: &str = "scale";
+
+/// The lease of the one that trains models.
+const TRAIN: &str = "train";
+
+/// Who leads in what, and the candidates that find out.
+pub(crate) struct Leads {
+    pub(crate) scale: Arc<Leadership>,
+    pub(crate) train: Arc<Leadership>,
+    pub(crate) candidates: Vec<Arc<Candidate>>,
+}
+
+impl Leads {
+    /// Without `leases` a balancer is alone. `listen` names it in the leases, for people.
+    pub(crate) fn new(
+        leases: Option<&Arc<dyn Leases>>,
+        config: &Config,
+        listen: SocketAddr,
+        metrics: &Arc<Metrics>,
+    ) -> Leads {
+        // Another start is another holder, though the address is the same.
+        let holder = format!("{listen} {} {:016x}", std::process::id(), fastrand::u64(..));
+        let mut candidates = Vec::new();
+        let mut lead = |name, is_shared| {
+            let Some(leases) = leases.filter(|_| is_shared).cloned() else {
+                metrics.leading(name, true);
+                return Arc::new(Leadership::alone());
+            };
+            let leadership = Arc::new(Leadership::candidate());
+            candidates.push(Arc::new(Candidate {
+                leases,
+                name,
+                holder: holder.clone(),
+                term: config.store.lease_term,
+                leadership: Arc::clone(&leadership),
+                metrics: Arc::clone(metrics),
+            }));
+            leadership
+        };
+        let scale = lead(SCALE, shares_its_fleet(&config.fleet));
+        let train = lead(TRAIN, true);
+        Leads { scale, train, candidates }
+    }
+}
+
+/// Whether other balancers have the same fleet: each has its own local one.
+fn shares_its_fleet(fleet: &FleetConfig) -> bool {
+    match fleet {
+        FleetConfig::Local(_) | FleetConfig::Static(_) => false,
+        FleetConfig::Ec2(_) | FleetConfig::Asg(_) => true,
+    }
+}

@@ -1,0 +1,179 @@
+//! What happens while the store takes none: rows go to the spool, and from there to the store as
+//! soon as it does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Notify, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use super::super::spool::Oldest;
+use super::super::{ObservationStore, Spool, StoreError, StoredObservation};
+use super::backoff;
+use super::metrics::Metrics;
+
+/// A spool and whether it is needed. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Spooling {
+    shared: Arc<Shared>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Shared {
+    spool: Spool,
+    /// Whether the store took what it was given last.
+    is_well: AtomicBool,
+    /// There is something to do for the replayer.
+    wake: Notify,
+}
+
+impl Spooling {
+    pub(super) fn new(spool: Spool, metrics: &Metrics) -> Spooling {
+        metrics.look_at(&spool);
+        let shared = Shared { spool, is_well: AtomicBool::new(true), wake: Notify::new() };
+        Spooling { shared: Arc::new(shared), metrics: metrics.clone() }
+    }
+
+    /// Whether rows are to be given to the store rather than to the spool.
+    pub(super) fn is_well(&self) -> bool {
+        self.shared.is_well.load(Ordering::Acquire)
+    }
+
+    /// The store takes none.
+    pub(super) fn is_down(&self) {
+        self.shared.is_well.store(false, Ordering::Release);
+    }
+
+    /// Puts `rows` on disk; gives them back, and whether that went well.
+    pub(super) async fn push(
+        &self,
+        rows: Vec<StoredObservation>,
+    ) -> (Vec<StoredObservation>, bool) {
+        let shared = Arc::clone(&self.shared);
+        let pushed = spawn_blocking(move || {
+            let pushed = shared.spool.push(&rows);
+            (rows, pushed)
+        });
+        let (rows, pushed) = match pushed.await {
+            Ok(pushed) => pushed,
+            // Only a panic: the rows went with it.
+            Err(_) => (Vec::new(), Err(StoreError::Stopped)),
+        };
+        self.metrics.look_at(&self.shared.spool);
+        self.shared.wake.notify_one();
+        match pushed {
+            Ok(dropped) => {
+                if 0 < dropped {
+                    self.metrics.spool_dropped.inc_by(dropped);
+                    warn!(rows = dropped, "the spool is full: its oldest observations are lost");
+                }
+                (rows, true)
+            }
+            Err(cause) => {
+                let cause = &cause as &dyn std::error::Error;
+                warn!(rows = rows.len(), cause, "not put on disk");
+                (rows, false)
+            }
+        }
+    }
+
+    async fn oldest(&self) -> Result<Option<Oldest>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let oldest = spawn_blocking(move || shared.spool.oldest());
+        oldest.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    async fn remove(&self, oldest: Oldest) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let removed = spawn_blocking(move || shared.spool.remove(&oldest));
+        removed.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+/// Brings what is in the spool to `store`, file by file, until the recorder closes. What cannot be
+/// brought then stays for the next start.
+pub(super) async fn replay(
+    store: Arc<dyn ObservationStore>,
+    spool: Spooling,
+    mut closing: watch::Receiver<bool>,
+    metrics: Metrics,
+) {
+    let replay = Replay { store, spool, metrics, current: None };
+    tokio::select! {
+        () = replay.run() => {}
+        _ = closing.wait_for(|closing| *closing) => {}
+    }
+}
+
+struct Replay {
+    store: Arc<dyn ObservationStore>,
+    spool: Spooling,
+    metrics: Metrics,
+    /// The file that is being brought, and how many of its batches have been.
+    current: Option<(Oldest, usize)>,
+}
+
+impl Replay {
+    async fn run(mut self) {
+        let mut refusals = 0;
+        loop {
+            match self.one().await {
+                Ok(true) => refusals = 0,
+                // The store may be back, and then nothing comes here: the next row will tell.
+                Ok(false) => {
+                    self.spool.shared.is_well.store(true, Ordering::Release);
+                    self.spool.shared.wake.notified().await;
+                    refusals += 1;
+                    sleep(backoff(refusals, fastrand::f64())).await;
+                }
+                Err(cause) => {
+                    refusals += 1;
+                    self.metrics.errors.inc();
+                    still_down(&cause, refusals);
+                    sleep(backoff(refusals, fastrand::f64())).await;
+                }
+            }
+        }
+    }
+
+    /// Brings one file; false where there was none. After an error it goes on where it stopped.
+    async fn one(&mut self) -> Result<bool, StoreError> {
+        if self.current.is_none() {
+            let Some(oldest) = self.spool.oldest().await? else { return Ok(false) };
+            if 0 < oldest.lost {
+                self.metrics.spool_dropped.inc_by(oldest.lost);
+                error!(rows = oldest.lost, "observations on disk are damaged and lost");
+            }
+            self.current = Some((oldest, 0));
+        }
+        let Some((oldest, done)) = &mut self.current else { return Ok(false) };
+        while let Some(batch) = oldest.batches.get(*done) {
+            match self.store.append(batch).await {
+                Ok(()) => self.metrics.written.inc_by(batch.len() as u64),
+                Err(cause) if cause.may_pass() => {
+                    self.spool.shared.is_well.store(false, Ordering::Release);
+                    return Err(cause);
+                }
+                Err(cause) => {
+                    self.metrics.spool_dropped.inc_by(batch.len() as u64);
+                    let cause = &cause as &dyn std::error::Error;
+                    error!(rows = batch.len(), cause, "observations are lost");
+                }
+            }
+            self.spool.shared.is_well.store(true, Ordering::Release);
+            *done += 1;
+        }
+        let Some((oldest, batches)) = self.current.take() else { return Ok(false) };
+        self.spool.remove(oldest).await?;
+        self.metrics.look_at(&self.spool.shared.spool);
+        info!(batches, "observations on disk have been written");
+        Ok(true)
+    }
+}
+
+fn still_down(cause: &StoreError, tries: u32) {
+    warn!(tries, cause = cause as &dyn std::error::Error, "the store still takes none");
+}

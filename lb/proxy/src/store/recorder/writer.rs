@@ -1,0 +1,142 @@
+//! The task on the other end of the queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::{error, warn};
+
+use super::super::{ObservationStore, StoreError, StoredObservation};
+use super::metrics::Metrics;
+use super::replayer::Spooling;
+use super::{BACKOFF_BASE, backoff};
+
+/// How often a batch is tried once the recorder is closing, where nothing else bears it.
+const CLOSING_TRIES: u32 = 3;
+
+/// The longest that one try may take where there is a spool.
+const TRY_MAX: Duration = Duration::from_secs(1);
+
+pub(super) struct Writer {
+    pub(super) store: Arc<dyn ObservationStore>,
+    pub(super) receiver: mpsc::Receiver<StoredObservation>,
+    pub(super) closing: watch::Receiver<bool>,
+    pub(super) batch_max: usize,
+    pub(super) batch_age: Duration,
+    pub(super) metrics: Metrics,
+    pub(super) spool: Option<Spooling>,
+}
+
+impl Writer {
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(self.batch_max);
+        while self.gather(&mut batch).await {
+            batch = self.write(batch).await;
+        }
+    }
+
+    /// Waits for a first row, then for others: until the batch is full, old enough, or the recorder
+    /// closes. False once it is closed and everything has been taken.
+    async fn gather(&mut self, batch: &mut Vec<StoredObservation>) -> bool {
+        if !self.take(batch, None).await {
+            return false;
+        }
+        let until = Instant::now() + self.batch_age;
+        while batch.len() < self.batch_max && self.take(batch, Some(until)).await {}
+        true
+    }
+
+    /// Takes at least one row more; false where there was none before `until`, or ever.
+    async fn take(&mut self, batch: &mut Vec<StoredObservation>, until: Option<Instant>) -> bool {
+        let room = self.batch_max - batch.len();
+        loop {
+            let open = !self.receiver.is_closed();
+            let rows = self.receiver.recv_many(batch, room);
+            let rows = async {
+                match until {
+                    Some(until) => timeout_at(until, rows).await.unwrap_or(0),
+                    None => rows.await,
+                }
+            };
+            tokio::select! {
+                biased;
+                n = rows => return n != 0,
+                _ = self.closing.wait_for(|closing| *closing), if open => {}
+            }
+            // From here on nothing is added, and what waits is taken without waiting for more.
+            self.receiver.close();
+        }
+    }
+
+    /// Writes the batch and gives it back empty, whatever it takes: to the store, or to the spool
+    /// while the store takes none. Without a spool it is tried again and again, and while the
+    /// recorder is open that is bounded by the queue, which fills up and drops.
+    async fn write(&mut self, mut batch: Vec<StoredObservation>) -> Vec<StoredObservation> {
+        let n = batch.len();
+        let mut tries = 0;
+        loop {
+            let is_well = self.spool.as_ref().is_none_or(Spooling::is_well);
+            if is_well || 0 < tries {
+                let Err(cause) = self.append(&batch).await else {
+                    self.metrics.written.inc_by(n as u64);
+                    break;
+                };
+                tries += 1;
+                self.metrics.errors.inc();
+                if !self.may_try_again(&cause, tries, n) {
+                    break;
+                }
+            }
+            if let Some(spool) = &self.spool {
+                spool.is_down();
+                let done;
+                (batch, done) = spool.push(batch).await;
+                if done {
+                    break;
+                }
+                // Neither store nor disk: the store may be back first.
+                tries = tries.max(1);
+            }
+            self.back_off(tries).await;
+        }
+        self.metrics.waiting.sub(i64::try_from(n).unwrap_or(i64::MAX));
+        batch.clear();
+        batch
+    }
+
+    /// One try. Where there is a spool it is not to take long, for the queue fills meanwhile.
+    async fn append(&self, batch: &[StoredObservation]) -> Result<(), StoreError> {
+        let append = self.store.append(batch);
+        if self.spool.is_none() {
+            return append.await;
+        }
+        // What was given up may yet be written: the same rows change nothing then.
+        timeout(TRY_MAX, append).await.unwrap_or_else(|late| Err(StoreError::Away(Box::new(late))))
+    }
+
+    /// Says what becomes of `rows` rows that the store refused.
+    fn may_try_again(&self, cause: &StoreError, tries: u32, rows: usize) -> bool {
+        let cause_of = cause as &dyn std::error::Error;
+        let is_last = *self.closing.borrow() && self.spool.is_none() && CLOSING_TRIES <= tries;
+        if !cause.may_pass() || is_last || (*self.closing.borrow() && CLOSING_TRIES < tries) {
+            error!(rows, cause = cause_of, "observations are lost");
+            self.metrics.dropped.inc_by(rows as u64);
+            return false;
+        }
+        warn!(rows, tries, cause = cause_of, "not written, for now");
+        true
+    }
+
+    /// Waits after an error, less once the recorder closes.
+    async fn back_off(&mut self, tries: u32) {
+        if *self.closing.borrow() {
+            return sleep(BACKOFF_BASE).await;
+        }
+        let wait = backoff(tries, fastrand::f64());
+        tokio::select! {
+            () = sleep(wait) => {}
+            _ = self.closing.wait_for(|closing| *closing) => {}
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Observations on disk while the store takes none: written at one end, read at the other.
+//!
+//! A folder of numbered files, each of which is only ever added to by the process that made it and
+//! deleted when the store has all of it. A process that dies leaves at most a torn last record, which
+//! is left out, and begins a new file when it comes back. What of a file had been stored before it
+//! died is stored again, which changes nothing: rows are known by their ids.
+//!
+//! Files of our own rather than a crate: a queue with one reader that forgets whole files needs no
+//! index, no compaction and no cursor. SQLite, which is here already, may be what is in trouble.
+//! Nothing waits for the disk: a process that is killed loses nothing that was added, a machine that
+//! loses power may lose the last seconds.
+
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::sqlite::lock;
+use super::{StoreError, StoredObservation};
+use record::{Contents, contents, record, scan};
+
+/// What the names of the files end with.
+const SUFFIX: &str = "spool";
+
+/// So many files share the room, so that dropping the oldest drops little.
+const SEGMENTS: u64 = 16;
+
+/// The largest file: one is read as a whole, and stored again as a whole after a crash.
+const SEGMENT_BYTES_MAX: u64 = 4 << 20;
+
+/// Rows waiting on disk. One process at a time has a folder.
+#[derive(Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    bytes_max: u64,
+    state: Mutex<State>,
+    /// Locked until the spool is dropped or the process ends.
+    _lock: File,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Oldest first.
+    segments: VecDeque<Segment>,
+    /// The newest of them, while it may grow.
+    open: Option<File>,
+    next: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    number: u64,
+    bytes: u64,
+    rows: u64,
+}
+
+/// The oldest file, read.
+#[derive(Debug, PartialEq)]
+pub(super) struct Oldest {
+    number: u64,
+    /// As they were added.
+    pub(super) batches: Vec<Vec<StoredObservation>>,
+    /// Rows that could not be read.
+    pub(super) lost: u64,
+}
+
+/// What a spool holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Waiting {
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+impl Spool {
+    /// Opens `folder`, made where it is missing, with what an earlier process left. At most
+    /// `bytes_max` bytes are kept. Blocks.
+    pub fn open(folder: &Path, bytes_max: u64) -> Result<Spool, StoreError> {
+        let lock = lock(folder)?;
+        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+        let mut segments = Vec::new();
+        for entry in fs::read_dir(folder).map_err(|source| failed(folder, source))? {
+            let path = entry.map_err(|source| failed(folder, source))?.path();
+            let Some(number) = number(&path) else { continue };
+            let (bytes, rows) = scan(&path).map_err(|source| failed(&path, source))?;
+            segments.push(Segment { number, bytes, rows });
+        }
+        segments.sort_by_key(|segment| segment.number);
+        let next = segments.last().map_or(1, |segment| segment.number + 1);
+        let state = State { segments: segments.into(), open: None, next };
+        let folder = folder.to_owned();
+        Ok(Spool { folder, bytes_max, state: Mutex::new(state), _lock: lock })
+    }
+
+    /// Adds `rows`; says how many older ones were dropped to make room. Blocks.
+    pub(super) fn push(&self, rows: &[StoredObservation]) -> Result<u64, StoreError> {
+        let record = record(rows)?;
+        let mut state = self.state();
+        let bytes = record.len() as u64;
+        let is_full =
+            |segment: &Segment| self.segment_bytes_max() < segment.bytes.saturating_add(bytes);
+        if state.segments.back().is_none_or(is_full) {
+            state.open = None;
+        }
+        let dropped = self.make_room(&mut state, bytes)?;
+        if state.open.is_none() {
+            self.begin(&mut state)?;
+        }
+        let State { segments, open, .. } = &mut *state;
+        let (Some(file), Some(segment)) = (open.as_mut(), segments.back_mut()) else {
+            return Ok(dropped);
+        };
+        if let Err(source) = file.write_all(&record) {
+            // What follows a half-written record could not be read.
+            let path = self.path(segment.number);
+            *open = None;
+            return Err(failed(&path, source));
+        }
+        segment.bytes += bytes;
+        segment.rows += rows.len() as u64;
+        Ok(dropped)
+    }
+
+    /// The oldest file. What is added from now on goes to another. Blocks.
+    pub(super) fn oldest(&self) -> Result<Option<Oldest>, StoreError> {
+        let mut state = self.state();
+        let Some(segment) = state.segments.front().copied() else { return Ok(None) };
+        if state.segments.len() == 1 {
+            state.open = None;
+        }
+        drop(state);
+        let path = self.path(segment.number);
+        let Contents { batches, rows } = contents(&path).map_err(|source| failed(&path, source))?;
+        let lost = segment.rows.saturating_sub(rows);
+        Ok(Some(Oldest { number: segment.number, batches, lost }))
+    }
+
+    /// Deletes `oldest`: the store has it. Blocks.
+    pub(super) fn remove(&self, oldest: &Oldest) -> Result<(), StoreError> {
+        let mut state = self.state();
+        match state.segments.front() {
+            Some(segment) if segment.number == oldest.number => self.drop_oldest(&mut state)?,
+            // It was dropped meanwhile, to make room.
+            Some(_) | None => 0,
+        };
+        Ok(())
+    }
+
+    /// What is here.
+    pub(super) fn waiting(&self) -> Waiting {
+        let state = self.state();
+        state.segments.iter().fold(Waiting::default(), |sum, segment| Waiting {
+            rows: sum.rows + segment.rows,
+            bytes: sum.bytes + segment.bytes,
+        })
+    }
+
+    fn make_room(&self, state: &mut State, bytes: u64) -> Result<u64, StoreError> {
+        let mut dropped = 0;
+        loop {
+            let taken: u64 = state.segments.iter().map(|segment| segment.bytes).sum();
+            if state.segments.is_empty() || taken.saturating_add(bytes) <= self.bytes_max {
+                return Ok(dropped);
+            }
+            if state.segments.len() == 1 {
+                state.open = None;
+            }
+            dropped += self.drop_oldest(state)?;
+        }
+    }
+
+    /// Deletes the oldest file; says how many rows it had.
+    fn drop_oldest(&self, state: &mut State) -> Result<u64, StoreError> {
+        let Some(segment) = state.segments.front() else { return Ok(0) };
+        let path = self.path(segment.number);
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(failed(&path, source)),
+        }
+        Ok(state.segments.pop_front().map_or(0, |segment| segment.rows))
+    }
+
+    fn begin(&self, state: &mut State) -> Result<(), StoreError> {
+        let path = self.path(state.next);
+        let file = File::options().append(true).create_new(true).open(&path);
+        state.open = Some(file.map_err(|source| failed(&path, source))?);
+        state.segments.push_back(Segment { number: state.next, bytes: 0, rows: 0 });
+        state.next += 1;
+        Ok(())
+    }
+
+    fn segment_bytes_max(&self) -> u64 {
+        SEGMENT_BYTES_MAX.min(self.bytes_max / SEGMENTS)
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:020}.{SUFFIX}"))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic cannot leave it half-way: numbers are added up after the file was written.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The number of a file of ours.
+fn number(path: &Path) -> Option<u64> {
+    let is_ours = path.extension().is_some_and(|extension| extension == SUFFIX);
+    is_ours.then(|| path.file_stem()?.to_str()?.parse().ok())?
+}
+
+fn failed(path: &Path, source: io::Error) -> StoreError {
+    StoreError::File { path: path.to_owned(), source }
+}
