@@ -4,7 +4,11 @@
 //! profiles, the role of the instance or container, `AWS_ENDPOINT_URL_EC2` and its like. HTTP goes
 //! through hyper, TLS through rustls with ring, of which pingora has its own use.
 
+mod answers;
+pub mod asg;
+pub mod cloudwatch;
 pub mod dynamodb;
+pub mod ec2;
 pub mod lambda;
 
 use aws_config::{BehaviorVersion, SdkConfig};

@@ -92,6 +92,8 @@ impl Fleet {
             since: now,
             ejected_until: Time::ZERO,
             ejection_length: Duration::ZERO,
+            is_down: false,
+            is_on_probation: false,
             crowded_at: Time::ZERO,
             round_trip: Seconds::ZERO,
             failure_rate: 0.0,
@@ -99,6 +101,7 @@ impl Fleet {
             failures_in_row: 0,
             ejections: 0,
             report: None,
+            cpu_told: None,
             speeds_seen: 0,
             spec,
         });
@@ -106,6 +109,11 @@ impl Fleet {
             self.glances.push(Glance::of(host));
         }
         id
+    }
+
+    /// The name of a host has become known.
+    pub fn name(&mut self, id: HostId, name: String) {
+        self.write(id, |host| host.spec.name = name);
     }
 
     /// A host is ready for requests. Returns how long it took to boot, where it was starting.

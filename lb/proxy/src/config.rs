@@ -5,6 +5,7 @@
 
 mod fleet;
 mod lambda;
+mod machines;
 mod overrides;
 mod policy;
 mod proxy;
@@ -52,6 +53,8 @@ pub struct Config {
     pub repeats: RepeatConfig,
     /// The access log.
     pub access_log: AccessLog,
+    /// Who says how busy the CPUs of the hosts are.
+    pub cpu_source: CpuSource,
     /// What steers the balancer.
     pub policy: Policy,
 }
@@ -63,6 +66,70 @@ pub enum FleetConfig {
     Static(Vec<StaticHost>),
     /// Worker processes on this machine.
     Local(LocalFleet),
+    /// EC2 instances that the balancer launches and terminates itself.
+    Ec2(Box<Ec2Fleet>),
+    /// The instances of an existing Auto Scaling group.
+    Asg(AsgFleet),
+}
+
+/// What is true of rented machines, whoever launches them.
+#[derive(Debug, Clone)]
+pub struct MachineConfig {
+    /// Where a worker listens, unless its machine's tag says otherwise.
+    pub port: u16,
+    /// Cores that run requests, until it says how many run slots it has; at least 1.
+    pub cores: u32,
+    /// Speed of one core, until it has been learned.
+    pub speed: Speed,
+    /// How it orders its requests; `None` where its load report says.
+    pub discipline: Option<Discipline>,
+    /// Price of a second of one core, relative to the reference core's.
+    pub price: f64,
+    /// Between two looks at which machines there are.
+    pub poll: Duration,
+    /// The longest that one call of AWS may take, each try for itself.
+    pub timeout: Duration,
+}
+
+/// EC2 instances that the balancer launches and terminates itself.
+#[derive(Debug, Clone)]
+pub struct Ec2Fleet {
+    /// What is true of each.
+    pub machine: MachineConfig,
+    /// Tells this fleet's instances from others: their `Name`, and their tag `weighbridge:fleet`.
+    pub name: String,
+    /// Name or id (`lt-…`) of a launch template.
+    pub launch_template: Option<String>,
+    /// Its version.
+    pub launch_template_version: String,
+    /// The image, in place of the template's; needed where there is none.
+    pub image: Option<String>,
+    /// The instance type, in place of the template's; needed where there is none.
+    pub instance_type: Option<String>,
+    /// The key pair for SSH, in place of the template's.
+    pub key_name: Option<String>,
+    /// Ids of security groups, in place of the template's.
+    pub security_groups: Vec<String>,
+    /// Name of the instance profile whose role the instances have, in place of the template's.
+    pub instance_profile: Option<String>,
+    /// What an instance runs when it first boots, in place of the template's.
+    pub user_data: Option<String>,
+    /// Where instances are launched: the next one where the last has no capacity. Empty: where the
+    /// template or the account says.
+    pub subnets: Vec<String>,
+    /// Whether spot instances are asked for.
+    pub spot: bool,
+    /// Drained instances that are kept stopped, to be started first.
+    pub warm: usize,
+}
+
+/// The instances of an existing Auto Scaling group.
+#[derive(Debug, Clone)]
+pub struct AsgFleet {
+    /// What is true of each.
+    pub machine: MachineConfig,
+    /// The group's name.
+    pub group: String,
 }
 
 /// One host of a static fleet.
@@ -140,6 +207,18 @@ pub enum StoreKind {
     DynamoDb,
     /// None: a restart forgets everything.
     Off,
+}
+
+/// Who says how busy the CPUs of the hosts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuSource {
+    /// The workers, in their load reports.
+    Reports,
+    /// CloudWatch; the workers while it says nothing.
+    CloudWatch {
+        /// Between two looks at it.
+        interval: Duration,
+    },
 }
 
 /// Bounds of what one client, and all of them together, may ask for.

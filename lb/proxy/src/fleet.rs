@@ -4,6 +4,7 @@
 //! it decides nothing.
 
 mod local;
+pub mod machines;
 pub(crate) mod probe;
 
 pub use local::LocalProcesses;

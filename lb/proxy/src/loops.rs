@@ -1,5 +1,6 @@
 //! What goes on beside the requests. Each loop survives its errors, pauses, and counts them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,17 +10,22 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostId;
+use weighbridge_instrument::LoadReport;
 
-use crate::autoscale::Executor;
+use crate::autoscale::{Executor, machines};
 use crate::decide::Decide;
 use crate::fleet::Place;
-use crate::fleet::probe::Probe;
+use crate::fleet::machines::CpuMonitor;
+use crate::fleet::probe::{Probe, ProbeError};
 use crate::gateway::Gateway;
 use crate::learn::Trainer;
 use crate::observe;
 
 /// Between two looks at waiting requests, for those that have waited too long.
 const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Until the first host is known, it is looked for this often.
+const EMPTY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Sheds requests that have waited too long, and lets others go whose patience has changed.
 pub(crate) async fn expire_waiting(decide: Arc<Decide>) {
@@ -33,7 +39,7 @@ pub(crate) async fn expire_waiting(decide: Arc<Decide>) {
 /// Ticks the balancer: carries out what it plans and trains what it wants trained.
 pub(crate) async fn tick(
     gateway: Arc<Gateway>,
-    executor: Option<Arc<Executor>>,
+    executor: Option<Executor>,
     trainer: Arc<Trainer>,
     every: Duration,
 ) {
@@ -57,7 +63,7 @@ pub(crate) async fn tick(
 }
 
 /// Asks every host for its load report, so that idle hosts and the work of other balancers are
-/// seen.
+/// seen, and so that hosts that are not there get no request until they are.
 pub(crate) async fn ask_for_load(gateway: Arc<Gateway>, probe: Probe, every: Duration) {
     let mut ticks = ticks(every);
     loop {
@@ -65,19 +71,63 @@ pub(crate) async fn ask_for_load(gateway: Arc<Gateway>, probe: Probe, every: Dur
         let asks = gateway.hosts.all().into_iter().map(|(host, place)| {
             let (gateway, probe) = (&gateway, &probe);
             async move {
-                match probe.load(place.address).await {
-                    Ok(report) => {
-                        let report = observe::reported(&report).host;
-                        gateway.decide.with(|balancer, now| balancer.report(now, host, &report));
+                let asked = probe.load(place.address).await;
+                let answered = has_answered(&asked);
+                gateway.decide.with(|balancer, now| {
+                    if let Some(answered) = answered {
+                        balancer.probed(now, host, answered);
                     }
-                    Err(error) => {
-                        gateway.metrics.loop_failed("load_report");
-                        tracing::debug!(host = place.name, %error, "no load report");
+                    if let Ok(report) = &asked {
+                        balancer.report(now, host, &observe::reported(report).host);
                     }
+                });
+                if let Err(error) = asked {
+                    gateway.metrics.loop_failed("load_report");
+                    tracing::debug!(host = place.name, %error, "no load report");
                 }
             }
         });
         join_all(asks).await;
+    }
+}
+
+/// What CloudWatch, or whoever else measures CPUs from outside, says is believed for so many of the
+/// intervals in which it is asked.
+const CPU_VALID_INTERVALS: u32 = 3;
+
+/// Asks `monitor` how busy the CPUs of the hosts are.
+pub(crate) async fn ask_for_cpu(
+    gateway: Arc<Gateway>,
+    executor: Arc<machines::Executor>,
+    monitor: Arc<dyn CpuMonitor>,
+    every: Duration,
+) {
+    let mut ticks = ticks(every);
+    loop {
+        ticks.tick().await;
+        let machines = executor.machines();
+        if machines.is_empty() {
+            ticks.reset_after(every.min(EMPTY_INTERVAL));
+            continue;
+        }
+        let ids: Vec<String> = machines.iter().map(|(_, id)| id.clone()).collect();
+        let told: HashMap<String, f64> = match monitor.utilization(&ids).await {
+            Ok(told) => told.into_iter().collect(),
+            Err(error) => {
+                gateway.metrics.loop_failed("cpu");
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "nobody says how busy CPUs are");
+                continue;
+            }
+        };
+        for (host, id) in machines {
+            if let Some(utilization) = told.get(&id) {
+                let valid = every * CPU_VALID_INTERVALS;
+                gateway.decide.with(|balancer, now| {
+                    balancer.tell_cpu(now, host, *utilization, valid);
+                });
+            }
+        }
     }
 }
 
@@ -96,6 +146,15 @@ pub(crate) async fn await_ready(
             tracing::info!(host = place.name, "a host is ready");
             return;
         }
+    }
+}
+
+/// Whether a host is there; `None` where it only took too long, as a busy one may.
+fn has_answered(asked: &Result<LoadReport, ProbeError>) -> Option<bool> {
+    match asked {
+        Ok(_) | Err(ProbeError::Status(_) | ProbeError::Report(_)) => Some(true),
+        Err(ProbeError::Unreachable(_)) => Some(false),
+        Err(ProbeError::Timeout(_)) => None,
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
     scale_events: IntCounterVec,
     hosts_lost: IntCounter,
     loop_failures: IntCounterVec,
+    fleet_bounded: IntGaugeVec,
     /// What is on Lambda.
     pub(crate) lambda: LambdaMetrics,
     leading: IntGaugeVec,
@@ -54,6 +55,7 @@ impl Metrics {
         let counters = |name, help, labels: &[&str]| {
             registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
+        let counter = |name, help| registered(&registry, IntCounter::new(name, help)?);
         let gauges = |name, help, labels: &[&str]| {
             registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
@@ -65,19 +67,14 @@ impl Metrics {
             "weighbridge_decision_seconds",
             "One decision: estimate, ranking and claim, with the wait for the lock.",
         );
-        let reports_rejected = IntCounter::new(
-            "weighbridge_load_reports_rejected_total",
-            "Load reports of hosts that broke a rule and were ignored.",
-        )?;
-        let hosts_lost = IntCounter::new(
-            "weighbridge_hosts_lost_total",
-            "Hosts that ended without having been told to.",
-        )?;
-        let connections =
-            IntGauge::new("weighbridge_connections", "Connections of clients that are open.")?;
         let tries_failed = "Tries at a host that brought no answer, by what happened.";
         let loop_failures = "Failures of background work, which goes on after a pause.";
         let leading = "1 while this balancer has the lease: of several it is the one that does it.";
+        let bounded = "1 while the group's own least or most hosts go before those of [scale].";
+        let response = "From the head of a request to the end of its answer.";
+        let work = "Measured work of requests, in CPU-seconds of the reference core.";
+        let ratio = "Measured work over estimated work.";
+        let connections = "Connections of clients that are open.";
         Ok(Arc::new(Metrics {
             leading: gauges("weighbridge_leading", leading, &["lease"])?,
             requests: counters(
@@ -87,7 +84,7 @@ impl Metrics {
             )?,
             response_seconds: by_route(
                 "weighbridge_response_seconds",
-                "From the head of a request to the end of its answer.",
+                response,
                 &RESPONSE_BUCKETS,
             )?,
             waiting_seconds: by_route(
@@ -95,30 +92,32 @@ impl Metrics {
                 "From the head of a request to its being sent to the host that answered.",
                 &RESPONSE_BUCKETS,
             )?,
-            work_seconds: by_route(
-                "weighbridge_work_seconds",
-                "Measured work of requests, in CPU-seconds of the reference core.",
-                &RESPONSE_BUCKETS,
-            )?,
-            estimate_ratio: by_route(
-                "weighbridge_estimate_ratio",
-                "Measured work over estimated work.",
-                &RATIO_BUCKETS,
-            )?,
+            work_seconds: by_route("weighbridge_work_seconds", work, &RESPONSE_BUCKETS)?,
+            estimate_ratio: by_route("weighbridge_estimate_ratio", ratio, &RATIO_BUCKETS)?,
             tries_failed: counters("weighbridge_tries_failed_total", tries_failed, &["failure"])?,
             scale_events: counters(
                 "weighbridge_scale_events_total",
-                "Hosts launched, drained and replaced, by reason.",
+                "Hosts launched, adopted, drained and replaced, by reason.",
                 &["action", "reason"],
             )?,
             loop_failures: counters("weighbridge_loop_failures_total", loop_failures, &["loop"])?,
+            fleet_bounded: gauges("weighbridge_fleet_bounded", bounded, &["bound"])?,
             decision_seconds: registered(
                 &registry,
                 Histogram::with_opts(decisions.buckets(DECISION_BUCKETS.to_vec()))?,
             )?,
-            reports_rejected: registered(&registry, reports_rejected)?,
-            hosts_lost: registered(&registry, hosts_lost)?,
-            connections: registered(&registry, connections)?,
+            reports_rejected: counter(
+                "weighbridge_load_reports_rejected_total",
+                "Load reports of hosts that broke a rule and were ignored.",
+            )?,
+            hosts_lost: counter(
+                "weighbridge_hosts_lost_total",
+                "Hosts that ended without having been told to.",
+            )?,
+            connections: registered(
+                &registry,
+                IntGauge::new("weighbridge_connections", connections)?,
+            )?,
             lambda: LambdaMetrics::new(&registry)?,
             registry,
         }))
@@ -171,6 +170,21 @@ impl Metrics {
     /// A host ended without having been told to.
     pub(crate) fn host_lost(&self) {
         self.hosts_lost.inc();
+    }
+
+    /// The service that the hosts are rented from keeps between `theirs` of them, `ours` are between
+    /// the policy's least and most.
+    pub(crate) fn fleet_bounded(&self, ours: (usize, usize), theirs: (usize, usize)) {
+        self.bounded("least", ours.0 < theirs.0, ours.0, theirs.0);
+        self.bounded("most", theirs.1 < ours.1, ours.1, theirs.1);
+    }
+
+    fn bounded(&self, bound: &str, is_so: bool, ours: usize, theirs: usize) {
+        let gauge = self.fleet_bounded.with_label_values(&[bound]);
+        if is_so && gauge.get() == 0 {
+            tracing::warn!(bound, scale = ours, group = theirs, "the group's own bound holds");
+        }
+        gauge.set(i64::from(is_so));
     }
 
     /// A background loop failed once.

@@ -20,22 +20,25 @@ use weighbridge_core::host::{HostId, HostSpec};
 
 use crate::access_log::{AccessLogError, AccessWriter};
 use crate::admin;
-use crate::autoscale::{Executor, State};
-use crate::config::{Config, FleetConfig, StaticHost, StoreKind};
+use crate::autoscale::Executor;
+use crate::config::{Config, CpuSource, FleetConfig, StaticHost, StoreKind};
 use crate::decide::Decide;
+use crate::fleet::machines::{CpuMonitor, Machines};
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Place};
 use crate::gateway::Gateway;
 use crate::gauges::Gauges;
 use crate::lambda::Functions;
 use crate::learn::{self, Trainer};
-use crate::lease::{Candidate, Leadership, Leads, Leases};
+use crate::lease::{Candidate, Leads, Leases};
 use crate::metrics::Metrics;
 use crate::receive::MemoryBudget;
 use crate::repeats::Repeats;
 use crate::store::{ObservationStore, Recorder, Spool, SqliteStore, StoreError};
 use crate::stream::Proxy;
 use crate::{listen, loops};
+
+mod executor;
 
 /// Between two looks at whether everything is finished.
 const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -47,7 +50,7 @@ const STORE_FILE: &str = "weighbridge.sqlite";
 const SPOOL_FOLDER: &str = "spool";
 
 /// The longest that a probe waits.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the balancer cannot start. Every one is the operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +76,12 @@ pub enum ServerError {
     /// A local fleet was configured and nothing can start its workers.
     #[error("the fleet is `local`, and nothing was given that starts workers")]
     NoFleet,
+    /// A fleet of rented machines was configured and nothing can rent them.
+    #[error("the fleet is rented, and nothing was given that rents machines")]
+    NoMachines,
+    /// CPUs are to be measured from outside and nothing can.
+    #[error("scale.cpu_source is `cloudwatch`, and nothing was given that asks it")]
+    NoCpuMonitor,
     /// Lambda was configured and nothing can invoke functions.
     #[error("lambda is enabled, and nothing was given that invokes functions")]
     NoFunctions,
@@ -84,8 +93,12 @@ pub enum ServerError {
 /// What a balancer is given beside its configuration: what the proxy does not make itself.
 #[derive(Default)]
 pub struct Services {
-    /// Starts and ends hosts; needed unless the fleet is static.
+    /// Starts and ends hosts; needed where they are processes of this machine.
     pub fleet: Option<Arc<dyn Fleet>>,
+    /// Rents hosts; needed where they are machines.
+    pub machines: Option<Arc<dyn Machines>>,
+    /// Measures from outside how busy hosts are; needed where the configuration says so.
+    pub cpu: Option<Arc<dyn CpuMonitor>>,
     /// Keeps observations and models, instead of the embedded store.
     pub store: Option<Arc<dyn ObservationStore>>,
     /// Keeps leases; needed where there are several balancers.
@@ -101,7 +114,7 @@ pub struct Server {
     /// Where operators connect.
     pub admin: SocketAddr,
     gateway: Arc<Gateway>,
-    executor: Option<Arc<Executor>>,
+    executor: Option<Executor>,
     /// For the leases that this balancer wants.
     candidates: Vec<Arc<Candidate>>,
     proxy: Arc<HttpProxy<Proxy>>,
@@ -121,13 +134,13 @@ impl Server {
         let listen = listener.local_addr().unwrap_or(config.listen);
         let admin = admin_listener.local_addr().unwrap_or(config.admin);
         let metrics = Metrics::new()?;
+        let shared = services.leases.is_some();
         let store = match services.store {
             Some(store) => Some(store),
             None => open_store(&config)?,
         };
         let leads = Leads::new(services.leases.as_ref(), &config, listen, &metrics);
-        let seed = seed();
-        let decide = Decide::new(Balancer::new(config.policy.clone(), seed));
+        let decide = Decide::new(Balancer::new(config.policy.clone(), seed()));
         let trainer = Arc::new(Trainer {
             config: config.clone(),
             decide: decide.clone(),
@@ -158,7 +171,13 @@ impl Server {
         let mut server = Server {
             listen,
             admin,
-            executor: executor(&gateway, services.fleet, leads.scale)?,
+            executor: executor::of(
+                &gateway,
+                services.fleet,
+                services.machines,
+                shared,
+                leads.scale,
+            )?,
             candidates: leads.candidates,
             proxy: Arc::new(proxy(&gateway)),
             gateway,
@@ -167,6 +186,7 @@ impl Server {
         };
         let static_hosts = server.join_static();
         server.start_loops(&trainer, static_hosts);
+        server.start_machines(services.cpu)?;
         server.loops.spawn(admin::serve(admin_listener, server.gateway.clone()));
         let shutdown = server.shutdown.subscribe();
         let listening =
@@ -192,7 +212,7 @@ impl Server {
         }
         self.loops.shutdown().await;
         if let Some(executor) = &self.executor {
-            executor.end_all().await;
+            executor.stop().await;
         }
         if let Some(recorder) = &self.gateway.recorder {
             recorder.close().await;
@@ -255,6 +275,21 @@ impl Server {
             ));
         }
     }
+
+    /// Starts what looks after rented machines, where there are any.
+    fn start_machines(&mut self, cpu: Option<Arc<dyn CpuMonitor>>) -> Result<(), ServerError> {
+        let Some(Executor::Machines(executor)) = &self.executor else { return Ok(()) };
+        self.loops.spawn(executor.clone().follow());
+        match self.gateway.config.cpu_source {
+            CpuSource::Reports => {}
+            CpuSource::CloudWatch { interval } => {
+                let monitor = cpu.ok_or(ServerError::NoCpuMonitor)?;
+                let (gateway, executor) = (self.gateway.clone(), executor.clone());
+                self.loops.spawn(loops::ask_for_cpu(gateway, executor, monitor, interval));
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
@@ -293,34 +328,6 @@ fn feature_names(config: &Config) -> Vec<Arc<[String]>> {
 
 fn connector_options(config: &Config) -> ConnectorOptions {
     ConnectorOptions::new(config.limits.connections_max)
-}
-
-fn executor(
-    gateway: &Arc<Gateway>,
-    fleet: Option<Arc<dyn Fleet>>,
-    leadership: Arc<Leadership>,
-) -> Result<Option<Arc<Executor>>, ServerError> {
-    let FleetConfig::Local(local) = &gateway.config.fleet else { return Ok(None) };
-    let fleet = fleet.ok_or(ServerError::NoFleet)?;
-    let spec = HostSpec {
-        name: String::new(),
-        cores: local.cores_per_worker,
-        speed: local.speed,
-        discipline: Some(local.discipline),
-        price: 1.0,
-    };
-    Ok(Some(Arc::new(Executor {
-        decide: gateway.decide.clone(),
-        hosts: gateway.hosts.clone(),
-        metrics: gateway.metrics.clone(),
-        probe: Probe::new(PROBE_TIMEOUT),
-        fleet,
-        spec,
-        boot_timeout: gateway.config.policy.scale.boot_timeout,
-        drain_max: gateway.config.timeouts.drain,
-        leadership,
-        state: State::default(),
-    })))
 }
 
 fn proxy(gateway: &Arc<Gateway>) -> HttpProxy<Proxy> {

@@ -94,7 +94,7 @@ impl Emulator {
     /// Gives a microburst `rules`, a JSON list, in place of those that it had.
     #[track_caller]
     pub(crate) fn rules(&self, rules: &str) {
-        let said = self.ask("PATCH", "/_microburst/rules", rules);
+        let said = self.ask("POST", "/_microburst/rules", rules);
         assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     }
 

@@ -1,6 +1,6 @@
 //! What of a configuration is on AWS: there with the feature `aws`, refused without it.
 
-use weighbridge_proxy::config::{Config, StoreKind};
+use weighbridge_proxy::config::{Config, FleetConfig, StoreKind};
 use weighbridge_proxy::server::Services;
 
 use super::CommandError;
@@ -14,6 +14,9 @@ pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), 
     let aws = weighbridge_aws::Aws::from_env().await;
     if wants_store(config) {
         store::add(services, &aws, config).await?;
+    }
+    if fleet_wish(config).is_some() {
+        machines::add(services, &aws, config);
     }
     if wants_functions(config) {
         functions::add(services, &aws, config);
@@ -30,17 +33,24 @@ pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), Command
 
 /// The first thing of `config` that is on AWS.
 fn wants(config: &Config) -> Option<&'static str> {
-    let wanted = [
-        (wants_store(config), "store.kind is `dynamodb`"),
-        (wants_functions(config), "lambda.enabled is true"),
-    ];
-    wanted.into_iter().find_map(|(wants, what)| wants.then_some(what))
+    let store = wants_store(config).then_some("store.kind is `dynamodb`");
+    let functions = wants_functions(config).then_some("lambda.enabled is true");
+    store.or(fleet_wish(config)).or(functions)
 }
 
 fn wants_store(config: &Config) -> bool {
     match config.store.kind {
         StoreKind::DynamoDb => true,
         StoreKind::Sqlite | StoreKind::Off => false,
+    }
+}
+
+/// What the fleet wants of AWS.
+fn fleet_wish(config: &Config) -> Option<&'static str> {
+    match config.fleet {
+        FleetConfig::Ec2(_) => Some("fleet.kind is `ec2`"),
+        FleetConfig::Asg(_) => Some("fleet.kind is `asg`"),
+        FleetConfig::Local(_) | FleetConfig::Static(_) => None,
     }
 }
 
@@ -97,5 +107,27 @@ mod functions {
     pub(super) fn add(services: &mut Services, aws: &Aws, config: &Config) {
         let functions = LambdaFunctions::new(aws, config.timeouts.connect);
         services.functions = Some(Arc::new(functions));
+    }
+}
+
+#[cfg(feature = "aws")]
+mod machines {
+    //! EC2, Auto Scaling and CloudWatch.
+
+    use weighbridge_aws::{Aws, asg::Asg, cloudwatch::CloudWatch, ec2::Ec2};
+    use weighbridge_proxy::config::{Config, CpuSource, FleetConfig};
+    use weighbridge_proxy::server::Services;
+
+    /// Adds what rents the machines of the fleet, and what measures their CPUs.
+    pub(super) fn add(services: &mut Services, aws: &Aws, config: &Config) {
+        match &config.fleet {
+            FleetConfig::Ec2(ec2) => services.machines = Some(Ec2::new(aws, ec2)),
+            FleetConfig::Asg(asg) => services.machines = Some(Asg::new(aws, asg)),
+            FleetConfig::Local(_) | FleetConfig::Static(_) => {}
+        }
+        match config.cpu_source {
+            CpuSource::CloudWatch { .. } => services.cpu = Some(CloudWatch::new(aws)),
+            CpuSource::Reports => {}
+        }
     }
 }

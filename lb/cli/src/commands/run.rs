@@ -74,7 +74,7 @@ async fn services(config: &Config) -> Result<Services, CommandError> {
 /// What starts the workers of a local fleet: this program.
 fn fleet(config: &Config) -> Result<Option<Arc<dyn Fleet>>, CommandError> {
     match &config.fleet {
-        FleetConfig::Static(_) => Ok(None),
+        FleetConfig::Static(_) | FleetConfig::Ec2(_) | FleetConfig::Asg(_) => Ok(None),
         FleetConfig::Local(local) => {
             let program: PathBuf = std::env::current_exe()?;
             let own = [

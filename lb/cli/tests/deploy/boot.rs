@@ -122,7 +122,9 @@ fn logs_go_to_files_where_there_is_an_agent_that_sends_them() {
     let unit = vm.read("etc/systemd/system/weighbridge.service.d/logs.conf");
     for (index, group) in ["balancer", "access"].iter().enumerate() {
         assert_eq!(files[index]["log_group_name"], format!("/weighbridge/wb/{group}"));
-        assert!(template.contains(&format!("LogGroupName: !Sub \"/weighbridge/${{Name}}/{group}\"")));
+        assert!(
+            template.contains(&format!("LogGroupName: !Sub \"/weighbridge/${{Name}}/{group}\""))
+        );
         let path = files[index]["file_path"].as_str().expect("a path");
         assert!(unit.contains(&format!("=append:{path}\n")), "{unit}");
     }

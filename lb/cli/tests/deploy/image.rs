@@ -84,7 +84,8 @@ impl Sshd {
             .expect("the Debian package openssh-server is there");
 
         let to_it = operator.file("ssh_config");
-        fs::write(&to_it, format!("Host *\n  HostName 127.0.0.1\n  Port {port}\n")).expect("it can");
+        fs::write(&to_it, format!("Host *\n  HostName 127.0.0.1\n  Port {port}\n"))
+            .expect("it can");
         let user = run(Command::new("id").arg("-un")).ok().trim().to_owned();
         operator.set("AWS_SSH_USER", user);
         operator.set("AWS_SSH_OPTIONS", format!("-F {}", to_it.display()));

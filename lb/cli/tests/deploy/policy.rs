@@ -49,9 +49,10 @@ fn modules(folder: &Path) -> BTreeMap<String, String> {
 
 /// The services of which `text` names the SDK.
 fn services(text: &str) -> BTreeSet<String> {
-    let named = text.split("aws_sdk_").skip(1).map(|rest| {
-        rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>()
-    });
+    let named = text
+        .split("aws_sdk_")
+        .skip(1)
+        .map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>());
     named.collect()
 }
 
@@ -74,7 +75,8 @@ fn calls(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let before = text[..at].trim_end();
         let after = text[at + name.len()..].trim_start();
-        before.ends_with('.') && after.strip_prefix('(').is_some_and(|rest| rest.trim_start().starts_with(')'))
+        before.ends_with('.')
+            && after.strip_prefix('(').is_some_and(|rest| rest.trim_start().starts_with(')'))
     })
 }
 
@@ -144,8 +146,11 @@ fn balancers_may_do_what_the_code_calls_and_nothing_else() {
 #[test]
 fn a_right_is_for_the_deployments_own_resources_where_iam_can_say_so() {
     // Those for which IAM has no resources.
-    let anywhere =
-        ["autoscaling:DescribeAutoScalingGroups", "cloudwatch:GetMetricData", "ec2:DescribeInstances"];
+    let anywhere = [
+        "autoscaling:DescribeAutoScalingGroups",
+        "cloudwatch:GetMetricData",
+        "ec2:DescribeInstances",
+    ];
     let template = parsed();
     let mut found = Vec::new();
     for statement in statements(&template) {

@@ -35,7 +35,9 @@ fn it_speaks_of_every_alert_alarm_and_script() {
     let alerts = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
     let template = read("deploy/cloudformation/weighbridge.yaml");
     let alarms = template.lines().filter_map(|line| {
-        line.trim().strip_prefix("AlarmName: !Sub \"${Name}-").map(|rest| rest.trim_end_matches('"'))
+        line.trim()
+            .strip_prefix("AlarmName: !Sub \"${Name}-")
+            .map(|rest| rest.trim_end_matches('"'))
     });
     let scripts = [
         "config.sh",

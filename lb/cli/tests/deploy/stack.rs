@@ -81,7 +81,8 @@ fn the_stack_is_created_and_deleted() {
     create(&operator, &["Name=wb".to_owned(), "WorkersMax=7".to_owned()]);
 
     let made = resources(&operator);
-    for name in ["Vpc", "BalancerGroup", "ObservationsTable", "WorkerLaunchTemplate", "FleetPolicy"] {
+    for name in ["Vpc", "BalancerGroup", "ObservationsTable", "WorkerLaunchTemplate", "FleetPolicy"]
+    {
         assert!(made.contains(&format!("{name}\t")), "{name}: {made}");
     }
     for absent in ["BlurFunction", "GroupPolicy", "BalancerSsh", "BalancerAdmin"] {
@@ -118,7 +119,8 @@ fn the_stack_takes_an_existing_network_and_group_and_functions() {
     let vpc = operator.aws(&["ec2", "describe-vpcs", "--query", "Vpcs[0].VpcId"]);
     let subnets = operator.aws(&["ec2", "describe-subnets", "--query", "Subnets[:2].SubnetId"]);
     let subnets = subnets.replace('\t', ",");
-    let group = operator.aws(&["ec2", "describe-security-groups", "--query", "SecurityGroups[0].GroupId"]);
+    let group =
+        operator.aws(&["ec2", "describe-security-groups", "--query", "SecurityGroups[0].GroupId"]);
     operator.aws(&["s3", "mb", "s3://functions"]);
     let zip = operator.file("functions.zip");
     empty_zip(&zip);

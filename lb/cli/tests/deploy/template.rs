@@ -23,7 +23,8 @@ pub(crate) fn for_moto() -> String {
     // It makes every load balancer an application load balancer, which takes no TCP.
     let text = replaced(&text, "Protocol: !If [WithTls, TLS, TCP]", "Protocol: HTTP");
     // It does not know these two attributes.
-    let text = replaced(&text, "LoadBalancer.LoadBalancerFullName", "LoadBalancer.LoadBalancerName");
+    let text =
+        replaced(&text, "LoadBalancer.LoadBalancerFullName", "LoadBalancer.LoadBalancerName");
     let text = replaced(&text, "!GetAtt TargetGroup.TargetGroupFullName", "!Ref TargetGroup");
     // It never deletes associations of route tables, and then neither the table nor the VPC.
     let text = without(&text, "  BalancerSubnetARoutes:\n");
@@ -97,7 +98,9 @@ fn everybody_else_is_reached_by_the_one_before() {
             ("WorkerRequests", 8080, "BalancerSecurityGroup"),
         ]
     );
-    for (optional, condition) in [("BalancerAdmin", "WithAdminCidr"), ("BalancerSsh", "WithSshCidr")] {
+    for (optional, condition) in
+        [("BalancerAdmin", "WithAdminCidr"), ("BalancerSsh", "WithSshCidr")]
+    {
         assert_eq!(template["Resources"][optional]["Condition"], condition);
         assert_eq!(template["Parameters"][condition.trim_start_matches("With")]["Default"], "");
     }

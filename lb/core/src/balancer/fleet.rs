@@ -35,6 +35,18 @@ impl Balancer {
         self.check_invariants();
     }
 
+    /// The name of a host has become known.
+    pub fn name_host(&mut self, host: HostId, name: String) {
+        self.fleet.name(host, name);
+    }
+
+    /// A host is ready that had been running before it joined: of booting it teaches nothing.
+    pub fn resume(&mut self, now: Time, host: HostId) {
+        self.set_now(now);
+        self.fleet.ready(self.now, host);
+        self.check_invariants();
+    }
+
     /// A host takes nothing new from now on.
     pub fn drain(&mut self, now: Time, host: HostId) {
         self.set_now(now);
@@ -62,6 +74,27 @@ impl Balancer {
     pub fn report(&mut self, now: Time, host: HostId, report: &HostReport) {
         self.set_now(now);
         self.fleet.report(self.now, host, report);
+        self.check_invariants();
+    }
+
+    /// Others have measured that `utilization` of a host's CPU is busy. Believed for `valid`, before
+    /// what the host itself says.
+    pub fn tell_cpu(&mut self, now: Time, host: HostId, utilization: f64, valid: Duration) {
+        self.set_now(now);
+        self.fleet.tell_cpu(host, utilization, self.now + valid);
+        self.check_invariants();
+    }
+
+    /// Whoever rents out the hosts keeps between `least` and `most` of them: these bounds go before
+    /// those of the policy.
+    pub fn bound_fleet(&mut self, least: usize, most: usize) {
+        self.scaler.bound(least, most);
+    }
+
+    /// A host was asked how it is: whether it answered at all. One that did not is out until it does.
+    pub fn probed(&mut self, now: Time, host: HostId, answered: bool) {
+        self.set_now(now);
+        self.counters.ejections += u64::from(self.fleet.probed(self.now, host, answered));
         self.check_invariants();
     }
 

@@ -18,8 +18,22 @@ const FOREIGN_MAX: u32 = 64;
 const SLOTS_MAX: u32 = 1024;
 
 impl Fleet {
-    /// Forgets reports that are too old to be believed.
+    /// Others have measured that `utilization` of a host's CPU is busy, which is believed `until`
+    /// then, before what the host itself says. A number that cannot be is not believed.
+    pub fn tell_cpu(&mut self, id: HostId, utilization: f64, until: Time) {
+        if let Some(utilization) = fraction(Some(utilization)) {
+            self.write(id, |host| host.cpu_told = Some((until, utilization)));
+        }
+    }
+
+    /// Forgets reports, and what others told, that are too old to be believed.
     pub fn expire_reports(&mut self, now: Time) {
+        let is_told = |host: &HostState| host.cpu_told.is_some_and(|(until, _)| until < now);
+        let told: Vec<HostId> =
+            self.hosts.iter().filter(|host| is_told(host)).map(|host| host.id).collect();
+        for id in told {
+            self.write(id, |host| host.cpu_told = None);
+        }
         let age_max = self.policy.report_age_max;
         let is_old = |host: &HostState| host.report.is_some_and(|(at, _)| age_max < now.since(at));
         let old: Vec<HostId> =
@@ -98,7 +112,6 @@ fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
 
 /// The report without numbers that cannot be.
 fn believable(report: &HostReport) -> HostReport {
-    let fraction = |value: Option<f64>| value.filter(|value| (0.0..=1e3).contains(value));
     HostReport {
         cpu_utilization: fraction(report.cpu_utilization),
         mem_utilization: fraction(report.mem_utilization),
@@ -106,4 +119,9 @@ fn believable(report: &HostReport) -> HostReport {
         slots: report.slots.filter(|slots| (1..=SLOTS_MAX).contains(slots)),
         ..*report
     }
+}
+
+/// A fraction that can be; utilization may exceed 1.
+fn fraction(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| (0.0..=1e3).contains(value))
 }

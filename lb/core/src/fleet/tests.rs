@@ -161,6 +161,21 @@ fn claims_take_the_order_of_a_discipline_that_is_learned() {
 }
 
 #[test]
+fn what_others_measured_of_the_cpu_goes_before_the_report_until_it_is_too_old() {
+    let mut fleet = fleet(Discipline::Srpt, 1, 1);
+    let report = HostReport { cpu_utilization: Some(0.2), ..HostReport::default() };
+    fleet.report(at(1.0), HostId(0), &report);
+    let utilization = |fleet: &Fleet| fleet.hosts()[0].utilization();
+    fleet.tell_cpu(HostId(0), f64::NAN, at(9.0));
+    assert_eq!(utilization(&fleet).to_string(), "0.2");
+    fleet.tell_cpu(HostId(0), 0.9, at(4.0));
+    fleet.expire_reports(at(4.0));
+    assert_eq!(utilization(&fleet).to_string(), "0.9");
+    fleet.expire_reports(at(4.1));
+    assert_eq!(utilization(&fleet).to_string(), "0.2");
+}
+
+#[test]
 fn a_reported_speed_counts_until_one_has_been_learned() {
     let mut fleet = fleet(Discipline::Srpt, 1, 1);
     let cores = |cores| Speed::from_reference_cores(cores).unwrap();
@@ -249,8 +264,61 @@ fn no_more_than_the_fraction_is_ejected() {
 }
 
 #[test]
+fn a_host_that_does_not_answer_is_out_until_it_does() {
+    let mut fleet = fleet(Discipline::Ps, 1, 1);
+    let host = HostId(0);
+    fleet.probed(at(1.0), host, true);
+    assert!(!fleet.hosts()[0].is_on_probation, "it has always answered");
+    fleet.probed(at(2.0), host, false);
+    assert!(fleet.hosts()[0].is_ejected(at(600.0)));
+    fleet.probed(at(600.0), host, true);
+    assert!(!fleet.hosts()[0].is_ejected(at(600.0)));
+    assert!(fleet.hosts()[0].is_on_probation);
+}
+
+#[test]
+fn the_answer_of_a_host_that_was_gone_ends_its_ejection() {
+    let mut fleet = fleet(Discipline::Ps, 1, 2);
+    let host = HostId(0);
+    fleet.fail(at(0.0), host);
+    assert!(fleet.fail(at(0.0), host), "ejected for 5 s");
+    fleet.probed(at(1.0), host, false);
+    fleet.probed(at(2.0), host, true);
+    assert!(!fleet.hosts()[0].is_ejected(at(2.0)));
+    assert!(fleet.hosts()[0].failure_rate_at(at(2.0), policy().eject_base) < 1e-12, "paid for");
+    assert!(fleet.fail(at(2.1), host), "one more failure ejects it");
+    assert!(fleet.hosts()[0].is_ejected(at(12.0)), "for twice as long");
+}
+
+#[test]
+fn an_answer_says_nothing_of_a_host_that_was_there_all_the_time() {
+    let mut fleet = fleet(Discipline::Ps, 1, 2);
+    let host = HostId(0);
+    fleet.fail(at(0.0), host);
+    assert!(fleet.fail(at(0.0), host), "ejected for 5 s");
+    fleet.probed(at(1.0), host, true);
+    assert!(fleet.hosts()[0].is_ejected(at(4.9)), "it fails requests, and answers probes");
+}
+
+#[test]
+fn on_probation_a_host_gets_one_request_a_core_until_it_has_answered_one() {
+    let mut fleet = fleet(Discipline::Ps, 2, 2);
+    let (host, work) = (HostId(0), Work::saturating(1.0));
+    fleet.probed(at(0.0), host, false);
+    fleet.probed(at(1.0), host, true);
+    fleet.claim(at(1.0), host, RequestId(1), work);
+    assert!(!fleet.hosts()[0].has_its_trial());
+    fleet.claim(at(1.0), host, RequestId(2), work);
+    assert!(fleet.hosts()[0].has_its_trial());
+    let completion = Completion { counted: None, cpu_secs: None, elapsed: Duration::ZERO };
+    fleet.complete(at(2.0), host, &completion);
+    assert!(!fleet.hosts()[0].has_its_trial());
+}
+
+#[test]
 fn failures_weigh_half_as_much_with_every_first_ejection_since() {
     let mut fleet = fleet(Discipline::Fcfs, 1, 1);
+    fleet.policy.eject_failures = 9;
     let half_life = policy().eject_base;
     fleet.fail(at(1.0), HostId(0));
     let rate = |fleet: &Fleet, secs: f64| fleet.hosts()[0].failure_rate_at(at(secs), half_life);

@@ -1,13 +1,14 @@
-//! Where the hosts come from: a list of addresses, or processes on this machine.
+//! Where the hosts come from: a list of addresses, processes on this machine, or rented machines.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use weighbridge_core::host::Discipline;
 use weighbridge_core::units::Speed;
 
 use super::reader::Section;
-use super::{FleetConfig, LocalFleet, StaticHost};
+use super::{FleetConfig, LocalFleet, StaticHost, machines};
 
 const DISCIPLINES: [(&str, Discipline); 3] =
     [("srpt", Discipline::Srpt), ("ps", Discipline::Ps), ("fcfs", Discipline::Fcfs)];
@@ -25,26 +26,50 @@ const DISCIPLINES_AUTO: [(&str, Option<Discipline>); 4] = [
 enum Kind {
     Local,
     Static,
+    Ec2,
+    Asg,
 }
 
-/// Reads `[fleet]`; both kinds are checked, one is taken.
+/// The most machines where the file says `"auto"`.
+const MACHINES_AUTO: usize = 20;
+
+/// Reads `[fleet]`; every kind is checked, one is taken.
 pub(super) fn read(mut section: Section<'_>) -> FleetConfig {
-    let kind = section.word("kind", &[("local", Kind::Local), ("static", Kind::Static)]);
+    let kinds =
+        [("local", Kind::Local), ("static", Kind::Static), ("ec2", Kind::Ec2), ("asg", Kind::Asg)];
+    let kind = section.word("kind", &kinds);
     let local = local(section.table("local"));
     let hosts = hosts(section.table("static"), kind);
+    let ec2 = machines::ec2(section.table("ec2"), kind == Kind::Ec2);
+    let asg = machines::asg(section.table("asg"), kind == Kind::Asg);
     section.finish();
     match kind {
         Kind::Local => FleetConfig::Local(local),
         Kind::Static => FleetConfig::Static(hosts),
+        Kind::Ec2 => FleetConfig::Ec2(Box::new(ec2)),
+        Kind::Asg => FleetConfig::Asg(asg),
     }
 }
 
-/// The most hosts where the file says `"auto"`: as many workers as fill the machine's `cores`, or
-/// all the hosts of the list.
+/// The most hosts where the file says `"auto"`: as many workers as fill the machine's `cores`, all
+/// the hosts of the list, or [`MACHINES_AUTO`].
 pub(super) fn hosts_auto(fleet: &FleetConfig, cores: usize) -> usize {
     match fleet {
         FleetConfig::Local(local) => (cores / local.cores_per_worker.max(1) as usize).max(1),
         FleetConfig::Static(hosts) => hosts.len(),
+        FleetConfig::Ec2(_) | FleetConfig::Asg(_) => MACHINES_AUTO,
+    }
+}
+
+/// The time that a host needs to boot, and after which it is given up, where the file says `"auto"`.
+pub(super) fn boot_auto(fleet: &FleetConfig) -> (Duration, Duration) {
+    match fleet {
+        FleetConfig::Local(_) | FleetConfig::Static(_) => {
+            (Duration::from_secs(1), Duration::from_secs(30))
+        }
+        FleetConfig::Ec2(_) | FleetConfig::Asg(_) => {
+            (Duration::from_mins(1), Duration::from_mins(10))
+        }
     }
 }
 
@@ -76,14 +101,15 @@ fn hosts(mut section: Section<'_>, kind: Kind) -> Vec<StaticHost> {
         }
         item.finish();
     }
-    section.check(kind == Kind::Local || !hosts.is_empty(), &["hosts"], || {
+    section.check(kind != Kind::Static || !hosts.is_empty(), &["hosts"], || {
         "fleet.static.hosts is empty: expected at least one host in a static fleet".to_owned()
     });
     section.finish();
     hosts
 }
 
-fn properties(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>) {
+/// Cores, speed and discipline of a host that may say itself what it is.
+pub(super) fn properties(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>) {
     let cores = section.whole("cores", 1..=1024);
     (cores, speed(section), section.word("discipline", &DISCIPLINES_AUTO))
 }

@@ -36,7 +36,7 @@ pub enum OverrideError {
     #[error("workers are `{0}`: expected MIN..MAX, from 1 to 10000")]
     Workers(String),
     /// A static fleet cannot be given another size.
-    #[error("the fleet is static: expected a local one, to say how many workers it has")]
+    #[error("the fleet is static: expected another kind, to say how many workers it has")]
     StaticFleet,
     /// Both listeners at one address.
     #[error("admin and listen are both `{0}`: expected two addresses")]
@@ -72,7 +72,7 @@ impl Config {
         if let Some(workers) = overrides.workers {
             match &self.fleet {
                 FleetConfig::Static(_) => return Err(OverrideError::StaticFleet),
-                FleetConfig::Local(_) => {
+                FleetConfig::Local(_) | FleetConfig::Ec2(_) | FleetConfig::Asg(_) => {
                     self.policy.scale.hosts_min = workers.min;
                     self.policy.scale.hosts_max = workers.max;
                 }

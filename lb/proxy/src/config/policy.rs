@@ -8,24 +8,42 @@ use weighbridge_core::policy::{
 };
 use weighbridge_core::schedule::{filters, weighers};
 
+use super::CpuSource;
 use super::reader::{self, Section};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Reads the policy's tables, but for what is on Lambda. `hosts_auto` is what `"auto"` means for the most hosts.
-pub(super) fn read(root: &mut Section<'_>, routes: Vec<RoutePolicy>, hosts_auto: usize) -> Policy {
-    Policy {
+/// What `"auto"` means, which depends on where the hosts come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Auto {
+    /// The most hosts.
+    pub(super) hosts_max: usize,
+    /// The time that a host needs to boot, and after which it is given up.
+    pub(super) boot: (Duration, Duration),
+    /// Whether CloudWatch knows the hosts.
+    pub(super) on_aws: bool,
+}
+
+/// Reads the policy's tables, and who says how busy CPUs are.
+pub(super) fn read(
+    root: &mut Section<'_>,
+    routes: Vec<RoutePolicy>,
+    auto: Auto,
+) -> (Policy, CpuSource) {
+    let (scale, cpu_source) = scale(root.table("scale"), auto);
+    let policy = Policy {
         routes,
         schedule: schedule(root.table("schedule")),
         queue: queue(root.table("queue")),
         hosts: hosts(root.table("hosts")),
         retry: retry(root.table("retry")),
         learn: learn(root.table("learn")),
-        scale: scale(root.table("scale"), hosts_auto),
+        scale,
         lambda: None,
-    }
+    };
+    (policy, cpu_source)
 }
 
 fn schedule(mut section: Section<'_>) -> SchedulePolicy {
@@ -127,7 +145,7 @@ fn learn(mut section: Section<'_>) -> LearnPolicy {
     policy
 }
 
-fn scale(mut section: Section<'_>, hosts_auto: usize) -> ScalePolicy {
+fn scale(mut section: Section<'_>, auto: Auto) -> (ScalePolicy, CpuSource) {
     let rules = [
         ("cpu_and_backlog", ScaleRule::CpuAndBacklog),
         ("cpu", ScaleRule::Cpu),
@@ -137,7 +155,7 @@ fn scale(mut section: Section<'_>, hosts_auto: usize) -> ScalePolicy {
     let policy = ScalePolicy {
         rule: section.word("rule", &rules),
         hosts_min: section.whole("hosts_min", 1..=10_000),
-        hosts_max: section.whole_or_auto("hosts_max", 1..=10_000, hosts_auto.max(1)),
+        hosts_max: section.whole_or_auto("hosts_max", 1..=10_000, auto.hosts_max.max(1)),
         cpu_high: section.number("cpu_high", 0.0..=1.0),
         cpu_low: section.number("cpu_low", 0.0..=1.0),
         cpu_target: section.number("cpu_target", 0.01..=1.0),
@@ -145,8 +163,8 @@ fn scale(mut section: Section<'_>, hosts_auto: usize) -> ScalePolicy {
         stable_window: section.duration("stable_window", Duration::ZERO..=24 * HOUR),
         panic_window: section.duration("panic_window", MS..=HOUR),
         panic_factor: section.number("panic_factor", 1.0..=1000.0),
-        boot_time: section.duration("boot_time", Duration::ZERO..=HOUR),
-        boot_timeout: section.duration("boot_timeout", SECOND..=HOUR),
+        boot_time: section.duration_or_auto("boot_time", Duration::ZERO..=HOUR, auto.boot.0),
+        boot_timeout: section.duration_or_auto("boot_timeout", SECOND..=HOUR, auto.boot.1),
     };
     let pairs = [
         (policy.hosts_min <= policy.hosts_max, ["hosts_min", "hosts_max"]),
@@ -157,8 +175,16 @@ fn scale(mut section: Section<'_>, hosts_auto: usize) -> ScalePolicy {
     for (good, keys) in pairs {
         section.check(good, &keys, || above("scale", keys));
     }
+    let interval = section.duration("cpu_interval", 100 * MS..=HOUR);
+    let sources =
+        [("reports", CpuSource::Reports), ("cloudwatch", CpuSource::CloudWatch { interval })];
+    let source = section.word("cpu_source", &sources);
+    section.check(source == CpuSource::Reports || auto.on_aws, &["cpu_source"], || {
+        "scale.cpu_source is `cloudwatch`, which knows only hosts of fleet.kind `ec2` or `asg`"
+            .to_owned()
+    });
     section.finish();
-    policy
+    (policy, source)
 }
 
 fn above(table: &str, [less, more]: [&str; 2]) -> String {

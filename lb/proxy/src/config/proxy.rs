@@ -8,7 +8,7 @@ use std::time::Duration;
 use weighbridge_core::policy::Policy;
 
 use super::reader::{Reader, Section};
-use super::{AccessLog, AccessLogTarget, Config, Limits, RepeatConfig};
+use super::{AccessLog, AccessLogTarget, Config, FleetConfig, Limits, RepeatConfig};
 use super::{Timeouts, fleet, lambda, policy, routes, store};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,9 +27,14 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
     });
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let fleet = fleet::read(root.table("fleet"));
-    let hosts_auto = fleet::hosts_auto(&fleet, cores);
+    let auto = policy::Auto {
+        hosts_max: fleet::hosts_auto(&fleet, cores),
+        boot: fleet::boot_auto(&fleet),
+        on_aws: matches!(fleet, FleetConfig::Ec2(_) | FleetConfig::Asg(_)),
+    };
     let (routes, mut route_policies) = routes::read(&mut root);
     let (lambda, lambda_policy) = lambda::read(root.table("lambda"), &routes, &mut route_policies);
+    let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
     let config = Config {
         listen,
         admin,
@@ -42,10 +47,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
         lambda,
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),
-        policy: Policy {
-            lambda: lambda_policy,
-            ..policy::read(&mut root, route_policies, hosts_auto)
-        },
+        cpu_source,
+        policy: Policy { lambda: lambda_policy, ..policy },
     };
     root.finish();
     config

@@ -224,6 +224,23 @@ impl<'r> Section<'r> {
         self.read(key, &expected, read).unwrap_or_default()
     }
 
+    /// A duration within `range`, or `"auto"`, which is `auto`.
+    pub(super) fn duration_or_auto(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<Duration>,
+        auto: Duration,
+    ) -> Duration {
+        let (least, most) = (*range.start(), *range.end());
+        let (least, most) = (values::show_duration(least), values::show_duration(most));
+        let expected = format!("\"auto\" or a duration from \"{least}\" to \"{most}\"");
+        let read = |value: &DeValue<'_>| match value.as_str()? {
+            "auto" => Some(auto),
+            text => values::duration(text).filter(|span| range.contains(span)),
+        };
+        self.read(key, &expected, read).unwrap_or_default()
+    }
+
     /// A number of bytes within `range`.
     pub(super) fn size(&mut self, key: &'static str, range: RangeInclusive<u64>) -> u64 {
         let (least, most) = (values::show_size(*range.start()), values::show_size(*range.end()));

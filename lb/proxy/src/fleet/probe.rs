@@ -51,6 +51,12 @@ impl Probe {
         matches!(self.get(address, "readyz").await, Ok((status, _)) if !status.is_server_error())
     }
 
+    /// Whether the host at `address` says itself that it is ready: who answers at an address that a
+    /// machine was just given may be another one.
+    pub(crate) async fn says_ready(&self, address: SocketAddr) -> bool {
+        matches!(self.get(address, "readyz").await, Ok((status, _)) if status.is_success())
+    }
+
     /// The load report of the host at `address`.
     pub(crate) async fn load(&self, address: SocketAddr) -> Result<LoadReport, ProbeError> {
         let (status, body) = self.get(address, "load").await?;

@@ -57,5 +57,6 @@ impl Leads {
 fn shares_its_fleet(fleet: &FleetConfig) -> bool {
     match fleet {
         FleetConfig::Local(_) | FleetConfig::Static(_) => false,
+        FleetConfig::Ec2(_) | FleetConfig::Asg(_) => true,
     }
 }

@@ -1,0 +1,255 @@
+//! What is known of the machines of a fleet: which host each one is, and what is to become of it.
+//!
+//! Sans-IO: what is asked for, what came of it and what is seen go in, steps come out. An entry goes
+//! from *launching* (asked for, its id unknown) to *there* to *draining*, and leaves when its machine
+//! is ended or not seen any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use weighbridge_core::host::HostId;
+
+use crate::fleet::machines::Machine;
+
+/// A machine whose id is known and that has not been seen in so many looks is not there. A list may
+/// lag behind what it lists.
+const LOOKS_UNSEEN_MAX: u32 = 12;
+
+/// The machines of a fleet.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    entries: BTreeMap<HostId, Entry>,
+    /// Ids of machines that were ended and are still seen.
+    ended: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// What its launch was asked with; `None` where somebody else launched it.
+    token: Option<String>,
+    /// `None` while it is launching.
+    id: Option<String>,
+    /// It has been launched, and which one it is will be seen.
+    anonymous: bool,
+    address: Option<SocketAddr>,
+    /// Looks in which it was not seen; `None` once it has been seen.
+    unseen: Option<u32>,
+    draining: bool,
+    /// Somebody waits for its last request, or ends it.
+    ending: bool,
+}
+
+/// What a look asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A machine that nobody here launched: it is to join, and then [`Ledger::adopt`] to be called.
+    Adopt(Machine),
+    /// The host is this machine.
+    Named(HostId, String),
+    /// The host is at another address.
+    Moved(HostId, SocketAddr),
+    /// Another balancer drains the host.
+    Drain(HostId),
+    /// The host drains, and nobody ends it: for the leader to do.
+    End(HostId),
+    /// The host is gone; `expected` where it was draining.
+    Gone { host: HostId, id: String, expected: bool },
+}
+
+/// What became of a launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Launched {
+    /// It is the host that it was launched for.
+    Noted,
+    /// It has been adopted as another host in the meantime: this one is none.
+    Adopted,
+    /// Nobody wants it any more: it is to be ended.
+    Unwanted,
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// A launch is asked for, for `host`.
+    pub(super) fn launch(&mut self, host: HostId, token: String) {
+        self.entries.insert(host, Entry::new(Some(token), None, None));
+    }
+
+    /// The launch for `host` has worked; `machine` where it is known which one it is.
+    pub(super) fn launched(&mut self, host: HostId, machine: Option<&Machine>) -> Launched {
+        let Some(entry) = self.entries.get_mut(&host) else { return Launched::Unwanted };
+        let Some(machine) = machine else {
+            entry.anonymous = entry.id.is_none();
+            return Launched::Noted;
+        };
+        if entry.id.as_ref() == Some(&machine.id) {
+            return Launched::Noted;
+        }
+        if self.entries.values().any(|other| other.id.as_ref() == Some(&machine.id)) {
+            self.entries.remove(&host);
+            return Launched::Adopted;
+        }
+        self.ended.remove(&machine.id);
+        if let Some(entry) = self.entries.get_mut(&host) {
+            entry.id = Some(machine.id.clone());
+            entry.address = machine.address;
+        }
+        Launched::Noted
+    }
+
+    /// `host` has joined for `machine`, which was found.
+    pub(super) fn adopt(&mut self, host: HostId, machine: &Machine) {
+        let mut entry =
+            Entry::new(machine.token.clone(), Some(machine.id.clone()), machine.address);
+        entry.unseen = None;
+        entry.draining = machine.draining;
+        self.entries.insert(host, entry);
+    }
+
+    /// These machines are there, and no others.
+    pub(super) fn look(&mut self, machines: &[Machine]) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for machine in machines {
+            if self.ended.contains(&machine.id) {
+                continue;
+            }
+            match self.host_of(machine) {
+                Some(host) => self.see(host, machine, &mut steps),
+                None => steps.push(Step::Adopt(machine.clone())),
+            }
+        }
+        let seen: BTreeSet<&str> = machines.iter().map(|machine| machine.id.as_str()).collect();
+        self.ended.retain(|id| seen.contains(id.as_str()));
+        self.miss(&seen, &mut steps);
+        let left = self.entries.iter().filter(|(_, entry)| entry.draining && !entry.ending);
+        steps.extend(left.map(|(host, _)| Step::End(*host)));
+        steps
+    }
+
+    /// `host` gets nothing new. Returns whether its machine is to be ended; where it is launching,
+    /// there is none, and it is forgotten.
+    pub(super) fn drain(&mut self, host: HostId) -> bool {
+        let Some(entry) = self.entries.get_mut(&host) else { return false };
+        entry.draining = true;
+        if entry.id.is_none() {
+            self.entries.remove(&host);
+            return false;
+        }
+        true
+    }
+
+    /// Somebody begins to end `host`. Its machine, unless it has none or somebody else has begun.
+    pub(super) fn begin_end(&mut self, host: HostId) -> Option<String> {
+        let entry = self.entries.get_mut(&host)?;
+        if entry.ending {
+            return None;
+        }
+        entry.ending = entry.id.is_some();
+        entry.id.clone()
+    }
+
+    /// Whoever began to end `host` leaves it to others.
+    pub(super) fn leave_end(&mut self, host: HostId) {
+        if let Some(entry) = self.entries.get_mut(&host) {
+            entry.ending = false;
+        }
+    }
+
+    /// The machine of `host` is ended, though it may be seen for a while.
+    pub(super) fn ended(&mut self, host: HostId) {
+        if let Some(id) = self.entries.remove(&host).and_then(|entry| entry.id) {
+            self.ended.insert(id);
+        }
+    }
+
+    /// Forgets `host`.
+    pub(super) fn remove(&mut self, host: HostId) {
+        self.entries.remove(&host);
+    }
+
+    /// Whether `host` is one of the machines.
+    pub(super) fn has(&self, host: HostId) -> bool {
+        self.entries.contains_key(&host)
+    }
+
+    /// The machine of `host`, and where it answers, once both are known.
+    pub(super) fn whereabouts(&self, host: HostId) -> Option<(String, SocketAddr)> {
+        let entry = self.entries.get(&host)?;
+        Some((entry.id.clone()?, entry.address?))
+    }
+
+    /// Each host whose machine is known.
+    pub(super) fn machines(&self) -> Vec<(HostId, String)> {
+        let known = |(host, entry): (&HostId, &Entry)| Some((*host, entry.id.clone()?));
+        self.entries.iter().filter_map(known).collect()
+    }
+
+    /// The host of `machine`: by its id, by the token of its launch, or the oldest one that waits to
+    /// see which it is.
+    fn host_of(&self, machine: &Machine) -> Option<HostId> {
+        let by = |is_it: &dyn Fn(&Entry) -> bool| {
+            self.entries.iter().find(|(_, entry)| is_it(entry)).map(|(host, _)| *host)
+        };
+        let launching = |entry: &Entry| entry.id.is_none();
+        by(&|entry| entry.id.as_ref() == Some(&machine.id))
+            .or_else(|| by(&|e| launching(e) && e.token.is_some() && e.token == machine.token))
+            .or_else(|| by(&|entry| launching(entry) && entry.anonymous))
+    }
+
+    fn see(&mut self, host: HostId, machine: &Machine, steps: &mut Vec<Step>) {
+        let Some(entry) = self.entries.get_mut(&host) else { return };
+        entry.unseen = None;
+        if entry.id.is_none() {
+            entry.id = Some(machine.id.clone());
+            steps.push(Step::Named(host, machine.id.clone()));
+        }
+        if let Some(address) = machine.address.filter(|address| entry.address != Some(*address)) {
+            entry.address = Some(address);
+            steps.push(Step::Moved(host, address));
+        }
+        if machine.draining && !entry.draining {
+            entry.draining = true;
+            steps.push(Step::Drain(host));
+        }
+    }
+
+    /// Takes leave of machines that are not among the `seen`.
+    fn miss(&mut self, seen: &BTreeSet<&str>, steps: &mut Vec<Step>) {
+        let mut gone = Vec::new();
+        for (host, entry) in &mut self.entries {
+            let Some(id) = entry.id.as_ref().filter(|id| !seen.contains(id.as_str())) else {
+                continue;
+            };
+            if let Some(looks) = entry.unseen.as_mut().filter(|looks| **looks < LOOKS_UNSEEN_MAX) {
+                *looks += 1;
+                continue;
+            }
+            gone.push(Step::Gone { host: *host, id: id.clone(), expected: entry.draining });
+        }
+        for step in gone {
+            if let Step::Gone { host, .. } = &step {
+                self.entries.remove(host);
+            }
+            steps.push(step);
+        }
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn new(token: Option<String>, id: Option<String>, address: Option<SocketAddr>) -> Entry {
+        Entry {
+            token,
+            id,
+            anonymous: false,
+            address,
+            unseen: Some(0),
+            draining: false,
+            ending: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Worker processes of this machine: launched, drained, and gone when the balancer is.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use weighbridge_core::host::{HostId, HostSpec, Phase};
+use weighbridge_core::scale::ScalePlan;
+
+use super::{LOOK_INTERVAL, backoff};
+use crate::decide::Decide;
+use crate::fleet::probe::Probe;
+use crate::fleet::{AddressBook, Fleet, Launched, Place};
+use crate::lease::Leadership;
+use crate::metrics::Metrics;
+
+/// Carries out scale plans on a fleet of processes.
+pub(crate) struct Executor {
+    pub(crate) decide: Arc<Decide>,
+    pub(crate) hosts: Arc<AddressBook>,
+    pub(crate) fleet: Arc<dyn Fleet>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) probe: Probe,
+    /// What every host of this fleet is like; the name is added.
+    pub(crate) spec: HostSpec,
+    /// A host that is not ready after this is given up.
+    pub(crate) boot_timeout: Duration,
+    /// A draining host is ended after this, whatever it still has.
+    pub(crate) drain_max: Duration,
+    /// Of several balancers, one scales.
+    pub(crate) leadership: Arc<Leadership>,
+    pub(crate) state: State,
+}
+
+/// What the executor remembers.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    launched: AtomicU64,
+    failures: AtomicU64,
+    ending: Mutex<BTreeSet<HostId>>,
+}
+
+impl Executor {
+    /// Carries out `plan`; returns at once, the work goes on beside.
+    pub(crate) fn execute(self: &Arc<Self>, plan: &ScalePlan) {
+        if self.leadership.fence().is_none() {
+            return;
+        }
+        for _ in 0..plan.launch {
+            let name =
+                format!("worker-{}", self.state.launched.fetch_add(1, Ordering::Relaxed) + 1);
+            tracing::info!(host = name, reason = plan.reason.name(), "launching a host");
+            self.metrics.scaled("launch", plan.reason.name());
+            let spec = HostSpec { name: name.clone(), ..self.spec.clone() };
+            let host = self.decide.with(|balancer, now| balancer.join(now, spec));
+            tokio::spawn(self.clone().run(host, name));
+        }
+        for host in &plan.drain {
+            tracing::info!(host = host.0, reason = plan.reason.name(), "draining a host");
+            self.metrics.scaled("drain", plan.reason.name());
+            self.decide.with(|balancer, now| balancer.drain(now, *host));
+            self.end(*host, self.drain_max);
+        }
+        for host in &plan.replace {
+            tracing::warn!(host = host.0, "replacing a host that did not become ready");
+            self.metrics.scaled("replace", plan.reason.name());
+            self.end(*host, Duration::ZERO);
+        }
+    }
+
+    /// Drains and ends every host. Returns when they are gone.
+    pub(crate) async fn end_all(self: &Arc<Self>) {
+        let hosts = self.hosts.all();
+        for (host, _) in &hosts {
+            self.decide.with(|balancer, now| balancer.drain(now, *host));
+        }
+        let ends = hosts.into_iter().map(|(host, place)| {
+            let this = self.clone();
+            async move { this.terminate(host, place).await }
+        });
+        futures_util::future::join_all(ends).await;
+    }
+
+    /// The life of one host, from its launch to its end.
+    async fn run(self: Arc<Self>, host: HostId, name: String) {
+        let failures = self.state.failures.load(Ordering::Relaxed);
+        if 0 < failures {
+            tokio::time::sleep(backoff(failures)).await;
+        }
+        match self.fleet.launch(&name).await {
+            Ok(launched) => {
+                self.state.failures.store(0, Ordering::Relaxed);
+                self.follow(host, launched).await;
+            }
+            Err(error) => {
+                self.state.failures.fetch_add(1, Ordering::Relaxed);
+                self.metrics.loop_failed("launch");
+                tracing::error!(
+                    host = name,
+                    error = &error as &dyn std::error::Error,
+                    "launch failed"
+                );
+            }
+        }
+        self.forget(host);
+    }
+
+    async fn follow(&self, host: HostId, launched: Launched) {
+        let Launched { place, mut gone } = launched;
+        tracing::info!(host = place.name, address = %place.address, pid = place.pid, "a host listens");
+        self.hosts.insert(host, place.clone());
+        let why = tokio::select! {
+            why = &mut gone => why,
+            () = self.make_ready(host, &place) => gone.await,
+        };
+        if self.ending().contains(&host) {
+            tracing::info!(host = place.name, why, "a host ended");
+        } else {
+            self.metrics.host_lost();
+            tracing::error!(host = place.name, why, "a host was lost");
+        }
+    }
+
+    /// Lets the host take requests as soon as it is ready. A host that never is stays Starting: the
+    /// balancer's plan replaces it.
+    async fn make_ready(&self, host: HostId, place: &Place) {
+        let started = Instant::now();
+        while started.elapsed() < self.boot_timeout {
+            if self.probe.is_ready(place.address).await {
+                self.decide.with(|balancer, now| balancer.ready(now, host));
+                let boot_secs = started.elapsed().as_secs_f64();
+                tracing::info!(host = place.name, boot_secs, "a host is ready");
+                return;
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Ends `host` when it is empty, or after `drain_max`.
+    fn end(self: &Arc<Self>, host: HostId, drain_max: Duration) {
+        if !self.ending().insert(host) {
+            return;
+        }
+        let this = self.clone();
+        tokio::spawn(async move {
+            let started = Instant::now();
+            while started.elapsed() < drain_max && this.is_busy(host) {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+            match this.hosts.place(host) {
+                Some(place) => this.terminate(host, place).await,
+                None => this.forget(host),
+            }
+        });
+    }
+
+    async fn terminate(&self, host: HostId, place: Place) {
+        self.ending().insert(host);
+        // Where it ends, `run` sees that and forgets it.
+        if let Err(error) = self.fleet.terminate(&place).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(host = place.name, error, "a host could not be ended");
+            self.forget(host);
+        }
+    }
+
+    fn is_busy(&self, host: HostId) -> bool {
+        self.decide.look(|balancer, _| {
+            balancer
+                .hosts()
+                .any(|state| state.id == host && 0 < state.in_flight && state.phase != Phase::Gone)
+        })
+    }
+
+    fn forget(&self, host: HostId) {
+        self.hosts.remove(host);
+        self.decide.with(|balancer, now| balancer.leave(now, host));
+        self.ending().remove(&host);
+    }
+
+    fn ending(&self) -> std::sync::MutexGuard<'_, BTreeSet<HostId>> {
+        self.state.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,109 @@
+//! Rented machines: `[fleet.ec2]` and `[fleet.asg]`.
+
+use std::time::Duration;
+
+use super::reader::Section;
+use super::{AsgFleet, Ec2Fleet, MachineConfig, fleet};
+
+/// What an hour of one ordinary core costs, in USD: half a c5.large, on demand, in us-east-1. The
+/// price of a second of which is 1.
+const USD_PER_CORE_HOUR: f64 = 0.0425;
+
+/// The longest user data, in bytes, that EC2 takes.
+const USER_DATA_BYTES_MAX: usize = 16 * 1024;
+
+/// Reads `[fleet.ec2]`, which is `used` or only checked.
+pub(super) fn ec2(mut section: Section<'_>, used: bool) -> Ec2Fleet {
+    let fleet = Ec2Fleet {
+        machine: machine(&mut section),
+        name: section
+            .text("name", "1 to 64 of a-z, A-Z, 0-9, `_`, `.` and `-`", name)
+            .unwrap_or_default(),
+        launch_template: optional(&mut section, "launch_template"),
+        launch_template_version: section
+            .text("launch_template_version", "a number, \"$Default\" or \"$Latest\"", version)
+            .unwrap_or_default(),
+        image: optional(&mut section, "image"),
+        instance_type: optional(&mut section, "instance_type"),
+        key_name: optional(&mut section, "key_name"),
+        security_groups: section.texts("security_groups", "a list of ids of security groups"),
+        instance_profile: optional(&mut section, "instance_profile"),
+        user_data: user_data(&mut section),
+        subnets: section.texts("subnets", "a list of ids of subnets"),
+        spot: section.flag("spot"),
+        warm: section.whole("warm", 0..=1000),
+    };
+    let complete = fleet.image.is_some() && fleet.instance_type.is_some();
+    let keys = ["launch_template", "image", "instance_type"];
+    section.check(!used || fleet.launch_template.is_some() || complete, &keys, || {
+        "fleet.ec2 says not what to launch: expected a launch_template, or image and instance_type"
+            .to_owned()
+    });
+    for (i, subnet) in fleet.subnets.iter().enumerate() {
+        section.check(!fleet.subnets[..i].contains(subnet), &["subnets"], || {
+            format!("fleet.ec2.subnets names `{subnet}` twice")
+        });
+    }
+    // What is stopped is not what a spot request asked for: EC2 refuses to stop such instances.
+    section.check(!fleet.spot || fleet.warm == 0, &["warm", "spot"], || {
+        "fleet.ec2.warm is above 0 with spot instances, which cannot be stopped: expected 0"
+            .to_owned()
+    });
+    section.finish();
+    fleet
+}
+
+/// Reads `[fleet.asg]`, which is `used` or only checked.
+pub(super) fn asg(mut section: Section<'_>, used: bool) -> AsgFleet {
+    let fleet = AsgFleet {
+        machine: machine(&mut section),
+        group: optional(&mut section, "group").unwrap_or_default(),
+    };
+    section.check(!used || !fleet.group.is_empty(), &["group"], || {
+        "fleet.asg.group is empty: expected the name of an Auto Scaling group".to_owned()
+    });
+    section.finish();
+    fleet
+}
+
+fn machine(section: &mut Section<'_>) -> MachineConfig {
+    let (cores, speed, discipline) = fleet::properties(section);
+    let usd_per_hour = section.number("usd_per_hour", 0.0..=1000.0);
+    let price = if 0.0 < usd_per_hour {
+        usd_per_hour / f64::from(cores.max(1)) / USD_PER_CORE_HOUR
+    } else {
+        1.0
+    };
+    let (ms, minute) = (Duration::from_millis(1), Duration::from_mins(1));
+    MachineConfig {
+        port: section.whole("port", 1..=65_535),
+        cores,
+        speed,
+        discipline,
+        price,
+        poll: section.duration("poll", 50 * ms..=10 * minute),
+        timeout: section.duration("timeout", 50 * ms..=10 * minute),
+    }
+}
+
+/// A text, or nothing where it is empty.
+fn optional(section: &mut Section<'_>, key: &'static str) -> Option<String> {
+    let text = section.text(key, "a text", |text| Some(text.to_owned()));
+    text.filter(|text| !text.is_empty())
+}
+
+fn user_data(section: &mut Section<'_>) -> Option<String> {
+    let fits = |text: &str| (text.len() <= USER_DATA_BYTES_MAX).then(|| text.to_owned());
+    let text = section.text("user_data", "a text of at most 16 KiB", fits);
+    text.filter(|text| !text.is_empty())
+}
+
+fn name(text: &str) -> Option<String> {
+    let may = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    ((1..=64).contains(&text.len()) && text.chars().all(may)).then(|| text.to_owned())
+}
+
+fn version(text: &str) -> Option<String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number || matches!(text, "$Default" | "$Latest")).then(|| text.to_owned())
+}

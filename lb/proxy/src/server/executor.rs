@@ -1,0 +1,95 @@
+//! Puts together what carries out scale plans, for each kind of fleet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weighbridge_core::host::HostSpec;
+
+use super::{PROBE_TIMEOUT, ServerError};
+use crate::autoscale::{Executor, machines, processes};
+use crate::config::{FleetConfig, LocalFleet, MachineConfig};
+use crate::fleet::Fleet;
+use crate::fleet::machines::Machines;
+use crate::fleet::probe::Probe;
+use crate::gateway::Gateway;
+use crate::lease::Leadership;
+
+/// What carries out scale plans; nothing where the fleet is static. `shared`: there may be other
+/// balancers.
+pub(super) fn of(
+    gateway: &Arc<Gateway>,
+    fleet: Option<Arc<dyn Fleet>>,
+    rented: Option<Arc<dyn Machines>>,
+    shared: bool,
+    leadership: Arc<Leadership>,
+) -> Result<Option<Executor>, ServerError> {
+    let config = match &gateway.config.fleet {
+        FleetConfig::Static(_) => return Ok(None),
+        FleetConfig::Local(local) => {
+            let fleet = fleet.ok_or(ServerError::NoFleet)?;
+            return Ok(Some(Executor::Processes(Arc::new(of_processes(gateway, local, fleet)))));
+        }
+        FleetConfig::Ec2(ec2) => &ec2.machine,
+        FleetConfig::Asg(asg) => &asg.machine,
+    };
+    let rented = rented.ok_or(ServerError::NoMachines)?;
+    let executor = of_machines(gateway, config, rented);
+    Ok(Some(Executor::Machines(Arc::new(machines::Executor {
+        // The others look as often, and it takes them a moment.
+        drain_min: if shared { config.poll + config.poll / 2 } else { Duration::ZERO },
+        leadership,
+        ..executor
+    }))))
+}
+
+fn of_processes(
+    gateway: &Gateway,
+    local: &LocalFleet,
+    fleet: Arc<dyn Fleet>,
+) -> processes::Executor {
+    processes::Executor {
+        decide: gateway.decide.clone(),
+        hosts: gateway.hosts.clone(),
+        metrics: gateway.metrics.clone(),
+        probe: Probe::new(PROBE_TIMEOUT),
+        fleet,
+        spec: HostSpec {
+            name: String::new(),
+            cores: local.cores_per_worker,
+            speed: local.speed,
+            discipline: Some(local.discipline),
+            price: 1.0,
+        },
+        boot_timeout: gateway.config.policy.scale.boot_timeout,
+        drain_max: gateway.config.timeouts.drain,
+        // The processes are this balancer's own, whoever else there is.
+        leadership: Arc::new(Leadership::alone()),
+        state: processes::State::default(),
+    }
+}
+
+fn of_machines(
+    gateway: &Gateway,
+    config: &MachineConfig,
+    machines: Arc<dyn Machines>,
+) -> machines::Executor {
+    machines::Executor {
+        decide: gateway.decide.clone(),
+        hosts: gateway.hosts.clone(),
+        metrics: gateway.metrics.clone(),
+        probe: Probe::new(PROBE_TIMEOUT),
+        machines,
+        spec: HostSpec {
+            name: String::new(),
+            cores: config.cores,
+            speed: config.speed,
+            discipline: config.discipline,
+            price: config.price,
+        },
+        poll: config.poll,
+        drain_max: gateway.config.timeouts.drain,
+        drain_min: Duration::ZERO,
+        leadership: Arc::new(Leadership::alone()),
+        state: machines::State::default(),
+    }
+}
