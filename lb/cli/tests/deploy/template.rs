@@ -26,9 +26,19 @@ pub(crate) fn for_moto() -> String {
     let text =
         replaced(&text, "LoadBalancer.LoadBalancerFullName", "LoadBalancer.LoadBalancerName");
     let text = replaced(&text, "!GetAtt TargetGroup.TargetGroupFullName", "!Ref TargetGroup");
-    // It never deletes associations of route tables, and then neither the table nor the VPC.
-    let text = without(&text, "  BalancerSubnetARoutes:\n");
-    without(&text, "  BalancerSubnetBRoutes:\n")
+    // It never deletes a target group, so the next one needs another name.
+    let mut text = replaced(&text, "      Name: !Sub \"${Name}-balancers\"\n", "");
+    // It never deletes route tables, and then not the VPC either: out with all that is about them.
+    for name in [
+        "BalancerSubnetARoutes",
+        "BalancerSubnetBRoutes",
+        "TablesEndpoint",
+        "PublicRoute",
+        "PublicRoutes",
+    ] {
+        text = without(&text, &format!("  {name}:\n"));
+    }
+    text
 }
 
 /// `text` with `to` for every `from`, of which there is one at least.
