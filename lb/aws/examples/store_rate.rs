@@ -36,7 +36,7 @@ const REQUEST_INTERVAL: Duration = Duration::from_millis(10);
 const PORTION_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The longest that writing what is left may take.
-const DRAIN_MAX: Duration = Duration::from_secs(60);
+const DRAIN_MAX: Duration = Duration::from_mins(1);
 
 /// Response times of one round, in milliseconds, and what the process used.
 struct Round {
@@ -119,7 +119,7 @@ async fn round(
     let rows = recording.await?;
     Ok(Round {
         times,
-        cpu: self::cpu() - cpu,
+        cpu: self::cpu().saturating_sub(cpu),
         wall: begun.elapsed(),
         rows,
         drained: Duration::ZERO,

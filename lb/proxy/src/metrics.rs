@@ -55,6 +55,7 @@ impl Metrics {
         let counters = |name, help, labels: &[&str]| {
             registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
+        let counter = |name, help| registered(&registry, IntCounter::new(name, help)?);
         let gauges = |name, help, labels: &[&str]| {
             registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
@@ -66,18 +67,13 @@ impl Metrics {
             "weighbridge_decision_seconds",
             "One decision: estimate, ranking and claim, with the wait for the lock.",
         );
-        let reports_rejected = IntCounter::new(
-            "weighbridge_load_reports_rejected_total",
-            "Load reports of hosts that broke a rule and were ignored.",
-        )?;
-        let hosts_lost = IntCounter::new(
-            "weighbridge_hosts_lost_total",
-            "Hosts that ended without having been told to.",
-        )?;
+        let rejected = "Load reports of hosts that broke a rule and were ignored.";
+        let lost = "Hosts that ended without having been told to.";
         let connections =
             IntGauge::new("weighbridge_connections", "Connections of clients that are open.")?;
         let tries_failed = "Tries at a host that brought no answer, by what happened.";
         let loop_failures = "Failures of background work, which goes on after a pause.";
+        let bounded = "1 while the group's own least or most hosts go before those of [scale].";
         let leading = "1 while this balancer has the lease: of several it is the one that does it.";
         Ok(Arc::new(Metrics {
             leading: gauges("weighbridge_leading", leading, &["lease"])?,
@@ -113,22 +109,13 @@ impl Metrics {
                 &["action", "reason"],
             )?,
             loop_failures: counters("weighbridge_loop_failures_total", loop_failures, &["loop"])?,
-            fleet_bounded: registered(
-                &registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "weighbridge_fleet_bounded",
-                        "1 while the group's own least or most hosts go before those of [scale].",
-                    ),
-                    &["bound"],
-                )?,
-            )?,
+            fleet_bounded: gauges("weighbridge_fleet_bounded", bounded, &["bound"])?,
             decision_seconds: registered(
                 &registry,
                 Histogram::with_opts(decisions.buckets(DECISION_BUCKETS.to_vec()))?,
             )?,
-            reports_rejected: registered(&registry, reports_rejected)?,
-            hosts_lost: registered(&registry, hosts_lost)?,
+            reports_rejected: counter("weighbridge_load_reports_rejected_total", rejected)?,
+            hosts_lost: counter("weighbridge_hosts_lost_total", lost)?,
             connections: registered(&registry, connections)?,
             lambda: LambdaMetrics::new(&registry)?,
             registry,
