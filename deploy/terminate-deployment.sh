@@ -110,7 +110,11 @@ of_images() {
 }
 
 volumes() {
-    query ec2 describe-volumes --filters "$(tagged)" --query 'Volumes[].VolumeId' | lines
+    {
+        query ec2 describe-volumes --filters "$(tagged)" --query 'Volumes[].VolumeId'
+        query ec2 describe-volumes --query 'Volumes[].VolumeId' \
+            --filters "Name=tag:weighbridge:fleet,Values=$WEIGHBRIDGE_NAME"
+    } | lines
 }
 
 security_groups() {

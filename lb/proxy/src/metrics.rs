@@ -67,14 +67,14 @@ impl Metrics {
             "weighbridge_decision_seconds",
             "One decision: estimate, ranking and claim, with the wait for the lock.",
         );
-        let rejected = "Load reports of hosts that broke a rule and were ignored.";
-        let lost = "Hosts that ended without having been told to.";
-        let connections =
-            IntGauge::new("weighbridge_connections", "Connections of clients that are open.")?;
         let tries_failed = "Tries at a host that brought no answer, by what happened.";
         let loop_failures = "Failures of background work, which goes on after a pause.";
-        let bounded = "1 while the group's own least or most hosts go before those of [scale].";
         let leading = "1 while this balancer has the lease: of several it is the one that does it.";
+        let bounded = "1 while the group's own least or most hosts go before those of [scale].";
+        let response = "From the head of a request to the end of its answer.";
+        let work = "Measured work of requests, in CPU-seconds of the reference core.";
+        let ratio = "Measured work over estimated work.";
+        let connections = "Connections of clients that are open.";
         Ok(Arc::new(Metrics {
             leading: gauges("weighbridge_leading", leading, &["lease"])?,
             requests: counters(
@@ -84,7 +84,7 @@ impl Metrics {
             )?,
             response_seconds: by_route(
                 "weighbridge_response_seconds",
-                "From the head of a request to the end of its answer.",
+                response,
                 &RESPONSE_BUCKETS,
             )?,
             waiting_seconds: by_route(
@@ -92,16 +92,8 @@ impl Metrics {
                 "From the head of a request to its being sent to the host that answered.",
                 &RESPONSE_BUCKETS,
             )?,
-            work_seconds: by_route(
-                "weighbridge_work_seconds",
-                "Measured work of requests, in CPU-seconds of the reference core.",
-                &RESPONSE_BUCKETS,
-            )?,
-            estimate_ratio: by_route(
-                "weighbridge_estimate_ratio",
-                "Measured work over estimated work.",
-                &RATIO_BUCKETS,
-            )?,
+            work_seconds: by_route("weighbridge_work_seconds", work, &RESPONSE_BUCKETS)?,
+            estimate_ratio: by_route("weighbridge_estimate_ratio", ratio, &RATIO_BUCKETS)?,
             tries_failed: counters("weighbridge_tries_failed_total", tries_failed, &["failure"])?,
             scale_events: counters(
                 "weighbridge_scale_events_total",
@@ -114,9 +106,18 @@ impl Metrics {
                 &registry,
                 Histogram::with_opts(decisions.buckets(DECISION_BUCKETS.to_vec()))?,
             )?,
-            reports_rejected: counter("weighbridge_load_reports_rejected_total", rejected)?,
-            hosts_lost: counter("weighbridge_hosts_lost_total", lost)?,
-            connections: registered(&registry, connections)?,
+            reports_rejected: counter(
+                "weighbridge_load_reports_rejected_total",
+                "Load reports of hosts that broke a rule and were ignored.",
+            )?,
+            hosts_lost: counter(
+                "weighbridge_hosts_lost_total",
+                "Hosts that ended without having been told to.",
+            )?,
+            connections: registered(
+                &registry,
+                IntGauge::new("weighbridge_connections", connections)?,
+            )?,
             lambda: LambdaMetrics::new(&registry)?,
             registry,
         }))

@@ -70,7 +70,7 @@ fn has_models(balancer: &Balancer) -> bool {
 }
 
 fn leads(balancer: &Balancer) -> bool {
-    balancer.metric("weighbridge_leading", "lease=\"train\"") == 1.0
+    0.5 < balancer.metric("weighbridge_leading", "lease=\"train\"")
 }
 
 /// The one of `balancers` that trains.
@@ -79,6 +79,6 @@ fn leader(balancers: &[&Balancer]) -> usize {
     eventually("one of them trains", || balancers.iter().position(|balancer| leads(balancer)))
 }
 
-fn stored(balancer: &Balancer, what: &str) -> f64 {
-    balancer.metric(&format!("weighbridge_store_{what}"), "")
+fn stored(balancer: &Balancer, what: &str) -> usize {
+    balancer.metric(&format!("weighbridge_store_{what}"), "") as usize
 }

@@ -19,8 +19,8 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 /// What is in a file of the repository.
 #[track_caller]
 pub(crate) fn read(path: &str) -> String {
-    let file = repository(path);
-    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    let text = std::fs::read_to_string(repository(path));
+    text.map_err(|error| format!("{path}: {error}")).expect("a file of the repository")
 }
 
 /// What a program said, and whether it succeeded.
@@ -51,7 +51,7 @@ impl Said {
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> Said {
     let output = command.stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = output.map_err(|error| format!("{command:?}: {error}")).expect("it starts");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }

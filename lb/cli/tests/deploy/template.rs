@@ -41,7 +41,7 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
 /// `text` without the block that begins with the line `head` and is indented further.
 #[track_caller]
 fn without(text: &str, head: &str) -> String {
-    let begin = text.find(head).unwrap_or_else(|| panic!("{head}"));
+    let begin = text.find(head).ok_or(head).expect("it is in the text");
     let rest = &text[begin + head.len()..];
     let length: usize =
         rest.split_inclusive('\n').take_while(|l| l.starts_with("    ")).map(str::len).sum();

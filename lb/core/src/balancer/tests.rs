@@ -1174,7 +1174,7 @@ fn what_lambda_throttles_is_as_if_it_had_not_been_sent_there() {
         "
 0 arrive 1 8.0: to 0 then [], adds 0.000 s
 0 arrive 2 1.0: lambda
-0.1 throttle 2: waits until 30
+0.1 throttle 2: waits until 30.1
 0.15 arrive 3 1.0: waits until 30.15
 0.3 arrive 4 1.0: lambda
 0.4 break 4: shed, tries_exhausted

@@ -376,16 +376,7 @@ fn policy(random: &mut Random) -> Policy {
             age_floor: secs(1.0),
             age_factor: 2.0,
         },
-        hosts: HostPolicy {
-            in_flight_max_per_core: 1 + random.below(8),
-            memory_utilization_max: 0.9,
-            eject_failures: 3,
-            eject_base: secs(2.0),
-            eject_max: secs(20.0),
-            eject_fraction_max: 0.5,
-            warm_up: secs(5.0),
-            report_age_max: secs(3.0),
-        },
+        hosts: hosts(random),
         retry: RetryPolicy { tries_max: 3, budget_fraction: 0.5, budget_floor: 5 },
         learn: LearnPolicy {
             window: 100,
@@ -413,6 +404,20 @@ fn policy(random: &mut Random) -> Policy {
             boot_timeout: secs(5.0),
         },
         lambda,
+    }
+}
+
+/// Hosts that are ejected soon.
+fn hosts(random: &mut Random) -> HostPolicy {
+    HostPolicy {
+        in_flight_max_per_core: 1 + random.below(8),
+        memory_utilization_max: 0.9,
+        eject_failures: 3,
+        eject_base: secs(2.0),
+        eject_max: secs(20.0),
+        eject_fraction_max: 0.5,
+        warm_up: secs(5.0),
+        report_age_max: secs(3.0),
     }
 }
 
