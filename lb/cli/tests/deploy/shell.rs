@@ -134,7 +134,7 @@ impl Operator {
             // Version 1 of it knows only this name.
             .env("AWS_DEFAULT_REGION", "us-east-1")
             .env("WEIGHBRIDGE_STATE", self.file("state"))
-            .env("WEIGHBRIDGE_WAIT_MAX", "120")
+            .env("WEIGHBRIDGE_WAIT_MAX", "600")
             .env("WEIGHBRIDGE_LAMBDA", "")
             .env("WEIGHBRIDGE_PROGRAM", WEIGHBRIDGE)
             .envs(CREDENTIALS)
