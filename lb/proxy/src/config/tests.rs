@@ -366,6 +366,69 @@ line 3: fleet.static.hosts[1].address is `10.0.0.7:80` a second time
 }
 
 #[test]
+fn rented_machines_are_read_with_their_own_times_and_bounds() {
+    let config = Config::parse(
+        r#"
+[fleet]
+kind = "ec2"
+[fleet.ec2]
+launch_template = "lt-1"
+subnets = ["a", "b"]
+cores = 4
+usd_per_hour = 0.17
+warm = 2
+[scale]
+cpu_source = "cloudwatch"
+"#,
+    );
+    let config = config.unwrap();
+    let FleetConfig::Ec2(ec2) = &config.fleet else { panic!("the fleet is on EC2") };
+    assert_eq!(ec2.launch_template.as_deref(), Some("lt-1"));
+    assert_eq!((ec2.image.as_deref(), ec2.subnets.len(), ec2.warm), (None, 2, 2));
+    assert!((ec2.machine.price - 1.0).abs() < 1e-9, "{}", ec2.machine.price);
+    let scale = &config.policy.scale;
+    assert_eq!((scale.hosts_max, scale.boot_timeout), (20, Duration::from_mins(10)));
+    assert_eq!(config.cpu_source, CpuSource::CloudWatch { interval: Duration::from_mins(1) });
+    let local = Config::parse("").unwrap();
+    assert_eq!(local.policy.scale.boot_timeout, Duration::from_secs(30));
+}
+
+#[test]
+fn mistakes_in_rented_machines_are_told_at_once() {
+    check(
+        r#"
+[fleet]
+kind = "ec2"
+[fleet.ec2]
+image = "ami-1"
+subnets = ["a", "a"]
+spot = true
+warm = 1
+[fleet.asg]
+port = 0
+"#,
+        r#"
+line 5: fleet.ec2 says not what to launch: expected a launch_template, or image and instance_type
+line 6: fleet.ec2.subnets names `a` twice
+line 8: fleet.ec2.warm is above 0 with spot instances, which cannot be stopped: expected 0
+line 10: fleet.asg.port is `0`: expected a whole number from 1 to 65535
+"#,
+    );
+    check(
+        "[fleet]\nkind = \"asg\"\n[fleet.asg]\n",
+        "
+line 3: fleet.asg.group is empty: expected the name of an Auto Scaling group
+",
+    );
+    check(
+        "[scale]\ncpu_source = \"cloudwatch\"\n",
+        "
+line 2: scale.cpu_source is `cloudwatch`, which knows only hosts of fleet.kind `ec2` or `asg`
+",
+    );
+}
+
+#[test]
 fn the_command_line_wins_over_the_file() {
     let overrides = Overrides {
         listen: Some("127.0.0.1:0".parse().unwrap()),

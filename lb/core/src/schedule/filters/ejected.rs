@@ -1,5 +1,6 @@
-//! Passes hosts that are not ejected for failing, nor on probation with as much as they may have then.
+//! Passes hosts that are not ejected for failing.
 //!
+//! Nor those that do not answer, or are on probation and have as much as they may have then.
 //! Waived where it would leave no host (Envoy: panic routing): when all fail, the fault is likely not
 //! theirs, and a try is better than none.
 
