@@ -41,8 +41,8 @@ need_tools() {
 # Checks what can be checked before anything is made: names, program, credentials.
 need_account() {
     need_tools aws
-    [[ $WEIGHBRIDGE_NAME =~ ^[a-z][a-z0-9-]{0,18}[a-z0-9]$ ]] ||
-        fail "WEIGHBRIDGE_NAME is \`$WEIGHBRIDGE_NAME\`: it must be 2 to 20 small letters, digits and hyphens"
+    [[ $WEIGHBRIDGE_NAME =~ ^[a-z][a-z0-9-]{1,18}[a-z0-9]$ ]] ||
+        fail "WEIGHBRIDGE_NAME is \`$WEIGHBRIDGE_NAME\`: it must be 3 to 20 small letters, digits and hyphens"
     [[ $WEIGHBRIDGE_WAIT_MAX =~ ^[1-9][0-9]{0,5}$ ]] ||
         fail "WEIGHBRIDGE_WAIT_MAX is \`$WEIGHBRIDGE_WAIT_MAX\`: it must be a number of seconds"
     # shellcheck disable=SC2034 # For the scripts.

@@ -11,14 +11,14 @@ use tempfile::TempDir;
 use crate::shell::{Said, WEIGHBRIDGE, read, repository, run};
 
 /// A VM that is a folder: what would be started is only noted.
-struct Vm {
+pub(crate) struct Vm {
     root: TempDir,
 }
 
 // === impl Vm ===
 
 impl Vm {
-    fn new() -> Vm {
+    pub(crate) fn new() -> Vm {
         let vm = Vm { root: tempfile::tempdir().expect("a folder") };
         fs::create_dir_all(vm.path("usr/local/bin")).expect("it can be made");
         symlink(WEIGHBRIDGE, vm.path("usr/local/bin/weighbridge")).expect("it can be linked");
@@ -38,7 +38,7 @@ impl Vm {
         fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("it is ours");
     }
 
-    fn boot(&self, arguments: &[&str], config: &str) -> Said {
+    pub(crate) fn boot(&self, arguments: &[&str], config: &str) -> Said {
         let path = std::env::var("PATH").unwrap_or_default();
         let mut child = Command::new(repository("deploy/vm/boot.sh"))
             .args(arguments)

@@ -8,13 +8,13 @@ fn operator() -> Operator {
     let template = operator.file("weighbridge.yaml");
     std::fs::write(&template, for_moto()).expect("it can be written");
     operator.set("WEIGHBRIDGE_TEMPLATE", template.display().to_string());
-    operator.set("WEIGHBRIDGE_NAME", "wb");
+    operator.set("WEIGHBRIDGE_NAME", "own");
     operator
 }
 
-/// States of the instances that carry the tag `name` with the value `wb`.
+/// States of the instances that carry the tag `name` with the value `own`.
 fn states(operator: &Operator, name: &str) -> String {
-    let filter = format!("Name=tag:{name},Values=wb");
+    let filter = format!("Name=tag:{name},Values=own");
     let states = "Reservations[].Instances[].State.Name";
     operator.aws(&["ec2", "describe-instances", "--filters", &filter, "--query", states])
 }
@@ -27,7 +27,7 @@ fn launch_workers(operator: &Operator, image: &str, count: &str) {
         "--image-id",
         image,
         "--launch-template",
-        "LaunchTemplateName=wb-worker,Version=$Latest",
+        "LaunchTemplateName=own-worker,Version=$Latest",
         "--count",
         count,
     ]);
@@ -50,11 +50,11 @@ fn what_is_launched_is_terminated_and_nothing_is_left() {
     assert_eq!(operator.aws(&query), "9");
     launch_workers(&operator, &image, "3");
     let functions = ["lambda", "list-functions", "--query", "Functions[].FunctionName"];
-    assert_eq!(operator.aws(&functions), "wb-blur\twb-enhance\twb-raytrace");
+    assert_eq!(operator.aws(&functions), "own-blur\town-enhance\town-raytrace");
 
     let unasked = operator.script("terminate-deployment.sh", &[]).failed(1);
     assert!(unasked.contains("use --yes"), "{unasked}");
-    for there in ["stacks wb\n", "tables wb-state\n", "groups wb-balancer\n", "buckets wb-"] {
+    for there in ["stacks own\n", "tables own-state\n", "groups own-balancer\n", "buckets own-"] {
         assert!(unasked.contains(there), "{there}: {unasked}");
     }
     assert_eq!(states(&operator, "weighbridge:fleet"), "running\trunning\trunning");
@@ -68,7 +68,7 @@ fn what_is_launched_is_terminated_and_nothing_is_left() {
     assert_eq!(operator.aws(&["s3api", "list-buckets", "--query", "Buckets"]), "");
     assert_eq!(operator.aws(&functions), "");
     let again = operator.script("terminate-deployment.sh", &["--yes"]);
-    assert!(again.err.contains("nothing of wb is in us-east-1"), "{}", again.err);
+    assert!(again.err.contains("nothing of own is in us-east-1"), "{}", again.err);
     again.ok();
 }
 
@@ -80,7 +80,7 @@ fn tables_that_are_kept_are_taken_by_the_next_deployment() {
     operator.script("launch-deployment.sh", &launch).ok();
     operator.script("terminate-deployment.sh", &["--yes", "--keep-tables"]).ok();
     let tables = ["dynamodb", "list-tables", "--query", "TableNames"];
-    assert_eq!(operator.aws(&tables), "wb-observations\twb-state");
+    assert_eq!(operator.aws(&tables), "own-observations\town-state");
 
     operator.script("launch-deployment.sh", &launch).ok();
     let create_tables = "Stacks[0].Parameters[?ParameterKey=='CreateTables'].ParameterValue";

@@ -4,15 +4,14 @@
 //! `AWS::CloudWatch::Alarm`), signals of instances, rolling updates (its updates of a stack with
 //! conditions fail), and whether AWS's IAM grants what the policies say.
 
-use std::process::Command;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::shell::{Operator, Said, WEIGHBRIDGE, empty_zip, run};
+use crate::boot::Vm;
+use crate::shell::{Operator, empty_zip};
 use crate::template::for_moto;
 
-const STACK: [&str; 2] = ["--stack-name", "wb"];
+const STACK: [&str; 2] = ["--stack-name", "own"];
 
 /// Creates the stack with `parameters`, each `NAME=VALUE`.
 #[track_caller]
@@ -65,20 +64,20 @@ fn user_data(operator: &Operator, name: &str) -> String {
     String::from_utf8(bytes).expect("it is text")
 }
 
-/// What `weighbridge check` says of the configuration within the user data of a balancer.
-fn check(operator: &Operator, user_data: &str) -> Said {
+/// Boots a VM with the configuration within the user data of a balancer, which checks it.
+#[track_caller]
+fn boots(user_data: &str, functions: &[&str]) {
     let (_, rest) = user_data.split_once("<<'TOML'\n").expect("a here document");
     let (config, rest) = rest.split_once("TOML\n").expect("its end");
     assert_eq!(rest.trim(), "", "nothing follows");
-    let file = operator.file("weighbridge.toml");
-    std::fs::write(&file, config).expect("it can be written");
-    run(Command::new(WEIGHBRIDGE).arg("check").arg(file))
+    let arguments = [&["balancer"], functions].concat();
+    Vm::new().boot(&arguments, config).ok();
 }
 
 #[test]
 fn the_stack_is_created_and_deleted() {
     let operator = Operator::new();
-    create(&operator, &["Name=wb".to_owned(), "WorkersMax=7".to_owned()]);
+    create(&operator, &["Name=own".to_owned(), "WorkersMax=7".to_owned()]);
 
     let made = resources(&operator);
     for name in ["Vpc", "BalancerGroup", "ObservationsTable", "WorkerLaunchTemplate", "FleetPolicy"]
@@ -88,17 +87,17 @@ fn the_stack_is_created_and_deleted() {
     for absent in ["BlurFunction", "GroupPolicy", "BalancerSsh", "BalancerAdmin"] {
         assert!(!made.contains(absent), "{absent}: {made}");
     }
-    let user_data = user_data(&operator, "wb-balancer");
+    let user_data = user_data(&operator, "own-balancer");
     assert!(user_data.contains("kind = \"ec2\""), "{user_data}");
     assert!(user_data.contains("hosts_max = 7\n"), "{user_data}");
-    check(&operator, &user_data).ok();
+    boots(&user_data, &[]);
     let group = operator.aws(&[
         "autoscaling",
         "describe-auto-scaling-groups",
         "--query",
         "AutoScalingGroups[].[AutoScalingGroupName,MinSize,DesiredCapacity]",
     ]);
-    assert_eq!(group, "wb-balancer\t2\t2");
+    assert_eq!(group, "own-balancer\t2\t2");
     let url = described(&operator, "Stacks[0].Outputs[?OutputKey=='Url'].OutputValue");
     assert!(url.starts_with("http://") && url.ends_with(":80"), "{url}");
 
@@ -110,7 +109,7 @@ fn the_stack_is_created_and_deleted() {
     assert_eq!(operator.aws(&["ec2", "describe-vpcs", "--query", names]), "");
     // What was learned stays.
     let tables = operator.aws(&["dynamodb", "list-tables", "--query", "TableNames"]);
-    assert_eq!(tables, "wb-observations\twb-state");
+    assert_eq!(tables, "own-observations\town-state");
 }
 
 #[test]
@@ -129,7 +128,7 @@ fn the_stack_takes_an_existing_network_and_group_and_functions() {
     create(
         &operator,
         &[
-            "Name=wb".to_owned(),
+            "Name=own".to_owned(),
             format!("VpcId={vpc}"),
             format!("BalancerSubnetIds={subnets}"),
             format!("WorkerSubnetIds={subnets}"),
@@ -150,16 +149,16 @@ fn the_stack_takes_an_existing_network_and_group_and_functions() {
     for absent in ["Vpc\t", "FleetPolicy", "WorkerLaunchTemplate", "ObservationsTable"] {
         assert!(!made.contains(absent), "{absent}: {made}");
     }
-    let user_data = user_data(&operator, "wb-balancer");
+    let user_data = user_data(&operator, "own-balancer");
     assert!(user_data.contains("kind = \"asg\""), "{user_data}");
     assert!(user_data.contains("group = \"mine\""), "{user_data}");
-    assert!(user_data.contains("--functions \"wb\""), "{user_data}");
-    check(&operator, &user_data).ok();
+    assert!(user_data.contains("--functions \"own\""), "{user_data}");
+    boots(&user_data, &["--functions", "own"]);
     let functions = operator.aws(&[
         "lambda",
         "list-functions",
         "--query",
         "Functions[].[FunctionName,Environment.Variables.WEIGHBRIDGE_OPERATION]",
     ]);
-    assert_eq!(functions, "wb-blur\tblur\nwb-enhance\tenhance\nwb-raytrace\traytrace");
+    assert_eq!(functions, "own-blur\tblur\nown-enhance\tenhance\nown-raytrace\traytrace");
 }
