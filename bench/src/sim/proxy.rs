@@ -76,6 +76,18 @@ pub(super) trait Proxy: Debug {
     );
     /// A load report has come by itself.
     fn report(&mut self, scene: Scene<'_>, host: usize, report: &LoadReport, out: &mut Vec<Action>);
+    /// A host that was asked for its load report has sent it; `None`: it refuses connections.
+    fn polled(
+        &mut self,
+        scene: Scene<'_>,
+        host: usize,
+        report: Option<&LoadReport>,
+        out: &mut Vec<Action>,
+    ) {
+        if let Some(report) = report {
+            self.report(scene, host, report, out);
+        }
+    }
     /// A probe has been answered.
     fn probe_replied(&mut self, _now: f64, _host: usize, _reply: &ProbeReply) {}
     /// A host says that it is idle.

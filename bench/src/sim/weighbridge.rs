@@ -102,7 +102,8 @@ impl Proxy for Weighbridge {
         self.dispatch(scene, out);
     }
 
-    /// It has no health check for hosts that are ready: it ejects those that fail requests.
+    /// It has no other health check for hosts that are ready than asking them for their load, and
+    /// ejects those that fail requests.
     fn down(&mut self, _: f64, _: usize) {}
 
     fn drain(&mut self, now: f64, host: usize) {
@@ -144,10 +145,11 @@ impl Proxy for Weighbridge {
             build: BUILD,
             cold_start: None,
         };
+        // The report was made when the host had done with the request: its claim is gone first.
+        self.balancer.complete(now, RequestId(answer.request as u64), &outcome);
         if let Some(report) = &answer.report {
             self.balancer.report(now, id(answer.host), &reported(report));
         }
-        self.balancer.complete(now, RequestId(answer.request as u64), &outcome);
         self.dispatch(scene, out);
     }
 
@@ -171,6 +173,20 @@ impl Proxy for Weighbridge {
         out: &mut Vec<Action>,
     ) {
         self.balancer.report(time(scene.now), id(host), &reported(report));
+        self.dispatch(scene, out);
+    }
+
+    fn polled(
+        &mut self,
+        scene: Scene<'_>,
+        host: usize,
+        report: Option<&LoadReport>,
+        out: &mut Vec<Action>,
+    ) {
+        self.balancer.probed(time(scene.now), id(host), report.is_some());
+        if let Some(report) = report {
+            self.balancer.report(time(scene.now), id(host), &reported(report));
+        }
         self.dispatch(scene, out);
     }
 
@@ -230,6 +246,7 @@ fn reported(report: &LoadReport) -> HostReport {
         application_utilization: Some(report.application_utilization),
         in_flight: Some(report.in_flight),
         work_left: Work::from_cpu_secs(report.work_left),
+        slots: Some(report.slots),
         ..HostReport::default()
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct World<'a> {
     agenda: BinaryHeap<Reverse<Foretold>>,
     foretold: u64,
     random: Random,
+    /// Of crashes and of slow spells: streams of their own, so that every policy meets the same ones.
+    crashes: Random,
+    slow_spells: Random,
     proxies: Vec<Box<dyn Proxy>>,
     autoscaler: Option<Box<dyn Autoscaler>>,
     hosts: Vec<Host>,
@@ -61,6 +64,8 @@ enum Event {
     Report(usize, usize, LoadReport),
     /// A balancer asks all hosts for their report.
     Poll(usize),
+    /// A host that was asked for its report has sent it, or has refused the connection.
+    Polled(usize, usize, Option<LoadReport>),
     /// A probe reaches a host.
     Probe(usize, usize),
     /// Its reply reaches the balancer.
@@ -137,6 +142,8 @@ impl<'a> World<'a> {
             agenda: BinaryHeap::new(),
             foretold: 0,
             random: Random::new(stream(scenario.seed, 5)),
+            crashes: Random::new(stream(scenario.seed, 6)),
+            slow_spells: Random::new(stream(scenario.seed, 7)),
             wakes: vec![f64::INFINITY; proxies.len()],
             proxies,
             autoscaler,
@@ -175,8 +182,8 @@ impl<'a> World<'a> {
         if let (Some(scale), true) = (self.scenario.scale, self.autoscaler.is_some()) {
             self.at(scale.tick, Event::Scale);
         }
-        self.foretell_fault(self.scenario.faults.crash_every, Event::Crash);
-        self.foretell_fault(self.scenario.faults.slow_every, Event::Slow);
+        self.foretell_crash();
+        self.foretell_slow();
     }
 
     fn end(mut self, policy: &str) -> Measured {

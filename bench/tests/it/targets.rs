@@ -32,6 +32,19 @@ fn check(target: &Target) {
 }
 
 #[test]
+fn with_faults_too_it_is_no_slower_than_least_connections() {
+    for policy in ["weighbridge", "weighbridge@ps"] {
+        let (mut ours, mut fewest) = (0.0, 0.0);
+        for seed in 1..=3 {
+            let scenario = Scenario { seed, ..scenario("faults", REQUESTS) };
+            ours += mean_response(&run(&scenario, policy));
+            fewest += mean_response(&run(&scenario, "least_connections"));
+        }
+        assert!(ours <= fewest, "{policy}: {:.3} of least connections", ours / fewest);
+    }
+}
+
+#[test]
 fn at_load_90_small_requests_hardly_wait() {
     check(&Target { load: 0.90, slowdown: 1.10, of_least_connections: 0.80, of_bound: 1.15 });
 }

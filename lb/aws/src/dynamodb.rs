@@ -140,5 +140,5 @@ impl ObservationStore for DynamoStore {
 fn client(aws: &Aws, timeout: Duration) -> Client {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(timeout).operation_attempt_timeout(timeout);
-    Client::from_conf(Builder::from(&aws.config).timeout_config(timeouts.build()).build())
+    Client::from_conf(Builder::from(aws.config()).timeout_config(timeouts.build()).build())
 }

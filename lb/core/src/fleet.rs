@@ -92,6 +92,8 @@ impl Fleet {
             since: now,
             ejected_until: Time::ZERO,
             ejection_length: Duration::ZERO,
+            is_down: false,
+            is_on_probation: false,
             crowded_at: Time::ZERO,
             round_trip: Seconds::ZERO,
             failure_rate: 0.0,

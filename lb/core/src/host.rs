@@ -83,10 +83,14 @@ pub struct HostState {
     pub as_of: Time,
     /// When the phase began.
     pub since: Time,
-    /// The ejection lasts until here; `Time::ZERO` where it has never been ejected.
+    /// The ejection lasts until here, or ended here; `Time::ZERO` where it has never been ejected.
     pub ejected_until: Time,
     /// How long the last ejection lasts.
     pub ejection_length: Duration,
+    /// Whether it did not answer when it was last asked how it is; it is out until it answers.
+    pub is_down: bool,
+    /// Whether it has been out and has not answered a request well since.
+    pub is_on_probation: bool,
     /// When it last had more requests than cores, so that one may have waited for another.
     pub crowded_at: Time,
     /// Smoothed time of a request that is not its run: network, and moving the bodies.
@@ -139,9 +143,14 @@ impl Discipline {
 // === impl HostState ===
 
 impl HostState {
-    /// Whether it is ejected at `now`.
+    /// Whether it is out at `now`: for its failures, or because it does not answer.
     pub fn is_ejected(&self, now: Time) -> bool {
-        now < self.ejected_until
+        self.is_down || now < self.ejected_until
+    }
+
+    /// Whether it is on probation and has as much as it may have then: a request for each core.
+    pub fn has_its_trial(&self) -> bool {
+        self.is_on_probation && self.cores <= self.in_flight
     }
 
     /// Requests that it has, from whatever balancer.
@@ -163,6 +172,24 @@ impl HostState {
             .and_then(|(_, report)| report.cpu_utilization.or(report.application_utilization));
         told.or(reported)
             .unwrap_or_else(|| f64::from(self.n_requests().min(self.cores)) / f64::from(self.cores))
+    }
+
+    /// Fraction of it that is taken, at most 1: of its run slots, where it says how many it has, for a
+    /// request takes its slot though the machine may give the CPU to others; or else as
+    /// [`HostState::utilization`].
+    pub fn occupancy(&self) -> f64 {
+        let has_slots = self.report.is_some_and(|(_, report)| report.slots.is_some());
+        if has_slots {
+            return f64::from(self.n_requests().min(self.cores)) / f64::from(self.cores);
+        }
+        self.utilization().min(1.0)
+    }
+
+    /// Work that could be done within `horizon` if every request had a core of its own at once: of
+    /// each what it has left, or what one core does in that time, for more cores do not help it.
+    pub fn work_within(&self, horizon: Seconds) -> Work {
+        let most = self.speed * horizon;
+        self.claims.iter().fold(Work::ZERO, |sum, claim| sum + claim.remaining.min(most))
     }
 
     /// Fraction of its memory in use, where a fresh report says.

@@ -179,13 +179,14 @@ pub struct ScalePolicy {
     pub hosts_min: usize,
     /// The most hosts.
     pub hosts_max: usize,
-    /// Scale up when the mean CPU utilization is above this.
+    /// Scale up when the mean utilization over the stable window is above this.
     pub cpu_high: f64,
     /// Scale down when it is below this.
     pub cpu_low: f64,
     /// The utilization to size the fleet for.
     pub cpu_target: f64,
-    /// Scale up when the predicted backlog would take longer than this to drain.
+    /// Scale up when the predicted backlog would take longer than this to drain, counted from when a
+    /// host that is launched now would be ready.
     pub backlog_max: Duration,
     /// The desire must hold this long before scaling down.
     pub stable_window: Duration,

@@ -1,7 +1,9 @@
 //! How many hosts there should be: fleet, policy and now give a plan, which is executed elsewhere.
 //!
 //! A rule says how many hosts are desired ([`rules`]). More are launched at once; fewer only when
-//! the desire has held for the stable window. Panic: when the requests there are, over the short
+//! the desire has held for the stable window. What is busy, and what runs or waits, is averaged for the
+//! whole fleet and then divided among the hosts there are (as Knative's KPA does with concurrency): a
+//! mean of what each had would still hold what they had when they were more or fewer. Panic: when the requests there are, over the short
 //! panic window, want `panic_factor` times the hosts that there are, all that are wanted are
 //! launched, and none is drained for a stable window.
 
@@ -20,7 +22,7 @@ use crate::fleet::Fleet;
 use crate::host::{HostId, HostState, Phase};
 use crate::policy::ScalePolicy;
 use crate::queue::QueueState;
-use crate::units::{Seconds, Time, Work};
+use crate::units::{Seconds, Speed, Time, Work};
 
 pub use rules::{Desire, Rule, View};
 use stabilize::{Mean, Stabilizer};
@@ -82,8 +84,10 @@ pub struct Scaler {
     /// The least and the most hosts: the policy's, unless others say otherwise.
     bounds: (usize, usize),
     boot_time: Seconds,
-    utilization: Mean,
-    demand: Mean,
+    /// Hosts' worth of what is busy, over the stable window.
+    busy: Mean,
+    /// Requests that run or wait, over the panic window.
+    requests: Mean,
     stabilizer: Stabilizer,
     panic_until: Time,
 }
@@ -147,8 +151,8 @@ impl Scaler {
             target: policy.hosts_min,
             bounds: (policy.hosts_min, policy.hosts_max.max(policy.hosts_min)),
             boot_time: Seconds::from(policy.boot_time),
-            utilization: Mean::new(policy.panic_window),
-            demand: Mean::new(policy.panic_window),
+            busy: Mean::new(policy.stable_window),
+            requests: Mean::new(policy.panic_window),
             stabilizer: Stabilizer::new(policy.stable_window),
             panic_until: Time::ZERO,
             policy,
@@ -219,12 +223,15 @@ impl Scaler {
             usable.iter().filter(|host| host.phase == Phase::Active).collect();
         let n_active = active.len();
         let per = 1.0 / n_active.max(1) as f64;
-        let utilization = active.iter().map(|host| host.utilization()).sum::<f64>() * per;
+        let busy: f64 = active.iter().map(|host| host.occupancy()).sum();
         let cores: f64 = active.iter().map(|host| f64::from(host.cores)).sum();
         let in_flight: usize = active.iter().map(|host| host.n_requests() as usize).sum();
         let capacity: f64 = active.iter().map(|host| host.capacity().as_cpu_secs()).sum();
-        let left: f64 = active.iter().map(|host| host.work_left.as_cpu_secs()).sum();
+        let horizon = self.boot_time + Seconds::from(self.policy.backlog_max);
+        let left: f64 = active.iter().map(|host| host.work_within(horizon).as_cpu_secs()).sum();
         let requests = in_flight + waiting.requests;
+        let speed = usable.first().map_or(Speed::ONE, |host| host.speed);
+        let waiting_most = speed * horizon * waiting.requests as f64;
         let host = if n_active == 0 {
             usable.first().map_or(1.0, |host| host.capacity().as_cpu_secs())
         } else {
@@ -233,10 +240,10 @@ impl Scaler {
         View {
             active: n_active,
             kept: usable.len(),
-            utilization: self.utilization.add(now, utilization),
+            utilization: self.busy.add(now, busy) * per,
             requests,
-            requests_per_core: self.demand.add(now, requests as f64 / cores.max(1.0)),
-            backlog: Work::saturating(left) + waiting.work,
+            requests_per_core: self.requests.add(now, requests as f64) / cores.max(1.0),
+            backlog: Work::saturating(left) + waiting.work.min(waiting_most),
             host_capacity: Work::saturating(host),
             boot_time: self.boot_time,
         }

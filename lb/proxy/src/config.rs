@@ -67,7 +67,7 @@ pub enum FleetConfig {
     /// Worker processes on this machine.
     Local(LocalFleet),
     /// EC2 instances that the balancer launches and terminates itself.
-    Ec2(Ec2Fleet),
+    Ec2(Box<Ec2Fleet>),
     /// The instances of an existing Auto Scaling group.
     Asg(AsgFleet),
 }

@@ -10,12 +10,13 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostId;
+use weighbridge_instrument::LoadReport;
 
 use crate::autoscale::{Executor, machines};
 use crate::decide::Decide;
 use crate::fleet::Place;
 use crate::fleet::machines::CpuMonitor;
-use crate::fleet::probe::Probe;
+use crate::fleet::probe::{Probe, ProbeError};
 use crate::gateway::Gateway;
 use crate::learn::Trainer;
 use crate::observe;
@@ -62,7 +63,7 @@ pub(crate) async fn tick(
 }
 
 /// Asks every host for its load report, so that idle hosts and the work of other balancers are
-/// seen.
+/// seen, and so that hosts that are not there get no request until they are.
 pub(crate) async fn ask_for_load(gateway: Arc<Gateway>, probe: Probe, every: Duration) {
     let mut ticks = ticks(every);
     loop {
@@ -70,15 +71,19 @@ pub(crate) async fn ask_for_load(gateway: Arc<Gateway>, probe: Probe, every: Dur
         let asks = gateway.hosts.all().into_iter().map(|(host, place)| {
             let (gateway, probe) = (&gateway, &probe);
             async move {
-                match probe.load(place.address).await {
-                    Ok(report) => {
-                        let report = observe::reported(&report).host;
-                        gateway.decide.with(|balancer, now| balancer.report(now, host, &report));
+                let asked = probe.load(place.address).await;
+                let answered = has_answered(&asked);
+                gateway.decide.with(|balancer, now| {
+                    if let Some(answered) = answered {
+                        balancer.probed(now, host, answered);
                     }
-                    Err(error) => {
-                        gateway.metrics.loop_failed("load_report");
-                        tracing::debug!(host = place.name, %error, "no load report");
+                    if let Ok(report) = &asked {
+                        balancer.report(now, host, &observe::reported(report).host);
                     }
+                });
+                if let Err(error) = asked {
+                    gateway.metrics.loop_failed("load_report");
+                    tracing::debug!(host = place.name, %error, "no load report");
                 }
             }
         });
@@ -141,6 +146,15 @@ pub(crate) async fn await_ready(
             tracing::info!(host = place.name, "a host is ready");
             return;
         }
+    }
+}
+
+/// Whether a host is there; `None` where it only took too long, as a busy one may.
+fn has_answered(asked: &Result<LoadReport, ProbeError>) -> Option<bool> {
+    match asked {
+        Ok(_) | Err(ProbeError::Status(_) | ProbeError::Report(_)) => Some(true),
+        Err(ProbeError::Unreachable(_)) => Some(false),
+        Err(ProbeError::Timeout(_)) => None,
     }
 }
 

@@ -55,6 +55,7 @@ impl Metrics {
         let counters = |name, help, labels: &[&str]| {
             registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
+        let counter = |name, help| registered(&registry, IntCounter::new(name, help)?);
         let gauges = |name, help, labels: &[&str]| {
             registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
@@ -66,19 +67,14 @@ impl Metrics {
             "weighbridge_decision_seconds",
             "One decision: estimate, ranking and claim, with the wait for the lock.",
         );
-        let reports_rejected = IntCounter::new(
-            "weighbridge_load_reports_rejected_total",
-            "Load reports of hosts that broke a rule and were ignored.",
-        )?;
-        let hosts_lost = IntCounter::new(
-            "weighbridge_hosts_lost_total",
-            "Hosts that ended without having been told to.",
-        )?;
-        let connections =
-            IntGauge::new("weighbridge_connections", "Connections of clients that are open.")?;
         let tries_failed = "Tries at a host that brought no answer, by what happened.";
         let loop_failures = "Failures of background work, which goes on after a pause.";
         let leading = "1 while this balancer has the lease: of several it is the one that does it.";
+        let bounded = "1 while the group's own least or most hosts go before those of [scale].";
+        let response = "From the head of a request to the end of its answer.";
+        let work = "Measured work of requests, in CPU-seconds of the reference core.";
+        let ratio = "Measured work over estimated work.";
+        let connections = "Connections of clients that are open.";
         Ok(Arc::new(Metrics {
             leading: gauges("weighbridge_leading", leading, &["lease"])?,
             requests: counters(
@@ -88,7 +84,7 @@ impl Metrics {
             )?,
             response_seconds: by_route(
                 "weighbridge_response_seconds",
-                "From the head of a request to the end of its answer.",
+                response,
                 &RESPONSE_BUCKETS,
             )?,
             waiting_seconds: by_route(
@@ -96,16 +92,8 @@ impl Metrics {
                 "From the head of a request to its being sent to the host that answered.",
                 &RESPONSE_BUCKETS,
             )?,
-            work_seconds: by_route(
-                "weighbridge_work_seconds",
-                "Measured work of requests, in CPU-seconds of the reference core.",
-                &RESPONSE_BUCKETS,
-            )?,
-            estimate_ratio: by_route(
-                "weighbridge_estimate_ratio",
-                "Measured work over estimated work.",
-                &RATIO_BUCKETS,
-            )?,
+            work_seconds: by_route("weighbridge_work_seconds", work, &RESPONSE_BUCKETS)?,
+            estimate_ratio: by_route("weighbridge_estimate_ratio", ratio, &RATIO_BUCKETS)?,
             tries_failed: counters("weighbridge_tries_failed_total", tries_failed, &["failure"])?,
             scale_events: counters(
                 "weighbridge_scale_events_total",
@@ -113,23 +101,23 @@ impl Metrics {
                 &["action", "reason"],
             )?,
             loop_failures: counters("weighbridge_loop_failures_total", loop_failures, &["loop"])?,
-            fleet_bounded: registered(
-                &registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "weighbridge_fleet_bounded",
-                        "1 while the group's own least or most hosts go before those of [scale].",
-                    ),
-                    &["bound"],
-                )?,
-            )?,
+            fleet_bounded: gauges("weighbridge_fleet_bounded", bounded, &["bound"])?,
             decision_seconds: registered(
                 &registry,
                 Histogram::with_opts(decisions.buckets(DECISION_BUCKETS.to_vec()))?,
             )?,
-            reports_rejected: registered(&registry, reports_rejected)?,
-            hosts_lost: registered(&registry, hosts_lost)?,
-            connections: registered(&registry, connections)?,
+            reports_rejected: counter(
+                "weighbridge_load_reports_rejected_total",
+                "Load reports of hosts that broke a rule and were ignored.",
+            )?,
+            hosts_lost: counter(
+                "weighbridge_hosts_lost_total",
+                "Hosts that ended without having been told to.",
+            )?,
+            connections: registered(
+                &registry,
+                IntGauge::new("weighbridge_connections", connections)?,
+            )?,
             lambda: LambdaMetrics::new(&registry)?,
             registry,
         }))

@@ -140,8 +140,7 @@ impl Server {
             None => open_store(&config)?,
         };
         let leads = Leads::new(services.leases.as_ref(), &config, listen, &metrics);
-        let seed = seed();
-        let decide = Decide::new(Balancer::new(config.policy.clone(), seed));
+        let decide = Decide::new(Balancer::new(config.policy.clone(), seed()));
         let trainer = Arc::new(Trainer {
             config: config.clone(),
             decide: decide.clone(),

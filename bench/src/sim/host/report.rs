@@ -18,6 +18,8 @@ pub struct LoadReport {
     pub eps: f64,
     /// Requests that it has, from whatever balancer.
     pub in_flight: u32,
+    /// Requests that it runs at once.
+    pub slots: u32,
     /// What it believes that they have left, in CPU-seconds of the reference core.
     pub work_left: f64,
 }
@@ -59,12 +61,12 @@ impl Rates {
         // A host that is younger than the window has not filled it.
         let filled = 1.0 - (-(now - self.launched) / WINDOW_SECS).exp();
         let filled = filled.max(1e-9);
-        let cores = f64::from(cores);
         LoadReport {
-            cpu_utilization: (self.busy / filled / cores).min(1.0),
-            application_utilization: service.n_jobs() as f64 / cores,
+            cpu_utilization: (self.busy / filled / f64::from(cores)).min(1.0),
+            application_utilization: service.n_jobs() as f64 / f64::from(cores),
             rps: self.completions / filled,
             eps: 0.0,
+            slots: cores,
             in_flight: service.n_jobs() as u32,
             work_left: service.estimated_left(),
         }

@@ -12,7 +12,7 @@ use crate::sim::policies::{
 };
 
 /// A request is sent to so many hosts at most.
-const TRIES_MAX: u8 = 4;
+const TRIES_MAX: usize = 4;
 
 /// See the module.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(in crate::sim) struct Ordinary {
     views: Vec<HostView>,
     /// Requests that have no host yet, first come, first served.
     waiting: VecDeque<usize>,
-    /// Requests that have failed, with how often.
-    failures: BTreeMap<usize, u8>,
+    /// Requests that have failed, with the hosts that failed them.
+    failures: BTreeMap<usize, Vec<usize>>,
     random: Random,
 }
 
@@ -49,7 +49,9 @@ impl Ordinary {
     fn send(&mut self, scene: Scene<'_>, request: &RequestView, out: &mut Vec<Action>) -> bool {
         let work = scene.workload.requests[request.request].work;
         let oracle = Oracle { now: scene.now, hosts: scene.hosts, work };
-        let sight = Sight { now: scene.now, hosts: &self.views, oracle };
+        let untried = self.untried(request.request);
+        let hosts = untried.as_ref().unwrap_or(&self.views);
+        let sight = Sight { now: scene.now, hosts, oracle };
         let chosen = self.dispatcher.choose(request, &sight, &mut self.random);
         let Some(host) = chosen.filter(|host| self.views.get(*host).is_some_and(|view| view.up))
         else {
@@ -60,6 +62,17 @@ impl Ordinary {
         let estimate = if self.shape.perfect { work } else { request.predicted };
         out.push(Action::Send { request: request.request, host, estimate: Some(estimate) });
         true
+    }
+
+    /// The hosts as a request sees them that has failed: those that failed it are not up to it, unless
+    /// all others are down. `None` where it has not failed.
+    fn untried(&self, request: usize) -> Option<Vec<HostView>> {
+        let tried = self.failures.get(&request)?;
+        let mut views = self.views.clone();
+        for host in tried {
+            views[*host].up = false;
+        }
+        views.iter().any(|view| view.up).then_some(views)
     }
 
     fn probe(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) {
@@ -84,11 +97,11 @@ impl Ordinary {
         self.dispatcher.reported(now, host, report);
     }
 
-    /// Counts a failure; false where there have been too many.
-    fn may_retry(&mut self, request: usize) -> bool {
+    /// Notes a failure; false where there have been too many.
+    fn may_retry(&mut self, request: usize, host: usize) -> bool {
         let failures = self.failures.entry(request).or_default();
-        *failures += 1;
-        *failures < TRIES_MAX
+        failures.push(host);
+        failures.len() < TRIES_MAX
     }
 }
 
@@ -155,7 +168,7 @@ impl Proxy for Ordinary {
         self.views[host].in_flight -= 1;
         let view = scene.view(request);
         self.dispatcher.failed(scene.now, host, &view);
-        if !self.may_retry(request) {
+        if !self.may_retry(request, host) {
             self.failures.remove(&request);
             out.push(Action::Shed { request });
         } else if !self.send(scene, &view, out) {

@@ -16,6 +16,11 @@ impl World<'_> {
                 self.tell(proxy, |proxy, scene, out| proxy.report(scene, host, &report, out));
             }
             Event::Poll(proxy) => self.poll(proxy),
+            Event::Polled(proxy, host, report) => {
+                self.tell(proxy, |proxy, scene, out| {
+                    proxy.polled(scene, host, report.as_ref(), out);
+                });
+            }
             Event::Probe(proxy, host) => self.probe(proxy, host),
             Event::Probed(proxy, host, reply) => {
                 let now = self.now;

@@ -1,6 +1,7 @@
 //! What goes wrong: crashes and slow spells, at random instants.
 
 use weighbridge_core::observe::Failure;
+use weighbridge_core::random::Random;
 
 use super::{Attempt, Event, World};
 use crate::sim::host::Phase;
@@ -9,19 +10,26 @@ use crate::sim::random::exponential;
 // === impl World ===
 
 impl World<'_> {
-    /// The next fault of a kind that comes `every` so many seconds on average.
-    pub(super) fn foretell_fault(&mut self, every: f64, fault: Event) {
-        if every.is_finite() {
-            let at = self.now + every * exponential(&mut self.random);
-            self.at(at, fault);
+    pub(super) fn foretell_crash(&mut self) {
+        let gap = gap(self.scenario.faults.crash_every, &mut self.crashes);
+        if let Some(gap) = gap {
+            self.at(self.now + gap, Event::Crash);
+        }
+    }
+
+    pub(super) fn foretell_slow(&mut self) {
+        let gap = gap(self.scenario.faults.slow_every, &mut self.slow_spells);
+        if let Some(gap) = gap {
+            self.at(self.now + gap, Event::Slow);
         }
     }
 
     /// Some active host loses all it has, and refuses connections for a while.
     pub(super) fn crash(&mut self) {
         let faults = self.scenario.faults;
-        self.foretell_fault(faults.crash_every, Event::Crash);
-        let Some(host) = self.any_active() else { return };
+        self.foretell_crash();
+        let active = self.active();
+        let Some(host) = active.get(self.crashes.below(active.len())).copied() else { return };
         self.hosts[host].phase = Phase::Down;
         for job in self.hosts[host].clear(self.now) {
             let attempt = Attempt { request: job.request, n: self.flights[job.request].n };
@@ -45,8 +53,9 @@ impl World<'_> {
     /// Some active host gets slow for a while.
     pub(super) fn slow(&mut self) {
         let faults = self.scenario.faults;
-        self.foretell_fault(faults.slow_every, Event::Slow);
-        let Some(host) = self.any_active() else { return };
+        self.foretell_slow();
+        let active = self.active();
+        let Some(host) = active.get(self.slow_spells.below(active.len())).copied() else { return };
         self.hosts[host].slow_to(self.now, faults.slow_part);
         self.foretell(host);
         self.at(self.now + faults.slow_for, Event::Fast(host));
@@ -77,10 +86,13 @@ impl World<'_> {
         }
     }
 
-    fn any_active(&mut self) -> Option<usize> {
+    fn active(&self) -> Vec<usize> {
         let hosts = self.hosts.iter().enumerate();
-        let active: Vec<usize> =
-            hosts.filter(|(_, host)| host.phase == Phase::Active).map(|(index, _)| index).collect();
-        active.get(self.random.below(active.len())).copied()
+        hosts.filter(|(_, host)| host.phase == Phase::Active).map(|(index, _)| index).collect()
     }
+}
+
+/// Seconds to the next fault of a kind that comes `every` so many on average; `None`: it never does.
+fn gap(every: f64, random: &mut Random) -> Option<f64> {
+    every.is_finite().then(|| every * exponential(random))
 }

@@ -145,15 +145,15 @@ impl World<'_> {
     /// A balancer asks every host how it is.
     pub(super) fn poll(&mut self, proxy: usize) {
         let interval = self.scenario.reports.interval;
+        let replied = self.now + self.scenario.round_trip;
         for host in 0..self.hosts.len() {
             if self.hosts[host].is_up() {
                 let report = self.hosts[host].report(self.now);
                 if let Some(report) = self.carry(proxy, host, report) {
-                    self.at(
-                        self.now + self.scenario.round_trip,
-                        Event::Report(proxy, host, report),
-                    );
+                    self.at(replied, Event::Polled(proxy, host, Some(report)));
                 }
+            } else if self.hosts[host].phase == Phase::Down {
+                self.at(replied, Event::Polled(proxy, host, None));
             }
         }
         self.at(self.now + interval, Event::Poll(proxy));

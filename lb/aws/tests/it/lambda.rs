@@ -115,7 +115,7 @@ async fn faults_of_lambda_itself_are_told_apart_and_not_retried() {
     for (code, status, expected) in cases {
         let rule = json!([{
             "service": "lambda", "operation": "Invoke",
-            "error": { "code": code, "statusCode": status, "httpStatusCode": status, "status": status },
+            "error": { "code": code, "status": status },
         }]);
         faulty.rules(&rule.to_string());
         let said = match invoke(&faulty.url(), "plain", &json!({})).await {

@@ -24,7 +24,7 @@ sys.stdout.write(base64.b64encode(file.getvalue()).decode())
 
 /// A function that does what `DO` says: `echo` its event as an HTTP answer, `crash`, `hang`, fail with
 /// an `error`, answer what is none (`wrong`), or return any JSON (`plain`).
-const OBEDIENT: &str = r#"#!/usr/bin/env python3
+const OBEDIENT: &str = r"#!/usr/bin/env python3
 import json, os, sys, time, urllib.request
 api = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'
 while True:
@@ -47,7 +47,7 @@ while True:
         answer = {'hello': 'world'}
     body = json.dumps(answer).encode()
     urllib.request.urlopen(urllib.request.Request(api + request + '/' + path, body)).close()
-"#;
+";
 
 /// A `bootstrap`, ready to be sent.
 pub(crate) struct Bootstrap(String);

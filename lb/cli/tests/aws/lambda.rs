@@ -64,10 +64,12 @@ impl Stage {
     }
 }
 
-/// A folder for a balancer of `host` whose Lambda is at `url`.
+/// A folder for a balancer of `host` whose Lambda is at `url`. What the host cannot begin at once
+/// waits, or goes to Lambda.
 fn place(url: &str, host: SocketAddr, routes: &[(&str, &str, &str)], lambda: &str) -> Place {
     let mut config = format!(
         "[fleet]\nkind = \"static\"\n[[fleet.static.hosts]]\naddress = \"{host}\"\n\
+         discipline = \"fcfs\"\n\
          [repeats]\nentries_max = 0\n[retry]\ntries_max = 4\n\
          [hosts]\neject_base = \"200ms\"\neject_max = \"1s\"\n\
          [route_defaults]\npatience = \"0s\"\nprior = \"20ms\"\n\

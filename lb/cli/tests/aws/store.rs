@@ -28,31 +28,30 @@ fn place_with(config: &str, url: &str) -> Place {
     Place::new(config).with(&CREDENTIALS).with(&[("AWS_ENDPOINT_URL_DYNAMODB", url)])
 }
 
-/// What the DynamoDB at `address` answers to `operation`.
-#[track_caller]
-fn ask(address: SocketAddr, operation: &str, request: &Value) -> Value {
-    let request = Request::post("/", request.to_string())
+/// A request of DynamoDB.
+fn request(operation: &str, request: &Value) -> Request {
+    Request::post("/", request.to_string())
         .with(&format!("X-Amz-Target: DynamoDB_20120810.{operation}"))
         .with("Content-Type: application/x-amz-json-1.0")
         .with(
             "Authorization: AWS4-HMAC-SHA256 SignedHeaders=host, Signature=0, \
              Credential=test/20260101/us-east-1/dynamodb/aws4_request",
-        );
-    let answer = Client::new(address).ask(&request).expect("it answers");
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.json()
+        )
 }
 
 /// Rows in the table, by looking at all of them.
 #[track_caller]
 fn count(dynamodb: SocketAddr) -> usize {
+    let mut client = Client::new(dynamodb);
     let (mut rows, mut start) = (0, Value::Null);
     loop {
         let mut scan = json!({ "TableName": "weighbridge-observations", "Select": "COUNT" });
         if !start.is_null() {
             scan["ExclusiveStartKey"] = start;
         }
-        let found = ask(dynamodb, "Scan", &scan);
+        let answer = client.ask(&request("Scan", &scan)).expect("it answers");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let found = answer.json();
         rows += usize::try_from(found["Count"].as_u64().expect("a number")).expect("a small one");
         start = found["LastEvaluatedKey"].clone();
         if start.is_null() {
@@ -71,7 +70,7 @@ fn has_models(balancer: &Balancer) -> bool {
 }
 
 fn leads(balancer: &Balancer) -> bool {
-    balancer.metric("weighbridge_leading", "lease=\"train\"") == 1.0
+    0.5 < balancer.metric("weighbridge_leading", "lease=\"train\"")
 }
 
 /// The one of `balancers` that trains.
@@ -80,6 +79,6 @@ fn leader(balancers: &[&Balancer]) -> usize {
     eventually("one of them trains", || balancers.iter().position(|balancer| leads(balancer)))
 }
 
-fn stored(balancer: &Balancer, what: &str) -> f64 {
-    balancer.metric(&format!("weighbridge_store_{what}"), "")
+fn stored(balancer: &Balancer, what: &str) -> usize {
+    balancer.metric(&format!("weighbridge_store_{what}"), "") as usize
 }

@@ -1,32 +1,24 @@
 //! What would become of a request, and why.
 
-use super::{Balancer, is_blind};
+use super::{Arrival, Balancer, is_blind};
 use crate::admit::{self, Admission};
-use crate::features::Features;
 use crate::host::HostState;
 use crate::lambda::{Function, Offer};
-use crate::request::RouteId;
 use crate::schedule::explain::{Account, Explanation};
 use crate::schedule::{Demand, Ranking};
-use crate::units::{Seconds, Time, Work};
+use crate::units::{Seconds, Time};
 
 // === impl Balancer ===
 
 impl Balancer {
-    /// What would become of a request that arrived now, and why. Takes no claim, and draws no random
-    /// number: where the pick is random the best host is told. `event_bytes` as in an arrival.
-    pub fn explain(
-        &mut self,
-        now: Time,
-        route: RouteId,
-        features: &Features,
-        known: Option<Work>,
-        event_bytes: Option<u64>,
-    ) -> Explanation {
+    /// What would become of `arrival` if it came now, and why. Takes no claim, and draws no random
+    /// number: where the pick is random the best host is told. Its id means nothing here.
+    pub fn explain(&mut self, now: Time, arrival: &Arrival) -> Explanation {
+        let Arrival { route, features, known, event_bytes, .. } = arrival;
         self.set_now(now);
         self.fleet.advance(self.now);
-        let predictor = self.predictor(route);
-        let estimate = predictor.estimate(features, known);
+        let predictor = self.predictor(*route);
+        let estimate = predictor.estimate(features, *known);
         let blind = is_blind(&estimate, predictor);
         let hosts = &self.policy.hosts;
         let demand = Demand { now: self.now, estimate, blind, tried: &[], hosts };
@@ -35,7 +27,7 @@ impl Balancer {
         let names = policy.features.names().iter().cloned();
         let admission = Admission::new(policy.patience, &estimate, blind, false);
         let offer = self.lambda.as_ref().zip(policy.function).and_then(|(lambda, function)| {
-            lambda.offer(self.now, function, estimate.mean, event_bytes)
+            lambda.offer(self.now, function, estimate.mean, *event_bytes)
         });
         let explanation = Explanation {
             route: policy.name.clone(),

@@ -91,6 +91,13 @@ impl Balancer {
         self.scaler.bound(least, most);
     }
 
+    /// A host was asked how it is: whether it answered at all. One that did not is out until it does.
+    pub fn probed(&mut self, now: Time, host: HostId, answered: bool) {
+        self.set_now(now);
+        self.counters.ejections += u64::from(self.fleet.probed(self.now, host, answered));
+        self.check_invariants();
+    }
+
     /// The periodic call: ages what is believed, plans the fleet, says which models to train.
     pub fn tick(&mut self, now: Time) -> Tick {
         self.set_now(now);

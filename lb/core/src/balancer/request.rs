@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::{Arrival, Balancer, MISSES_MAX, Place, Request, is_blind, waiting};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
+use crate::host::HostState;
 use crate::lambda::{Ended, Function};
 use crate::observe::{Failure, Observation, Outcome, RequestCost};
 use crate::request::RequestId;
@@ -107,13 +108,17 @@ impl Balancer {
         None
     }
 
-    /// A host that failed a request long ago may be well again.
+    /// A host that failed a request may be well again: one that has been out since and is back, and
+    /// any after a while.
     fn forgive(&self, request: &mut Request) {
         match request.place {
             Place::Queue { since } => {
                 if self.policy.hosts.eject_base <= self.now.since(since) {
                     request.tried.clear();
                 }
+                let is_back =
+                    |host: &HostState| since < host.ejected_until && !host.is_ejected(self.now);
+                request.tried.retain(|id| !self.fleet.get(*id).is_some_and(is_back));
             }
             Place::Host(_) | Place::Lambda(_) | Place::Lost => {}
         }

@@ -137,8 +137,8 @@ fn play(balancer: &mut Balancer, said: &mut String, line: &str) {
     let now = Time::from_secs_f64(words[0].parse().unwrap());
     let line = Line { words, now };
     let says = match line.words[1] {
-        "join" | "launch" | "ready" | "drain" | "leave" | "report" | "describe" | "tick"
-        | "hosts" => play_host(balancer, &line),
+        "join" | "launch" | "ready" | "drain" | "leave" | "answers" | "is_gone" | "report"
+        | "describe" | "tick" | "hosts" => play_host(balancer, &line),
         _ => play_request(balancer, &line),
     };
     for says in says {
@@ -159,6 +159,8 @@ fn play_host(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
         "ready" => balancer.ready(now, host),
         "drain" => balancer.drain(now, host),
         "leave" => balancer.leave(now, host),
+        "answers" => balancer.probed(now, host, true),
+        "is_gone" => balancer.probed(now, host, false),
         // report HOST IN_FLIGHT WORK [CPU MEMORY]
         "report" => {
             let report = HostReport {
@@ -234,9 +236,15 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
         // explain SIZE
         "explain" => {
             let known = Work::from_cpu_secs(line.number(2));
-            return vec![
-                balancer.explain(now, RouteId(0), &Features::default(), known, Some(0)).to_string(),
-            ];
+            let arrival = Arrival {
+                id: RequestId(0),
+                route: RouteId(0),
+                features: Features::default(),
+                known,
+                body_bytes: 0,
+                event_bytes: Some(0),
+            };
+            return vec![balancer.explain(now, &arrival).to_string()];
         }
         other => panic!("no event `{other}`"),
     };
@@ -473,7 +481,6 @@ fn a_failing_host_is_ejected_returns_and_is_ejected_for_longer() {
 0 complete 1 0.1
 9 arrive 2 0.1
 9 complete 2 0.1
-11 arrive 3 0.1
 11 leave 1
 11 arrive 4 0.1
 11 refuse 4
@@ -489,12 +496,63 @@ fn a_failing_host_is_ejected_returns_and_is_ejected_for_longer() {
 0 complete 1 0.1: learned
 9 arrive 2 0.1: to 1 then [], adds 0.000 s
 9 complete 2 0.1: learned
-11 arrive 3 0.1: to 1 then [0], adds 0.000 s
 11 arrive 4 0.1: to 0 then [], adds 0.000 s
 11 refuse 4: waits until 41
 30 arrive 5 0.1: to 2 then [], adds 0.000 s
 30 complete 5 0.1: learned
-31 arrive 6 0.1: to 2 then [0], adds 0.000 s
+31 arrive 6 0.1: to 0 then [2], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn a_host_that_was_gone_is_tried_with_one_request_when_it_answers() {
+    check(
+        "
+0 join a 1 1.0 ps
+0 join b 1 1.0 ps
+0 is_gone 0
+1 arrive 1 0.1
+1.5 complete 1 0.1
+2 answers 0
+2 arrive 2 9.0
+2 arrive 3 0.1
+2.5 complete 3 0.1
+3 arrive 4 0.1
+3.5 complete 4 0.1
+3.5 complete 2 1.5
+4 arrive 5 0.1
+",
+        "
+1 arrive 1 0.1: to 1 then [], adds 0.000 s
+1.5 complete 1 0.1: learned
+2 arrive 2 9.0: to 0 then [1], adds 0.000 s
+2 arrive 3 0.1: to 1 then [], adds 0.000 s
+2.5 complete 3 0.1: learned
+3 arrive 4 0.1: to 1 then [], adds 0.000 s
+3.5 complete 4 0.1: learned
+3.5 complete 2 1.5: learned
+4 arrive 5 0.1: to 0 then [1], adds 0.000 s
+",
+    );
+}
+
+#[test]
+fn a_request_that_waits_goes_to_the_host_that_failed_it_and_is_back() {
+    check(
+        "
+0 join a 1 1.0 ps
+0 arrive 1 0.1
+0 refuse 1
+0 is_gone 0
+1 dispatch
+2 answers 0
+2 dispatch
+",
+        "
+0 arrive 1 0.1: to 0 then [], adds 0.000 s
+0 refuse 1: waits until 30
+2 dispatch: 1 to 0 then [], adds 0.000 s
 ",
     );
 }
@@ -527,7 +585,7 @@ filter not_tried: 1 left
 filter in_flight: 1 left
 filter memory: 1 left
 filter ejected: 1 left, waived
-host 0 a -0.407223 added_delay -0.200000 failures -0.207223
+host 0 a -0.200000 added_delay -0.200000
 verdict forward to 0 (a)
 ",
     );
@@ -801,26 +859,51 @@ fn the_fleet_grows_with_the_backlog_and_shrinks_after_the_stable_window() {
 0 join a 1 1.0 srpt
 0 tick
 1 arrive 1 30.0
+1 arrive 2 30.0
 1 tick
 2 launch b 1 1.0 srpt
 2 launch c 1 1.0 srpt
 5 ready 1
 5 ready 2
+5 dispatch
 5 tick
 31 complete 1 30.0
+31 complete 2 26.0
 31 tick
 61 tick
 92 tick
+122 tick
 ",
         "
 0 tick: steady launch 0 drain [] replace []
 1 arrive 1 30.0: to 0 then [], adds 0.000 s
+1 arrive 2 30.0: waits until 31
 1 tick: backlog launch 2 drain [] replace []
+5 dispatch: 2 to 1 then [2, 0], adds 0.000 s
 5 tick: steady launch 0 drain [] replace []
 31 complete 1 30.0: learned
+31 complete 2 26.0: learned
 31 tick: steady launch 0 drain [] replace []
 61 tick: steady launch 0 drain [] replace []
-92 tick: cpu_low launch 0 drain [2, 1] replace []
+92 tick: steady launch 0 drain [] replace []
+122 tick: cpu_low launch 0 drain [2, 1] replace []
+",
+    );
+}
+
+#[test]
+fn giants_that_have_a_core_each_want_no_further_host() {
+    check(
+        "
+0 join a 4 1.0 srpt
+0 arrive 1 900.0
+0 arrive 2 900.0
+1 tick
+",
+        "
+0 arrive 1 900.0: to 0 then [], adds 0.000 s
+0 arrive 2 900.0: to 0 then [], adds 0.000 s
+1 tick: steady launch 0 drain [] replace []
 ",
     );
 }
@@ -1091,7 +1174,7 @@ fn what_lambda_throttles_is_as_if_it_had_not_been_sent_there() {
         "
 0 arrive 1 8.0: to 0 then [], adds 0.000 s
 0 arrive 2 1.0: lambda
-0.1 throttle 2: waits until 30
+0.1 throttle 2: waits until 30.1
 0.15 arrive 3 1.0: waits until 30.15
 0.3 arrive 4 1.0: lambda
 0.4 break 4: shed, tries_exhausted

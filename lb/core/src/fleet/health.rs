@@ -1,8 +1,13 @@
 //! Failures of hosts, ejection and return.
 //!
 //! After `eject_failures` failures in a row a host is ejected for `eject_base`, twice as long each
-//! further time, at most `eject_max`. When it returns, one more failure ejects it again; once it has
-//! been well for as long as it had been out, its past is forgotten.
+//! further time, at most `eject_max`. A host that does not even answer when it is asked how it is
+//! (`probed`) is out until it does; if it was ejected before that, the ejection ends with the answer:
+//! what was wrong was that it was not there.
+//!
+//! What returns is on probation: until it has answered a request well it gets one for each core at
+//! most, and one more failure ejects it again. Failures before that count no more, for having been out
+//! has paid for them. Once it has been well for as long as it had been ejected, its past is forgotten.
 
 use std::time::Duration;
 
@@ -31,9 +36,31 @@ impl Fleet {
             host.ejections = host.ejections.saturating_add(1);
             host.ejection_length = ejection(&policy, host.ejections);
             host.ejected_until = now + host.ejection_length;
+            put_on_probation(host, &policy);
             true
         });
         ejected.unwrap_or(false)
+    }
+
+    /// A host was asked how it is: whether it answered. What it answered is told by
+    /// [`Fleet::report`].
+    ///
+    /// Returns whether it is out for that from now on.
+    pub fn probed(&mut self, now: Time, id: HostId, answered: bool) -> bool {
+        let policy = self.policy.clone();
+        let out = self.write(id, |host| match (host.phase, answered) {
+            (Phase::Active, false) => !std::mem::replace(&mut host.is_down, true),
+            (Phase::Active | Phase::Draining, true) if host.is_down => {
+                host.is_down = false;
+                host.ejected_until = now;
+                put_on_probation(host, &policy);
+                false
+            }
+            (Phase::Starting | Phase::Active | Phase::Draining | Phase::Gone, true | false) => {
+                false
+            }
+        });
+        out.unwrap_or(false)
     }
 
     /// Whether one more host may be ejected: the first always, more up to the fraction.
@@ -65,10 +92,18 @@ impl HostState {
             return;
         }
         self.failures_in_row = 0;
+        self.is_on_probation = false;
         if self.ejections != 0 && self.ejection_length <= now.since(self.ejected_until) {
             self.ejections = 0;
         }
     }
+}
+
+/// What is to be seen of a host when it returns.
+fn put_on_probation(host: &mut HostState, policy: &HostPolicy) {
+    host.is_on_probation = true;
+    host.failure_rate = 0.0;
+    host.failures_in_row = policy.eject_failures.saturating_sub(1);
 }
 
 /// How long the `n`-th ejection lasts.

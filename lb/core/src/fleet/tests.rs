@@ -264,8 +264,61 @@ fn no_more_than_the_fraction_is_ejected() {
 }
 
 #[test]
+fn a_host_that_does_not_answer_is_out_until_it_does() {
+    let mut fleet = fleet(Discipline::Ps, 1, 1);
+    let host = HostId(0);
+    fleet.probed(at(1.0), host, true);
+    assert!(!fleet.hosts()[0].is_on_probation, "it has always answered");
+    fleet.probed(at(2.0), host, false);
+    assert!(fleet.hosts()[0].is_ejected(at(600.0)));
+    fleet.probed(at(600.0), host, true);
+    assert!(!fleet.hosts()[0].is_ejected(at(600.0)));
+    assert!(fleet.hosts()[0].is_on_probation);
+}
+
+#[test]
+fn the_answer_of_a_host_that_was_gone_ends_its_ejection() {
+    let mut fleet = fleet(Discipline::Ps, 1, 2);
+    let host = HostId(0);
+    fleet.fail(at(0.0), host);
+    assert!(fleet.fail(at(0.0), host), "ejected for 5 s");
+    fleet.probed(at(1.0), host, false);
+    fleet.probed(at(2.0), host, true);
+    assert!(!fleet.hosts()[0].is_ejected(at(2.0)));
+    assert!(fleet.hosts()[0].failure_rate_at(at(2.0), policy().eject_base) < 1e-12, "paid for");
+    assert!(fleet.fail(at(2.1), host), "one more failure ejects it");
+    assert!(fleet.hosts()[0].is_ejected(at(12.0)), "for twice as long");
+}
+
+#[test]
+fn an_answer_says_nothing_of_a_host_that_was_there_all_the_time() {
+    let mut fleet = fleet(Discipline::Ps, 1, 2);
+    let host = HostId(0);
+    fleet.fail(at(0.0), host);
+    assert!(fleet.fail(at(0.0), host), "ejected for 5 s");
+    fleet.probed(at(1.0), host, true);
+    assert!(fleet.hosts()[0].is_ejected(at(4.9)), "it fails requests, and answers probes");
+}
+
+#[test]
+fn on_probation_a_host_gets_one_request_a_core_until_it_has_answered_one() {
+    let mut fleet = fleet(Discipline::Ps, 2, 2);
+    let (host, work) = (HostId(0), Work::saturating(1.0));
+    fleet.probed(at(0.0), host, false);
+    fleet.probed(at(1.0), host, true);
+    fleet.claim(at(1.0), host, RequestId(1), work);
+    assert!(!fleet.hosts()[0].has_its_trial());
+    fleet.claim(at(1.0), host, RequestId(2), work);
+    assert!(fleet.hosts()[0].has_its_trial());
+    let completion = Completion { counted: None, cpu_secs: None, elapsed: Duration::ZERO };
+    fleet.complete(at(2.0), host, &completion);
+    assert!(!fleet.hosts()[0].has_its_trial());
+}
+
+#[test]
 fn failures_weigh_half_as_much_with_every_first_ejection_since() {
     let mut fleet = fleet(Discipline::Fcfs, 1, 1);
+    fleet.policy.eject_failures = 9;
     let half_life = policy().eject_base;
     fleet.fail(at(1.0), HostId(0));
     let rate = |fleet: &Fleet, secs: f64| fleet.hosts()[0].failure_rate_at(at(secs), half_life);

@@ -1,10 +1,12 @@
 //! By predicted backlog.
 //!
-//! The backlog B drains in time while B ≤ C · `backlog_max`, with C the work that the active hosts do
-//! in a second. Where it does not, hosts are wanted for what is left when they have booted:
-//! `⌈(B − C · boot) / (c · backlog_max)⌉` of capacity c, and at least one more than there are. Where
-//! nothing will be left by then, a new host would come too late. Few enough that the backlog still
-//! drains in half the time are desired otherwise.
+//! What counts is what can be done until T = `boot + backlog_max`, which is as long as hosts that are
+//! launched now may take: the backlog B is the sum of min(what a request has left, what one core does
+//! in T). A giant that runs counts for the core that it has and for no further host, which could take
+//! nothing of it. B drains in time while B ≤ C · T, with C the work that the active hosts do in a
+//! second. Where it does not, hosts are wanted for what is left when they have booted:
+//! `⌈(B − C · boot) / (c · backlog_max)⌉` of capacity c. Few enough that the backlog still drains in
+//! half the time are desired otherwise.
 
 use super::ScaleReason;
 use super::rules::{Desire, Rule, View};
@@ -24,16 +26,14 @@ impl Rule for Backlog {
         let one = view.host_capacity.as_cpu_secs().max(f64::MIN_POSITIVE);
         let all = one * view.active as f64;
         let in_time = policy.backlog_max.as_secs_f64().max(1e-3);
+        let horizon = view.boot_time.0 + in_time;
         let hosts =
             |work: f64, secs: f64| (work / (one * secs) - 1e-9).ceil().clamp(0.0, 1e6) as usize;
-        if backlog <= all * in_time {
-            let fewest = hosts(backlog, in_time / 2.0).min(view.kept);
+        if backlog <= all * horizon {
+            let fewest = hosts(backlog, horizon / 2.0).min(view.kept);
             return Desire { hosts: fewest, reason: ScaleReason::BacklogLow };
         }
         let left = backlog - all * view.boot_time.0;
-        if left <= 0.0 {
-            return Desire { hosts: view.kept, reason: ScaleReason::Steady };
-        }
         let wanted = hosts(left, in_time).max(view.active + 1);
         Desire { hosts: wanted, reason: ScaleReason::Backlog }
     }

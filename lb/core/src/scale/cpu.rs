@@ -1,5 +1,6 @@
 //! By mean CPU utilization.
 //!
+//! Over the stable window; [`occupancy`](crate::host::HostState::occupancy) says what counts as busy.
 //! Above `cpu_high`, or below `cpu_low`: `⌈active × utilization / cpu_target⌉`. As many as there are
 //! between the two.
 

@@ -13,13 +13,14 @@ pub struct View {
     pub active: usize,
     /// Those, and those that are starting.
     pub kept: usize,
-    /// Mean utilization of the active hosts, over the panic window.
+    /// What has been busy over the stable window, for each active host; above 1 where there were more.
     pub utilization: f64,
     /// Requests that run or wait.
     pub requests: usize,
-    /// Requests that run or wait for each active core, over the panic window.
+    /// Requests that ran or waited over the panic window, for each active core.
     pub requests_per_core: f64,
-    /// Predicted work left, on the hosts and in the waiting room.
+    /// Predicted work left, on the hosts and in the waiting room, of which a core each could do what
+    /// counts here within the time to boot and `backlog_max`.
     pub backlog: Work,
     /// Work that one host does in a second.
     pub host_capacity: Work,

@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use crate::units::Time;
 
-/// The most values that are kept; older ones go first.
+/// Instants that are told apart within a window; what is seen between two of them counts as one.
+const STEPS: u32 = 128;
+
+/// The most values that are kept; of more, those after the first go.
 const VALUES_MAX: usize = 256;
 
 /// The mean over a sliding window.
 #[derive(Debug, Clone)]
 pub(super) struct Mean {
     window: Duration,
-    values: VecDeque<(Time, f64)>,
+    /// When each step began, what was seen in it, summed, and how often.
+    steps: VecDeque<(Time, f64, f64)>,
 }
 
 /// The most that was desired over a sliding window: fewer hosts are wanted only when nothing within
@@ -30,19 +34,24 @@ pub(super) struct Stabilizer {
 
 impl Mean {
     pub(super) fn new(window: Duration) -> Mean {
-        Mean { window, values: VecDeque::new() }
+        Mean { window, steps: VecDeque::new() }
     }
 
     /// The mean with `value`.
     pub(super) fn add(&mut self, now: Time, value: f64) -> f64 {
-        self.values.push_back((now, value));
-        while self.values.front().is_some_and(|(at, _)| self.window < now.since(*at))
-            || VALUES_MAX < self.values.len()
-        {
-            self.values.pop_front();
+        match self.steps.back_mut() {
+            Some((at, sum, n)) if now.since(*at) < self.window / STEPS => {
+                *sum += value;
+                *n += 1.0;
+            }
+            Some(_) | None => self.steps.push_back((now, value, 1.0)),
         }
-        let sum: f64 = self.values.iter().map(|(_, value)| value).sum();
-        sum / self.values.len().max(1) as f64
+        while self.steps.front().is_some_and(|(at, ..)| self.window < now.since(*at)) {
+            self.steps.pop_front();
+        }
+        let (sum, n) =
+            self.steps.iter().fold((0.0, 0.0), |(sum, n), step| (sum + step.1, n + step.2));
+        sum / f64::max(n, 1.0)
     }
 }
 
@@ -68,9 +77,11 @@ impl Stabilizer {
         self.hold(now, desired);
         while self.values.len() != 1
             && self.values.front().is_some_and(|(at, _)| self.window < now.since(*at))
-            || VALUES_MAX < self.values.len()
         {
             self.values.pop_front();
+        }
+        if VALUES_MAX < self.values.len() {
+            self.values.remove(1);
         }
         let whole = self.begun.is_some_and(|begun| self.window <= now.since(begun));
         match self.values.front() {

@@ -87,3 +87,22 @@ fn the_boot_time_is_learned_within_its_bounds() {
     scaler.booted(Seconds(1e9));
     assert!(scaler.boot_time().0 <= 60.0);
 }
+
+#[test]
+fn the_mean_of_a_window_rests_on_all_of_it_however_often_there_is_a_tick() {
+    let mut mean = Mean::new(Duration::from_mins(1));
+    // Ten minutes of ticks every 10 ms: 100 in the last half minute, nothing before.
+    let value = |n: u32| if n < 57_000 { 0.0 } else { 100.0 };
+    let last = (0..60_000).map(|n| mean.add(Time::from_secs_f64(f64::from(n) * 0.01), value(n)));
+    let last = last.last().unwrap();
+    assert!((49.0..51.0).contains(&last), "{last}");
+}
+
+#[test]
+fn the_most_desired_is_kept_whatever_came_after_it() {
+    let mut stabilizer = Stabilizer::new(Duration::from_secs(10_000));
+    let most = (0..1000)
+        .map(|n| stabilizer.add(Time::from_secs_f64(10.0 * f64::from(n)), 2000 - n as usize));
+    assert_eq!(most.last(), Some(usize::MAX));
+    assert_eq!(stabilizer.add(Time::from_secs_f64(10_000.0), 1), 2000);
+}

@@ -98,7 +98,8 @@ impl World {
             55..62 => self.fail(),
             62..67 => self.abandon(),
             67..80 => self.dispatch(),
-            80..86 => self.report(),
+            80..83 => self.report(),
+            83..86 => self.probed(),
             86..89 => self.join(),
             89..92 => self.ready(),
             92 => self.drain(),
@@ -273,6 +274,11 @@ impl World {
         self.balancer.report(self.now(), host, &report);
     }
 
+    fn probed(&mut self) {
+        let (host, answered) = (self.host(), self.random.below(3) != 0);
+        self.balancer.probed(self.now(), host, answered);
+    }
+
     fn discipline(&mut self) -> Option<Discipline> {
         let all = [Discipline::Fcfs, Discipline::Ps, Discipline::Srpt].map(Some);
         all.get(self.random.below(4)).copied().flatten()
@@ -318,7 +324,15 @@ impl World {
     fn explain(&mut self) {
         let known = Work::from_cpu_secs(self.random.unit());
         let now = self.now();
-        let account = self.balancer.explain(now, RouteId(0), &Features::default(), known, Some(50));
+        let arrival = Arrival {
+            id: RequestId(0),
+            route: RouteId(0),
+            features: Features::default(),
+            known,
+            body_bytes: 50,
+            event_bytes: Some(50),
+        };
+        let account = self.balancer.explain(now, &arrival);
         self.said.push(account.to_string());
     }
 }
@@ -362,16 +376,7 @@ fn policy(random: &mut Random) -> Policy {
             age_floor: secs(1.0),
             age_factor: 2.0,
         },
-        hosts: HostPolicy {
-            in_flight_max_per_core: 1 + random.below(8),
-            memory_utilization_max: 0.9,
-            eject_failures: 3,
-            eject_base: secs(2.0),
-            eject_max: secs(20.0),
-            eject_fraction_max: 0.5,
-            warm_up: secs(5.0),
-            report_age_max: secs(3.0),
-        },
+        hosts: hosts(random),
         retry: RetryPolicy { tries_max: 3, budget_fraction: 0.5, budget_floor: 5 },
         learn: LearnPolicy {
             window: 100,
@@ -399,6 +404,20 @@ fn policy(random: &mut Random) -> Policy {
             boot_timeout: secs(5.0),
         },
         lambda,
+    }
+}
+
+/// Hosts that are ejected soon.
+fn hosts(random: &mut Random) -> HostPolicy {
+    HostPolicy {
+        in_flight_max_per_core: 1 + random.below(8),
+        memory_utilization_max: 0.9,
+        eject_failures: 3,
+        eject_base: secs(2.0),
+        eject_max: secs(20.0),
+        eject_fraction_max: 0.5,
+        warm_up: secs(5.0),
+        report_age_max: secs(3.0),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn read(mut section: Section<'_>) -> FleetConfig {
     match kind {
         Kind::Local => FleetConfig::Local(local),
         Kind::Static => FleetConfig::Static(hosts),
-        Kind::Ec2 => FleetConfig::Ec2(ec2),
+        Kind::Ec2 => FleetConfig::Ec2(Box::new(ec2)),
         Kind::Asg => FleetConfig::Asg(asg),
     }
 }

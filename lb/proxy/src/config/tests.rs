@@ -84,7 +84,7 @@ eject_max = "1s"
 [learn]
 window = 10
 [store]
-batch_max = 20000
+batch_max = 30000
 [limits]
 buffer_bytes_total = "1MiB"
 "#,
@@ -94,7 +94,7 @@ line 5: scale.hosts_min is above scale.hosts_max: expected at most that
 line 6: scale.cpu_low is above scale.cpu_target: expected at most that
 line 8: hosts.eject_base is above hosts.eject_max: expected at most that
 line 10: learn.observations_min is above learn.window: expected at most that
-line 12: store.batch_max is `20000`: expected at most store.queue_max, `10000`
+line 12: store.batch_max is `30000`: expected at most store.queue_max, `20000`
 line 14: limits.buffer_bytes_total is less than limits.body_bytes: expected room for one body
 ",
     );
@@ -249,6 +249,74 @@ fn the_default_routes_are_the_three_workloads() {
     assert_eq!(names(policies), "blur enhance raytrace");
     assert!(config.policy.routes.iter().all(|route| !route.features.names().is_empty()));
     assert!(config.routes.iter().all(|route| route.body == BodyMode::Buffer));
+}
+
+#[test]
+fn routes_that_name_one_function_share_it() {
+    let routes = r#"
+[[routes]]
+name = "a"
+path = "/a"
+lambda = "one"
+[[routes]]
+name = "b"
+path = "/b"
+lambda = "other:live"
+[[routes]]
+name = "c"
+path = "/c"
+lambda = "one"
+[[routes]]
+name = "d"
+path = "/d"
+"#;
+    let on = Config::parse(&format!("[lambda]\nenabled = true\nmemory_gb = 2\n{routes}")).unwrap();
+    let lambda = on.policy.lambda.unwrap();
+    let names = lambda.functions.iter().map(|f| (f.name.as_str(), f.memory_gb));
+    assert_eq!(names.collect::<Vec<_>>(), [("one", 2.0), ("other:live", 2.0)]);
+    let functions = on.policy.routes.iter().map(|route| route.function.map(|id| id.0));
+    assert_eq!(functions.collect::<Vec<_>>(), [Some(0), Some(1), Some(0), None]);
+
+    let off = Config::parse(routes).unwrap();
+    assert!(off.policy.lambda.is_none(), "it is off by default");
+    assert!(off.policy.routes.iter().all(|route| route.function.is_none()));
+}
+
+#[test]
+fn mistakes_about_lambda_are_told() {
+    check(
+        r#"
+[lambda]
+enabled = true
+payload_bytes_max = "7MiB"
+"#,
+        r#"
+line 4: lambda.payload_bytes_max is `"7MiB"`: expected a size from "0B" to "6MiB", such as "64MiB"
+"#,
+    );
+    check(
+        "[lambda]\nenabled = true\n",
+        r#"
+line 2: lambda.enabled is true, but no route names a function: expected `lambda = "FUNCTION"` in one of them
+"#,
+    );
+    check(
+        r#"
+[[routes]]
+name = "a"
+path = "/"
+body = "stream"
+lambda = "one"
+[[routes]]
+name = "b"
+path = "/b"
+lambda = "not a name"
+"#,
+        r#"
+line 6: routes[0].lambda names a function, but bodies are streamed: expected body = "buffer"
+line 10: routes[1].lambda is `"not a name"`: expected the name of a function, with `:ALIAS` or not, its ARN, or "" for none
+"#,
+    );
 }
 
 #[test]

@@ -40,8 +40,10 @@ struct Kind {
 
 /// Reads `result`. An answer that is none is the function's fault.
 pub(super) fn read(result: &Bytes) -> Result<Answer, InvokeError> {
-    let says_all = serde_json::from_slice::<Kind>(result).is_ok_and(|k| k.status_code.is_some());
-    if !says_all {
+    // An array would be read as the members of an object, in order.
+    let is_object = result.trim_ascii_start().starts_with(b"{");
+    let kind = serde_json::from_slice::<Kind>(result);
+    if !is_object || !kind.is_ok_and(|kind| kind.status_code.is_some()) {
         return plain(result);
     }
     let carried: Carried<'_> = serde_json::from_slice(result)

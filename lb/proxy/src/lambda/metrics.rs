@@ -62,7 +62,7 @@ impl LambdaMetrics {
             )?,
             spent_last_hour: usd(
                 "weighbridge_lambda_spent_last_hour_usd",
-                "The same for the last hour, which `lambda.usd_per_hour_max` bounds.",
+                "Spent and set aside for Lambda in the last hour: `lambda.usd_per_hour_max` bounds it.",
             )?,
         })
     }

@@ -32,13 +32,17 @@ fn two_balancers_keep_to_the_least_and_the_most_and_lose_no_request() {
     other.has_active(2);
     let answered = bursts[1].answered();
     until("answers of both", || answered + 20 < bursts[1].answered());
-    bursts.into_iter().for_each(|burst| burst.stop().assert_faultless());
+    for burst in bursts {
+        burst.stop().assert_faultless();
+    }
 
     let trickles = [&one, &other].map(|b| Load::open(b.listen, &jobs, 3.0));
     until("one instance", || {
         cloud.running().len() == 1 && one.hosts().len() == 1 && other.hosts().len() == 1
     });
-    trickles.into_iter().for_each(|trickle| trickle.stop().assert_faultless());
+    for trickle in trickles {
+        trickle.stop().assert_faultless();
+    }
     assert!(cloud.most() <= 2, "{} at once", cloud.most());
     assert!((done([&one, &other], "launch") - 2.0).abs() < 0.5, "one of them scales");
 

@@ -24,11 +24,11 @@ fn functions_that_crash_fail_hang_or_answer_nonsense_lose_nothing() {
     for (what, ..) in &routes[..4] {
         create_obedient(&emulator, &obedient, what);
     }
-    let stage = Stage::new(&emulator, &routes, "timeout = \"500ms\"");
-    let blur = |path| Request::post(path, png(80, 60)).with("Content-Type: image/png");
+    let stage = Stage::new(&emulator, &routes, "timeout = \"4s\"");
+    let blur = |path| Request::post(path, png(320, 240)).with("Content-Type: image/png");
     let requests = routes.iter().map(|(_, path, _)| blur(path)).collect();
     let jobs = jobs(&mut Client::new(stage.host), requests);
-    let load = Load::closed(stage.balancer.listen, &jobs, 10);
+    let load = Load::closed(stage.balancer.listen, &jobs, 6);
     let failed = |function: &str, outcome: &str| {
         let label = format!("function=\"{function}\",outcome=\"{outcome}\"");
         stage.balancer.metric("weighbridge_lambda_invocations_total", &label)
@@ -40,8 +40,8 @@ fn functions_that_crash_fail_hang_or_answer_nonsense_lose_nothing() {
         ("wrong", "function_error"),
         ("missing", "rejected"),
     ];
-    until("each has failed twice, as it does", || {
-        expected.iter().all(|(function, outcome)| 2.0 <= failed(function, outcome))
+    until("each has failed as it does", || {
+        expected.iter().all(|(function, outcome)| 1.0 <= failed(function, outcome))
     });
     let tally = load.stop();
     println!("{} right, slowest {:?}", tally.right, tally.slowest);
@@ -60,7 +60,7 @@ fn a_throttled_function_loses_nothing_and_is_used_as_far_as_it_goes() {
     let jobs = jobs(&mut Client::new(stage.host), mixed());
     let load = Load::closed(stage.balancer.listen, &jobs, 12);
     until("it is throttled, and answers", || {
-        2.0 <= stage.invoked("throttled") && 10.0 <= stage.invoked("answered")
+        1.0 <= stage.invoked("throttled") && 3.0 <= stage.invoked("answered")
     });
     let tally = load.stop();
     let (throttled, answered) = (stage.invoked("throttled"), stage.invoked("answered"));
@@ -76,9 +76,9 @@ fn a_lambda_that_goes_away_loses_nothing() {
     let stage = Stage::new(&emulator, &REAL, "");
     let jobs = jobs(&mut Client::new(stage.host), mixed());
     let load = Load::closed(stage.balancer.listen, &jobs, 8);
-    until("it is used", || 5.0 <= stage.invoked("answered"));
+    until("it is used", || 2.0 <= stage.invoked("answered"));
     emulator.kill();
-    until("it is missed", || 2.0 <= stage.invoked("unavailable"));
+    until("it is missed", || 1.0 <= stage.invoked("unavailable"));
     let answered = load.answered();
     until("the host goes on", || answered + 20 < load.answered());
     load.stop().assert_faultless();

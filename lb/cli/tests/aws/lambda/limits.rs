@@ -19,7 +19,7 @@ fn what_is_too_long_for_lambda_is_answered_by_hosts() {
     let jobs = jobs(&mut Client::new(stage.host), requests);
     let load = Load::closed(stage.balancer.listen, &jobs, 9);
     until("short ones are answered by Lambda, and one is too long to be", || {
-        5.0 <= stage.invoked("answered") && 1.0 <= stage.invoked("too_long")
+        1.0 <= stage.invoked("answered") && 1.0 <= stage.invoked("too_long")
     });
     load.stop().assert_faultless();
     stage.assert_idle();

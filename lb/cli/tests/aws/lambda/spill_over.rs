@@ -25,7 +25,7 @@ fn a_burst_beyond_the_hosts_spills_over_and_every_answer_is_right() {
     until("every function has answered", || {
         REAL.iter().all(|(.., name)| {
             let label = format!("function=\"{name}\",outcome=\"answered\"");
-            5.0 <= stage.balancer.metric("weighbridge_lambda_invocations_total", &label)
+            1.0 <= stage.balancer.metric("weighbridge_lambda_invocations_total", &label)
         })
     });
     let tally = load.stop();
@@ -34,7 +34,7 @@ fn a_burst_beyond_the_hosts_spills_over_and_every_answer_is_right() {
     tally.assert_faultless();
     assert!(invoked < tally.right as f64, "the host did its part");
     stage.assert_idle();
-    until("they are logged", || 15 <= stage.lambda_lines().len());
+    until("they are logged", || invoked <= stage.lambda_lines().len() as f64);
     for line in stage.lambda_lines() {
         assert_eq!(line["status"], 200, "{line}");
         assert!(0.0 < line["cpu_seconds"].as_f64().unwrap_or(0.0), "its cost is known: {line}");

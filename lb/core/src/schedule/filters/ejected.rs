@@ -1,4 +1,4 @@
-//! Passes hosts that are not ejected for failing.
+//! Passes hosts that are not ejected for failing, nor on probation with as much as they may have then.
 //!
 //! Waived where it would leave no host (Envoy: panic routing): when all fail, the fault is likely not
 //! theirs, and a try is better than none.
@@ -17,7 +17,7 @@ impl Filter for Ejected {
     }
 
     fn passes(&self, demand: &Demand<'_>, host: &HostState) -> bool {
-        !host.is_ejected(demand.now)
+        !host.is_ejected(demand.now) && !host.has_its_trial()
     }
 
     fn may_be_waived(&self) -> bool {

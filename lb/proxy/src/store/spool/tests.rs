@@ -28,7 +28,7 @@ fn row(id: u64) -> StoredObservation {
         response: Duration::from_micros(1_000_007),
         feature_names: Arc::from([format!("query.{}", id % 2), "body.bytes".to_owned()]),
         features: Features([1.5, 1e18].into_iter().collect()),
-        estimated: (id % 3 == 0).then_some((Work::saturating(0.25), Work::saturating(0.5))),
+        estimated: id.is_multiple_of(3).then_some((Work::saturating(0.25), Work::saturating(0.5))),
         cost: RequestCost { instructions: Some(1e12), ..RequestCost::default() },
         work: Work::saturating(0.3),
         speed: Speed::ONE,

@@ -1,0 +1,18 @@
+//! What is in `deploy`: the stack and the scripts against moto, everything else by its own checker.
+//!
+//! moto's records boot nothing, so VMs are stood in for by a real ssh server on this machine.
+
+#[path = "../../../aws/tests/shared/emulators.rs"]
+mod emulators;
+mod shell;
+
+mod boot;
+mod checks;
+mod deployment;
+mod image;
+mod metrics;
+mod policy;
+mod runbook;
+mod scripts;
+mod stack;
+mod template;

@@ -1,0 +1,98 @@
+//! Every script tells how it is used, and what is wrong with what it is given, before it does
+//! anything.
+
+use std::process::Command;
+
+use crate::emulators::CREDENTIALS;
+use crate::shell::{Said, repository, run};
+
+const SCRIPTS: [&str; 7] = [
+    "config.sh",
+    "create-image.sh",
+    "install-vm.sh",
+    "launch-deployment.sh",
+    "launch-vm.sh",
+    "terminate-deployment.sh",
+    "test-vm.sh",
+];
+
+/// Runs a script where nothing of AWS can be reached.
+fn script(name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Said {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(repository("deploy").join(name));
+    command
+        .args(arguments)
+        .env("HOME", folder.path())
+        .env("WEIGHBRIDGE_STATE", folder.path().join("state"))
+        .envs(CREDENTIALS)
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .envs(settings.iter().copied());
+    run(&mut command)
+}
+
+#[test]
+fn every_script_helps() {
+    for name in SCRIPTS {
+        for flag in ["--help", "-h"] {
+            let said = script(name, &[flag], &[]).ok();
+            assert!(said.starts_with(&format!("usage: {name}")), "{said}");
+        }
+    }
+}
+
+#[test]
+fn every_script_refuses_an_option_that_it_does_not_have() {
+    for name in SCRIPTS {
+        let said = script(name, &["--frobnicate"], &[]).failed(2);
+        assert!(said.starts_with(&format!("{name}: ")), "{said}");
+        assert!(said.contains("--help"), "{said}");
+    }
+}
+
+#[test]
+fn an_option_without_its_value_is_told() {
+    for (name, option) in [
+        ("create-image.sh", "--program"),
+        ("install-vm.sh", "--program"),
+        ("launch-deployment.sh", "--image"),
+        ("launch-vm.sh", "--type"),
+        ("test-vm.sh", "--url"),
+    ] {
+        let said = script(name, &[option], &[]).failed(2);
+        assert!(said.contains(&format!("{option} needs a value")), "{said}");
+    }
+}
+
+#[test]
+fn values_that_make_no_sense_are_told() {
+    let refused = |name: &str, arguments: &[&str], code, expected: &str| {
+        let said = script(name, arguments, &[]).failed(code);
+        assert!(said.contains(expected), "{said}");
+    };
+    refused("test-vm.sh", &["-n", "many"], 2, "-n many is not a count");
+    refused("test-vm.sh", &["--url", "there"], 2, "--url there is not a URL");
+    refused("test-vm.sh", &["a", "b"], 2, "only one address");
+    refused("launch-deployment.sh", &["workers"], 2, "neither an option nor PARAMETER=VALUE");
+}
+
+#[test]
+fn settings_that_make_no_sense_are_told() {
+    let refused = |name: &str, setting: (&str, &str), expected: &str| {
+        let said = script(name, &[], &[setting]).failed(1);
+        assert!(said.contains(expected), "{said}");
+    };
+    refused("terminate-deployment.sh", ("WEIGHBRIDGE_NAME", "No_Name"), "WEIGHBRIDGE_NAME is");
+    refused("launch-vm.sh", ("WEIGHBRIDGE_WAIT_MAX", "soon"), "WEIGHBRIDGE_WAIT_MAX is");
+    refused("install-vm.sh", ("WEIGHBRIDGE_PROGRAM", "/nowhere"), "there is no program /nowhere");
+}
+
+#[test]
+fn the_settings_are_printed_as_they_are_in_force() {
+    let said = script("config.sh", &[], &[("WEIGHBRIDGE_NAME", "other")]).ok();
+    assert!(said.contains("WEIGHBRIDGE_NAME=other\n"), "{said}");
+    assert!(said.contains("AWS_DEFAULT_REGION=us-east-1\n"), "{said}");
+    // Under the name that earlier scripts had for it.
+    let old = ("AWS_EC2_SSH_KEYPAR_PATH", "/keys/old.pem");
+    let said = script("config.sh", &[], &[old]).ok();
+    assert!(said.contains("AWS_EC2_SSH_KEYPAIR_PATH=/keys/old.pem\n"), "{said}");
+}
