@@ -4,7 +4,6 @@
 mod asked;
 mod bounds;
 mod cloud;
-mod cpu;
 mod faults;
 mod group;
 mod life;
