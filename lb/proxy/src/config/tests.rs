@@ -407,12 +407,12 @@ warm = 1
 [fleet.asg]
 port = 0
 "#,
-        r#"
+        "
 line 5: fleet.ec2 says not what to launch: expected a launch_template, or image and instance_type
 line 6: fleet.ec2.subnets names `a` twice
 line 8: fleet.ec2.warm is above 0 with spot instances, which cannot be stopped: expected 0
 line 10: fleet.asg.port is `0`: expected a whole number from 1 to 65535
-"#,
+",
     );
     check(
         "[fleet]\nkind = \"asg\"\n[fleet.asg]\n",
