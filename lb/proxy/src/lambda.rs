@@ -1,7 +1,7 @@
 //! Runs requests on Lambda, when the balancer's verdict says so.
 //!
-//! A function gets the request as a function URL would give it to it ([`event`]), and its result is
-//! read as a function URL would read it ([`answer`]): so any function that is written for one can
+//! A function gets the request as a function URL would give it to it (`event.rs`), and its result is
+//! read as a function URL would read it (`answer.rs`): so any function that is written for one can
 //! stand behind a route.
 
 mod answer;
