@@ -18,6 +18,9 @@ const START_MAX: Duration = Duration::from_mins(1);
 /// Between two looks at whether one answers.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
+/// The lines shown of what one said, where a test fails.
+const LINES_SHOWN: usize = 30;
+
 /// Turns Nagle's algorithm off in ministack's Runtime API, which else delays each answer by 40 ms.
 const MINISTACK: &str = "\
 import socketserver, sys
@@ -98,6 +101,14 @@ impl Emulator {
         assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     }
 
+    /// How many requests a microburst has answered by its rules.
+    #[track_caller]
+    pub(crate) fn fired(&self) -> usize {
+        let said = self.ask("GET", "/_microburst/fired", "");
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+        said.matches("\"rule_id\"").count()
+    }
+
     /// Sends it a request over a connection of its own; the whole answer, head and all.
     #[track_caller]
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> String {
@@ -129,15 +140,17 @@ impl Emulator {
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = emulator.child.try_wait().expect("it is ours");
-            assert!(ended.is_none(), "{ended:?}: {:#?}", emulator.all_said());
-            assert!(started.elapsed() < START_MAX, "{:#?}", emulator.all_said());
+            assert!(ended.is_none(), "{ended:?}: {:#?}", emulator.last_said());
+            assert!(started.elapsed() < START_MAX, "{:#?}", emulator.last_said());
             thread::park_timeout(LOOK_INTERVAL);
         }
         emulator
     }
 
-    fn all_said(&self) -> Vec<String> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What it said last, which may be a line for each request.
+    fn last_said(&self) -> Vec<String> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said[said.len().saturating_sub(LINES_SHOWN)..].to_vec()
     }
 
     fn end(&mut self) {
@@ -150,7 +163,7 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("{:?}: {:#?}", self.address, self.all_said());
+            eprintln!("{:?}: {:#?}", self.address, self.last_said());
         }
         self.end();
     }

@@ -92,12 +92,12 @@ async fn three_of_ten_writes_throttled_lose_and_double_nothing() {
     let store = patient(&between.url()).await;
     store.prepare().await.unwrap();
     between.rules(&rule("BatchWriteItem", "ProvisionedThroughputExceededException", 400, 0.3));
-    let written = rows("blur", 500);
+    // So many requests that one chance in 10^9 is left for none of them to be refused.
+    let written = rows("blur", 1500);
     write_all(&store, &written, 50).await;
-    let fired = between.ask("GET", "/_microburst/fired", "");
-    assert!(fired.contains("ProvisionedThroughputExceededException"), "{fired}");
+    assert_ne!(between.fired(), 0);
     assert_eq!(
-        super::store(&roto.url()).await.recent("blur", 1000, UNIX_EPOCH).await.unwrap(),
+        super::store(&roto.url()).await.recent("blur", 2000, UNIX_EPOCH).await.unwrap(),
         written
     );
 }
