@@ -14,11 +14,7 @@ use crate::metrics::Metrics;
 use crate::operations::{self, Limits, Operation, OperationError, OperationRequest, Reply};
 use crate::queue::{Panicked, QueueFull, Ran, Times};
 use crate::receive::{self, ReceiveError, Received};
-use crate::respond::{self, Answer, Problem};
-
-/// Carries the load report; its value begins with the format.
-const LOAD_REPORT: HeaderName = HeaderName::from_static("endpoint-load-metrics");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+use crate::respond::{self, Answer, LOAD_REPORT, Problem, SERVER_TIMING};
 
 /// What ran, or why nothing did.
 type Outcome = Result<Ran<Result<Reply, OperationError>>, Refusal>;
@@ -168,21 +164,12 @@ fn reply_of(
 ) -> Result<Reply, Problem> {
     match result {
         Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(error)) => Err(problem_of(&error)),
+        Ok(Err(error)) => Err(Problem::from(&error)),
         Err(panicked) => {
             front.metrics.panicked();
             tracing::error!(?operation, %panicked, "answered 500");
-            let detail = "the operation failed by a mistake of ours".to_owned();
-            Err(Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, field: None })
+            Err(Problem::panicked())
         }
-    }
-}
-
-fn problem_of(error: &OperationError) -> Problem {
-    Problem {
-        status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        detail: error.to_string(),
-        field: error.field().map(str::to_owned),
     }
 }
 

@@ -4,9 +4,17 @@ use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, CONTENT_TYPE, RETRY_AFTER,
 };
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
+
+use crate::operations::OperationError;
+
+/// Carries the load report; its value begins with the format.
+pub(crate) const LOAD_REPORT: HeaderName = HeaderName::from_static("endpoint-load-metrics");
+
+/// Carries how long a request waited and ran.
+pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What the front answers.
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -31,6 +39,27 @@ struct ProblemBody<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+}
+
+// === impl Problem ===
+
+impl Problem {
+    /// An operation panicked: the client is not told of what.
+    pub(crate) fn panicked() -> Problem {
+        let detail = "the operation failed by a mistake of ours".to_owned();
+        Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail, field: None }
+    }
+}
+
+impl From<&OperationError> for Problem {
+    fn from(error: &OperationError) -> Problem {
+        Problem {
+            status: StatusCode::from_u16(error.status())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            detail: error.to_string(),
+            field: error.field().map(str::to_owned),
+        }
+    }
 }
 
 /// `status` with a finished empty body.

@@ -184,10 +184,10 @@ impl Proxy for Weighbridge {
         out: &mut Vec<Action>,
     ) {
         self.balancer.probed(time(scene.now), id(host), report.is_some());
-        if let Some(report) = report {
-            self.balancer.report(time(scene.now), id(host), &reported(report));
+        match report {
+            Some(report) => self.report(scene, host, report, out),
+            None => self.dispatch(scene, out),
         }
-        self.dispatch(scene, out);
     }
 
     fn tick(&mut self, scene: Scene<'_>, leads: bool, out: &mut Vec<Action>) {

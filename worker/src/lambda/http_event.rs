@@ -13,10 +13,7 @@ use serde_json::{Map, Value};
 use super::run::{self, Ran};
 use super::{InvocationError, Line};
 use crate::operations::{Limits, Operation, OperationRequest};
-use crate::respond::{self, Answer, Problem};
-
-const LOAD_REPORT: HeaderName = HeaderName::from_static("endpoint-load-metrics");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+use crate::respond::{self, Answer, LOAD_REPORT, Problem, SERVER_TIMING};
 
 /// An answer as Lambda carries it.
 #[derive(Debug, Serialize)]
@@ -84,17 +81,8 @@ fn measured(ran: Ran, is_cold: bool) -> Answer {
     let timing = format!("run;dur={:.3}", ran.elapsed.as_secs_f64() * 1e3);
     let mut answer = match ran.result {
         Some(Ok(reply)) => respond::content(&reply.content_type, reply.body),
-        Some(Err(error)) => respond::problem(&Problem {
-            status: StatusCode::from_u16(error.status())
-                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            detail: error.to_string(),
-            field: error.field().map(str::to_owned),
-        }),
-        None => respond::problem(&Problem {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            detail: "the operation failed by a mistake of ours".to_owned(),
-            field: None,
-        }),
+        Some(Err(error)) => respond::problem(&Problem::from(&error)),
+        None => respond::problem(&Problem::panicked()),
     };
     for (name, value) in [(LOAD_REPORT, report), (SERVER_TIMING, timing)] {
         if let Ok(value) = HeaderValue::try_from(value) {

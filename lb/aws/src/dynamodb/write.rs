@@ -25,7 +25,7 @@ struct Unprocessed(usize);
 
 /// Writes `rows`. After an error some of them may have been written.
 pub(super) async fn append(shared: &Shared, rows: &[StoredObservation]) -> Result<(), StoreError> {
-    let mut requests = Vec::with_capacity(rows.len());
+    let mut batches: Vec<Vec<WriteRequest>> = Vec::with_capacity(rows.len().div_ceil(BATCH_MAX));
     let mut names: Option<(&StoredObservation, String)> = None;
     for row in rows {
         // Rows of a route share their names, and mostly come together.
@@ -37,10 +37,12 @@ pub(super) async fn append(shared: &Shared, rows: &[StoredObservation]) -> Resul
         names = Some((row, hash));
         let put = PutRequest::builder().set_item(Some(item)).build();
         let put = put.map_err(|cause| StoreError::Refused(Box::new(cause)))?;
-        requests.push(WriteRequest::builder().put_request(put).build());
+        let request = WriteRequest::builder().put_request(put).build();
+        match batches.last_mut().filter(|batch| batch.len() < BATCH_MAX) {
+            Some(batch) => batch.push(request),
+            None => batches.push(vec![request]),
+        }
     }
-    let batches: Vec<Vec<WriteRequest>> =
-        requests.chunks(BATCH_MAX).map(<[WriteRequest]>::to_vec).collect();
     stream::iter(batches)
         .map(|batch| write(shared, batch))
         .buffer_unordered(shared.requests_max)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::scripts::SCRIPTS;
 use crate::shell::read;
 
 /// Rows of the runbook's price table: name, price.
@@ -43,17 +44,8 @@ fn it_speaks_of_every_alert_alarm_and_script() {
             .strip_prefix("AlarmName: !Sub \"${Name}-")
             .map(|rest| rest.trim_end_matches('"'))
     });
-    let scripts = [
-        "config.sh",
-        "create-image.sh",
-        "install-vm.sh",
-        "launch-deployment.sh",
-        "launch-vm.sh",
-        "terminate-deployment.sh",
-        "test-vm.sh",
-    ];
     let mut count = 0;
-    for name in alerts.chain(alarms).chain(scripts) {
+    for name in alerts.chain(alarms).chain(SCRIPTS) {
         assert!(runbook.contains(&format!("`{name}`")), "{name}");
         count += 1;
     }

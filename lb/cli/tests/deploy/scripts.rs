@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::emulators::CREDENTIALS;
 use crate::shell::{Said, repository, run};
 
-const SCRIPTS: [&str; 7] = [
+/// All that have `--help`.
+pub(crate) const SCRIPTS: [&str; 7] = [
     "config.sh",
     "create-image.sh",
     "install-vm.sh",

@@ -12,10 +12,10 @@ use super::{LOOK_INTERVAL, backoff};
 use crate::decide::Decide;
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Launched, Place};
-use crate::lease::Leadership;
 use crate::metrics::Metrics;
 
-/// Carries out scale plans on a fleet of processes.
+/// Carries out scale plans on a fleet of processes. They are this balancer's own, whoever else
+/// there is.
 pub(crate) struct Executor {
     pub(crate) decide: Arc<Decide>,
     pub(crate) hosts: Arc<AddressBook>,
@@ -28,8 +28,6 @@ pub(crate) struct Executor {
     pub(crate) boot_timeout: Duration,
     /// A draining host is ended after this, whatever it still has.
     pub(crate) drain_max: Duration,
-    /// Of several balancers, one scales.
-    pub(crate) leadership: Arc<Leadership>,
     pub(crate) state: State,
 }
 
@@ -44,9 +42,6 @@ pub(crate) struct State {
 impl Executor {
     /// Carries out `plan`; returns at once, the work goes on beside.
     pub(crate) fn execute(self: &Arc<Self>, plan: &ScalePlan) {
-        if self.leadership.fence().is_none() {
-            return;
-        }
         for _ in 0..plan.launch {
             let name =
                 format!("worker-{}", self.state.launched.fetch_add(1, Ordering::Relaxed) + 1);
@@ -168,8 +163,8 @@ impl Executor {
     fn is_busy(&self, host: HostId) -> bool {
         self.decide.look(|balancer, _| {
             balancer
-                .hosts()
-                .any(|state| state.id == host && 0 < state.in_flight && state.phase != Phase::Gone)
+                .host(host)
+                .is_some_and(|state| 0 < state.in_flight && state.phase != Phase::Gone)
         })
     }
 

@@ -7,7 +7,7 @@ use weighbridge_core::host::HostSpec;
 
 use super::{PROBE_TIMEOUT, ServerError};
 use crate::autoscale::{Executor, machines, processes};
-use crate::config::{FleetConfig, LocalFleet, MachineConfig};
+use crate::config::{FleetConfig, LocalFleet};
 use crate::fleet::Fleet;
 use crate::fleet::machines::Machines;
 use crate::fleet::probe::Probe;
@@ -33,13 +33,27 @@ pub(super) fn of(
         FleetConfig::Asg(asg) => &asg.machine,
     };
     let rented = rented.ok_or(ServerError::NoMachines)?;
-    let executor = of_machines(gateway, config, rented);
-    Ok(Some(Executor::Machines(Arc::new(machines::Executor {
+    let executor = machines::Executor {
         // The others look as often, and it takes them a moment.
         drain_min: if shared { config.poll + config.poll / 2 } else { Duration::ZERO },
         leadership,
-        ..executor
-    }))))
+        decide: gateway.decide.clone(),
+        hosts: gateway.hosts.clone(),
+        metrics: gateway.metrics.clone(),
+        probe: Probe::new(PROBE_TIMEOUT),
+        machines: rented,
+        spec: HostSpec {
+            name: String::new(),
+            cores: config.cores,
+            speed: config.speed,
+            discipline: config.discipline,
+            price: config.price,
+        },
+        poll: config.poll,
+        drain_max: gateway.config.timeouts.drain,
+        state: machines::State::default(),
+    };
+    Ok(Some(Executor::Machines(Arc::new(executor))))
 }
 
 fn of_processes(
@@ -62,34 +76,6 @@ fn of_processes(
         },
         boot_timeout: gateway.config.policy.scale.boot_timeout,
         drain_max: gateway.config.timeouts.drain,
-        // The processes are this balancer's own, whoever else there is.
-        leadership: Arc::new(Leadership::alone()),
         state: processes::State::default(),
-    }
-}
-
-fn of_machines(
-    gateway: &Gateway,
-    config: &MachineConfig,
-    machines: Arc<dyn Machines>,
-) -> machines::Executor {
-    machines::Executor {
-        decide: gateway.decide.clone(),
-        hosts: gateway.hosts.clone(),
-        metrics: gateway.metrics.clone(),
-        probe: Probe::new(PROBE_TIMEOUT),
-        machines,
-        spec: HostSpec {
-            name: String::new(),
-            cores: config.cores,
-            speed: config.speed,
-            discipline: config.discipline,
-            price: config.price,
-        },
-        poll: config.poll,
-        drain_max: gateway.config.timeouts.drain,
-        drain_min: Duration::ZERO,
-        leadership: Arc::new(Leadership::alone()),
-        state: machines::State::default(),
     }
 }
