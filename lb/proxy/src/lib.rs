@@ -25,6 +25,7 @@ mod record;
 mod learn;
 pub mod store;
 pub mod lease;
+pub mod background;
 pub mod fleet;
 mod autoscale;
 mod loops;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::TryStreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep;
 use weighbridge_proxy::store::{StoreError, StoredObservation};
 
@@ -25,29 +26,33 @@ struct Unprocessed(usize);
 
 /// Writes `rows`. After an error some of them may have been written.
 pub(super) async fn append(shared: &Shared, rows: &[StoredObservation]) -> Result<(), StoreError> {
-    let mut batches: Vec<Vec<WriteRequest>> = Vec::with_capacity(rows.len().div_ceil(BATCH_MAX));
+    let mut writes = FuturesUnordered::new();
     let mut names: Option<(&StoredObservation, String)> = None;
-    for row in rows {
-        // Rows of a route share their names, and mostly come together.
-        let hash = match &names {
-            Some((of, hash)) if of.feature_names == row.feature_names => hash.clone(),
-            Some(_) | None => shared.names.keep(shared, &row.feature_names).await?,
-        };
-        let item = item::write(row, &hash, shared.shards, shared.ttl);
-        names = Some((row, hash));
-        let put = PutRequest::builder().set_item(Some(item)).build();
-        let put = put.map_err(|cause| StoreError::Refused(Box::new(cause)))?;
-        let request = WriteRequest::builder().put_request(put).build();
-        match batches.last_mut().filter(|batch| batch.len() < BATCH_MAX) {
-            Some(batch) => batch.push(request),
-            None => batches.push(vec![request]),
+    for rows in rows.chunks(BATCH_MAX) {
+        let mut batch = Vec::with_capacity(rows.len());
+        for row in rows {
+            // Rows of a route share their names, and mostly come together.
+            let hash = match names.take() {
+                Some((of, hash)) if of.feature_names == row.feature_names => hash,
+                Some(_) | None => shared.names.keep(shared, &row.feature_names).await?,
+            };
+            batch.push(put(shared, row, &hash)?);
+            names = Some((row, hash));
         }
+        if shared.requests_max <= writes.len() {
+            writes.try_next().await?;
+        }
+        writes.push(write(shared, batch));
     }
-    stream::iter(batches)
-        .map(|batch| write(shared, batch))
-        .buffer_unordered(shared.requests_max)
-        .try_collect()
-        .await
+    writes.try_collect().await
+}
+
+/// What writes `row`, whose features' names have the hash `names`.
+fn put(shared: &Shared, row: &StoredObservation, names: &str) -> Result<WriteRequest, StoreError> {
+    let item = item::write(row, names, shared.shards, shared.ttl);
+    let put = PutRequest::builder().set_item(Some(item)).build();
+    let put = put.map_err(|cause| StoreError::Refused(Box::new(cause)))?;
+    Ok(WriteRequest::builder().put_request(put).build())
 }
 
 /// Writes one batch, and again what was left of it.

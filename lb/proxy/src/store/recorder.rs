@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! record -> queue -> writer -> store
-//!                      └─ while the store takes none ─> spool -> replayer -> store
+//!                      └─ while the store takes none, or too few ─> spool -> replayer -> store
 //! ```
 
 mod metrics;
@@ -45,7 +45,8 @@ pub struct Recorder {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Starts writing to `store`; registers `weighbridge_store_*`. Within a tokio runtime. What
+    /// Starts writing to `store`; registers `weighbridge_store_*`. On the tokio runtime that it is
+    /// called in, which need not be that of the requests. What
     /// waits in `spool` is written first; without one the queue alone bears the store's absence.
     pub fn start(
         store: Arc<dyn ObservationStore>,
@@ -63,6 +64,7 @@ impl Recorder {
             closing: closed.clone(),
             batch_max: config.batch_max.max(1),
             batch_age: config.batch_age,
+            behind: config.queue_max / 2,
             metrics: metrics.clone(),
             spool: spool.clone(),
         };

@@ -24,6 +24,8 @@ pub(super) struct Writer {
     pub(super) closing: watch::Receiver<bool>,
     pub(super) batch_max: usize,
     pub(super) batch_age: Duration,
+    /// With more than so many rows in the queue the store is too slow.
+    pub(super) behind: usize,
     pub(super) metrics: Metrics,
     pub(super) spool: Option<Spooling>,
 }
@@ -70,14 +72,13 @@ impl Writer {
     }
 
     /// Writes the batch and gives it back empty, whatever it takes: to the store, or to the spool
-    /// while the store takes none. Without a spool it is tried again and again, and while the
+    /// while the store takes none or the queue fills faster than it does. Without a spool it is tried again and again, and while the
     /// recorder is open that is bounded by the queue, which fills up and drops.
     async fn write(&mut self, mut batch: Vec<StoredObservation>) -> Vec<StoredObservation> {
         let n = batch.len();
         let mut tries = 0;
         loop {
-            let is_well = self.spool.as_ref().is_none_or(Spooling::is_well);
-            if is_well || 0 < tries {
+            if self.is_store_next() || 0 < tries {
                 let Err(cause) = self.append(&batch).await else {
                     self.metrics.written.inc_by(n as u64);
                     break;
@@ -89,7 +90,9 @@ impl Writer {
                 }
             }
             if let Some(spool) = &self.spool {
-                spool.is_down();
+                if 0 < tries {
+                    spool.is_down();
+                }
                 let done;
                 (batch, done) = spool.push(batch).await;
                 if done {
@@ -103,6 +106,12 @@ impl Writer {
         self.metrics.waiting.sub(i64::try_from(n).unwrap_or(i64::MAX));
         batch.clear();
         batch
+    }
+
+    /// Whether the next batch is for the store rather than for the spool.
+    fn is_store_next(&self) -> bool {
+        let Some(spool) = &self.spool else { return true };
+        spool.is_well() && self.receiver.len() <= self.behind
     }
 
     /// One try. Where there is a spool it is not to take long, for the queue fills meanwhile.
