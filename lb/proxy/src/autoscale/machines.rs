@@ -97,9 +97,12 @@ impl Executor {
 
     /// Looks at what there is, until it is dropped.
     pub(crate) async fn follow(self: Arc<Self>) {
-        let mut failures = 0;
+        let (mut failures, mut tidied_as) = (0, None);
         loop {
             let fence = self.leadership.fence();
+            if fence.is_some() && tidied_as != fence && self.tidy().await {
+                tidied_as = fence;
+            }
             let pause = match self.machines.discover().await {
                 Ok(discovered) => {
                     failures = 0;
@@ -114,6 +117,23 @@ impl Executor {
                 }
             };
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Lets go of machines that are kept and no longer wanted; false where that has to be tried
+    /// again.
+    async fn tidy(&self) -> bool {
+        match self.machines.tidy().await {
+            Ok(machines) => {
+                if 0 < machines {
+                    tracing::info!(machines, "machines that were kept have been let go");
+                }
+                true
+            }
+            Err(error) => {
+                self.failed("tidy", "machines that were kept are not let go", &error);
+                false
+            }
         }
     }
 
