@@ -26,6 +26,7 @@ mod learn;
 pub mod store;
 pub mod lease;
 pub mod background;
+pub mod backoff;
 pub mod fleet;
 mod autoscale;
 mod loops;

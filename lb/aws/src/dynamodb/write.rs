@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep;
+use weighbridge_proxy::backoff::Backoff;
 use weighbridge_proxy::store::{StoreError, StoredObservation};
 
 use super::{Shared, errors, item};
@@ -14,10 +15,10 @@ use super::{Shared, errors, item};
 const BATCH_MAX: usize = 25;
 
 /// How often what was left unprocessed is sent again, before the store is told to be throttling.
-const TRIES_MAX: u32 = 5;
+const TRIES_MAX: u64 = 5;
 
-/// The first wait for what was left unprocessed; each further one is twice as long.
-const BACKOFF_BASE: Duration = Duration::from_millis(50);
+/// Waits for what was left unprocessed.
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), max: Duration::from_secs(1) };
 
 /// Some of a batch was not taken, again and again.
 #[derive(Debug, thiserror::Error)]
@@ -67,14 +68,8 @@ async fn write(shared: &Shared, mut batch: Vec<WriteRequest>) -> Result<(), Stor
             return Ok(());
         }
         if tries < TRIES_MAX {
-            sleep(backoff(tries, fastrand::f64())).await;
+            sleep(BACKOFF.wait(tries)).await;
         }
     }
     Err(StoreError::Throttled(Box::new(Unprocessed(batch.len()))))
-}
-
-/// The wait after the `tries`th time, with `jitter` from 0 to 1: between half of and the whole
-/// exponential.
-fn backoff(tries: u32, jitter: f64) -> Duration {
-    BACKOFF_BASE.saturating_mul(2_u32.saturating_pow(tries - 1)).mul_f64(0.5 + 0.5 * jitter)
 }

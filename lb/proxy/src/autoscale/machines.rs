@@ -16,7 +16,7 @@ use weighbridge_core::host::{HostId, HostSpec};
 use weighbridge_core::scale::ScalePlan;
 
 use super::ledger::{Launched, Ledger, Step};
-use super::{LOOK_INTERVAL, backoff};
+use super::{BACKOFF, LOOK_INTERVAL};
 use crate::decide::Decide;
 use crate::fleet::machines::{Discovered, Machine, MachineError, Machines};
 use crate::fleet::probe::Probe;
@@ -113,7 +113,7 @@ impl Executor {
                 Err(error) => {
                     failures += 1;
                     self.failed("discover", "the machines cannot be listed", &error);
-                    self.poll.max(backoff(failures))
+                    self.poll.max(BACKOFF.wait(failures))
                 }
             };
             tokio::time::sleep(pause).await;
@@ -208,7 +208,7 @@ impl Executor {
                 Err(error) => {
                     self.failed("launch", "a launch failed", &error);
                     let failures = self.state.failures.fetch_add(1, Ordering::Relaxed) + 1;
-                    tokio::time::sleep(backoff(failures)).await;
+                    tokio::time::sleep(BACKOFF.wait(failures)).await;
                     if matches!(error, MachineError::Full(_)) {
                         break;
                     }
@@ -326,7 +326,7 @@ impl Executor {
                 Err(error) => self.failed("terminate", "a machine could not be ended", &error),
             }
             failures += 1;
-            tokio::time::sleep(backoff(failures)).await;
+            tokio::time::sleep(BACKOFF.wait(failures)).await;
             if !self.ledger().has(host) {
                 return;
             }

@@ -21,15 +21,14 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::{ObservationStore, Spool, StoredObservation};
+use crate::backoff::Backoff;
 use crate::config::StoreConfig;
 use metrics::Metrics;
 use replayer::{Spooling, replay};
 use writer::Writer;
 
-/// The first wait after an error; each further one is twice as long.
-const BACKOFF_BASE: Duration = Duration::from_millis(100);
-/// The longest wait after an error.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// Waits after errors in a row.
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(30) };
 /// How often old observations are deleted.
 const EXPIRE_INTERVAL: Duration = Duration::from_hours(1);
 
@@ -99,13 +98,6 @@ impl Recorder {
             }
         }
     }
-}
-
-/// The wait after the `tries`th error in a row, with `jitter` from 0 to 1: between half of and the
-/// whole exponential.
-fn backoff(tries: u32, jitter: f64) -> Duration {
-    let exponential = BACKOFF_BASE.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
-    exponential.min(BACKOFF_MAX).mul_f64(0.5 + 0.5 * jitter)
 }
 
 /// Deletes what is older than `ttl`, now and then, until the recorder closes.

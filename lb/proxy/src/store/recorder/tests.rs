@@ -233,13 +233,6 @@ async fn old_rows_are_deleted_at_the_start_and_every_hour() {
     assert_eq!(recorder.metrics.expired.get(), 8);
 }
 
-#[test]
-fn the_wait_after_errors_doubles_up_to_its_limit() {
-    let waits = [1, 2, 3, 9, 10, u32::MAX].map(|tries| backoff(tries, 1.0).as_millis());
-    assert_eq!(waits, [100, 200, 400, 25_600, 30_000, 30_000]);
-    assert_eq!(backoff(1, 0.0), Duration::from_millis(50));
-}
-
 /// A row of its own.
 fn numbered(id: u64) -> StoredObservation {
     StoredObservation { id, ..row() }

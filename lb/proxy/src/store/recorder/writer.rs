@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{error, warn};
 
 use super::super::{ObservationStore, StoreError, StoredObservation};
+use super::BACKOFF;
 use super::metrics::Metrics;
 use super::replayer::Spooling;
-use super::{BACKOFF_BASE, backoff};
 
 /// How often a batch is tried once the recorder is closing, where nothing else bears it.
-const CLOSING_TRIES: u32 = 3;
+const CLOSING_TRIES: u64 = 3;
 
 /// The longest that one try may take where there is a spool.
 const TRY_MAX: Duration = Duration::from_secs(1);
@@ -125,7 +125,7 @@ impl Writer {
     }
 
     /// Says what becomes of `rows` rows that the store refused.
-    fn may_try_again(&self, cause: &StoreError, tries: u32, rows: usize) -> bool {
+    fn may_try_again(&self, cause: &StoreError, tries: u64, rows: usize) -> bool {
         let cause_of = cause as &dyn std::error::Error;
         let is_last = *self.closing.borrow() && self.spool.is_none() && CLOSING_TRIES <= tries;
         if !cause.may_pass() || is_last || (*self.closing.borrow() && CLOSING_TRIES < tries) {
@@ -138,11 +138,11 @@ impl Writer {
     }
 
     /// Waits after an error, less once the recorder closes.
-    async fn back_off(&mut self, tries: u32) {
+    async fn back_off(&mut self, tries: u64) {
         if *self.closing.borrow() {
-            return sleep(BACKOFF_BASE).await;
+            return sleep(BACKOFF.base).await;
         }
-        let wait = backoff(tries, fastrand::f64());
+        let wait = BACKOFF.wait(tries);
         tokio::select! {
             () = sleep(wait) => {}
             _ = self.closing.wait_for(|closing| *closing) => {}
