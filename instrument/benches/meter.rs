@@ -1,5 +1,6 @@
 //! What it costs to measure a request that does nothing, and to write and read a load report.
 
+use std::alloc::System;
 use std::hint::black_box;
 use std::io::Cursor;
 
@@ -7,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use weighbridge_instrument::{CountingAllocator, LoadReport, Meter, counting};
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator(System);
 
 fn meters(criterion: &mut Criterion) {
     // Links counted code, as the worker does.

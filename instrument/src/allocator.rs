@@ -1,16 +1,20 @@
-//! Bytes that a thread allocated.
+//! Bytes that a thread allocated, and where they come from.
+
+mod by_size;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint;
 use std::sync::OnceLock;
 
-/// The system's allocator, and per thread the number of bytes asked of it.
+pub use by_size::BySize;
+
+/// An allocator, and per thread the number of bytes asked of it.
 ///
 /// A reallocation counts by what it adds. Nothing is taken off for what is given back: the number
 /// says how much memory the request turned over.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct CountingAllocator;
+pub struct CountingAllocator<A = System>(pub A);
 
 thread_local! {
     // Initialised by a constant and without a destructor: reading it never allocates, and it may be
@@ -70,33 +74,33 @@ fn count(bytes: usize) {
 }
 
 #[expect(unsafe_code, reason = "an allocator is an unsafe trait")]
-// SAFETY: every call is passed on to the system's allocator as it came; counting neither allocates
-// nor unwinds.
-unsafe impl GlobalAlloc for CountingAllocator {
+// SAFETY: every call is passed on to the allocator as it came; counting neither allocates nor
+// unwinds.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
         // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc(layout) }
+        unsafe { self.0.alloc(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise, passed on.
-        unsafe { System.dealloc(block, layout) }
+        unsafe { self.0.dealloc(block, layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
         // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { self.0.alloc_zeroed(layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         count(bytes.saturating_sub(layout.size()));
         // SAFETY: the caller's promise, passed on.
-        unsafe { System.realloc(block, layout, bytes) }
+        unsafe { self.0.realloc(block, layout, bytes) }
     }
 }

@@ -15,7 +15,7 @@ mod meter;
 mod report;
 mod weights;
 
-pub use allocator::{CountingAllocator, prepare_allocator};
+pub use allocator::{BySize, CountingAllocator, prepare_allocator};
 pub use checkpoint::{Abandoned, Interrupt, checkpoint, interruptible};
 pub use clock::ThreadClock;
 pub use meter::{Counting, Meter, RequestCost, build_id, counting, off_reason, prepare};

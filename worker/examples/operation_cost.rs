@@ -11,6 +11,7 @@
 #[path = "shared/picture.rs"]
 mod picture;
 
+use std::alloc::System;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use weighbridge_worker::operations::{Limits, Operation, OperationRequest, Reply,
 use picture::picture;
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator(System);
 
 /// A request of a size as they come: it takes some milliseconds.
 struct Case {

@@ -12,6 +12,7 @@
 #[path = "shared/picture.rs"]
 mod picture;
 
+use std::alloc::System;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -31,7 +32,7 @@ use weighbridge_worker::{Worker, WorkerConfig};
 use picture::picture;
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator(System);
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 

@@ -1,5 +1,7 @@
 //! What counted code looks like from outside. The code counted here is `image`'s.
 
+use std::alloc::System;
+
 use weighbridge_instrument::CountingAllocator;
 
 #[cfg(test)]
@@ -9,4 +11,4 @@ mod counting;
 mod wrapper;
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator(System);

@@ -23,7 +23,9 @@ mod refusals;
 mod report;
 mod scripts;
 
+use std::alloc::System;
+
 use weighbridge_instrument::CountingAllocator;
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator(System);

@@ -1,5 +1,6 @@
 //! Whose code is counted: this binary has the crates of `weighbridge` in it, as they are in there.
 
+use std::alloc::System;
 use std::ffi::c_void;
 use std::hint::black_box;
 
@@ -9,7 +10,7 @@ use weighbridge_proxy::server::{Server, Services};
 use weighbridge_worker::{WorkerConfig, serve};
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator(System);
 
 #[test]
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
