@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use prometheus::{IntCounter, Registry};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use weighbridge_core::estimate::Source;
 
 use crate::config::{AccessLog, AccessLogTarget};
@@ -25,10 +25,9 @@ const CLOSE_WAIT: Duration = Duration::from_secs(5);
 const LINE_BYTES: usize = 512;
 
 /// What is told of one request. What does not apply (no host, no estimate) is `null`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct AccessRecord<'a> {
     /// When the request had arrived; written as RFC 3339 with milliseconds, in UTC.
-    #[serde(serialize_with = "rfc3339")]
     pub time: SystemTime,
     /// The client's address.
     pub client: Option<IpAddr>,
@@ -100,6 +99,41 @@ struct Metrics {
     dropped: IntCounter,
 }
 
+// === impl AccessRecord ===
+
+impl AccessRecord<'_> {
+    /// Appends one line of JSON. The members are written by hand: a serializer would look for what
+    /// is to be escaped in each of their names.
+    fn write_to(&self, line: &mut Vec<u8>) -> io::Result<()> {
+        write!(line, "{{\"time\":\"{}\"", humantime::format_rfc3339_millis(self.time))?;
+        member(line, ",\"client\":", &self.client)?;
+        member(line, ",\"method\":", self.method)?;
+        member(line, ",\"path\":", self.path)?;
+        member(line, ",\"route\":", &self.route)?;
+        member(line, ",\"status\":", &self.status)?;
+        member(line, ",\"bytes_in\":", &self.bytes_in)?;
+        member(line, ",\"bytes_out\":", &self.bytes_out)?;
+        member(line, ",\"host\":", &self.host)?;
+        member(line, ",\"tries\":", &self.tries)?;
+        member(line, ",\"waiting_seconds\":", &self.waiting_seconds)?;
+        member(line, ",\"response_seconds\":", &self.response_seconds)?;
+        member(line, ",\"estimate_mean\":", &self.estimate_mean)?;
+        member(line, ",\"estimate_p90\":", &self.estimate_p90)?;
+        member(line, ",\"estimate_source\":", &self.estimate_source)?;
+        member(line, ",\"work\":", &self.work)?;
+        member(line, ",\"cpu_seconds\":", &self.cpu_seconds)?;
+        member(line, ",\"trace_id\":", &self.trace_id)?;
+        line.extend_from_slice(b"}\n");
+        Ok(())
+    }
+}
+
+/// Appends `name`, with what is around it, and `value`.
+fn member<T: Serialize + ?Sized>(line: &mut Vec<u8>, name: &str, value: &T) -> io::Result<()> {
+    line.extend_from_slice(name.as_bytes());
+    Ok(serde_json::to_writer(line, value)?)
+}
+
 // === impl AccessWriter ===
 
 impl AccessWriter {
@@ -141,8 +175,7 @@ impl AccessWriter {
         let Some(lines) = &self.lines else { return };
         let mut line = Vec::with_capacity(LINE_BYTES);
         // Fails only where a value refuses to be JSON; none of a record's does.
-        let is_written = serde_json::to_writer(&mut line, record).is_ok();
-        line.push(b'\n');
+        let is_written = record.write_to(&mut line).is_ok();
         if !(is_written && lines.add(&line)) {
             self.metrics.dropped.inc();
         }
@@ -204,8 +237,4 @@ fn write_lines(lines: &Lines, mut sink: Box<dyn Write + Send>, metrics: &Metrics
         }
     }
     lines.end();
-}
-
-fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_millis(*time))
 }

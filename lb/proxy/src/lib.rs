@@ -22,6 +22,7 @@ pub mod lambda;
 mod observe;
 mod respond;
 mod record;
+mod text;
 mod learn;
 pub mod store;
 pub mod lease;

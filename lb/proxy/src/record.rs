@@ -1,9 +1,10 @@
 //! What is noted of one request while it passes, for the log, the metrics and the client.
 
-use std::fmt::{self, Display, Formatter, Write as _};
 use std::time::{Duration, Instant, SystemTime};
 
+use http::{HeaderName, HeaderValue};
 use pingora::http::ResponseHeader;
+use pingora::{ErrorType, OrErr};
 
 use weighbridge_core::admit::{Invocation, Placement};
 use weighbridge_core::estimate::{Estimate, Source};
@@ -14,6 +15,10 @@ use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 
 use crate::observe::Reported;
+use crate::text::{push_millis, push_number};
+
+/// What the balancer tells a client of its request.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Bytes that `Server-Timing` rarely exceeds.
 const TIMING_BYTES: usize = 192;
@@ -121,53 +126,38 @@ impl Record {
 
     /// Adds what the balancer knows to `Server-Timing` (durations in milliseconds).
     pub(crate) fn add_timing(&self, header: &mut ResponseHeader) -> pingora::Result<()> {
-        let mut timing = String::with_capacity(TIMING_BYTES);
-        // Writing to a String cannot fail.
-        let _ = write!(timing, "wait;dur={}", Millis::from(self.waiting()));
+        let mut timing = Vec::with_capacity(TIMING_BYTES);
+        timing.extend_from_slice(b"wait;dur=");
+        push_millis(&mut timing, self.waiting());
         if let Some(estimate) = self.estimate {
-            let _ = write!(
-                timing,
-                ", estimate;dur={};desc=\"{}\", estimate-p90;dur={}",
-                Millis::from(estimate.mean),
-                source_name(estimate.source),
-                Millis::from(estimate.p90)
-            );
+            timing.extend_from_slice(b", estimate;dur=");
+            push_millis(&mut timing, span(estimate.mean));
+            timing.extend_from_slice(b";desc=\"");
+            timing.extend_from_slice(source_name(estimate.source).as_bytes());
+            timing.extend_from_slice(b"\", estimate-p90;dur=");
+            push_millis(&mut timing, span(estimate.p90));
         }
         if let Some(work) = self.work {
-            let _ = write!(timing, ", work;dur={}", Millis::from(work));
+            timing.extend_from_slice(b", work;dur=");
+            push_millis(&mut timing, span(work));
         }
         if let Some(host) = self.host {
-            let _ = write!(timing, ", host;desc=\"{}\"", host.0);
+            timing.extend_from_slice(b", host;desc=\"");
+            push_number(&mut timing, u64::from(host.0));
+            timing.push(b'"');
         }
         if self.function.is_some() {
-            timing.push_str(", host;desc=\"lambda\"");
+            timing.extend_from_slice(b", host;desc=\"lambda\"");
         }
-        header.append_header("server-timing", timing).map(|_| ())
+        let timing = HeaderValue::from_bytes(&timing);
+        let timing = timing.or_err(ErrorType::InvalidHTTPHeader, "server-timing")?;
+        header.append_header(SERVER_TIMING, timing).map(|_| ())
     }
 }
 
-/// Nanoseconds, written as milliseconds: `12.345678`. Whole numbers are written several times faster
-/// than the same in floating point.
-struct Millis(u64);
-
-// === impl Millis ===
-
-impl From<Duration> for Millis {
-    fn from(span: Duration) -> Millis {
-        Millis(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
-    }
-}
-
-impl From<Work> for Millis {
-    fn from(work: Work) -> Millis {
-        Millis((work.as_cpu_secs() * 1e9).round() as u64)
-    }
-}
-
-impl Display for Millis {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
-    }
+/// How long the reference core takes for `work`.
+fn span(work: Work) -> Duration {
+    Duration::from_nanos((work.as_cpu_secs() * 1e9).round() as u64)
 }
 
 /// How a source of estimates is called in logs, metrics and headers.
@@ -177,19 +167,5 @@ pub(crate) fn source_name(source: Source) -> &'static str {
         Source::RunningMean => "running_mean",
         Source::Model => "model",
         Source::Repeat => "repeat",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_milliseconds_to_the_nanosecond() {
-        let written = |span: Duration| Millis::from(span).to_string();
-        assert_eq!(written(Duration::from_nanos(7)), "0.000007");
-        assert_eq!(written(Duration::new(12, 345_678_901)), "12345.678901");
-        let work = Work::from_cpu_secs(0.000_25).unwrap();
-        assert_eq!(Millis::from(work).to_string(), "0.250000");
     }
 }
