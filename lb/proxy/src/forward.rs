@@ -4,16 +4,16 @@
 //! The answer is held back until it is complete, up to a limit, so that a host that dies in the
 //! middle of it is not noticed either.
 
-use std::fmt::Write as _;
+mod idle;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::protocols::http::client::HttpSession;
+use pingora::protocols::http::v1::client::HttpSession;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{ErrorType, OrErr};
@@ -24,13 +24,16 @@ use weighbridge_core::units::Work;
 use crate::queue::client_gone;
 use crate::receive::{ESTIMATE, RESERVED};
 use crate::respond::hop_by_hop;
+use crate::text::{push_ip, push_secs};
+
+pub(crate) use idle::Connections;
 
 /// No estimate below this is told: the header's nanoseconds would not show it.
 const TOLD_CPU_SECS_MIN: f64 = 1e-9;
 
 /// Pooled connections that turn out to be dead are skipped this many times before the host is
 /// held to have failed.
-const STALE_CONNECTIONS_MAX: usize = 64;
+pub(crate) const STALE_CONNECTIONS_MAX: usize = 64;
 
 /// Headers by which the client's connection frames the request, and ours does anew.
 static FRAMING: [HeaderName; 2] = [header::CONTENT_LENGTH, header::EXPECT];
@@ -40,6 +43,9 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Bytes that it rarely exceeds.
 const FORWARDED_FOR_BYTES: usize = 48;
+
+/// Bytes that an estimate rarely exceeds.
+const ESTIMATE_BYTES: usize = 24;
 
 /// Headers that a request gets on its way to a host: host, length, whence, estimate.
 const HEADERS_ADDED_MAX: usize = 4;
@@ -68,7 +74,7 @@ pub(crate) enum Answer {
 /// The rest of an answer.
 pub(crate) struct Rest {
     session: HttpSession,
-    peer: HttpPeer,
+    address: SocketAddr,
 }
 
 /// Why a try brought no answer.
@@ -77,6 +83,9 @@ pub(crate) enum TryError {
     /// The host's fault.
     #[error("the host failed the request")]
     Host(Failure, #[source] Option<Box<pingora::Error>>),
+    /// Nobody's: the host may close an idle connection at the very moment it is used again.
+    #[error("a pooled connection was dead")]
+    Stale(#[source] Box<pingora::Error>),
     /// The client hung up; the host has been told by closing its connection.
     #[error("the client left")]
     ClientGone,
@@ -96,14 +105,13 @@ pub(crate) struct TryLimits {
 }
 
 /// One try: what is sent, and where.
-#[derive(Clone, Copy)]
 pub(crate) struct Try<'a> {
-    /// Where pooled connections are.
-    pub(crate) connector: &'a Connector,
+    /// Where idle connections are.
+    pub(crate) connections: &'a Connections,
     /// The host.
     pub(crate) address: SocketAddr,
     /// The request as it goes to a host.
-    pub(crate) request: &'a RequestHeader,
+    pub(crate) request: Box<RequestHeader>,
     /// Its whole body.
     pub(crate) body: &'a Bytes,
     /// Whether a host may see it twice.
@@ -123,11 +131,14 @@ pub(crate) async fn attempt(session: &mut Session, one: Try<'_>) -> Result<Answe
 
 /// The request as it goes to a host: HTTP/1.1, framed by `body`, without what belongs to the
 /// client's connection or is the balancer's to set, and with where it comes from.
-pub(crate) fn request_for_host(session: &Session, body: &Bytes) -> pingora::Result<RequestHeader> {
+pub(crate) fn request_for_host(
+    session: &Session,
+    body: &Bytes,
+) -> pingora::Result<Box<RequestHeader>> {
     let from = session.req_header();
-    let dropped = hop_by_hop(&from.headers);
+    let is_hop_by_hop = hop_by_hop(&from.headers);
     let is_dropped = |name: &HeaderName| {
-        FRAMING.contains(name) || RESERVED.contains(name) || dropped.contains(name)
+        FRAMING.contains(name) || RESERVED.contains(name) || is_hop_by_hop(name)
     };
     // With room for what is added: a map that grows is hashed again.
     let mut headers = HeaderMap::with_capacity(from.headers.len() + HEADERS_ADDED_MAX);
@@ -149,7 +160,7 @@ pub(crate) fn request_for_host(session: &Session, body: &Bytes) -> pingora::Resu
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = from.method.clone();
     parts.headers = headers;
-    let mut request = RequestHeader::from(parts);
+    let mut request = Box::new(RequestHeader::from(parts));
     set_target(&mut request, from)?;
     Ok(request)
 }
@@ -167,15 +178,14 @@ fn set_target(request: &mut RequestHeader, from: &RequestHeader) -> pingora::Res
 /// `X-Forwarded-For` with the client at its end.
 fn forwarded_for(headers: &HeaderMap, session: &Session) -> Option<HeaderValue> {
     let client = session.client_addr()?.as_inet()?.ip();
-    let mut chain = String::with_capacity(FORWARDED_FOR_BYTES);
+    let mut chain = Vec::with_capacity(FORWARDED_FOR_BYTES);
     for before in headers.get_all(FORWARDED_FOR) {
         if let Ok(before) = before.to_str() {
-            chain.push_str(before);
-            chain.push_str(", ");
+            chain.extend_from_slice(before.as_bytes());
+            chain.extend_from_slice(b", ");
         }
     }
-    // Writing to a String cannot fail.
-    let _ = write!(chain, "{client}");
+    push_ip(&mut chain, client);
     HeaderValue::try_from(chain).ok()
 }
 
@@ -186,7 +196,9 @@ pub(crate) fn tell_estimate(request: &mut RequestHeader, told: Option<Work>) {
     if cpu_secs < TOLD_CPU_SECS_MIN {
         return;
     }
-    if let Err(error) = request.insert_header(ESTIMATE, format!("{cpu_secs:.9}")) {
+    let mut text = Vec::with_capacity(ESTIMATE_BYTES);
+    push_secs(&mut text, Duration::from_nanos((cpu_secs * 1e9).round() as u64));
+    if let Err(error) = request.insert_header(ESTIMATE, text) {
         // It has as many headers as there may be. The host does with what it knows itself.
         tracing::debug!(%error, "a host is not told of an estimate");
     }
@@ -218,48 +230,33 @@ pub(crate) fn prepare_stream(
 }
 
 async fn exchange(one: Try<'_>) -> Result<Answer, TryError> {
-    let Try { connector, address, request, body, is_idempotent, limits } = one;
-    let peer = peer(address, limits);
-    let mut stale = 0;
-    loop {
-        let (mut session, reused) = connector
-            .get_http_session(&peer)
-            .await
-            .map_err(|error| TryError::Host(Failure::Connect, Some(error)))?;
-        session.set_read_timeout(Some(limits.response));
-        session.set_write_timeout(Some(limits.response));
-        match ask(&mut session, request, body).await {
-            Ok(()) => return read_answer(connector, session, peer, limits).await,
-            // The host may close an idle connection at the very moment it is used again.
-            Err(error)
-                if reused
-                    && is_idempotent
-                    && !is_timeout(&error)
-                    && stale < STALE_CONNECTIONS_MAX =>
-            {
-                tracing::debug!(%error, "a pooled connection was dead");
-                stale += 1;
-            }
-            Err(error) if is_timeout(&error) => {
-                return Err(TryError::Host(Failure::Timeout, Some(error)));
-            }
-            Err(error) => return Err(TryError::Host(Failure::BeforeResponse, Some(error))),
-        }
+    let Try { connections, address, request, body, is_idempotent, limits } = one;
+    let (mut session, is_reused) = connections
+        .get(address, limits)
+        .await
+        .map_err(|error| TryError::Host(Failure::Connect, Some(error)))?;
+    session.read_timeout = Some(limits.response);
+    session.write_timeout = Some(limits.response);
+    match ask(&mut session, request, body).await {
+        Ok(()) => read_answer(connections, session, address, limits).await,
+        Err(error) if is_timeout(&error) => Err(TryError::Host(Failure::Timeout, Some(error))),
+        Err(error) if is_reused && is_idempotent => Err(TryError::Stale(error)),
+        Err(error) => Err(TryError::Host(Failure::BeforeResponse, Some(error))),
     }
 }
 
 /// Sends the request and reads the head of the answer.
 async fn ask(
     session: &mut HttpSession,
-    request: &RequestHeader,
+    request: Box<RequestHeader>,
     body: &Bytes,
 ) -> pingora::Result<()> {
-    session.write_request_header(Box::new(request.clone())).await?;
+    session.write_request_header(request).await?;
     let sent = async {
         if !body.is_empty() {
-            session.write_request_body(body.clone(), true).await?;
+            session.write_body(body).await?;
         }
-        session.finish_request_body().await
+        session.finish_body().await
     }
     .await;
     // A host may answer and close before it has read the whole body (413, 503): then the answer
@@ -275,9 +272,9 @@ async fn ask(
 
 async fn read_head(session: &mut HttpSession) -> pingora::Result<()> {
     loop {
-        session.read_response_header().await?;
+        session.read_response().await?;
         let informational =
-            session.response_header().is_none_or(|header| header.status.is_informational());
+            session.resp_header().is_none_or(|header| header.status.is_informational());
         if !informational {
             return Ok(());
         }
@@ -285,30 +282,29 @@ async fn read_head(session: &mut HttpSession) -> pingora::Result<()> {
 }
 
 async fn read_answer(
-    connector: &Connector,
+    connections: &Connections,
     mut session: HttpSession,
-    peer: HttpPeer,
+    address: SocketAddr,
     limits: TryLimits,
 ) -> Result<Answer, TryError> {
     let failed = |error| TryError::Host(Failure::BeforeResponse, Some(error));
-    let Some(header) = session.response_header().map(|header| Box::new(header.clone())) else {
+    let Some(header) = session.resp_header().map(|header| Box::new(header.clone())) else {
         return Err(TryError::Host(Failure::BeforeResponse, None));
     };
     let announced = content_length(&header).unwrap_or(0);
     if limits.held_bytes_max < announced {
-        let rest = Box::new(Rest { session, peer });
+        let rest = Box::new(Rest { session, address });
         return Ok(Answer::Partial { header, beginning: Bytes::new(), rest });
     }
     let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
-    while let Some(piece) = session.read_response_body().await.map_err(failed)? {
-        body.extend_from_slice(&piece);
+    while let Some(piece) = session.read_body_ref().await.map_err(failed)? {
+        body.extend_from_slice(piece);
         if limits.held_bytes_max < body.len() as u64 {
-            let rest = Box::new(Rest { session, peer });
+            let rest = Box::new(Rest { session, address });
             return Ok(Answer::Partial { header, beginning: body.freeze(), rest });
         }
     }
-    let idle = peer.options.idle_timeout;
-    connector.release_http_session(session, &peer, idle).await;
+    connections.give_back(session, address, limits.idle).await;
     Ok(Answer::Whole { header, body: body.freeze() })
 }
 
@@ -337,18 +333,17 @@ fn is_timeout(error: &pingora::Error) -> bool {
 impl Rest {
     /// The next part; `None` at the end.
     pub(crate) async fn next(&mut self) -> pingora::Result<Option<Bytes>> {
-        self.session.read_response_body().await
+        self.session.read_body_bytes().await
     }
 
-    /// Gives the connection back once everything was read.
-    pub(crate) async fn release(self, connector: &Connector) {
-        let idle = self.peer.options.idle_timeout;
-        connector.release_http_session(self.session, &self.peer, idle).await;
+    /// Gives the connection back once everything was read; it is kept for the time `idle`.
+    pub(crate) async fn release(self, connections: &Connections, idle: Duration) {
+        connections.give_back(self.session, self.address, idle).await;
     }
 }
 
 impl std::fmt::Debug for Rest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rest").field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Rest").field("address", &self.address).finish_non_exhaustive()
     }
 }

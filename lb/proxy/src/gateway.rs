@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode};
-use pingora::connectors::http::Connector;
+use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use weighbridge_core::admit::ShedReason;
@@ -21,7 +21,7 @@ use crate::access_log::AccessWriter;
 use crate::config::{Config, Route};
 use crate::decide::Decide;
 use crate::fleet::AddressBook;
-use crate::forward::TryLimits;
+use crate::forward::{Connections, TryLimits};
 use crate::gauges::Gauges;
 use crate::lambda::Functions;
 use crate::linger::{linger, settle};
@@ -51,7 +51,7 @@ pub(crate) struct Gateway {
     pub(crate) access_log: AccessWriter,
     pub(crate) gauges: Gauges,
     pub(crate) budget: MemoryBudget,
-    pub(crate) connector: Connector,
+    pub(crate) connections: Connections,
     /// Runs requests on Lambda; there where the policy has any.
     pub(crate) functions: Option<Arc<dyn Functions>>,
     /// Requests between their head and the end of their answer.
@@ -156,7 +156,7 @@ impl Gateway {
     ) -> Result<bool, ServeError> {
         if let Some(problem) = self.refusal(session) {
             session.set_keepalive(None);
-            return self.refuse(session, record, &problem).await.map(|()| true);
+            return Box::pin(self.refuse(session, record, &problem)).await.map(|()| true);
         }
         let request = session.req_header();
         let path = request.uri.path();
@@ -167,19 +167,28 @@ impl Gateway {
         } else if record.route.is_none() {
             let detail = format!("no route serves `{path}`");
             let problem = Problem::new(StatusCode::NOT_FOUND, detail).at("path");
-            return self.refuse(session, record, &problem).await.map(|()| true);
+            return Box::pin(self.refuse(session, record, &problem)).await.map(|()| true);
         } else {
             return Ok(false);
         };
         let header = header.map_err(|_| ServeError::ClientGone)?;
+        Box::pin(self.answer_bodiless(session, record, header)).await.map(|()| true)
+    }
+
+    async fn answer_bodiless(
+        &self,
+        session: &mut Session,
+        record: &mut Record,
+        header: ResponseHeader,
+    ) -> Result<(), ServeError> {
         record.status = header.status.as_u16();
         let complete = settle(session).await;
-        let sent = respond::send(session, header, Bytes::new()).await;
+        let sent = respond::send(session, Box::new(header), Bytes::new()).await;
         record.bytes_out = sent.map_err(|_| ServeError::ClientGone)? as u64;
         if !complete {
             linger(session).await;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Why a request is refused whatever its path is.

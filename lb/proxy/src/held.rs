@@ -1,6 +1,7 @@
 //! Serves a request whose body is held: it follows the balancer's verdicts from host to host until
 //! the client has its answer.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use weighbridge_core::observe::Failure;
 use weighbridge_core::request::RouteId;
 
 use crate::decide::{Ask, Ticket};
-use crate::forward::{self, Answer, Rest, Try, TryError};
+use crate::forward::{self, Answer, Rest, STALE_CONNECTIONS_MAX, Try, TryError};
 use crate::gateway::{Gateway, ServeError};
 use crate::lambda::Invoked;
 use crate::queue;
@@ -28,7 +29,8 @@ struct Held<'a> {
     session: &'a mut Session,
     record: &'a mut Record,
     route: RouteId,
-    request: RequestHeader,
+    /// The request as it goes to a host; each try takes it.
+    request: Option<Box<RequestHeader>>,
     body: Buffered,
     fingerprint: Option<Fingerprint>,
 }
@@ -51,7 +53,7 @@ impl Gateway {
             Ok(body) => body,
             Err(ReceiveError::ClientGone(_)) => return Err(ServeError::ClientGone),
             Err(ReceiveError::Refused(problem)) => {
-                return self.refuse(session, record, &problem).await;
+                return Box::pin(self.refuse(session, record, &problem)).await;
             }
         };
         record.bytes_in = body.bytes.len() as u64;
@@ -59,7 +61,7 @@ impl Gateway {
             Ok(request) => request,
             Err(error) => {
                 let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string());
-                return self.refuse(session, record, &problem).await;
+                return Box::pin(self.refuse(session, record, &problem)).await;
             }
         };
         let policy = self.policy(route);
@@ -72,6 +74,7 @@ impl Gateway {
         let started = Instant::now();
         let (ticket, verdict) = self.decide.arrive(ask);
         self.metrics.decided(started.elapsed());
+        let request = Some(request);
         Held { gateway: self, session, record, route, request, body, fingerprint }
             .serve(ticket, verdict)
             .await
@@ -80,21 +83,24 @@ impl Gateway {
 
 impl Held<'_> {
     /// Follows the verdicts until the client has its answer.
-    async fn serve(mut self, mut ticket: Ticket, mut verdict: Verdict) -> Result<(), ServeError> {
+    ///
+    /// What is rare is boxed here and below: a future is as long as its longest part, and is moved
+    /// for every request.
+    async fn serve(&mut self, mut ticket: Ticket, mut verdict: Verdict) -> Result<(), ServeError> {
         let mut refused: Option<(Box<ResponseHeader>, Bytes)> = None;
         loop {
             let tried = match verdict {
                 Verdict::Forward(placement) => self.attempt(&placement).await?,
-                Verdict::Lambda(invocation) => self.invoke(&invocation).await?,
+                Verdict::Lambda(invocation) => Box::pin(self.invoke(&invocation)).await?,
                 Verdict::Queue { .. } => {
-                    verdict = self.wait(&mut ticket).await?;
+                    verdict = Box::pin(self.wait(&mut ticket)).await?;
                     continue;
                 }
                 Verdict::Shed(reason) => {
                     drop(ticket);
                     return match refused {
-                        Some((header, body)) => self.pass_on(*header, body).await,
-                        None => self.shed(reason).await,
+                        Some((header, body)) => Box::pin(self.pass_on(header, body)).await,
+                        None => Box::pin(self.shed(reason)).await,
                     };
                 }
             };
@@ -119,54 +125,95 @@ impl Held<'_> {
         let Some(address) = self.gateway.hosts.address(placement.host) else {
             return Ok(Tried::Failed(Failure::Connect, None));
         };
-        forward::tell_estimate(&mut self.request, self.record.told);
-        let gateway = self.gateway;
-        let one = Try {
-            connector: &gateway.connector,
-            address,
-            request: &self.request,
-            body: &self.body.bytes,
-            is_idempotent: gateway.policy(self.route).idempotent,
-            limits: gateway.try_limits(),
-        };
-        let answer = forward::attempt(self.session, one).await;
-        match answer {
+        match self.exchange(address).await {
             Ok(answer) => Ok(available(answer)),
             Err(TryError::ClientGone) => Err(ServeError::ClientGone),
-            Err(TryError::Host(failure, error)) => {
-                gateway.metrics.try_failed(failure);
-                let host = placement.host.0;
-                tracing::warn!(host, ?failure, ?error, "a host failed a request");
-                Ok(Tried::Failed(failure, None))
+            Err(TryError::Stale(error)) => {
+                Ok(self.blame(placement, Failure::BeforeResponse, Some(error)))
+            }
+            Err(TryError::Host(failure, error)) => Ok(self.blame(placement, failure, error)),
+        }
+    }
+
+    /// Sends the request to the host at `address`, past pooled connections that are dead.
+    async fn exchange(&mut self, address: SocketAddr) -> Result<Answer, TryError> {
+        let gateway = self.gateway;
+        let mut stale = 0;
+        loop {
+            let mut request = self.take_request()?;
+            forward::tell_estimate(&mut request, self.record.told);
+            let one = Try {
+                connections: &gateway.connections,
+                address,
+                request,
+                body: &self.body.bytes,
+                is_idempotent: gateway.policy(self.route).idempotent,
+                limits: gateway.try_limits(),
+            };
+            match forward::attempt(self.session, one).await {
+                Err(TryError::Stale(error)) if stale < STALE_CONNECTIONS_MAX => {
+                    tracing::debug!(%error, "a pooled connection was dead");
+                    stale += 1;
+                }
+                answered => return answered,
             }
         }
     }
 
+    /// The request as it goes to a host: made once, and again where a try has taken it.
+    fn take_request(&mut self) -> Result<Box<RequestHeader>, TryError> {
+        let made = self.request.take().map(Ok);
+        let made =
+            made.unwrap_or_else(|| forward::request_for_host(self.session, &self.body.bytes));
+        made.map_err(|error| TryError::Host(Failure::BeforeResponse, Some(error)))
+    }
+
+    fn blame(
+        &self,
+        placement: &Placement,
+        failure: Failure,
+        error: Option<Box<pingora::Error>>,
+    ) -> Tried {
+        self.gateway.metrics.try_failed(failure);
+        let host = placement.host.0;
+        tracing::warn!(host, ?failure, ?error, "a host failed a request");
+        Tried::Failed(failure, None)
+    }
+
     async fn invoke(&mut self, invocation: &Invocation) -> Result<Tried, ServeError> {
-        let sent = (&*self.request, &self.body.bytes);
-        match self.gateway.invoke(self.session, self.record, invocation, sent).await {
+        let Ok(request) = self.take_request() else {
+            return Ok(Tried::Failed(Failure::Refused, None));
+        };
+        let sent = (&**request, &self.body.bytes);
+        let invoked = self.gateway.invoke(self.session, self.record, invocation, sent).await;
+        self.request = Some(request);
+        match invoked {
             Invoked::Answered(answer) => Ok(available(answer)),
             Invoked::Failed(failure) => Ok(Tried::Failed(failure, None)),
             Invoked::ClientGone => Err(ServeError::ClientGone),
         }
     }
 
-    async fn deliver(self, ticket: Ticket, answer: Answer) -> Result<(), ServeError> {
+    async fn deliver(&mut self, ticket: Ticket, answer: Answer) -> Result<(), ServeError> {
         match answer {
             Answer::Whole { header, body } => {
                 self.record.answered();
                 self.gateway.hear(self.record, &header);
                 let report = self.record.heard.map(|heard| heard.host);
                 self.gateway.learn(ticket, self.record, report, self.fingerprint);
-                self.pass_on(*header, body).await
+                self.pass_on(header, body).await
             }
             Answer::Partial { header, beginning, rest } => {
-                self.relay(ticket, header, beginning, *rest).await
+                Box::pin(self.relay(ticket, header, beginning, *rest)).await
             }
         }
     }
 
-    async fn pass_on(self, mut header: ResponseHeader, body: Bytes) -> Result<(), ServeError> {
+    async fn pass_on(
+        &mut self,
+        mut header: Box<ResponseHeader>,
+        body: Bytes,
+    ) -> Result<(), ServeError> {
         let gone = |_| ServeError::ClientGone;
         self.record.status = header.status.as_u16();
         respond::strip(&mut header);
@@ -175,9 +222,11 @@ impl Held<'_> {
         let bodiless = head || matches!(header.status.as_u16(), 204 | 304);
         if bodiless {
             respond::allow_origin(&mut header).map_err(gone)?;
-            self.session.write_response_header(Box::new(header), true).await.map_err(gone)?;
-            self.session.write_response_body(None, true).await.map_err(gone)?;
-            return Ok(());
+            let sent = async {
+                self.session.write_response_header(header, true).await?;
+                self.session.write_response_body(None, true).await
+            };
+            return Box::pin(sent).await.map_err(gone);
         }
         self.record.bytes_out =
             respond::send(self.session, header, body).await.map_err(gone)? as u64;
@@ -186,7 +235,7 @@ impl Held<'_> {
 
     /// Passes on an answer that is too long to be held, as it arrives.
     async fn relay(
-        self,
+        &mut self,
         mut ticket: Ticket,
         header: Box<ResponseHeader>,
         beginning: Bytes,
@@ -216,13 +265,14 @@ impl Held<'_> {
             })?;
         }
         self.session.write_response_body(None, true).await.map_err(gone)?;
-        rest.release(&self.gateway.connector).await;
+        let gateway = self.gateway;
+        rest.release(&gateway.connections, gateway.config.timeouts.idle).await;
         self.record.answered();
         self.gateway.learn(ticket, self.record, None, self.fingerprint);
         Ok(())
     }
 
-    async fn shed(self, reason: ShedReason) -> Result<(), ServeError> {
+    async fn shed(&mut self, reason: ShedReason) -> Result<(), ServeError> {
         let problem = self.gateway.shed(reason);
         self.gateway.refuse(self.session, self.record, &problem).await
     }

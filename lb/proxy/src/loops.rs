@@ -25,6 +25,9 @@ use crate::observe;
 /// Between two looks at waiting requests, for those that have waited too long.
 const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
 
+/// Between two looks at idle connections to hosts, for those that are to be closed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Until the first host is known, it is looked for this often.
 const EMPTY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -34,6 +37,15 @@ pub(crate) async fn expire_waiting(decide: Arc<Decide>) {
     loop {
         ticks.tick().await;
         decide.with(|_, _| ());
+    }
+}
+
+/// Closes connections to hosts that have been idle for too long.
+pub(crate) async fn close_idle(gateway: Arc<Gateway>) {
+    let mut ticks = ticks(SWEEP_INTERVAL);
+    loop {
+        ticks.tick().await;
+        gateway.connections.sweep();
     }
 }
 

@@ -106,7 +106,8 @@ pub(crate) async fn body(
     if session.is_body_empty() {
         return Ok(Buffered { bytes: Bytes::new(), _budget: None });
     }
-    read_body(session, limits, budget).await
+    // Boxed, that a request without a body does not carry what reads one.
+    Box::pin(read_body(session, limits, budget)).await
 }
 
 /// The `Content-Length`, where there is a readable one.

@@ -4,7 +4,7 @@
 //! `Access-Control-Allow-Origin: *`: browsers call these services directly.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use serde::Serialize;
@@ -88,24 +88,31 @@ pub(crate) async fn send_problem(
     if let Some(secs) = problem.retry_after {
         header.insert_header(header::RETRY_AFTER, secs)?;
     }
-    send(session, header, Bytes::from(body)).await
+    send(session, Box::new(header), Bytes::from(body)).await
 }
 
 /// Sends `header` with `body`, its length and CORS, and ends the response.
 pub(crate) async fn send(
     session: &mut Session,
-    mut header: ResponseHeader,
+    mut header: Box<ResponseHeader>,
     body: Bytes,
 ) -> pingora::Result<usize> {
     let bodiless = session.req_header().method == http::Method::HEAD;
-    if header.status != StatusCode::NO_CONTENT {
+    if header.status != StatusCode::NO_CONTENT && !says_length(&header.headers, body.len()) {
         header.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
     allow_origin(&mut header)?;
     let length = if bodiless { 0 } else { body.len() };
-    session.write_response_header(Box::new(header), length == 0).await?;
+    session.write_response_header(header, length == 0).await?;
     session.write_response_body((0 < length).then_some(body), true).await?;
     Ok(length)
+}
+
+/// Whether `headers` have one `Content-Length`, and it is `bytes`.
+fn says_length(headers: &HeaderMap, bytes: usize) -> bool {
+    let mut said = headers.get_all(header::CONTENT_LENGTH).iter();
+    let first = said.next().and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    first == Some(bytes) && said.next().is_none()
 }
 
 /// The answer to a CORS preflight (`OPTIONS` on any path).
@@ -123,36 +130,40 @@ pub(crate) fn empty() -> pingora::Result<ResponseHeader> {
 
 /// Lets any origin read the response.
 pub(crate) fn allow_origin(header: &mut ResponseHeader) -> pingora::Result<()> {
-    header.insert_header(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+    header.insert_header(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))
 }
 
 /// Takes off what belongs to the connection or is meant for the balancer alone.
 pub(crate) fn strip(header: &mut ResponseHeader) {
-    header.remove_header(&header::TRANSFER_ENCODING);
-    strip_stream(header);
+    strip_but(header, None);
 }
 
 /// The same for a response that pingora passes on, who frames it by its `Transfer-Encoding`.
 pub(crate) fn strip_stream(header: &mut ResponseHeader) {
+    strip_but(header, Some(&header::TRANSFER_ENCODING));
+}
+
+fn strip_but(header: &mut ResponseHeader, kept: Option<&HeaderName>) {
     let switches = header.status == StatusCode::SWITCHING_PROTOCOLS;
-    let names = if switches { Vec::new() } else { hop_by_hop(&header.headers) };
-    for name in names.into_iter().filter(|name| name != header::TRANSFER_ENCODING) {
-        header.remove_header(&name);
-    }
-    for name in crate::observe::REPORT_HEADERS {
+    let is_hop_by_hop = hop_by_hop(&header.headers);
+    let goes = |name: &&HeaderName| {
+        crate::observe::REPORT_HEADERS.contains(name)
+            || (!switches && kept != Some(*name) && is_hop_by_hop(name))
+    };
+    let names: Vec<HeaderName> = header.headers.keys().filter(goes).cloned().collect();
+    for name in names {
         header.remove_header(&name);
     }
 }
 
-/// Those headers of a message that belong to its connection: the usual ones, and what `Connection`
-/// names.
-pub(crate) fn hop_by_hop(headers: &HeaderMap) -> Vec<HeaderName> {
+/// Tells those headers of a message that belong to its connection: the usual ones, and what
+/// `Connection` names.
+pub(crate) fn hop_by_hop(headers: &HeaderMap) -> impl Fn(&HeaderName) -> bool + use<> {
     let named = headers.get_all(header::CONNECTION).iter();
     let named = named.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
     let named: Vec<HeaderName> = named.filter(|name| !END_TO_END.contains(name)).collect();
-    let belongs = |name: &&HeaderName| HOP_BY_HOP.contains(name) || named.contains(name);
-    headers.keys().filter(belongs).cloned().collect()
+    move |name| HOP_BY_HOP.contains(name) || named.contains(name)
 }
 
 /// The whole answer, as HTTP/1.1, to what is not a request.

@@ -6,8 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::apps::{HttpServerOptions, ServerApp};
-use pingora::connectors::ConnectorOptions;
-use pingora::connectors::http::Connector;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
@@ -27,6 +25,7 @@ use crate::decide::Decide;
 use crate::fleet::machines::{CpuMonitor, Machines};
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Place};
+use crate::forward::Connections;
 use crate::gateway::Gateway;
 use crate::gauges::Gauges;
 use crate::lambda::Functions;
@@ -162,7 +161,7 @@ impl Server {
             feature_names: feature_names(&config),
             repeats: Repeats::new(&config.repeats, metrics.registry())?,
             budget: MemoryBudget::new(config.limits.buffer_bytes_total),
-            connector: Connector::new(Some(connector_options(&config))),
+            connections: Connections::new(config.limits.connections_max),
             functions: services.functions,
             hosts: Arc::new(AddressBook::default()),
             recorder,
@@ -254,6 +253,7 @@ impl Server {
         let timeouts = gateway.config.timeouts;
         let probe = Probe::new(PROBE_TIMEOUT);
         self.loops.spawn(loops::expire_waiting(gateway.decide.clone()));
+        self.loops.spawn(loops::close_idle(gateway.clone()));
         self.loops.spawn(loops::tick(
             gateway.clone(),
             self.executor.clone(),
@@ -339,10 +339,6 @@ fn recorder(
 
 fn feature_names(config: &Config) -> Vec<Arc<[String]>> {
     config.policy.routes.iter().map(|route| route.features.names().into()).collect()
-}
-
-fn connector_options(config: &Config) -> ConnectorOptions {
-    ConnectorOptions::new(config.limits.connections_max)
 }
 
 fn proxy(gateway: &Arc<Gateway>) -> HttpProxy<Proxy> {

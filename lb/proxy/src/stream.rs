@@ -45,20 +45,21 @@ pub(crate) struct Passage {
 
 #[async_trait]
 impl ProxyHttp for Proxy {
-    type CTX = Passage;
+    /// Boxed: pingora moves it from future to future.
+    type CTX = Box<Passage>;
 
-    fn new_ctx(&self) -> Passage {
+    fn new_ctx(&self) -> Self::CTX {
         listen::mark_read();
-        Passage {
+        Box::new(Passage {
             record: Record::new(),
             ticket: None,
             verdict: None,
             is_answered: false,
             _in_flight: InFlight::new(self.0.clone()),
-        }
+        })
     }
 
-    async fn request_filter(&self, session: &mut Session, ctx: &mut Passage) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         let gateway = &self.0;
         gateway.set_keepalive(session);
         receive::unite_lengths(session).map_err(Error::into_down)?;
@@ -72,13 +73,13 @@ impl ProxyHttp for Proxy {
             gateway.serve_held(session, &mut ctx.record, route).await.map_err(left)?;
             return Ok(true);
         }
-        self.start_stream(session, ctx, route).await
+        Box::pin(self.start_stream(session, ctx, route)).await
     }
 
     async fn upstream_peer(
         &self,
         _session: &mut Session,
-        ctx: &mut Passage,
+        ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
         loop {
             match ctx.verdict.take() {
@@ -106,7 +107,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        ctx: &mut Passage,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         forward::prepare_stream(request, session)?;
         forward::tell_estimate(request, ctx.record.told);
@@ -118,7 +119,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        ctx: &mut Passage,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         // pingora would write an empty last piece as one more last chunk, which the host would
         // take for the beginning of the connection's next request.
@@ -136,7 +137,7 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         _peer: &HttpPeer,
-        ctx: &mut Passage,
+        ctx: &mut Self::CTX,
         mut error: Box<Error>,
     ) -> Box<Error> {
         self.0.metrics.try_failed(Failure::Connect);
@@ -149,7 +150,7 @@ impl ProxyHttp for Proxy {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        ctx: &mut Passage,
+        ctx: &mut Self::CTX,
         _client_reused: bool,
     ) -> Box<Error> {
         if !matches!(error.esource(), ErrorSource::Upstream) {
@@ -168,7 +169,7 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         answer: &mut ResponseHeader,
-        ctx: &mut Passage,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         ctx.is_answered = true;
         self.0.hear(&mut ctx.record, answer);
@@ -183,7 +184,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         _end: bool,
-        ctx: &mut Passage,
+        ctx: &mut Self::CTX,
     ) -> Result<Option<std::time::Duration>> {
         ctx.record.bytes_out += body.as_ref().map_or(0, Bytes::len) as u64;
         Ok(None)
@@ -193,7 +194,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         error: &Error,
-        ctx: &mut Passage,
+        ctx: &mut Self::CTX,
     ) -> FailToProxy {
         let unseen = session.response_written().is_none_or(|r| r.status.is_informational());
         let problem = self.problem(error);
@@ -207,11 +208,11 @@ impl ProxyHttp for Proxy {
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
-    fn suppress_error_log(&self, _session: &Session, ctx: &Passage, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, ctx: &Self::CTX, _error: &Error) -> bool {
         ctx.record.status == CLIENT_CLOSED_REQUEST
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Passage) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
         if let (Some(ticket), true, None) = (ctx.ticket.take(), ctx.is_answered, error) {
             ctx.record.answered();
             self.0.learn(ticket, &mut ctx.record, None, None);
