@@ -34,7 +34,7 @@ struct LeastConnections {
     turn: AtomicUsize,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let conf = ServerConf { threads: arguments.threads.max(1), ..ServerConf::default() };
     let mut server = Server::new_with_opt_and_conf(None, conf);

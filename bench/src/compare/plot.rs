@@ -28,6 +28,7 @@ const COLOURS: [RGBColor; Proxy::ALL.len()] = [
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
     RGBColor(0, 114, 178),
+    RGBColor(0, 0, 0),
     RGBColor(213, 94, 0),
 ];
 

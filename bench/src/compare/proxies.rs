@@ -22,6 +22,8 @@ pub enum Proxy {
     Caddy,
     /// Nothing but least connections on pingora.
     Pingora,
+    /// The same with the allocator that Weighbridge has.
+    PingoraMimalloc,
     /// Ours.
     Weighbridge,
 }
@@ -53,12 +55,13 @@ pub(crate) struct Place<'a> {
 
 impl Proxy {
     /// Every proxy.
-    pub const ALL: [Proxy; 6] = [
+    pub const ALL: [Proxy; 7] = [
         Proxy::Nginx,
         Proxy::HaProxy,
         Proxy::Envoy,
         Proxy::Caddy,
         Proxy::Pingora,
+        Proxy::PingoraMimalloc,
         Proxy::Weighbridge,
     ];
 
@@ -70,6 +73,7 @@ impl Proxy {
             Proxy::Envoy => "envoy",
             Proxy::Caddy => "caddy",
             Proxy::Pingora => "pingora",
+            Proxy::PingoraMimalloc => "pingora-mimalloc",
             Proxy::Weighbridge => "weighbridge",
         }
     }
@@ -81,7 +85,7 @@ impl Proxy {
             Proxy::HaProxy => "bench/peers/install.sh haproxy",
             Proxy::Envoy => "bench/peers/install.sh envoy",
             Proxy::Caddy => "bench/peers/install.sh caddy",
-            Proxy::Pingora => "cargo build --release -p weighbridge-bench",
+            Proxy::Pingora | Proxy::PingoraMimalloc => "cargo build --release -p weighbridge-bench",
             Proxy::Weighbridge => "cargo build --release -p weighbridge",
         }
     }
@@ -95,6 +99,7 @@ impl Proxy {
             Proxy::Envoy => in_peers("envoy").or_else(|| on_path("envoy")),
             Proxy::Caddy => on_path("caddy"),
             Proxy::Pingora => beside("bare-pingora"),
+            Proxy::PingoraMimalloc => beside("bare-pingora-mimalloc"),
             Proxy::Weighbridge => beside("weighbridge"),
         };
         found.filter(|program| program.is_file())
@@ -120,7 +125,7 @@ impl Proxy {
                 command.arg(self.write(place)?).env("GOMAXPROCS", place.threads.to_string());
                 command.env("XDG_DATA_HOME", place.folder).env("XDG_CONFIG_HOME", place.folder);
             }
-            Proxy::Pingora => {
+            Proxy::Pingora | Proxy::PingoraMimalloc => {
                 command.args(["--threads", &place.threads.to_string()]);
                 command.args(["--listen", &place.listen.to_string()]);
                 command.args(place.hosts.iter().map(SocketAddr::to_string));
@@ -145,8 +150,8 @@ impl Proxy {
             (Proxy::Weighbridge, Purpose::Overhead) => {
                 include_str!("../../peers/weighbridge-overhead.toml")
             }
-            // It has arguments only.
-            (Proxy::Pingora, _) => "",
+            // They have arguments only.
+            (Proxy::Pingora | Proxy::PingoraMimalloc, _) => "",
         };
         let extension = if self == Proxy::Envoy { "yaml" } else { "conf" };
         let file = place.folder.join(format!("proxy.{extension}"));
