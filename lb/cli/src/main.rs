@@ -12,8 +12,8 @@ use weighbridge_instrument::{BySize, CountingAllocator};
 use commands::{check, config, explain, serve, up, worker};
 
 /// Counts what the worker's operations allocate; the balancer's cost is a thread-local addition.
-/// A request allocates some ninety small blocks on its way through the balancer. The long ones of
-/// the operations stay with the system's allocator, which keeps them.
+/// A request allocates dozens of small blocks on its way through the balancer. The long ones of the
+/// operations stay with the system's allocator, which keeps them.
 #[global_allocator]
 static ALLOCATOR: CountingAllocator<BySize<MiMalloc>> = CountingAllocator(BySize(MiMalloc));
 

@@ -1,9 +1,8 @@
 //! Connections to hosts: those that no request uses now are kept, to be used again.
 //!
 //! pingora's own pool waits for the end of each of them in a task that is made for every request,
-//! and asks the system whom a connection leads to before it is used again: a tenth of what the
-//! balancer does for a small request. Here they lie in a map; whether the host has closed one is
-//! looked at when it is taken, and now and then.
+//! and asks the system whom a connection leads to before it is used again. Here they lie in a map;
+//! whether the host has closed one is looked at when it is taken, and now and then.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
