@@ -129,9 +129,11 @@ impl Held<'_> {
             Ok(answer) => Ok(available(answer)),
             Err(TryError::ClientGone) => Err(ServeError::ClientGone),
             Err(TryError::Stale(error)) => {
-                Ok(self.blame(placement, Failure::BeforeResponse, Some(error)))
+                Ok(self.blame(placement, Failure::BeforeResponse, Some(&error)))
             }
-            Err(TryError::Host(failure, error)) => Ok(self.blame(placement, failure, error)),
+            Err(TryError::Host(failure, error)) => {
+                Ok(self.blame(placement, failure, error.as_deref()))
+            }
         }
     }
 
@@ -172,7 +174,7 @@ impl Held<'_> {
         &self,
         placement: &Placement,
         failure: Failure,
-        error: Option<Box<pingora::Error>>,
+        error: Option<&pingora::Error>,
     ) -> Tried {
         self.gateway.metrics.try_failed(failure);
         let host = placement.host.0;
