@@ -1,4 +1,5 @@
 use serde_json::Value;
+use weighbridge_bench::compare::Proxy;
 
 use crate::program::bench_json;
 
@@ -39,7 +40,7 @@ fn the_cost_of_a_request_is_measured_in_every_proxy_that_is_there() {
         assert!(0 < row["requests"].as_u64().unwrap(), "{row}");
         assert_eq!(row["proxy"] == "direct", row["cpu_micros"].is_null(), "{row}");
     }
-    assert_eq!(rows.len(), 7, "six proxies, there or not, and none");
+    assert_eq!(rows.len(), 1 + Proxy::ALL.len(), "every proxy, there or not, and none");
 }
 
 #[test]
