@@ -204,6 +204,8 @@ impl World<'_> {
     fn usage(&self) -> Usage {
         let there = self.hosts.iter().filter(|host| host.stopped.is_none());
         let mut usage = self.fleet.stopped;
+        let Usage { lambda_requests, lambda_gb_seconds, .. } = self.used_by_functions();
+        (usage.lambda_requests, usage.lambda_gb_seconds) = (lambda_requests, lambda_gb_seconds);
         for host in there {
             let paid = paid(host, self.now);
             usage.host_seconds += paid.host_seconds;
@@ -218,7 +220,7 @@ impl World<'_> {
             at: self.now,
             active: self.count(Phase::Active),
             paid,
-            requests: self.n_requests(),
+            requests: self.n_requests() + self.n_invoked,
             usage: self.usage(),
         };
         self.fleet.sample(sample);
