@@ -12,7 +12,7 @@ use weighbridge_core::host::Discipline;
 
 use super::arrivals::Arrivals;
 use super::functions::FunctionKind;
-use super::host::HostKind;
+use super::host::{HostKind, Preemption};
 use super::predict::ErrorKind;
 use super::sizes::Sizes;
 use super::weighbridge::Settings;
@@ -78,6 +78,8 @@ pub struct Hosts {
     pub speeds: Vec<f64>,
     /// How they order their requests; `None`: as each policy has it.
     pub discipline: Option<Discipline>,
+    /// How those that run the shortest first do so, in seconds.
+    pub preemption: Preemption,
     /// Seconds from a launch until a host is ready.
     pub boot: f64,
 }
@@ -206,6 +208,7 @@ impl Hosts {
             cores: self.cores,
             speed: self.speed(host),
             discipline: self.discipline.unwrap_or(policy),
+            preemption: self.preemption,
         }
     }
 

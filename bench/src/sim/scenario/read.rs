@@ -8,6 +8,7 @@ use super::reader::Reader;
 use super::{Faults, HOSTS_MAX, Hosts, Learning, Overrides, Reports, Scale, Scenario};
 use crate::sim::arrivals::Arrivals;
 use crate::sim::functions::FunctionKind;
+use crate::sim::host::Preemption;
 use crate::sim::predict::ErrorKind;
 use crate::sim::sizes::{Class, Law, Sizes, Trace};
 use crate::sim::weighbridge::{FleetBounds, Settings, config};
@@ -105,10 +106,22 @@ fn hosts(reader: Reader) -> Hosts {
         cores: reader.whole("cores", 2, 1..=1024) as u32,
         speeds: reader.numbers("speeds", 1.0),
         discipline: reader.choice("discipline", &disciplines).flatten(),
+        preemption: preemption(&reader),
         boot: reader.secs("boot", 30.0),
     };
     reader.done();
     hosts
+}
+
+/// That of the textbooks where nothing else is said; the worker's age guard has a factor of 10 and a
+/// floor of 5 s.
+fn preemption(reader: &Reader) -> Preemption {
+    let floor = if reader.has("age_floor") { reader.secs("age_floor", 0.0) } else { f64::INFINITY };
+    Preemption {
+        checkpoint: reader.secs("checkpoint", 0.0),
+        age_factor: reader.number("age_factor", 0.0, 0.0..=1e6),
+        age_floor: floor,
+    }
 }
 
 fn arrivals(reader: Reader) -> Arrivals {

@@ -3,7 +3,7 @@
 use super::{Event, World};
 use crate::sim::autoscalers::FleetView;
 use crate::sim::cost::Prices;
-use crate::sim::host::{Host, HostKind, Phase};
+use crate::sim::host::{Host, HostKind, Phase, Preemption};
 use crate::sim::measure::{Sample, Usage};
 
 /// The books of the fleet.
@@ -73,7 +73,8 @@ impl World<'_> {
         let kinds = (0..hosts.count).map(|host| hosts.kind(host, self.shape.discipline));
         let speed = kinds.map(|kind| kind.speed).fold(0.0, f64::max);
         let cores = (hosts.capacity() / speed).ceil() as u32;
-        HostKind { cores, speed, discipline: self.shape.discipline }
+        let (discipline, preemption) = (self.shape.discipline, Preemption::EXACT);
+        HostKind { cores, speed, discipline, preemption }
     }
 
     fn join(&mut self, kind: HostKind) -> usize {
