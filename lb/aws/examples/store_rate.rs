@@ -2,8 +2,9 @@
 //! --example store_rate -- [ROWS_PER_SECOND] [ROUNDS] [SECONDS]`.
 //!
 //! A balancer in front of a host that answers at once, and a client that asks 100 times a second.
-//! Round by round, without and with so many observations a second going through a recorder on the
-//! balancer's own threads to DynamoDB, which is roto, on the same cores.
+//! Round by round, without and with so many observations a second going through a recorder, on such
+//! background threads as the balancer has, to DynamoDB. That is roto, on the same cores but at the
+//! lowest priority, for in truth it is elsewhere.
 
 #[path = "../tests/shared/emulators.rs"]
 mod emulators;
@@ -23,6 +24,7 @@ use weighbridge_aws::dynamodb::DynamoStore;
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::RequestCost;
 use weighbridge_core::units::{Speed, Work};
+use weighbridge_proxy::background::Background;
 use weighbridge_proxy::config::{Config, StoreConfig};
 use weighbridge_proxy::server::{Server, Services};
 use weighbridge_proxy::store::{Recorder, Spool, StoredObservation};
@@ -37,6 +39,9 @@ const PORTION_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The longest that writing what is left may take.
 const DRAIN_MAX: Duration = Duration::from_mins(1);
+
+/// The lowest priority.
+const LOWEST: i32 = 19;
 
 /// Response times of one round, in milliseconds, and what the process used.
 struct Round {
@@ -55,6 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if std::env::var_os("AWS_ENDPOINT_URL_DYNAMODB").is_none() {
         // The environment is set for a child: ours cannot be changed safely.
         let roto = Emulator::roto(None);
+        rustix::process::setpriority_process(Some(roto.id()), LOWEST)?;
         let mut child = std::process::Command::new(std::env::current_exe()?);
         child.args(std::env::args().skip(1)).envs(CREDENTIALS);
         let ended = child.env("AWS_ENDPOINT_URL_DYNAMODB", roto.url()).status()?;
@@ -72,7 +78,11 @@ async fn measure(rate: u32, rounds: u32, span: Duration) -> Result<(), Box<dyn E
     store.prepare().await?;
     let registry = Registry::new();
     let spool = Spool::open(&folder.path().join("spool"), config.spool_bytes_max)?;
-    let recorder = Arc::new(Recorder::start(Arc::new(store), Some(spool), &config, &registry)?);
+    let background = Background::start()?;
+    let recorder = {
+        let _entered = background.handle().enter();
+        Arc::new(Recorder::start(Arc::new(store), Some(spool), &config, &registry)?)
+    };
 
     let mut client = TcpStream::connect(server.listen).await?;
     client.set_nodelay(true)?;

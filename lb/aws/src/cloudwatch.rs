@@ -6,9 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{
-    Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy,
-};
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat};
 use aws_smithy_types::DateTime;
 
 use weighbridge_proxy::fleet::machines::{CpuMonitor, MachineError};
@@ -48,19 +46,21 @@ impl CloudWatch {
             .get_metric_data()
             .set_metric_data_queries(Some(ids.iter().enumerate().map(query).collect()))
             .start_time(DateTime::from(now - AGE_MAX))
-            .end_time(DateTime::from(now))
-            .scan_by(ScanBy::TimestampDescending);
+            .end_time(DateTime::from(now));
         let mut pages = asked.into_paginator().send();
-        // The newest comes first, on the first page that has any.
-        let mut newest: BTreeMap<String, f64> = BTreeMap::new();
+        // Data of one instance may lie on several pages.
+        let mut newest: BTreeMap<String, (DateTime, f64)> = BTreeMap::new();
         while let Some(page) = pages.next().await {
             let results = page.map_err(answers::failure)?.metric_data_results.unwrap_or_default();
-            for (name, percent) in results.iter().filter_map(first) {
-                newest.entry(name.to_owned()).or_insert(percent);
+            for (name, at, percent) in results.iter().flat_map(data) {
+                let newest = newest.entry(name.to_owned()).or_insert((at, percent));
+                if newest.0 < at {
+                    *newest = (at, percent);
+                }
             }
         }
         let told = ids.iter().enumerate().filter_map(|(nth, id)| {
-            newest.get(&name(nth)).map(|percent| (id.clone(), percent / 100.0))
+            newest.get(&name(nth)).map(|(_, percent)| (id.clone(), percent / 100.0))
         });
         Ok(told.collect())
     }
@@ -93,6 +93,9 @@ fn name(nth: usize) -> String {
     format!("cpu{nth}")
 }
 
-fn first(result: &MetricDataResult) -> Option<(&str, f64)> {
-    Some((result.id()?, *result.values().first()?))
+/// What `result` tells: of which query, when, and percent.
+fn data(result: &MetricDataResult) -> impl Iterator<Item = (&str, DateTime, f64)> {
+    let data = result.timestamps().iter().zip(result.values());
+    let name = result.id();
+    data.filter_map(move |(at, percent)| Some((name?, *at, *percent)))
 }

@@ -57,6 +57,16 @@ impl Ec2 {
         Arc::new(Ec2 { client, config: config.clone(), pool: warm::Pool::default() })
     }
 
+    async fn terminate(&self, id: &str) -> Result<(), MachineError> {
+        let asked = self.client.terminate_instances().instance_ids(id).send().await;
+        match asked {
+            Ok(_) => Ok(()),
+            // Somebody else has terminated it, and it is forgotten already.
+            Err(error) if answers::code(&error) == Some("InvalidInstanceID.NotFound") => Ok(()),
+            Err(error) => Err(answers::failure(error)),
+        }
+    }
+
     /// What only instances of this fleet pass.
     fn own(&self) -> Filter {
         filter(&format!("tag:{TAG_FLEET}"), [self.config.name.as_str()])
@@ -88,13 +98,11 @@ impl Machines for Ec2 {
         if well && self.keep(id).await {
             return Ok(());
         }
-        let asked = self.client.terminate_instances().instance_ids(id).send().await;
-        match asked {
-            Ok(_) => Ok(()),
-            // Somebody else has terminated it, and it is forgotten already.
-            Err(error) if answers::code(&error) == Some("InvalidInstanceID.NotFound") => Ok(()),
-            Err(error) => Err(answers::failure(error)),
-        }
+        self.terminate(id).await
+    }
+
+    async fn tidy(&self) -> Result<usize, MachineError> {
+        self.let_go().await
     }
 }
 

@@ -174,12 +174,13 @@ impl HostState {
             .unwrap_or_else(|| f64::from(self.n_requests().min(self.cores)) / f64::from(self.cores))
     }
 
-    /// Fraction of it that is taken, at most 1: of its run slots, where it says how many it has, for a
-    /// request takes its slot though the machine may give the CPU to others; or else as
+    /// Fraction of it that is taken, at most 1: what others measured of its CPU, since whoever has
+    /// that measured wants it to count; of its run slots, where it says how many it has, for a request
+    /// takes its slot though the machine may give the CPU to others; or else as
     /// [`HostState::utilization`].
     pub fn occupancy(&self) -> f64 {
         let has_slots = self.report.is_some_and(|(_, report)| report.slots.is_some());
-        if has_slots {
+        if has_slots && self.cpu_told.is_none() {
             return f64::from(self.n_requests().min(self.cores)) / f64::from(self.cores);
         }
         self.utilization().min(1.0)

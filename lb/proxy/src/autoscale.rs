@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use weighbridge_core::scale::ScalePlan;
 
+use crate::backoff::Backoff;
+
 /// Between two looks at whether a host is empty.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The longest pause between two failures.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// Pauses after failures in a row.
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(30) };
 
 /// Carries out scale plans.
 #[derive(Clone)]
@@ -44,10 +46,4 @@ impl Executor {
             Executor::Machines(executor) => executor.abandon(),
         }
     }
-}
-
-/// The pause after so many failures in a row: doubling from 100 ms.
-fn backoff(failures: u64) -> Duration {
-    let exponent = u32::try_from(failures.min(16)).unwrap_or(16);
-    (Duration::from_millis(50) * 2u32.saturating_pow(exponent)).min(BACKOFF_MAX)
 }

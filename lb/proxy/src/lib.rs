@@ -25,6 +25,8 @@ mod record;
 mod learn;
 pub mod store;
 pub mod lease;
+pub mod background;
+pub mod backoff;
 pub mod fleet;
 mod autoscale;
 mod loops;

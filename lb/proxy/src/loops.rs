@@ -1,10 +1,11 @@
 //! What goes on beside the requests. Each loop survives its errors, pauses, and counts them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -66,29 +67,41 @@ pub(crate) async fn tick(
 /// seen, and so that hosts that are not there get no request until they are.
 pub(crate) async fn ask_for_load(gateway: Arc<Gateway>, probe: Probe, every: Duration) {
     let mut ticks = ticks(every);
+    // Those that have not answered yet: nobody waits for one that hangs.
+    let mut asked: HashSet<HostId> = HashSet::new();
+    let mut asks = FuturesUnordered::new();
     loop {
-        ticks.tick().await;
-        let asks = gateway.hosts.all().into_iter().map(|(host, place)| {
-            let (gateway, probe) = (&gateway, &probe);
-            async move {
-                let asked = probe.load(place.address).await;
-                let answered = has_answered(&asked);
-                gateway.decide.with(|balancer, now| {
-                    if let Some(answered) = answered {
-                        balancer.probed(now, host, answered);
-                    }
-                    if let Ok(report) = &asked {
-                        balancer.report(now, host, &observe::reported(report).host);
-                    }
-                });
-                if let Err(error) = asked {
-                    gateway.metrics.loop_failed("load_report");
-                    tracing::debug!(host = place.name, %error, "no load report");
-                }
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Some(host) = asks.next() => {
+                asked.remove(&host);
+                continue;
             }
-        });
-        join_all(asks).await;
+        }
+        for (host, place) in gateway.hosts.all() {
+            if asked.insert(host) {
+                asks.push(ask_one_for_load(&gateway, &probe, host, place));
+            }
+        }
     }
+}
+
+async fn ask_one_for_load(gateway: &Gateway, probe: &Probe, host: HostId, place: Place) -> HostId {
+    let asked = probe.load(place.address).await;
+    let answered = has_answered(&asked);
+    gateway.decide.with(|balancer, now| {
+        if let Some(answered) = answered {
+            balancer.probed(now, host, answered);
+        }
+        if let Ok(report) = &asked {
+            balancer.report(now, host, &observe::reported(report).host);
+        }
+    });
+    if let Err(error) = asked {
+        gateway.metrics.loop_failed("load_report");
+        tracing::debug!(host = place.name, %error, "no load report");
+    }
+    host
 }
 
 /// What CloudWatch, or whoever else measures CPUs from outside, says is believed for so many of the

@@ -21,6 +21,7 @@ use weighbridge_core::host::{HostId, HostSpec};
 use crate::access_log::{AccessLogError, AccessWriter};
 use crate::admin;
 use crate::autoscale::Executor;
+use crate::background::Background;
 use crate::config::{Config, CpuSource, FleetConfig, StaticHost, StoreKind};
 use crate::decide::Decide;
 use crate::fleet::machines::{CpuMonitor, Machines};
@@ -73,6 +74,9 @@ pub enum ServerError {
     /// The access log cannot be written.
     #[error("cannot write the access log")]
     AccessLog(#[from] AccessLogError),
+    /// The system gives no more threads or files.
+    #[error("cannot start threads for background work")]
+    Background(#[source] std::io::Error),
     /// A local fleet was configured and nothing can start its workers.
     #[error("the fleet is `local`, and nothing was given that starts workers")]
     NoFleet,
@@ -120,6 +124,8 @@ pub struct Server {
     proxy: Arc<HttpProxy<Proxy>>,
     shutdown: watch::Sender<bool>,
     loops: JoinSet<()>,
+    /// For the recorder and the trainer, until both have ended.
+    _background: Background,
 }
 
 impl Server {
@@ -135,22 +141,21 @@ impl Server {
         let admin = admin_listener.local_addr().unwrap_or(config.admin);
         let metrics = Metrics::new()?;
         let shared = services.leases.is_some();
-        let store = match services.store {
-            Some(store) => Some(store),
-            None => open_store(&config)?,
-        };
+        let store = open_store(services.store, &config)?;
         let leads = Leads::new(services.leases.as_ref(), &config, listen, &metrics);
         let decide = Decide::new(Balancer::new(config.policy.clone(), seed()));
+        let background = Background::start().map_err(ServerError::Background)?;
         let trainer = Arc::new(Trainer {
             config: config.clone(),
             decide: decide.clone(),
             metrics: metrics.clone(),
             store: store.clone(),
+            background: background.handle().clone(),
             leadership: leads.train,
             in_use: Mutex::default(),
         });
         trainer.restore().await?;
-        let recorder = recorder(store, &config, &metrics)?;
+        let recorder = recorder(store, &config, &background, &metrics)?;
         let gateway = Arc::new(Gateway {
             access_log: AccessWriter::open(&config.access_log, metrics.registry())?,
             gauges: Gauges::new(metrics.registry())?,
@@ -183,6 +188,7 @@ impl Server {
             gateway,
             shutdown,
             loops: JoinSet::new(),
+            _background: background,
         };
         let static_hosts = server.join_static();
         server.start_loops(&trainer, static_hosts);
@@ -296,7 +302,14 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
 }
 
-fn open_store(config: &Config) -> Result<Option<Arc<dyn ObservationStore>>, ServerError> {
+/// The store that was given, else what `config` says.
+fn open_store(
+    given: Option<Arc<dyn ObservationStore>>,
+    config: &Config,
+) -> Result<Option<Arc<dyn ObservationStore>>, ServerError> {
+    if given.is_some() {
+        return Ok(given);
+    }
     match config.store.kind {
         StoreKind::Sqlite => {
             let store = SqliteStore::open(&config.store.data_dir.join(STORE_FILE))?;
@@ -310,6 +323,7 @@ fn open_store(config: &Config) -> Result<Option<Arc<dyn ObservationStore>>, Serv
 fn recorder(
     store: Option<Arc<dyn ObservationStore>>,
     config: &Config,
+    background: &Background,
     metrics: &Metrics,
 ) -> Result<Option<Arc<Recorder>>, ServerError> {
     let Some(store) = store else { return Ok(None) };
@@ -318,6 +332,7 @@ fn recorder(
         0 => None,
         _ => Some(Spool::open(&config.store.data_dir.join(SPOOL_FOLDER), bytes_max)?),
     };
+    let _entered = background.handle().enter();
     let recorder = Recorder::start(store, spool, &config.store, metrics.registry())?;
     Ok(Some(Arc::new(recorder)))
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::TryStreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep;
+use weighbridge_proxy::backoff::Backoff;
 use weighbridge_proxy::store::{StoreError, StoredObservation};
 
 use super::{Shared, errors, item};
@@ -13,10 +15,10 @@ use super::{Shared, errors, item};
 const BATCH_MAX: usize = 25;
 
 /// How often what was left unprocessed is sent again, before the store is told to be throttling.
-const TRIES_MAX: u32 = 5;
+const TRIES_MAX: u64 = 5;
 
-/// The first wait for what was left unprocessed; each further one is twice as long.
-const BACKOFF_BASE: Duration = Duration::from_millis(50);
+/// Waits for what was left unprocessed.
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), max: Duration::from_secs(1) };
 
 /// Some of a batch was not taken, again and again.
 #[derive(Debug, thiserror::Error)]
@@ -25,29 +27,33 @@ struct Unprocessed(usize);
 
 /// Writes `rows`. After an error some of them may have been written.
 pub(super) async fn append(shared: &Shared, rows: &[StoredObservation]) -> Result<(), StoreError> {
-    let mut batches: Vec<Vec<WriteRequest>> = Vec::with_capacity(rows.len().div_ceil(BATCH_MAX));
+    let mut writes = FuturesUnordered::new();
     let mut names: Option<(&StoredObservation, String)> = None;
-    for row in rows {
-        // Rows of a route share their names, and mostly come together.
-        let hash = match &names {
-            Some((of, hash)) if of.feature_names == row.feature_names => hash.clone(),
-            Some(_) | None => shared.names.keep(shared, &row.feature_names).await?,
-        };
-        let item = item::write(row, &hash, shared.shards, shared.ttl);
-        names = Some((row, hash));
-        let put = PutRequest::builder().set_item(Some(item)).build();
-        let put = put.map_err(|cause| StoreError::Refused(Box::new(cause)))?;
-        let request = WriteRequest::builder().put_request(put).build();
-        match batches.last_mut().filter(|batch| batch.len() < BATCH_MAX) {
-            Some(batch) => batch.push(request),
-            None => batches.push(vec![request]),
+    for rows in rows.chunks(BATCH_MAX) {
+        let mut batch = Vec::with_capacity(rows.len());
+        for row in rows {
+            // Rows of a route share their names, and mostly come together.
+            let hash = match names.take() {
+                Some((of, hash)) if of.feature_names == row.feature_names => hash,
+                Some(_) | None => shared.names.keep(shared, &row.feature_names).await?,
+            };
+            batch.push(put(shared, row, &hash)?);
+            names = Some((row, hash));
         }
+        if shared.requests_max <= writes.len() {
+            writes.try_next().await?;
+        }
+        writes.push(write(shared, batch));
     }
-    stream::iter(batches)
-        .map(|batch| write(shared, batch))
-        .buffer_unordered(shared.requests_max)
-        .try_collect()
-        .await
+    writes.try_collect().await
+}
+
+/// What writes `row`, whose features' names have the hash `names`.
+fn put(shared: &Shared, row: &StoredObservation, names: &str) -> Result<WriteRequest, StoreError> {
+    let item = item::write(row, names, shared.shards, shared.ttl);
+    let put = PutRequest::builder().set_item(Some(item)).build();
+    let put = put.map_err(|cause| StoreError::Refused(Box::new(cause)))?;
+    Ok(WriteRequest::builder().put_request(put).build())
 }
 
 /// Writes one batch, and again what was left of it.
@@ -62,14 +68,8 @@ async fn write(shared: &Shared, mut batch: Vec<WriteRequest>) -> Result<(), Stor
             return Ok(());
         }
         if tries < TRIES_MAX {
-            sleep(backoff(tries, fastrand::f64())).await;
+            sleep(BACKOFF.wait(tries)).await;
         }
     }
     Err(StoreError::Throttled(Box::new(Unprocessed(batch.len()))))
-}
-
-/// The wait after the `tries`th time, with `jitter` from 0 to 1: between half of and the whole
-/// exponential.
-fn backoff(tries: u32, jitter: f64) -> Duration {
-    BACKOFF_BASE.saturating_mul(2_u32.saturating_pow(tries - 1)).mul_f64(0.5 + 0.5 * jitter)
 }

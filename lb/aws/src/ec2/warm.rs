@@ -80,6 +80,20 @@ impl Ec2 {
         }
     }
 
+    /// Terminates those that are kept beyond what is wanted; says how many.
+    pub(super) async fn let_go(&self) -> Result<usize, MachineError> {
+        // None of them is started meanwhile.
+        let started = self.pool.0.lock().await;
+        let kept = self.kept(["stopped"].as_slice()).await?;
+        let ids = kept.iter().filter_map(Instance::instance_id);
+        let surplus: Vec<&str> =
+            ids.filter(|id| !started.contains(*id)).skip(self.config.warm).collect();
+        for id in &surplus {
+            self.terminate(id).await?;
+        }
+        Ok(surplus.len())
+    }
+
     async fn start(&self, id: &str) -> Result<(), MachineError> {
         // First, or other balancers drain it as soon as they see it.
         mark(&self.client, id, ACTIVE).await?;

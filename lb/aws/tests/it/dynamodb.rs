@@ -10,10 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Credentials;
-use weighbridge_aws::Aws;
 use weighbridge_aws::dynamodb::DynamoStore;
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::RequestCost;
@@ -21,24 +18,11 @@ use weighbridge_core::units::{Speed, Work};
 use weighbridge_proxy::config::{Config, StoreConfig};
 use weighbridge_proxy::store::StoredObservation;
 
-/// What speaks to `url`.
-pub(crate) async fn aws(url: &str) -> Aws {
-    Aws::new(sdk_config(url).await)
-}
+use crate::{aws, sdk_config};
 
 /// A client of its own.
 pub(crate) async fn client(url: &str) -> Client {
     Client::new(&sdk_config(url).await)
-}
-
-async fn sdk_config(url: &str) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(url)
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .load()
-        .await
 }
 
 /// The default configuration, with `more` laid over its `[store]`.

@@ -2,35 +2,22 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use weighbridge_aws::Aws;
 use weighbridge_aws::lambda::LambdaFunctions;
 use weighbridge_proxy::lambda::{Functions, InvokeError};
 
+use crate::aws;
 use crate::emulators::Emulator;
 use crate::functions::{Bootstrap, Told};
 
 /// A scene with nothing in it: a gray picture.
 const SCENE: &str = "0 0 5 0 0 0 0 1 0 45  1 0 0 0 1 1 1 1 0 0  0 0 0";
 
-fn functions(url: &str) -> LambdaFunctions {
-    let credentials = aws_sdk_lambda::config::Credentials::new("test", "test", None, None, "test");
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let config = aws_config::SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(credentials))
-        .endpoint_url(url)
-        .http_client(http)
-        .build();
-    LambdaFunctions::new(&Aws::new(config), Duration::from_secs(5))
-}
-
 async fn invoke(url: &str, function: &str, event: &Value) -> Result<Value, InvokeError> {
-    let result = functions(url).invoke(function, Bytes::from(event.to_string())).await?;
+    let functions = LambdaFunctions::new(&aws(url).await, Duration::from_secs(5));
+    let result = functions.invoke(function, Bytes::from(event.to_string())).await?;
     Ok(serde_json::from_slice(&result).expect("a function returns JSON"))
 }
 

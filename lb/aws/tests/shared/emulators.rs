@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+
 /// Longer than any of them takes to start on a busy machine.
 const START_MAX: Duration = Duration::from_mins(1);
 
@@ -86,6 +88,11 @@ impl Emulator {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Ends it as a crash would. Its port stays free for another.
@@ -182,13 +189,15 @@ pub(crate) fn program(name: &str) -> Command {
     Command::new(folder().join(name))
 }
 
+/// The top of the repository.
+pub(crate) fn repository() -> &'static Path {
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    folders.find(|folder| folder.join(".ci").exists()).expect("within the repository")
+}
+
 /// Where they are installed, after that if need be.
 fn folder() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find_map(|folder| {
-        let script = folder.join(".ci/emulators");
-        script.exists().then_some(script)
-    });
-    let output = Command::new(script.expect("within the repository"))
+    let output = Command::new(repository().join(".ci/emulators"))
         .stderr(Stdio::inherit())
         .output()
         .expect("it starts");

@@ -4,11 +4,12 @@
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
-use crate::emulators::{Emulator, program};
+use crate::emulators::{Emulator, program, repository};
 
 /// Makes a zip file of the program `sys.argv[1]`, called `bootstrap`, and prints it in base64.
 const ZIP: &str = "\
@@ -63,9 +64,20 @@ pub(crate) struct Told<'a> {
 // === impl Bootstrap ===
 
 impl Bootstrap {
-    /// `weighbridge-lambda`, as it was built for this test.
+    /// `weighbridge-lambda`, as it was built for this test and is made ready for Lambda.
     pub(crate) fn real() -> Bootstrap {
-        Bootstrap::of(&beside("weighbridge-lambda"))
+        let folder = tempfile::tempdir().expect("a folder");
+        let zip = folder.path().join("function.zip");
+        // The emulator runs it with the C library of this machine.
+        let output = Command::new(repository().join("deploy/build-lambda.sh"))
+            .args(["--glibc-max", "99", "--program"])
+            .arg(beside("weighbridge-lambda"))
+            .arg("--output")
+            .arg(&zip)
+            .output()
+            .expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Bootstrap(BASE64_STANDARD.encode(std::fs::read(zip).expect("it is made")))
     }
 
     /// The one that does what it is told.

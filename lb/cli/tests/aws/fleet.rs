@@ -4,6 +4,7 @@
 mod asked;
 mod bounds;
 mod cloud;
+mod cpu;
 mod faults;
 mod group;
 mod life;

@@ -1,13 +1,15 @@
 //! Every script tells how it is used, and what is wrong with what it is given, before it does
 //! anything.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::emulators::CREDENTIALS;
-use crate::shell::{Said, repository, run};
+use crate::shell::{Said, WEIGHBRIDGE, python, repository, run};
 
 /// All that have `--help`.
-pub(crate) const SCRIPTS: [&str; 7] = [
+pub(crate) const SCRIPTS: [&str; 8] = [
+    "build-lambda.sh",
     "config.sh",
     "create-image.sh",
     "install-vm.sh",
@@ -96,4 +98,42 @@ fn the_settings_are_printed_as_they_are_in_force() {
     let old = ("AWS_EC2_SSH_KEYPAR_PATH", "/keys/old.pem");
     let said = script("config.sh", &[], &[old]).ok();
     assert!(said.contains("AWS_EC2_SSH_KEYPAIR_PATH=/keys/old.pem\n"), "{said}");
+}
+
+#[test]
+fn a_function_is_made_of_a_program_that_lambda_can_run_and_of_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let zip = folder.path().join("new/function.zip").display().to_string();
+    let make = |program: &str, more: &[&str]| {
+        let arguments = [&["--program", program, "--output", &zip], more].concat();
+        script("build-lambda.sh", &arguments, &[])
+    };
+    let (own, other) = match std::env::consts::ARCH {
+        "x86_64" => ("x86_64", "arm64"),
+        _ => ("arm64", "x86_64"),
+    };
+    let said = make(WEIGHBRIDGE, &[other]).failed(1);
+    assert!(said.contains("is no program for"), "{said}");
+    let said = make("/dev/null", &[]).failed(1);
+    assert!(said.contains("is no program for"), "{said}");
+    let said = make("/nowhere/program", &[]).failed(1);
+    assert!(said.contains("cannot be read"), "{said}");
+    let said = make(WEIGHBRIDGE, &["--glibc-max", "2.4"]).failed(1);
+    assert!(said.contains("Lambda has 2.4"), "{said}");
+    let said = make(WEIGHBRIDGE, &["mips"]).failed(2);
+    assert!(said.contains("x86_64 or arm64"), "{said}");
+    assert!(!folder.path().join("new").exists(), "nothing is left of what failed");
+
+    let said = make(WEIGHBRIDGE, &["--glibc-max", "99", own]).ok();
+    assert_eq!(said.trim(), zip);
+    let first = std::fs::read(&zip).expect("it was made");
+    make(WEIGHBRIDGE, &["--glibc-max", "99"]).ok();
+    assert!(first == std::fs::read(&zip).expect("it was made"), "the same program, the same zip");
+    let listed = python(
+        "import sys, zipfile\n\
+         for entry in zipfile.ZipFile(sys.argv[1]).infolist():\n\
+         \x20   print(entry.filename, oct(entry.external_attr >> 16))",
+        &[Path::new(&zip)],
+    );
+    assert_eq!(listed.trim(), "bootstrap 0o755");
 }

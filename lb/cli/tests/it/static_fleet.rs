@@ -1,10 +1,11 @@
 //! Hosts at given addresses that die, hang and come back.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::harness::backend::Backend;
 use crate::harness::balancer::{Balancer, Host, Place, worker};
 use crate::harness::client::Client;
 use crate::harness::load::Load;
@@ -58,6 +59,19 @@ fn a_host_that_dies_is_ejected_and_comes_back() {
     load.stop().assert_faultless();
     assert!(0.0 < balancer.metric("weighbridge_decisions_total", "kind=\"eject\""));
     balancer.assert_idle();
+}
+
+#[test]
+fn a_host_that_hangs_is_no_reason_to_hear_less_of_the_others() {
+    // It takes connections and never says a word; the other one has no load report.
+    let hangs = TcpListener::bind(ANY).expect("a port");
+    let other = Backend::start(&[], "");
+    let config = config([hangs.local_addr().expect("it is bound"), other.address]);
+    let place = Place::new(&config.replace("\"100ms\"", "\"20ms\""));
+    let balancer = place.serve();
+    let asked = || balancer.metric("weighbridge_loop_failures_total", "loop=\"load_report\"");
+    // Were each round to end with the slowest, this would take minutes.
+    until("it is asked every now and then", || 200.0 < asked());
 }
 
 #[test]

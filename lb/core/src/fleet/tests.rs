@@ -165,14 +165,17 @@ fn what_others_measured_of_the_cpu_goes_before_the_report_until_it_is_too_old() 
     let mut fleet = fleet(Discipline::Srpt, 1, 1);
     let report = HostReport { cpu_utilization: Some(0.2), ..HostReport::default() };
     fleet.report(at(1.0), HostId(0), &report);
-    let utilization = |fleet: &Fleet| fleet.hosts()[0].utilization();
+    let of = |fleet: &Fleet| (fleet.hosts()[0].utilization(), fleet.hosts()[0].occupancy());
     fleet.tell_cpu(HostId(0), f64::NAN, at(9.0));
-    assert_eq!(utilization(&fleet).to_string(), "0.2");
+    assert_eq!(of(&fleet), (0.2, 0.2));
     fleet.tell_cpu(HostId(0), 0.9, at(4.0));
     fleet.expire_reports(at(4.0));
-    assert_eq!(utilization(&fleet).to_string(), "0.9");
+    assert_eq!(of(&fleet), (0.9, 0.9));
+    let slots = HostReport { slots: Some(1), ..report };
+    fleet.report(at(4.0), HostId(0), &slots);
+    assert_eq!(of(&fleet), (0.9, 0.9), "of the run slots none is taken");
     fleet.expire_reports(at(4.1));
-    assert_eq!(utilization(&fleet).to_string(), "0.2");
+    assert_eq!(of(&fleet), (0.2, 0.0));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use weighbridge_core::host::{HostId, HostSpec};
 use weighbridge_core::scale::ScalePlan;
 
 use super::ledger::{Launched, Ledger, Step};
-use super::{LOOK_INTERVAL, backoff};
+use super::{BACKOFF, LOOK_INTERVAL};
 use crate::decide::Decide;
 use crate::fleet::machines::{Discovered, Machine, MachineError, Machines};
 use crate::fleet::probe::Probe;
@@ -97,9 +97,12 @@ impl Executor {
 
     /// Looks at what there is, until it is dropped.
     pub(crate) async fn follow(self: Arc<Self>) {
-        let mut failures = 0;
+        let (mut failures, mut tidied_as) = (0, None);
         loop {
             let fence = self.leadership.fence();
+            if fence.is_some() && tidied_as != fence && self.tidy().await {
+                tidied_as = fence;
+            }
             let pause = match self.machines.discover().await {
                 Ok(discovered) => {
                     failures = 0;
@@ -110,10 +113,27 @@ impl Executor {
                 Err(error) => {
                     failures += 1;
                     self.failed("discover", "the machines cannot be listed", &error);
-                    self.poll.max(backoff(failures))
+                    self.poll.max(BACKOFF.wait(failures))
                 }
             };
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Lets go of machines that are kept and no longer wanted; false where that has to be tried
+    /// again.
+    async fn tidy(&self) -> bool {
+        match self.machines.tidy().await {
+            Ok(machines) => {
+                if 0 < machines {
+                    tracing::info!(machines, "machines that were kept have been let go");
+                }
+                true
+            }
+            Err(error) => {
+                self.failed("tidy", "machines that were kept are not let go", &error);
+                false
+            }
         }
     }
 
@@ -188,7 +208,7 @@ impl Executor {
                 Err(error) => {
                     self.failed("launch", "a launch failed", &error);
                     let failures = self.state.failures.fetch_add(1, Ordering::Relaxed) + 1;
-                    tokio::time::sleep(backoff(failures)).await;
+                    tokio::time::sleep(BACKOFF.wait(failures)).await;
                     if matches!(error, MachineError::Full(_)) {
                         break;
                     }
@@ -306,7 +326,7 @@ impl Executor {
                 Err(error) => self.failed("terminate", "a machine could not be ended", &error),
             }
             failures += 1;
-            tokio::time::sleep(backoff(failures)).await;
+            tokio::time::sleep(BACKOFF.wait(failures)).await;
             if !self.ledger().has(host) {
                 return;
             }

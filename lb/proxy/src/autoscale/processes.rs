@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use weighbridge_core::host::{HostId, HostSpec, Phase};
 use weighbridge_core::scale::ScalePlan;
 
-use super::{LOOK_INTERVAL, backoff};
+use super::{BACKOFF, LOOK_INTERVAL};
 use crate::decide::Decide;
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Launched, Place};
@@ -81,7 +81,7 @@ impl Executor {
     async fn run(self: Arc<Self>, host: HostId, name: String) {
         let failures = self.state.failures.load(Ordering::Relaxed);
         if 0 < failures {
-            tokio::time::sleep(backoff(failures)).await;
+            tokio::time::sleep(BACKOFF.wait(failures)).await;
         }
         match self.fleet.launch(&name).await {
             Ok(launched) => {

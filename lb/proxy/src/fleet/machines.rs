@@ -21,6 +21,12 @@ pub trait Machines: Send + Sync {
     /// Ends the machine `id`, which has no requests left. It may be kept, switched off, to be
     /// launched again, where it is `well`.
     async fn end(&self, id: &str, well: bool) -> Result<(), MachineError>;
+
+    /// Lets go of machines that were kept and are more than are wanted now; says how many. Asked by
+    /// who begins to scale, for then the configuration may be another.
+    async fn tidy(&self) -> Result<usize, MachineError> {
+        Ok(0)
+    }
 }
 
 /// Measures from outside how busy the CPUs of machines are.

@@ -198,36 +198,16 @@ fn text(value: &http::HeaderValue) -> Cow<'_, str> {
 /// The parameters of a query, decoded; those that come several times are one, with commas.
 fn parameters(query: &str) -> BTreeMap<String, String> {
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decode(name), decode(value));
-        let known = parameters.entry(name);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let known = parameters.entry(name.into_owned());
         known
             .and_modify(|known| {
                 known.push(',');
                 known.push_str(&value);
             })
-            .or_insert(value);
+            .or_insert_with(|| value.into_owned());
     }
     parameters
-}
-
-/// Decodes `%41` and `+`. What is malformed stays as it is.
-fn decode(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digits = tail.get(..2).and_then(|digits| str::from_utf8(digits).ok());
-        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let (byte, after) = match (first, escaped) {
-            (b'%', Some(byte)) => (byte, &tail[2..]),
-            (b'+', _) => (b' ', tail),
-            (byte, _) => (byte, tail),
-        };
-        decoded.push(byte);
-        rest = after;
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 // === impl Counter ===

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! record -> queue -> writer -> store
-//!                      └─ while the store takes none ─> spool -> replayer -> store
+//!                      └─ while the store takes none, or too few ─> spool -> replayer -> store
 //! ```
 
 mod metrics;
@@ -21,15 +21,14 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::{ObservationStore, Spool, StoredObservation};
+use crate::backoff::Backoff;
 use crate::config::StoreConfig;
 use metrics::Metrics;
 use replayer::{Spooling, replay};
 use writer::Writer;
 
-/// The first wait after an error; each further one is twice as long.
-const BACKOFF_BASE: Duration = Duration::from_millis(100);
-/// The longest wait after an error.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// Waits after errors in a row.
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(30) };
 /// How often old observations are deleted.
 const EXPIRE_INTERVAL: Duration = Duration::from_hours(1);
 
@@ -45,7 +44,8 @@ pub struct Recorder {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Starts writing to `store`; registers `weighbridge_store_*`. Within a tokio runtime. What
+    /// Starts writing to `store`; registers `weighbridge_store_*`. On the tokio runtime that it is
+    /// called in, which need not be that of the requests. What
     /// waits in `spool` is written first; without one the queue alone bears the store's absence.
     pub fn start(
         store: Arc<dyn ObservationStore>,
@@ -63,6 +63,7 @@ impl Recorder {
             closing: closed.clone(),
             batch_max: config.batch_max.max(1),
             batch_age: config.batch_age,
+            behind: config.queue_max / 2,
             metrics: metrics.clone(),
             spool: spool.clone(),
         };
@@ -97,13 +98,6 @@ impl Recorder {
             }
         }
     }
-}
-
-/// The wait after the `tries`th error in a row, with `jitter` from 0 to 1: between half of and the
-/// whole exponential.
-fn backoff(tries: u32, jitter: f64) -> Duration {
-    let exponential = BACKOFF_BASE.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
-    exponential.min(BACKOFF_MAX).mul_f64(0.5 + 0.5 * jitter)
 }
 
 /// Deletes what is older than `ttl`, now and then, until the recorder closes.

@@ -119,35 +119,8 @@ fn integer(query: &str, name: &'static str) -> Result<i32, ViewError> {
 
 /// The decoded value of the last parameter called `name`.
 fn last<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    query.rsplit('&').find_map(|parameter| {
-        let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        (decode(key) == name).then(|| decode(value))
-    })
-}
-
-/// Decodes `%41` and `+`. What is malformed stays as it is.
-fn decode(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
-        return Cow::Borrowed(text);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let escaped = tail.first_chunk().and_then(|&digits| hexadecimal(digits));
-        let (byte, after) = match (first, escaped) {
-            (b'%', Some(byte)) => (byte, &tail[2..]),
-            (b'+', _) => (b' ', tail),
-            (byte, _) => (byte, tail),
-        };
-        decoded.push(byte);
-        rest = after;
-    }
-    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
-}
-
-fn hexadecimal(digits: [u8; 2]) -> Option<u8> {
-    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-    u8::try_from(high? * 16 + low?).ok()
+    let parameters = form_urlencoded::parse(query.as_bytes());
+    parameters.filter(|(key, _)| key == name).last().map(|(_, value)| value)
 }
 
 // === impl ViewError ===

@@ -103,3 +103,24 @@ fn drained_instances_are_kept_stopped_and_started_first() {
     burst.stop().assert_faultless();
     assert_eq!(cloud.instances().len(), launched + 1, "the other one is new");
 }
+
+#[test]
+fn instances_that_are_kept_beyond_a_lowered_number_are_terminated() {
+    let cloud = Cloud::start();
+    let larger = place(&ec2(1, 3, "warm = 2\n"), &cloud.moto.url());
+    let mut balancer = larger.serve();
+    balancer.has_active(1);
+    let jobs = jobs(&mut Client::new(balancer.listen), mixed());
+    let burst = Load::closed(balancer.listen, &jobs, 8);
+    balancer.has_active(3);
+    burst.stop().assert_faultless();
+    until("two are kept", || cloud.in_state("stopped").len() == 2);
+    balancer.process.send(rustix::process::Signal::TERM);
+    assert!(balancer.process.ends().success());
+
+    let smaller = place(&ec2(1, 3, "warm = 1\n"), &cloud.moto.url());
+    let balancer = smaller.serve();
+    until("one is kept", || cloud.in_state("stopped").len() == 1);
+    assert_eq!(ids(&balancer.has_active(1)), cloud.running());
+    assert_eq!(cloud.in_state("terminated").len(), 1);
+}

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::super::spool::Oldest;
 use super::super::{ObservationStore, Spool, StoreError, StoredObservation};
-use super::backoff;
+use super::BACKOFF;
 use super::metrics::Metrics;
 
 /// A spool and whether it is needed. Clones share it.
@@ -127,13 +127,13 @@ impl Replay {
                     self.spool.shared.is_well.store(true, Ordering::Release);
                     self.spool.shared.wake.notified().await;
                     refusals += 1;
-                    sleep(backoff(refusals, fastrand::f64())).await;
+                    sleep(BACKOFF.wait(refusals)).await;
                 }
                 Err(cause) => {
                     refusals += 1;
                     self.metrics.errors.inc();
                     still_down(&cause, refusals);
-                    sleep(backoff(refusals, fastrand::f64())).await;
+                    sleep(BACKOFF.wait(refusals)).await;
                 }
             }
         }
@@ -174,6 +174,6 @@ impl Replay {
     }
 }
 
-fn still_down(cause: &StoreError, tries: u32) {
+fn still_down(cause: &StoreError, tries: u64) {
     warn!(tries, cause = cause as &dyn std::error::Error, "the store still takes none");
 }

@@ -18,6 +18,8 @@ struct Fake {
     state: Mutex<State>,
     appended: Notify,
     expired: Notify,
+    /// How long it takes to write a batch.
+    delay: Duration,
 }
 
 #[derive(Default)]
@@ -32,6 +34,9 @@ struct State {
 #[async_trait]
 impl ObservationStore for Fake {
     async fn append(&self, rows: &[StoredObservation]) -> Result<(), StoreError> {
+        if !self.delay.is_zero() {
+            sleep(self.delay).await;
+        }
         let mut state = self.state.lock().unwrap();
         if let Some(left) = state.refusals.checked_sub(1) {
             state.refusals = left;
@@ -101,8 +106,18 @@ fn start_with(
     queue_max: usize,
     refusals: u32,
 ) -> (Arc<Fake>, Recorder) {
-    let store = Arc::new(Fake::default());
+    let store = Fake::default();
     store.state.lock().unwrap().refusals = refusals;
+    start_on(store, spool, batch_max, queue_max)
+}
+
+fn start_on(
+    store: Fake,
+    spool: Option<Spool>,
+    batch_max: usize,
+    queue_max: usize,
+) -> (Arc<Fake>, Recorder) {
+    let store = Arc::new(store);
     let config = StoreConfig {
         kind: StoreKind::Off,
         data_dir: PathBuf::new(),
@@ -218,13 +233,6 @@ async fn old_rows_are_deleted_at_the_start_and_every_hour() {
     assert_eq!(recorder.metrics.expired.get(), 8);
 }
 
-#[test]
-fn the_wait_after_errors_doubles_up_to_its_limit() {
-    let waits = [1, 2, 3, 9, 10, u32::MAX].map(|tries| backoff(tries, 1.0).as_millis());
-    assert_eq!(waits, [100, 200, 400, 25_600, 30_000, 30_000]);
-    assert_eq!(backoff(1, 0.0), Duration::from_millis(50));
-}
-
 /// A row of its own.
 fn numbered(id: u64) -> StoredObservation {
     StoredObservation { id, ..row() }
@@ -299,6 +307,23 @@ async fn a_store_that_often_refuses_gets_every_row() {
     until("all are written", || recorder.metrics.written.get() == 200).await;
     assert_eq!(ids(&store), (0..200).collect::<Vec<u64>>());
     assert_ne!(recorder.metrics.errors.get(), 0);
+    recorder.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_too_slow_gets_every_row_by_way_of_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Fake { delay: Duration::from_millis(300), ..Fake::default() };
+    let (store, recorder) = start_on(store, Some(spool(&folder, 1 << 20)), 10, 60);
+    // The queue is kept nearly full.
+    for id in 0..120 {
+        until("there is room", || recorder.metrics.waiting.get() < 60).await;
+        recorder.record(numbered(id));
+    }
+    until("some are on disk", || 0 < recorder.metrics.spooled.get()).await;
+    until("all are written", || recorder.metrics.written.get() == 120).await;
+    assert_eq!(ids(&store), (0..120).collect::<Vec<u64>>());
+    assert_eq!((recorder.metrics.dropped.get(), recorder.metrics.errors.get()), (0, 0));
     recorder.close().await;
 }
 

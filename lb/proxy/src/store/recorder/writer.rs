@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{error, warn};
 
 use super::super::{ObservationStore, StoreError, StoredObservation};
+use super::BACKOFF;
 use super::metrics::Metrics;
 use super::replayer::Spooling;
-use super::{BACKOFF_BASE, backoff};
 
 /// How often a batch is tried once the recorder is closing, where nothing else bears it.
-const CLOSING_TRIES: u32 = 3;
+const CLOSING_TRIES: u64 = 3;
 
 /// The longest that one try may take where there is a spool.
 const TRY_MAX: Duration = Duration::from_secs(1);
@@ -24,6 +24,8 @@ pub(super) struct Writer {
     pub(super) closing: watch::Receiver<bool>,
     pub(super) batch_max: usize,
     pub(super) batch_age: Duration,
+    /// With more than so many rows in the queue the store is too slow.
+    pub(super) behind: usize,
     pub(super) metrics: Metrics,
     pub(super) spool: Option<Spooling>,
 }
@@ -70,14 +72,13 @@ impl Writer {
     }
 
     /// Writes the batch and gives it back empty, whatever it takes: to the store, or to the spool
-    /// while the store takes none. Without a spool it is tried again and again, and while the
+    /// while the store takes none or the queue fills faster than it does. Without a spool it is tried again and again, and while the
     /// recorder is open that is bounded by the queue, which fills up and drops.
     async fn write(&mut self, mut batch: Vec<StoredObservation>) -> Vec<StoredObservation> {
         let n = batch.len();
         let mut tries = 0;
         loop {
-            let is_well = self.spool.as_ref().is_none_or(Spooling::is_well);
-            if is_well || 0 < tries {
+            if self.is_store_next() || 0 < tries {
                 let Err(cause) = self.append(&batch).await else {
                     self.metrics.written.inc_by(n as u64);
                     break;
@@ -89,7 +90,9 @@ impl Writer {
                 }
             }
             if let Some(spool) = &self.spool {
-                spool.is_down();
+                if 0 < tries {
+                    spool.is_down();
+                }
                 let done;
                 (batch, done) = spool.push(batch).await;
                 if done {
@@ -105,6 +108,12 @@ impl Writer {
         batch
     }
 
+    /// Whether the next batch is for the store rather than for the spool.
+    fn is_store_next(&self) -> bool {
+        let Some(spool) = &self.spool else { return true };
+        spool.is_well() && self.receiver.len() <= self.behind
+    }
+
     /// One try. Where there is a spool it is not to take long, for the queue fills meanwhile.
     async fn append(&self, batch: &[StoredObservation]) -> Result<(), StoreError> {
         let append = self.store.append(batch);
@@ -116,7 +125,7 @@ impl Writer {
     }
 
     /// Says what becomes of `rows` rows that the store refused.
-    fn may_try_again(&self, cause: &StoreError, tries: u32, rows: usize) -> bool {
+    fn may_try_again(&self, cause: &StoreError, tries: u64, rows: usize) -> bool {
         let cause_of = cause as &dyn std::error::Error;
         let is_last = *self.closing.borrow() && self.spool.is_none() && CLOSING_TRIES <= tries;
         if !cause.may_pass() || is_last || (*self.closing.borrow() && CLOSING_TRIES < tries) {
@@ -129,11 +138,11 @@ impl Writer {
     }
 
     /// Waits after an error, less once the recorder closes.
-    async fn back_off(&mut self, tries: u32) {
+    async fn back_off(&mut self, tries: u64) {
         if *self.closing.borrow() {
-            return sleep(BACKOFF_BASE).await;
+            return sleep(BACKOFF.base).await;
         }
-        let wait = backoff(tries, fastrand::f64());
+        let wait = BACKOFF.wait(tries);
         tokio::select! {
             () = sleep(wait) => {}
             _ = self.closing.wait_for(|closing| *closing) => {}
