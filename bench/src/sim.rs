@@ -9,6 +9,7 @@ pub mod predict;
 pub mod scenario;
 pub mod workload;
 pub mod host;
+pub mod functions;
 pub mod policies;
 mod choose;
 pub mod autoscalers;
@@ -42,7 +43,8 @@ pub struct Sim {
     #[arg(long, value_name = "FILE")]
     pub scenario: PathBuf,
     /// Policies, in place of those of the scenario: NAME, NAME@srpt, NAME@ps, NAME@fcfs to choose how
-    /// hosts order their requests, NAME+AUTOSCALER, or `all`.
+    /// hosts order their requests, NAME+AUTOSCALER, or `all`. A policy that ends with `:hosts=N` starts
+    /// with so many hosts, one that ends with `:lambda=off` has no functions; both may be said.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub policy: Vec<String>,
     /// Recorded sizes, in place of the scenario's: lines of `route,work`, or an access log.

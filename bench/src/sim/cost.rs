@@ -103,6 +103,11 @@ pub fn usd(usage: &Usage) -> f64 {
     Prices::listed().usd(usage)
 }
 
+/// What of that is for Lambda.
+pub fn lambda_usd(usage: &Usage) -> f64 {
+    Prices::listed().lambda.usd(usage)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,7 @@ use weighbridge_core::host::Discipline;
 use history::History;
 pub use report::LoadReport;
 use report::Rates;
+pub use srpt::Preemption;
 
 /// What a host is given to run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,6 +73,8 @@ pub struct HostKind {
     pub speed: f64,
     /// How it orders its requests.
     pub discipline: Discipline,
+    /// How exactly it does so where it runs the shortest first, in seconds.
+    pub preemption: Preemption,
 }
 
 /// One host.
@@ -104,7 +107,9 @@ impl Host {
     pub fn new(now: f64, kind: HostKind) -> Host {
         let cores = kind.cores as usize;
         let service: Box<dyn Service> = match kind.discipline {
-            Discipline::Srpt => Box::new(srpt::Srpt::new(cores)),
+            Discipline::Srpt => {
+                Box::new(srpt::Srpt::new(cores, kind.preemption.at_speed(kind.speed)))
+            }
             Discipline::Ps => Box::new(ps::Ps::new(cores)),
             Discipline::Fcfs => Box::new(fcfs::Fcfs::new(cores)),
         };

@@ -26,6 +26,19 @@ pub struct Usage {
     pub lambda_gb_seconds: f64,
 }
 
+/// What came of runs on Lambda.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunCounts {
+    /// Those that began.
+    pub started: u64,
+    /// Of them, those whose environment had to be started.
+    pub cold: u64,
+    /// Of them, those that crashed.
+    pub crashed: u64,
+    /// Those that were asked for and refused.
+    pub throttled: u64,
+}
+
 /// The fleet at an instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
@@ -50,6 +63,8 @@ pub struct Measured {
     pub records: Vec<Record>,
     /// What the run used.
     pub usage: Usage,
+    /// What came of runs on Lambda.
+    pub runs: RunCounts,
     /// The fleet over time: at most some thousand samples.
     pub samples: Vec<Sample>,
     /// Length of the run, in seconds.

@@ -18,6 +18,8 @@ pub(super) use ordinary::Ordinary;
 pub(super) enum Action {
     /// Send a request to a host, with this estimate of its work for the host, where there is one.
     Send { request: usize, host: usize, estimate: Option<f64> },
+    /// Send a request to a function on Lambda.
+    Invoke { request: usize, function: usize },
     /// Refuse a request.
     Shed { request: usize },
     /// Ask a host how it is.
@@ -49,6 +51,18 @@ pub(super) struct Answer {
     pub(super) report: Option<LoadReport>,
 }
 
+/// A function on Lambda has answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ran {
+    pub(super) request: usize,
+    /// Seconds from sending the request to its response.
+    pub(super) response: f64,
+    /// CPU-seconds on its virtual CPU.
+    pub(super) cpu_secs: f64,
+    /// Whether its environment had to be started.
+    pub(super) is_cold: bool,
+}
+
 /// See the module. Hosts are numbered in the order in which they join.
 pub(super) trait Proxy: Debug {
     /// A host joins; it is not ready.
@@ -74,6 +88,21 @@ pub(super) trait Proxy: Debug {
         failure: Failure,
         out: &mut Vec<Action>,
     );
+    /// A function has answered. Only who sends requests to functions is told.
+    fn ran(&mut self, _scene: Scene<'_>, _ran: &Ran, _out: &mut Vec<Action>) {}
+    /// A function brings no answer to a request. Only who sends requests to functions is told.
+    fn run_failed(
+        &mut self,
+        _scene: Scene<'_>,
+        _request: usize,
+        _failure: Failure,
+        _out: &mut Vec<Action>,
+    ) {
+    }
+    /// Requests that are at functions, as far as it knows.
+    fn n_invoked(&self) -> usize {
+        0
+    }
     /// A load report has come by itself.
     fn report(&mut self, scene: Scene<'_>, host: usize, report: &LoadReport, out: &mut Vec<Action>);
     /// A host that was asked for its load report has sent it; `None`: it refuses connections.

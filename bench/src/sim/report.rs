@@ -34,6 +34,12 @@ pub struct Row {
     pub p99_slowdown: f64,
     /// What the whole run cost, in US dollars.
     pub cost_usd: f64,
+    /// What of it was for Lambda; only in scenarios with functions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda_usd: Option<f64>,
+    /// Runs that were billed there; only in scenarios with functions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda_runs: Option<u64>,
 }
 
 // === impl Row ===
@@ -42,6 +48,8 @@ impl Row {
     /// The row of a run.
     pub fn of(scenario: &Scenario, measured: &Measured) -> Row {
         let (responses, slowdowns) = (measured.responses(), measured.slowdowns());
+        let usage = &measured.usage;
+        let has_functions = !scenario.functions.is_empty();
         Row {
             policy: measured.policy.clone(),
             load: scenario.load,
@@ -51,7 +59,9 @@ impl Row {
             p99_response: quantile(&responses, 0.99),
             mean_slowdown: mean(&slowdowns),
             p99_slowdown: quantile(&slowdowns, 0.99),
-            cost_usd: cost::usd(&measured.usage),
+            cost_usd: cost::usd(usage),
+            lambda_usd: has_functions.then(|| cost::lambda_usd(usage)),
+            lambda_runs: has_functions.then_some(usage.lambda_requests),
         }
     }
 }

@@ -7,12 +7,13 @@ use super::measure::Measured;
 use super::policies::{self, Policy, Shape};
 use super::proxy::{Ordinary, Proxy};
 use super::random::stream;
-use super::scenario::Scenario;
+use super::scenario::{HOSTS_MAX, Scenario};
 use super::weighbridge::Weighbridge;
 use super::workload::Workload;
 use super::world::World;
 
-/// What is asked for: `NAME`, `NAME@DISCIPLINE`, `NAME+AUTOSCALER` or both.
+/// What is asked for: `NAME`, `NAME@DISCIPLINE`, `NAME+AUTOSCALER` or both, and then what of the
+/// scenario is otherwise: `:hosts=N` to start with, `:lambda=off`.
 #[derive(Debug, Clone)]
 pub struct PolicySpec {
     /// As written.
@@ -20,6 +21,16 @@ pub struct PolicySpec {
     kind: Kind,
     discipline: Option<Discipline>,
     autoscaler: Option<&'static Rule>,
+    otherwise: Otherwise,
+}
+
+/// What of the scenario is otherwise for one policy.
+#[derive(Debug, Clone, Copy, Default)]
+struct Otherwise {
+    /// As many hosts at the start.
+    hosts: Option<usize>,
+    /// There are no functions.
+    without_lambda: bool,
 }
 
 /// What dispatches.
@@ -46,6 +57,9 @@ pub enum PolicyError {
     /// There is no autoscaler of that name.
     #[error("no autoscaler is called `{0}`, expected one of `{names}`", names = rules().join("`, `"))]
     Autoscaler(String),
+    /// Nothing like that can be otherwise.
+    #[error("`{0}` cannot be otherwise, expected `hosts=N`, N from 1 to 100000, or `lambda=off`")]
+    Otherwise(String),
 }
 
 // === impl PolicySpec ===
@@ -53,19 +67,22 @@ pub enum PolicyError {
 impl PolicySpec {
     /// Reads what is asked for.
     pub fn parse(text: &str) -> Result<PolicySpec, PolicyError> {
-        let (rest, autoscaler) = match text.split_once('+') {
+        let mut parts = text.split(':');
+        let rest = parts.next().unwrap_or_default();
+        let otherwise = Otherwise::parse(parts)?;
+        let (rest, autoscaler) = match rest.split_once('+') {
             Some((rest, name)) => {
                 let rule = autoscalers::by_name(name);
                 (rest, Some(rule.ok_or_else(|| PolicyError::Autoscaler(name.to_owned()))?))
             }
-            None => (text, None),
+            None => (rest, None),
         };
         let (name, discipline) = match rest.split_once('@') {
             Some((name, discipline)) => (name, Some(discipline_of(discipline)?)),
             None => (rest, None),
         };
         let kind = Kind::by_name(name).ok_or_else(|| PolicyError::Unknown(name.to_owned()))?;
-        Ok(PolicySpec { text: text.to_owned(), kind, discipline, autoscaler })
+        Ok(PolicySpec { text: text.to_owned(), kind, discipline, autoscaler, otherwise })
     }
 
     /// Every policy there is.
@@ -76,6 +93,7 @@ impl PolicySpec {
             kind,
             discipline: None,
             autoscaler: None,
+            otherwise: Otherwise::default(),
         };
         kinds.map(spec).collect()
     }
@@ -88,6 +106,7 @@ impl PolicySpec {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Measured {
         let mut scenario = scenario.clone();
+        self.otherwise.lay_over(&mut scenario);
         let shape = self.kind.shape();
         // A pool is of its own discipline.
         if shape.pooled {
@@ -124,6 +143,43 @@ impl PolicySpec {
             hosts_min: scale.hosts_min,
             hosts_max: scale.hosts_max,
         }))
+    }
+}
+
+// === impl Otherwise ===
+
+impl Otherwise {
+    fn parse<'a>(parts: impl Iterator<Item = &'a str>) -> Result<Otherwise, PolicyError> {
+        let mut otherwise = Otherwise::default();
+        for part in parts {
+            let hosts = part.strip_prefix("hosts=").and_then(|hosts| hosts.parse().ok());
+            match (part, hosts) {
+                ("lambda=off", _) => otherwise.without_lambda = true,
+                (_, Some(hosts)) if (1..=HOSTS_MAX).contains(&hosts) => {
+                    otherwise.hosts = Some(hosts);
+                }
+                _ => return Err(PolicyError::Otherwise(part.to_owned())),
+            }
+        }
+        Ok(otherwise)
+    }
+
+    fn lay_over(self, scenario: &mut Scenario) {
+        let policy = &mut scenario.weighbridge.policy;
+        if let Some(hosts) = self.hosts {
+            scenario.hosts.count = hosts;
+            policy.scale.hosts_min = policy.scale.hosts_min.min(hosts);
+            policy.scale.hosts_max = policy.scale.hosts_max.max(hosts);
+            if let Some(scale) = &mut scenario.scale {
+                scale.hosts_min = scale.hosts_min.min(hosts);
+                scale.hosts_max = scale.hosts_max.max(hosts);
+            }
+        }
+        if self.without_lambda {
+            scenario.functions.clear();
+            policy.lambda = None;
+            policy.routes.iter_mut().for_each(|route| route.function = None);
+        }
     }
 }
 

@@ -11,10 +11,14 @@ use std::path::{Path, PathBuf};
 use weighbridge_core::host::Discipline;
 
 use super::arrivals::Arrivals;
-use super::host::HostKind;
+use super::functions::FunctionKind;
+use super::host::{HostKind, Preemption};
 use super::predict::ErrorKind;
 use super::sizes::Sizes;
 use super::weighbridge::Settings;
+
+/// The most hosts that there may be.
+pub(super) const HOSTS_MAX: usize = 100_000;
 
 /// A scenario, checked.
 #[derive(Debug, Clone)]
@@ -37,6 +41,9 @@ pub struct Scenario {
     pub balancers: usize,
     /// The hosts.
     pub hosts: Hosts,
+    /// The functions on Lambda that Weighbridge may use, in the order of their routes; none: it does
+    /// without.
+    pub functions: Vec<FunctionKind>,
     /// When requests come.
     pub arrivals: Arrivals,
     /// What they take.
@@ -71,6 +78,8 @@ pub struct Hosts {
     pub speeds: Vec<f64>,
     /// How they order their requests; `None`: as each policy has it.
     pub discipline: Option<Discipline>,
+    /// How those that run the shortest first do so, in seconds.
+    pub preemption: Preemption,
     /// Seconds from a launch until a host is ready.
     pub boot: f64,
 }
@@ -199,6 +208,7 @@ impl Hosts {
             cores: self.cores,
             speed: self.speed(host),
             discipline: self.discipline.unwrap_or(policy),
+            preemption: self.preemption,
         }
     }
 

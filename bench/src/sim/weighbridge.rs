@@ -15,12 +15,13 @@ use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Arrival, Balancer};
 use weighbridge_core::features::Features;
 use weighbridge_core::host::{HostId, HostSpec};
+use weighbridge_core::lambda::Lambda;
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
 use weighbridge_core::request::{RequestId, RouteId};
 use weighbridge_core::units::{Speed, Time, Work};
 
 use super::host::{HostKind, LoadReport};
-use super::proxy::{Action, Answer, Proxy, Scene};
+use super::proxy::{Action, Answer, Proxy, Ran, Scene};
 use super::scenario::{Learning, Scenario};
 
 pub use config::{FleetBounds, Settings, config};
@@ -28,7 +29,10 @@ pub use config::{FleetBounds, Settings, config};
 /// Counts of one CPU-second of the reference core.
 const INSTRUCTIONS: f64 = 1e9;
 
-/// The build of all hosts.
+/// Every request fits into an event.
+const EVENT_BYTES: u64 = 1;
+
+/// The build of all hosts and functions.
 const BUILD: u64 = 1;
 
 /// See the module.
@@ -58,17 +62,30 @@ impl Weighbridge {
         }
     }
 
-    fn act(request: usize, verdict: &Verdict, out: &mut Vec<Action>) {
+    fn act(&self, scene: Scene<'_>, request: usize, verdict: &Verdict, out: &mut Vec<Action>) {
         match verdict {
             Verdict::Forward(placement) => out.push(Action::Send {
                 request,
                 host: placement.host.0 as usize,
                 estimate: (!placement.blind).then(|| placement.estimate.mean.as_cpu_secs()),
             }),
+            Verdict::Lambda(invocation) => {
+                self.check_spending(scene.now);
+                let function = usize::from(invocation.function.0);
+                out.push(Action::Invoke { request, function });
+            }
             Verdict::Queue { .. } => {}
-            // Without a price for Lambda in the policy there is no such verdict.
-            Verdict::Lambda(_) | Verdict::Shed(_) => out.push(Action::Shed { request }),
+            Verdict::Shed(_) => out.push(Action::Shed { request }),
         }
+    }
+
+    /// Panics in debug builds where a run has begun that the hour's budget does not bear.
+    fn check_spending(&self, now: f64) {
+        let spent = self.balancer.lambda().map_or(0.0, |lambda| lambda.usd_of_last_hour(time(now)));
+        let most =
+            self.balancer.policy().lambda.as_ref().map_or(0.0, |policy| policy.usd_per_hour_max);
+        // Sums of many small amounts are rounded.
+        debug_assert!(spent <= most * (1.0 + 1e-9), "no run begins that may not be paid for");
     }
 
     /// Sends those that may go now, as the proxy does after every event.
@@ -77,7 +94,7 @@ impl Weighbridge {
             return;
         }
         for (id, verdict) in self.balancer.dispatch(time(scene.now)) {
-            Self::act(id.0 as usize, &verdict, out);
+            self.act(scene, id.0 as usize, &verdict, out);
         }
     }
 }
@@ -122,22 +139,16 @@ impl Proxy for Weighbridge {
             features: Features(smallvec![drawn.predicted]),
             known: None,
             body_bytes: 0,
-            event_bytes: None,
+            event_bytes: self.balancer.policy().lambda.is_some().then_some(EVENT_BYTES),
         };
         let verdict = self.balancer.arrive(time(scene.now), arrival);
-        Self::act(request, &verdict, out);
+        self.act(scene, request, &verdict, out);
     }
 
     fn answer(&mut self, scene: Scene<'_>, answer: &Answer, out: &mut Vec<Action>) {
         let now = time(scene.now);
-        let work = scene.workload.requests[answer.request].work;
-        let cost = RequestCost {
-            instructions: Some(work * INSTRUCTIONS),
-            cpu_seconds: Some(answer.cpu_secs),
-            ..RequestCost::default()
-        };
         // The cost travels with the report, and is lost with it.
-        let cost = answer.report.map(|_| cost);
+        let cost = answer.report.map(|_| cost(scene, answer.request, answer.cpu_secs));
         let outcome = Outcome {
             success: true,
             cost,
@@ -161,8 +172,36 @@ impl Proxy for Weighbridge {
         out: &mut Vec<Action>,
     ) {
         let verdict = self.balancer.fail(time(scene.now), RequestId(request as u64), failure);
-        Self::act(request, &verdict, out);
+        self.act(scene, request, &verdict, out);
         self.dispatch(scene, out);
+    }
+
+    fn ran(&mut self, scene: Scene<'_>, ran: &Ran, out: &mut Vec<Action>) {
+        let outcome = Outcome {
+            success: true,
+            cost: Some(cost(scene, ran.request, ran.cpu_secs)),
+            elapsed: Duration::from_secs_f64(ran.response),
+            build: BUILD,
+            cold_start: Some(ran.is_cold),
+        };
+        self.balancer.complete(time(scene.now), RequestId(ran.request as u64), &outcome);
+        self.dispatch(scene, out);
+    }
+
+    fn run_failed(
+        &mut self,
+        scene: Scene<'_>,
+        request: usize,
+        failure: Failure,
+        out: &mut Vec<Action>,
+    ) {
+        let verdict = self.balancer.fail(time(scene.now), RequestId(request as u64), failure);
+        self.act(scene, request, &verdict, out);
+        self.dispatch(scene, out);
+    }
+
+    fn n_invoked(&self) -> usize {
+        self.balancer.lambda().map_or(0, Lambda::running)
     }
 
     fn report(
@@ -226,6 +265,15 @@ impl Proxy for Weighbridge {
     }
 }
 
+/// What a request cost, as it was measured.
+fn cost(scene: Scene<'_>, request: usize, cpu_secs: f64) -> RequestCost {
+    RequestCost {
+        instructions: Some(scene.workload.requests[request].work * INSTRUCTIONS),
+        cpu_seconds: Some(cpu_secs),
+        ..RequestCost::default()
+    }
+}
+
 /// What there is at the start has been there for so long: it is warm.
 const WARM_SECS: f64 = 3600.0;
 
@@ -250,3 +298,6 @@ fn reported(report: &LoadReport) -> HostReport {
         ..HostReport::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 mod events;
 mod faults;
 mod fleet;
+mod functions;
 mod requests;
 
 use std::cmp::{Ordering, Reverse};
@@ -15,6 +16,7 @@ use weighbridge_core::observe::Failure;
 use weighbridge_core::random::Random;
 
 use super::autoscalers::Autoscaler;
+use super::functions::{Function, Run};
 use super::host::{Host, LoadReport};
 use super::measure::{Measured, Record};
 use super::policies::{ProbeReply, Shape};
@@ -36,12 +38,17 @@ pub(super) struct World<'a> {
     /// Of crashes and of slow spells: streams of their own, so that every policy meets the same ones.
     crashes: Random,
     slow_spells: Random,
+    /// Of runs on Lambda.
+    of_functions: Random,
     proxies: Vec<Box<dyn Proxy>>,
     autoscaler: Option<Box<dyn Autoscaler>>,
     hosts: Vec<Host>,
+    functions: Vec<Function>,
     flights: Vec<Flight>,
     /// Requests that have an answer, or will never have one.
     n_ended: usize,
+    /// Requests that are at functions, or on the way there or back.
+    n_invoked: usize,
     fleet: fleet::Account,
     /// The wake that is foretold for each proxy.
     wakes: Vec<f64>,
@@ -60,6 +67,14 @@ enum Event {
     Answer(Attempt, f64, Option<LoadReport>),
     /// The balancer learns that a host has failed a request.
     Fail(Attempt, Failure),
+    /// A request reaches a function.
+    Invoke(Attempt, usize),
+    /// A function has done with a request.
+    RunEnd(Attempt, Run),
+    /// Its response reaches the balancer.
+    RunAnswer(Attempt, Run),
+    /// The balancer learns that a function brings no response, or waits for it no longer.
+    RunFail(Attempt, Failure),
     /// A load report reaches a balancer by itself.
     Report(usize, usize, LoadReport),
     /// A balancer asks all hosts for their report.
@@ -121,6 +136,8 @@ struct Flight {
     /// When it was answered.
     answered: Option<f64>,
     ended: bool,
+    /// Whether it is at a function, or on the way there or back.
+    is_invoked: bool,
 }
 
 // === impl World ===
@@ -144,12 +161,15 @@ impl<'a> World<'a> {
             random: Random::new(stream(scenario.seed, 5)),
             crashes: Random::new(stream(scenario.seed, 6)),
             slow_spells: Random::new(stream(scenario.seed, 7)),
+            of_functions: Random::new(stream(scenario.seed, 8)),
             wakes: vec![f64::INFINITY; proxies.len()],
             proxies,
             autoscaler,
             hosts: Vec::new(),
+            functions: scenario.functions.iter().cloned().map(Function::new).collect(),
             flights: vec![Flight::default(); workload.requests.len()],
             n_ended: 0,
+            n_invoked: 0,
             fleet: fleet::Account::default(),
         };
         world.begin();
@@ -163,6 +183,7 @@ impl<'a> World<'a> {
             let Some(Reverse(next)) = self.agenda.pop() else { break };
             self.now = next.at;
             self.happen(next.event);
+            self.check_functions();
             progress(self.n_ended, n_all);
         }
         self.end(policy)
@@ -195,6 +216,7 @@ impl<'a> World<'a> {
             self.proxies.iter().all(|proxy| proxy.n_waiting() == 0),
             "no request waits for a host"
         );
+        debug_assert!(self.n_invoked == 0, "no request is at a function");
         let usage = self.stop_fleet();
         let records = self.workload.measured.clone().map(|request| {
             let drawn = &self.workload.requests[request];
@@ -210,6 +232,7 @@ impl<'a> World<'a> {
             policy: policy.to_owned(),
             records: records.collect(),
             usage,
+            runs: self.counts_of_runs(),
             samples: self.fleet.take_samples(),
             length: self.now,
         }

@@ -13,7 +13,8 @@ const SEEDS: u64 = 64;
 const REQUESTS: usize = 400;
 
 /// The scenarios with faults, by turns.
-const SCENARIOS: [&str; 4] = ["faults", "faults_scaled", "faults_disciplines", "balancers"];
+const SCENARIOS: [&str; 5] =
+    ["faults", "faults_scaled", "faults_disciplines", "faults_lambda", "balancers"];
 
 #[test]
 fn no_seed_breaks_an_invariant_or_loses_a_request() {

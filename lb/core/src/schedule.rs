@@ -222,12 +222,30 @@ impl Schedule {
         for (weigher, multiplier) in &self.weighers {
             weigher.bound(demand, &fleet.glances().hosts()[first..last], *multiplier, bounds);
         }
+        let mut seen = 0;
+        if !bar.is_set() {
+            // Those that promise most set the bar for the others.
+            let promising = pick::top_of(bounds, bar.wanted);
+            seen = promising.iter().fold(0, |kept, one| kept | 1 << one.position);
+            self.look_at(demand, fleet, Span { first, last, kept: seen }, (bar, waive));
+        }
         let passing = bounds.iter().enumerate();
         let passing = passing.filter(|(bit, most)| bar.may_be_passed(**most, first + bit));
-        let kept = passing.fold(0, |kept, (bit, _)| kept | 1 << bit);
-        if kept != 0 {
+        let kept = passing.fold(0, |kept, (bit, _)| kept | 1 << bit) & !seen;
+        self.look_at(demand, fleet, Span { first, last, kept }, (bar, waive));
+    }
+
+    /// Looks at the kept hosts of a block, and raises the bar to what they weigh.
+    fn look_at(
+        &mut self,
+        demand: &Demand<'_>,
+        fleet: &mut Fleet,
+        span: Span,
+        (bar, waive): (&mut Bar, bool),
+    ) {
+        if span.kept != 0 {
             let n_before = self.candidates.len();
-            self.weigh_block(demand, fleet, Span { first, last, kept }, waive);
+            self.weigh_block(demand, fleet, span, waive);
             bar.raise(&self.candidates[n_before..]);
         }
     }
@@ -283,6 +301,11 @@ impl Bar {
         for candidate in weighed {
             pick::add(&mut self.best, *candidate, self.wanted);
         }
+    }
+
+    /// Whether as many hosts have been weighed as are picked from.
+    fn is_set(&self) -> bool {
+        self.wanted <= self.best.len()
     }
 
     /// Whether a host at `position`, or after it, that weighs `most` at most may be among those that

@@ -8,13 +8,16 @@ use super::{Row, oracle};
 
 /// A table, one row a policy.
 pub fn table(rows: &[Row]) -> String {
+    let has_functions = rows.iter().any(|row| row.lambda_usd.is_some());
     let mut table = String::from(
-        "| policy | load | sigma | requests | mean response s | p99 response s | mean slowdown | p99 slowdown | cost USD |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| policy | load | sigma | requests | mean response s | p99 response s | mean slowdown | p99 slowdown | cost USD |",
     );
+    table += if has_functions { " of it Lambda USD | runs on Lambda |\n" } else { "\n" };
+    table += "|---|---|---|---|---|---|---|---|---|";
+    table += if has_functions { "---|---|\n" } else { "\n" };
     for row in rows {
         // Writing to a string cannot fail.
-        let _ = writeln!(
+        let _ = write!(
             table,
             "| {} | {} | {} | {} | {:.4} | {:.4} | {:.3} | {:.3} | {:.4} |",
             row.policy,
@@ -27,6 +30,10 @@ pub fn table(rows: &[Row]) -> String {
             row.p99_slowdown,
             row.cost_usd,
         );
+        if let (Some(usd), Some(runs)) = (row.lambda_usd, row.lambda_runs) {
+            let _ = write!(table, " {usd:.4} | {runs} |");
+        }
+        table.push('\n');
     }
     table
 }

@@ -104,6 +104,8 @@ fn the_oracle_beside_a_policy_is_the_cheapest_that_is_as_fast() {
         mean_slowdown: 1.0,
         p99_slowdown: 1.0,
         cost_usd,
+        lambda_usd: None,
+        lambda_runs: None,
     };
     let rows = [
         row("x+oracle_50", 1.0, 5.0),
@@ -114,4 +116,18 @@ fn the_oracle_beside_a_policy_is_the_cheapest_that_is_as_fast() {
     let beside = oracle::match_of(&rows[3], &rows).unwrap();
     assert_eq!(beside.policy, "x+oracle_60");
     assert!(oracle::match_of(&row("y", 0.5, 1.0), &rows).is_none());
+}
+
+#[test]
+fn what_lambda_costs_is_shown_where_there_are_functions() {
+    let functions = "[[functions]]\nroute = \"all\"\n";
+    let folder = reported(&format!("requests = 50\npolicies = [\"weighbridge\"]\n{functions}"));
+    assert!(
+        read(&folder, "report.md").contains("| cost USD | of it Lambda USD | runs on Lambda |\n")
+    );
+    let header = read(&folder, "summary.csv").lines().next().unwrap().to_owned();
+    assert!(header.ends_with(",cost_usd,lambda_usd,lambda_runs"), "{header}");
+    let folder = reported("requests = 50\npolicies = [\"weighbridge\"]\n");
+    assert!(!read(&folder, "report.md").contains("Lambda"));
+    assert!(!read(&folder, "summary.csv").contains("lambda"));
 }

@@ -23,3 +23,19 @@ fn a_policy_is_a_name_a_discipline_and_an_autoscaler() {
     assert!(mistakes[1].starts_with("no discipline is called `lifo`"));
     assert!(mistakes[2].starts_with("no autoscaler is called `nothing`, expected one of `fixed`"));
 }
+
+#[test]
+fn a_policy_may_have_other_hosts_and_no_functions() {
+    let text = "weighbridge@ps+fixed:hosts=12:lambda=off";
+    let spec = PolicySpec::parse(text).unwrap();
+    assert_eq!(spec.text, text);
+    assert_eq!(spec.otherwise.hosts, Some(12));
+    assert!(spec.otherwise.without_lambda);
+    for mistake in ["random:hosts=0", "random:hosts=many", "random:lambda=on", "random:"] {
+        let error = PolicySpec::parse(mistake).unwrap_err().to_string();
+        assert!(
+            error.ends_with("expected `hosts=N`, N from 1 to 100000, or `lambda=off`"),
+            "{error}"
+        );
+    }
+}

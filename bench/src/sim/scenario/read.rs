@@ -5,15 +5,16 @@ use std::path::Path;
 use weighbridge_core::host::Discipline;
 
 use super::reader::Reader;
-use super::{Faults, Hosts, Learning, Overrides, Reports, Scale, Scenario};
+use super::{Faults, HOSTS_MAX, Hosts, Learning, Overrides, Reports, Scale, Scenario};
 use crate::sim::arrivals::Arrivals;
+use crate::sim::functions::FunctionKind;
+use crate::sim::host::Preemption;
 use crate::sim::predict::ErrorKind;
 use crate::sim::sizes::{Class, Law, Sizes, Trace};
 use crate::sim::weighbridge::{FleetBounds, Settings, config};
 
 /// Bounds of what a run may be asked for.
 const REQUESTS_MAX: usize = 100_000_000;
-const HOSTS_MAX: usize = 100_000;
 const BALANCERS_MAX: usize = 64;
 
 /// What is compared where a scenario does not say.
@@ -28,7 +29,8 @@ pub(super) fn scenario(
     lay_over(&mut reader, overrides);
     let (hosts, scale) = (hosts(reader.table("hosts")), scale(&reader));
     let sizes = sizes(reader.table("sizes"), path);
-    let weighbridge = weighbridge(&reader, &sizes, &hosts, scale);
+    let functions = functions(&reader, &sizes);
+    let weighbridge = weighbridge(&reader, (&sizes, &functions), &hosts, scale);
     let predictions = reader.table("predictions");
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
     let scenario = |weighbridge| Scenario {
@@ -41,6 +43,7 @@ pub(super) fn scenario(
         load: reader.number("load", 0.9, 1e-6..=100.0),
         balancers: reader.whole("balancers", 1, 1..=BALANCERS_MAX),
         hosts,
+        functions,
         arrivals: arrivals(reader.table("arrivals")),
         sizes,
         errors: errors(&predictions),
@@ -103,10 +106,22 @@ fn hosts(reader: Reader) -> Hosts {
         cores: reader.whole("cores", 2, 1..=1024) as u32,
         speeds: reader.numbers("speeds", 1.0),
         discipline: reader.choice("discipline", &disciplines).flatten(),
+        preemption: preemption(&reader),
         boot: reader.secs("boot", 30.0),
     };
     reader.done();
     hosts
+}
+
+/// That of the textbooks where nothing else is said; the worker's age guard has a factor of 10 and a
+/// floor of 5 s.
+fn preemption(reader: &Reader) -> Preemption {
+    let floor = if reader.has("age_floor") { reader.secs("age_floor", 0.0) } else { f64::INFINITY };
+    Preemption {
+        checkpoint: reader.secs("checkpoint", 0.0),
+        age_factor: reader.number("age_factor", 0.0, 0.0..=1e6),
+        age_floor: floor,
+    }
 }
 
 fn arrivals(reader: Reader) -> Arrivals {
@@ -180,6 +195,42 @@ fn class(reader: Reader) -> Class {
     class
 }
 
+/// The functions, in the order of their routes: then they have the numbers that the balancer gives
+/// them.
+fn functions(reader: &Reader, sizes: &Sizes) -> Vec<FunctionKind> {
+    let tables = reader.tables("functions").into_iter();
+    let mut functions: Vec<FunctionKind> =
+        tables.filter_map(|table| function(table, sizes)).collect();
+    functions.sort_by_key(|function| function.route);
+    if functions.windows(2).any(|pair| pair[0].route == pair[1].route) {
+        reader.mistake("two of `functions` are for one route".to_owned());
+    }
+    functions
+}
+
+fn function(reader: Reader, sizes: &Sizes) -> Option<FunctionKind> {
+    let name = reader.text("route", "");
+    let route = sizes.classes.iter().position(|class| class.route == name);
+    if route.is_none() {
+        reader.mistake(format!("a function is for `{name}`, but no requests are of that route"));
+    }
+    let mean = reader.secs("cold_start", 1.0);
+    let function = FunctionKind {
+        route: route.unwrap_or_default() as u16,
+        speed: reader.number("speed", 1.0, 1e-3..=1e3),
+        cold_start: match reader.number("cold_start_cv", 0.3, 0.0..=10.0) {
+            cv if 0.0 < cv => Law::LogNormal { mean, cv },
+            _ => Law::Deterministic { mean },
+        },
+        idle_max: reader.secs("idle_max", 300.0),
+        concurrency_max: reader.whole("concurrency_max", 100, 0..=100_000),
+        crashes: reader.number("crashes", 0.0, 0.0..=1.0),
+        round_trip: reader.secs("round_trip", 0.01),
+    };
+    reader.done();
+    route.map(|_| function)
+}
+
 fn errors(reader: &Reader) -> ErrorKind {
     let kinds = [
         ("log_normal", ErrorKind::LogNormal),
@@ -235,7 +286,7 @@ fn scale(reader: &Reader) -> Option<Scale> {
 /// Weighbridge's configuration; `None` where it has mistakes, which are told of.
 fn weighbridge(
     reader: &Reader,
-    sizes: &Sizes,
+    (sizes, functions): (&Sizes, &[FunctionKind]),
     hosts: &Hosts,
     scale: Option<Scale>,
 ) -> Option<Settings> {
@@ -243,8 +294,8 @@ fn weighbridge(
     let (hosts_min, hosts_max) =
         scale.map_or((hosts.count, hosts.count), |scale| (scale.hosts_min, scale.hosts_max));
     let boot = if scale.is_some() { hosts.boot } else { 0.0 };
-    let settings =
-        config(reader.raw("weighbridge"), &routes, FleetBounds { hosts_min, hosts_max, boot });
+    let fleet = FleetBounds { hosts_min, hosts_max, boot };
+    let settings = config(reader.raw("weighbridge"), (&routes, functions), fleet);
     let tell = |mistakes: Vec<String>| {
         for mistake in mistakes {
             reader.mistake(format!("weighbridge: {mistake}"));

@@ -37,3 +37,14 @@ length = \"ten\"
 fn arrivals_of_a_trace_need_one() {
     assert_eq!(mistakes("[arrivals]\nprocess = \"trace\"\n").len(), 1);
 }
+
+#[test]
+fn a_function_is_for_one_route_that_there_is() {
+    let function = |route: &str| format!("[[functions]]\nroute = \"{route}\"\n");
+    let scenario = Scenario::parse(&function("all"), Path::new("s.toml")).unwrap();
+    assert!(scenario.weighbridge.policy.lambda.is_some());
+    assert!(scenario.weighbridge.policy.routes[0].function.is_some());
+    assert_eq!(mistakes(&function("none")).len(), 1);
+    assert_eq!(mistakes(&(function("all") + &function("all"))).len(), 1);
+    assert!(Scenario::parse("", Path::new("s.toml")).unwrap().weighbridge.policy.lambda.is_none());
+}

@@ -12,6 +12,10 @@ impl World<'_> {
             Event::Reach(attempt) => self.reach(attempt),
             Event::Answer(attempt, cpu_secs, report) => self.answer(attempt, cpu_secs, report),
             Event::Fail(attempt, failure) => self.fail(attempt, failure),
+            Event::Invoke(attempt, function) => self.start_run(attempt, function),
+            Event::RunEnd(attempt, run) => self.end_run(attempt, run),
+            Event::RunAnswer(attempt, run) => self.answer_of_run(attempt, run),
+            Event::RunFail(attempt, failure) => self.fail_run(attempt, failure),
             Event::Report(proxy, host, report) => {
                 self.tell(proxy, |proxy, scene, out| proxy.report(scene, host, &report, out));
             }
@@ -47,6 +51,7 @@ impl World<'_> {
     pub(super) fn act(&mut self, proxy: usize, action: Action) {
         match action {
             Action::Send { request, host, estimate } => self.send(request, host, estimate),
+            Action::Invoke { request, function } => self.invoke(request, function),
             Action::Shed { request } => self.end_request(request, None),
             Action::Probe { host } => self.after_trip(Event::Probe(proxy, host)),
             Action::Launch => self.launch(),

@@ -3,7 +3,7 @@
 use super::{Event, World};
 use crate::sim::autoscalers::FleetView;
 use crate::sim::cost::Prices;
-use crate::sim::host::{Host, HostKind, Phase};
+use crate::sim::host::{Host, HostKind, Phase, Preemption};
 use crate::sim::measure::{Sample, Usage};
 
 /// The books of the fleet.
@@ -73,7 +73,8 @@ impl World<'_> {
         let kinds = (0..hosts.count).map(|host| hosts.kind(host, self.shape.discipline));
         let speed = kinds.map(|kind| kind.speed).fold(0.0, f64::max);
         let cores = (hosts.capacity() / speed).ceil() as u32;
-        HostKind { cores, speed, discipline: self.shape.discipline }
+        let (discipline, preemption) = (self.shape.discipline, Preemption::EXACT);
+        HostKind { cores, speed, discipline, preemption }
     }
 
     fn join(&mut self, kind: HostKind) -> usize {
@@ -204,6 +205,8 @@ impl World<'_> {
     fn usage(&self) -> Usage {
         let there = self.hosts.iter().filter(|host| host.stopped.is_none());
         let mut usage = self.fleet.stopped;
+        let Usage { lambda_requests, lambda_gb_seconds, .. } = self.used_by_functions();
+        (usage.lambda_requests, usage.lambda_gb_seconds) = (lambda_requests, lambda_gb_seconds);
         for host in there {
             let paid = paid(host, self.now);
             usage.host_seconds += paid.host_seconds;
@@ -218,7 +221,7 @@ impl World<'_> {
             at: self.now,
             active: self.count(Phase::Active),
             paid,
-            requests: self.n_requests(),
+            requests: self.n_requests() + self.n_invoked,
             usage: self.usage(),
         };
         self.fleet.sample(sample);

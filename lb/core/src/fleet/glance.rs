@@ -6,6 +6,7 @@
 //! with a free core and others are told apart, or each block would seem to have a fast idle host.
 
 use crate::host::{Discipline, HostState};
+use crate::schedule::delay;
 use crate::units::{Seconds, Time};
 
 /// Hosts of one block: as many as there are cheap to bound one by one, and few enough for their best
@@ -24,6 +25,8 @@ pub struct Glance {
     pub pace: f64,
     /// Whichever claims run, none of them ends before this.
     pub busy_until: Time,
+    /// Where claims start in order of arrival: no core is free for one more before this.
+    pub free_at: Time,
     /// Seconds of round trip.
     pub round_trip: f64,
     /// Price relative to the reference core's.
@@ -54,6 +57,7 @@ impl Glance {
         speed: f64::MIN_POSITIVE,
         pace: f64::MAX,
         busy_until: Time::from_nanos(u64::MAX),
+        free_at: Time::from_nanos(u64::MAX),
         round_trip: f64::MAX,
         price: f64::MAX,
         crowd: f64::MAX,
@@ -65,20 +69,24 @@ impl Glance {
     pub fn of(host: &HostState) -> Glance {
         let n = host.claims.len() as u32;
         let first = host.claims.first().map_or(0.0, |claim| claim.remaining.as_cpu_secs());
-        let least = match host.discipline {
-            Discipline::Srpt | Discipline::Ps => first,
+        let (least, wait) = match host.discipline {
+            Discipline::Srpt | Discipline::Ps => (first, 0.0),
             Discipline::Fcfs => {
                 let remaining = host.claims.iter().map(|claim| claim.remaining.as_cpu_secs());
-                remaining.fold(first, f64::min)
+                let wait = delay::fcfs_wait(&host.claims, host.cores as usize);
+                (remaining.fold(first, f64::min), wait)
             }
         };
         let speed = host.speed.as_reference_cores();
-        let nanos = (least / speed * 1e9) as u64;
-        let busy_until = host.as_of.as_nanos().saturating_add(nanos);
+        let after = |work: f64| {
+            let nanos = host.as_of.as_nanos().saturating_add((work / speed * 1e9) as u64);
+            Time::from_nanos(nanos.saturating_sub(ROUNDING_NANOS))
+        };
         Glance {
             speed,
             pace: 1.0 / speed,
-            busy_until: Time::from_nanos(busy_until.saturating_sub(ROUNDING_NANOS)),
+            busy_until: after(least),
+            free_at: if 0.0 < wait { after(wait) } else { Time::ZERO },
             round_trip: host.round_trip.0,
             price: host.spec.price,
             crowd: f64::from(n) / f64::from(host.cores),
@@ -94,7 +102,15 @@ impl Glance {
 
     /// How long every claim still runs at `now`, at least, if it runs at all.
     pub fn busy_for(&self, now: Time) -> Seconds {
-        Seconds::from(self.busy_until.since(now))
+        span(now, self.busy_until)
+    }
+
+    /// How long one more claim waits at `now`, at least, where claims start in order of arrival.
+    ///
+    /// Nothing makes that shorter than it was but time, and the end of a claim, which is seen: an
+    /// estimate that is outlived makes it longer.
+    pub fn waits_for(&self, now: Time) -> Seconds {
+        span(now, self.free_at)
     }
 
     /// The least claims per core at `now`.
@@ -108,6 +124,7 @@ impl Glance {
             speed: self.speed.max(other.speed),
             pace: self.pace.min(other.pace),
             busy_until: self.busy_until.min(other.busy_until),
+            free_at: self.free_at.min(other.free_at),
             round_trip: self.round_trip.min(other.round_trip),
             price: self.price.min(other.price),
             crowd: self.crowd.min(other.crowd),
@@ -175,6 +192,11 @@ impl Glances {
             *is_stale = true;
         }
     }
+}
+
+/// From `now` until `at`; none where that has passed.
+fn span(now: Time, at: Time) -> Seconds {
+    Seconds(at.as_nanos().saturating_sub(now.as_nanos()) as f64 * 1e-9)
 }
 
 fn of_block(hosts: &[Glance]) -> [Glance; 2] {

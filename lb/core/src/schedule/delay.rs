@@ -90,7 +90,8 @@ pub(super) fn equal_total(demand: &Demand<'_>, host: &HostState) -> Seconds {
 }
 
 /// The least that the total of a host of that glance can be: with all claims as small as its
-/// smallest, or as `x`, the request waits for as many rounds of them as fill the cores.
+/// smallest, or as `x`, the request waits for as many rounds of them as fill the cores. On `fcfs`
+/// hosts the wait itself is known: it is the same for every request.
 pub(super) fn total_min(demand: &Demand<'_>, glance: &Glance) -> Seconds {
     let x = demand.estimate.mean.as_cpu_secs();
     if demand.blind {
@@ -101,7 +102,8 @@ pub(super) fn total_min(demand: &Demand<'_>, glance: &Glance) -> Seconds {
         return Seconds(service);
     }
     let round = glance.busy_for(demand.now).0.min(service);
-    Seconds(service + f64::from(glance.rounds) * round)
+    let wait = f64::from(glance.rounds) * round;
+    Seconds(service + wait.max(glance.waits_for(demand.now).0))
 }
 
 /// The wait behind `n` requests of size `x`; none while a core is free.
@@ -109,7 +111,8 @@ fn equal_wait(n: usize, cores: usize, x: f64) -> f64 {
     (n + 1).saturating_sub(cores) as f64 * x / cores as f64
 }
 
-fn fcfs_wait(claims: &[Claim], cores: usize) -> f64 {
+/// The wait behind `claims` that start in order of arrival, in CPU-seconds of a core.
+pub(crate) fn fcfs_wait(claims: &[Claim], cores: usize) -> f64 {
     if claims.len() < cores {
         return 0.0;
     }
@@ -119,10 +122,14 @@ fn fcfs_wait(claims: &[Claim], cores: usize) -> f64 {
     }
     // When each core is free, ascending.
     let mut free: SmallVec<[f64; 16]> = SmallVec::from_elem(0.0, cores);
+    let free = free.as_mut_slice();
     for work in remaining {
         let end = free[0] + work;
-        let place = free.partition_point(|other| *other < end).max(1);
-        free[..place].rotate_left(1);
+        let mut place = 1;
+        while place < cores && free[place] < end {
+            free[place - 1] = free[place];
+            place += 1;
+        }
         free[place - 1] = end;
     }
     free[0]

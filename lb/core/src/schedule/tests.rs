@@ -30,12 +30,15 @@ fn schedule(subset: usize, shuffle: bool) -> Schedule {
     })
 }
 
-/// A fleet of `n` hosts with random claims, some of them failing, some ejected.
+/// A fleet of `n` hosts with random claims, some of them failing, some ejected; of one discipline, or
+/// of all.
 fn fleet(random: &mut Random, n: usize) -> Fleet {
     let mut fleet = Fleet::new(hosts_policy());
     let mut request = 0;
+    let disciplines = [Discipline::Fcfs, Discipline::Srpt, Discipline::Ps];
+    let only = disciplines.get(random.below(6)).copied();
     for _ in 0..n {
-        let discipline = [Discipline::Fcfs, Discipline::Srpt, Discipline::Ps][random.below(3)];
+        let discipline = only.unwrap_or(disciplines[random.below(3)]);
         let discipline = Some(discipline);
         let speed = [1.0, 1.0, 1.0, 0.5, 4.0][random.below(5)];
         let speed = Speed::from_reference_cores(speed).unwrap();
@@ -181,4 +184,27 @@ fn a_subset_of_the_best_is_picked_from_evenly() {
         picked[ranking.best.0 as usize] += 1;
     }
     assert!(picked[2] == 0 && 450 < picked[0] && 450 < picked[1], "{picked:?}");
+}
+
+#[test]
+fn the_wait_on_a_host_that_serves_in_order_of_arrival_is_known_at_a_glance() {
+    let hosts = hosts_policy();
+    let mut fleet = Fleet::new(hosts.clone());
+    let (name, discipline) = (String::new(), Some(Discipline::Fcfs));
+    let speed = Speed::from_reference_cores(2.0).unwrap();
+    let host = fleet.join(Time::ZERO, HostSpec { name, cores: 2, speed, discipline, price: 1.0 });
+    for (request, work) in [(1, 4.0), (2, 4.0), (3, 3.0), (4, 5.0)] {
+        fleet.claim(Time::ZERO, host, RequestId(request), Work::saturating(work));
+    }
+    let glance = fleet.glances().hosts()[0];
+    // The third claim begins after 2 s and ends after 3.5 s. By 5 s the first two have outlived their
+    // estimates, and the wait is longer than was known.
+    for (now, wait) in [(0.0, 3.5), (1.0, 2.5), (1.9, 1.6), (5.0, 0.0)] {
+        let demand = demand(&hosts, now, 1.0, false);
+        fleet.advance(demand.now);
+        let least = delay::total_min(&demand, &glance).0;
+        let total = Delay::of(&demand, &fleet.hosts()[0]).total().0;
+        assert!(least <= total, "{now}: {least} is more than {total}");
+        assert!(wait + 0.5 - 1e-6 <= least, "{now}: {least}");
+    }
 }
