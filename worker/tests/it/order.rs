@@ -11,6 +11,9 @@ use crate::fixture::{Running, endless, raytrace_target, sphere};
 const BUSY: &str = "weighbridge_worker_busy_slots";
 const PREEMPTIONS: &str = "weighbridge_worker_preemptions_total{operation=\"raytrace\"}";
 
+/// Races after which a giant has been parked, on however busy a machine.
+const RACES_MAX: u32 = 20;
+
 /// A request and the estimate that it comes with.
 type Estimated = (String, Vec<u8>, &'static str);
 
@@ -69,11 +72,18 @@ fn milliseconds(answer: &Response, span: &str) -> f64 {
 fn a_dwarf_is_answered_before_a_giant_that_runs_already() {
     let worker = start("srpt");
     let alone = answer(&worker, &giant());
-    let [(first, _), (second, preempted)] = race(&worker);
-    assert_eq!((first, second), ("dwarf", "giant"));
-    assert!((worker.metric(PREEMPTIONS) - 1.0).abs() < f64::EPSILON);
-    assert_eq!(preempted.body, alone.body, "it went on where it stopped");
-    assert_eq!(counts(&preempted), counts(&alone), "and cost the same");
+    // A giant that the machine lets reach no checkpoint meanwhile gets the lowest priority instead of
+    // being parked: then the dwarf is first as well, and nothing counts.
+    for _ in 0..RACES_MAX {
+        let [(first, _), (second, preempted)] = race(&worker);
+        assert_eq!((first, second), ("dwarf", "giant"));
+        assert_eq!(preempted.body, alone.body, "it went on where it stopped");
+        assert_eq!(counts(&preempted), counts(&alone), "and cost the same");
+        if 1.0 <= worker.metric(PREEMPTIONS) {
+            return;
+        }
+    }
+    panic!("the giant was never parked");
 }
 
 #[test]
