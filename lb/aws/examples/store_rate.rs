@@ -1,10 +1,11 @@
-//! What keeping observations in DynamoDB costs the requests: `cargo run --release -p weighbridge-aws
-//! --example store_rate -- [ROWS_PER_SECOND] [ROUNDS] [SECONDS]`.
+//! What keeping observations in DynamoDB costs the requests: `cargo run --release --workspace
+//! --all-features --example store_rate -- [ROWS_PER_SECOND] [ROUNDS] [SECONDS]`.
 //!
-//! A balancer in front of a host that answers at once, and a client that asks 100 times a second.
-//! Round by round, without and with so many observations a second going through a recorder, on such
-//! background threads as the balancer has, to DynamoDB. That is roto, on the same cores but at the
-//! lowest priority, for in truth it is elsewhere.
+//! A balancer in front of a host that answers at once, and a client that asks 100 times a second, in
+//! rounds of three kinds, in turn: nobody records anything; another process records so many
+//! observations a second; the balancer's process does, through a recorder on such background threads
+//! as a balancer has. They go to DynamoDB, which is roto, on the same cores at the lowest priority: in
+//! truth it is elsewhere. What the recording costs requests is the difference between the last two.
 
 #[path = "../tests/shared/emulators.rs"]
 mod emulators;
@@ -42,6 +43,17 @@ const DRAIN_MAX: Duration = Duration::from_mins(1);
 
 /// The lowest priority.
 const LOWEST: i32 = 19;
+
+/// Between the start of another process that records and the first request of the round.
+const AHEAD: Duration = Duration::from_millis(500);
+
+/// Who records observations.
+#[derive(Clone, Copy, PartialEq)]
+enum Recording {
+    Nobody,
+    Another,
+    This,
+}
 
 /// Response times of one round, in milliseconds, and what the process used.
 struct Round {
@@ -84,18 +96,26 @@ async fn measure(rate: u32, rounds: u32, span: Duration) -> Result<(), Box<dyn E
         Arc::new(Recorder::start(Arc::new(store), Some(spool), &config, &registry)?)
     };
 
+    if rounds == 0 {
+        // The other process.
+        let recorded = record(recorder, rate, span).await;
+        drain(&registry, recorded).await;
+        return Ok(());
+    }
     let mut client = TcpStream::connect(server.listen).await?;
     client.set_nodelay(true)?;
-    round(&mut client, &recorder, 0, span / 4).await?;
-    let (mut off, mut on, mut recorded) = (Vec::new(), Vec::new(), 0);
+    round(&mut client, &recorder, (Recording::Nobody, rate), span / 4).await?;
+    let kinds = [Recording::Nobody, Recording::Another, Recording::This];
+    let (mut all, mut recorded) = ([const { Vec::new() }; 3], 0);
     for _ in 0..rounds {
-        off.push(round(&mut client, &recorder, 0, span).await?);
-        let mut with = round(&mut client, &recorder, rate, span).await?;
-        recorded += with.rows;
-        with.drained = drain(&registry, recorded).await;
-        on.push(with);
+        for (kind, of_kind) in kinds.into_iter().zip(&mut all) {
+            let mut round = round(&mut client, &recorder, (kind, rate), span).await?;
+            recorded += round.rows;
+            round.drained = drain(&registry, recorded).await;
+            of_kind.push(round);
+        }
     }
-    tell(rate, &off, &on);
+    tell(rate, &all);
     let of = |name: &str| value(&registry, &format!("weighbridge_store_{name}"));
     let (written, errors) = (of("written_observations_total"), of("errors_total"));
     let (dropped, spooled) = (of("dropped_observations_total"), of("spooled_observations"));
@@ -106,16 +126,25 @@ async fn measure(rate: u32, rounds: u32, span: Duration) -> Result<(), Box<dyn E
     if written < recorded as f64 { Err("not all were written".into()) } else { Ok(()) }
 }
 
-/// Asks for as long as `span`, while `rate` observations a second are recorded.
+/// Asks for as long as `span`, while somebody records `rate` observations a second.
 async fn round(
     client: &mut TcpStream,
     recorder: &Arc<Recorder>,
-    rate: u32,
+    (recording, rate): (Recording, u32),
     span: Duration,
 ) -> Result<Round, Box<dyn Error>> {
+    let mut another = None;
+    if recording == Recording::Another {
+        let seconds = (span + AHEAD).as_secs() + 1;
+        let mut command = tokio::process::Command::new(std::env::current_exe()?);
+        command.args([rate.to_string(), "0".to_owned(), seconds.to_string()]);
+        another = Some(command.kill_on_drop(true).spawn()?);
+    }
+    sleep(AHEAD).await;
     let begun = Instant::now();
     let cpu = cpu();
-    let recording = tokio::spawn(record(Arc::clone(recorder), rate, span));
+    let own = (recording == Recording::This)
+        .then(|| tokio::spawn(record(Arc::clone(recorder), rate, span)));
     let mut ticks = interval(REQUEST_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut times = Vec::new();
@@ -126,14 +155,17 @@ async fn round(
         read_answer(client).await?;
         times.push(asked.elapsed().as_secs_f64() * 1e3);
     }
-    let rows = recording.await?;
-    Ok(Round {
-        times,
-        cpu: self::cpu().saturating_sub(cpu),
-        wall: begun.elapsed(),
-        rows,
-        drained: Duration::ZERO,
-    })
+    let (cpu, wall) = (self::cpu().saturating_sub(cpu), begun.elapsed());
+    if let Some(mut another) = another
+        && !another.wait().await?.success()
+    {
+        return Err("the other process failed".into());
+    }
+    let rows = match own {
+        Some(own) => own.await?,
+        None => 0,
+    };
+    Ok(Round { times, cpu, wall, rows, drained: Duration::ZERO })
 }
 
 /// Records `rate` rows a second for `span`; says how many.
@@ -190,41 +222,40 @@ async fn drain(registry: &Registry, recorded: u64) -> Duration {
     begun.elapsed()
 }
 
-fn tell(rate: u32, off: &[Round], on: &[Round]) {
+fn tell(rate: u32, all: &[Vec<Round>; 3]) {
     println!(
-        "| round | off: median, p99 ms | on: median, p99 ms | ratio | rows/s | written after |"
+        "response times, median and p99 in ms, while {rate} observations a second are recorded"
     );
+    println!("| round | by nobody | by another process | by this one | rows/s | written after |");
     println!("|---|---|---|---|---|---|");
+    let [nobody, another, this] = all;
+    let quantiles = |round: &Round| [0.5, 0.99].map(|q| quantile(&round.times, q));
     let mut ratios = [Vec::new(), Vec::new()];
-    for (n, (off, on)) in off.iter().zip(on).enumerate() {
-        let [off_median, off_p99] = [0.5, 0.99].map(|q| quantile(&off.times, q));
-        let [on_median, on_p99] = [0.5, 0.99].map(|q| quantile(&on.times, q));
-        ratios[0].push(on_median / off_median);
-        ratios[1].push(on_p99 / off_p99);
-        println!(
-            "| {} | {off_median:.2}, {off_p99:.2} | {on_median:.2}, {on_p99:.2} | {:.2} | {:.0} | {} ms |",
-            n + 1,
-            on_median / off_median,
-            on.rows as f64 / on.wall.as_secs_f64(),
-            on.drained.as_millis()
-        );
+    for (n, ((nobody, another), this)) in nobody.iter().zip(another).zip(this).enumerate() {
+        let [nobody, another, own] = [nobody, another, this].map(quantiles);
+        for ((ratios, own), another) in ratios.iter_mut().zip(own).zip(another) {
+            ratios.push(own / another);
+        }
+        let [nobody, another, own] =
+            [nobody, another, own].map(|[median, p99]| format!("{median:.2}, {p99:.2}"));
+        let (rate, drained) = (this.rows as f64 / this.wall.as_secs_f64(), this.drained);
+        let n = n + 1;
+        println!("| {n} | {nobody} | {another} | {own} | {rate:.0} | {} ms |", drained.as_millis());
     }
     let [median, p99] =
         ratios.map(|all| [0.5, 0.0, 1.0].map(|q| format!("{:.2}", quantile(&all, q))).join(", "));
-    println!("response time with {rate} observations a second over that without:");
-    println!("  median: {median}; p99: {p99} (median, least, most of the rounds)");
-    let cpu = |rounds: &[Round]| {
-        let sum =
-            |of: fn(&Round) -> Duration| rounds.iter().map(of).sum::<Duration>().as_secs_f64();
-        sum(|round| round.cpu) / sum(|round| round.wall)
+    println!("by this process over by another (median, least, most of the rounds):");
+    println!("  median: {median}; p99: {p99}");
+    let sum = |rounds: &[Round], of: fn(&Round) -> Duration| {
+        rounds.iter().map(of).sum::<Duration>().as_secs_f64()
     };
-    let rows: u64 = on.iter().map(|round| round.rows).sum();
-    let wall: f64 = on.iter().map(|round| round.wall.as_secs_f64()).sum();
-    let per_row = (cpu(on) - cpu(off)) * wall / rows as f64 * 1e6;
+    let cores = |rounds: &[Round]| sum(rounds, |round| round.cpu) / sum(rounds, |round| round.wall);
+    let rows: u64 = this.iter().map(|round| round.rows).sum();
+    let per_row = (cores(this) - cores(nobody)) * sum(this, |round| round.wall) / rows as f64 * 1e6;
     println!(
-        "  cores of this process: {:.2} off, {:.2} on; {per_row:.0} µs a row",
-        cpu(off),
-        cpu(on)
+        "  cores of this process: {:.2} without, {:.2} with; {per_row:.0} µs a row",
+        cores(nobody),
+        cores(this)
     );
 }
 
