@@ -1,5 +1,5 @@
-//! Threads for what may wait: writing observations, training models. Those that carry requests go
-//! before them.
+//! Threads for what may wait: writing observations. Those that carry requests go before them, and so
+//! does training, whose models are needed most where a machine is busiest.
 
 use std::io;
 

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::runtime::Handle;
 use weighbridge_core::learn::{Model, TrainingSet, train};
 use weighbridge_core::request::RouteId;
 
@@ -27,8 +26,6 @@ pub(crate) struct Trainer {
     pub(crate) decide: Arc<Decide>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) store: Option<Arc<dyn ObservationStore>>,
-    /// Where it computes.
-    pub(crate) background: Handle,
     /// Of several balancers, one trains.
     pub(crate) leadership: Arc<Leadership>,
     /// The model in use of each route.
@@ -55,7 +52,7 @@ impl Trainer {
     /// Trains a model for `route` on `set`, keeps it and puts it to use.
     async fn train_on(&self, route: RouteId, set: TrainingSet, fence: Fence) {
         let seed = u64::from(route.0);
-        let trained = self.background.spawn_blocking(move || train(&set, seed)).await;
+        let trained = tokio::task::spawn_blocking(move || train(&set, seed)).await;
         let name = self.name(route);
         let model = match trained {
             Ok(Some(model)) => model,

@@ -123,7 +123,7 @@ pub struct Server {
     proxy: Arc<HttpProxy<Proxy>>,
     shutdown: watch::Sender<bool>,
     loops: JoinSet<()>,
-    /// For the recorder and the trainer, until both have ended.
+    /// For the recorder, until it has ended.
     _background: Background,
 }
 
@@ -149,7 +149,6 @@ impl Server {
             decide: decide.clone(),
             metrics: metrics.clone(),
             store: store.clone(),
-            background: background.handle().clone(),
             leadership: leads.train,
             in_use: Mutex::default(),
         });
