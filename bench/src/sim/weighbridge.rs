@@ -88,6 +88,19 @@ impl Weighbridge {
         debug_assert!(spent <= most * (1.0 + 1e-9), "no run begins that may not be paid for");
     }
 
+    /// A try has brought no answer, whether at a host or at a function.
+    fn failed(
+        &mut self,
+        scene: Scene<'_>,
+        request: usize,
+        failure: Failure,
+        out: &mut Vec<Action>,
+    ) {
+        let verdict = self.balancer.fail(time(scene.now), RequestId(request as u64), failure);
+        self.act(scene, request, &verdict, out);
+        self.dispatch(scene, out);
+    }
+
     /// Sends those that may go now, as the proxy does after every event.
     fn dispatch(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) {
         if self.balancer.waiting().requests == 0 {
@@ -171,9 +184,7 @@ impl Proxy for Weighbridge {
         failure: Failure,
         out: &mut Vec<Action>,
     ) {
-        let verdict = self.balancer.fail(time(scene.now), RequestId(request as u64), failure);
-        self.act(scene, request, &verdict, out);
-        self.dispatch(scene, out);
+        self.failed(scene, request, failure, out);
     }
 
     fn ran(&mut self, scene: Scene<'_>, ran: &Ran, out: &mut Vec<Action>) {
@@ -195,9 +206,7 @@ impl Proxy for Weighbridge {
         failure: Failure,
         out: &mut Vec<Action>,
     ) {
-        let verdict = self.balancer.fail(time(scene.now), RequestId(request as u64), failure);
-        self.act(scene, request, &verdict, out);
-        self.dispatch(scene, out);
+        self.failed(scene, request, failure, out);
     }
 
     fn n_invoked(&self) -> usize {

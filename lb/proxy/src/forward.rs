@@ -24,16 +24,12 @@ use weighbridge_core::units::Work;
 use crate::queue::client_gone;
 use crate::receive::{ESTIMATE, RESERVED};
 use crate::respond::hop_by_hop;
-use crate::text::{push_ip, push_secs};
+use crate::text::{push_ip, push_secs, span};
 
 pub(crate) use idle::Connections;
 
 /// No estimate below this is told: the header's nanoseconds would not show it.
 const TOLD_CPU_SECS_MIN: f64 = 1e-9;
-
-/// Pooled connections that turn out to be dead are skipped this many times before the host is
-/// held to have failed.
-pub(crate) const STALE_CONNECTIONS_MAX: usize = 64;
 
 /// Headers by which the client's connection frames the request, and ours does anew.
 static FRAMING: [HeaderName; 2] = [header::CONTENT_LENGTH, header::EXPECT];
@@ -192,12 +188,12 @@ fn forwarded_for(headers: &HeaderMap, session: &Session) -> Option<HeaderValue> 
 /// Tells the host what the request is predicted to cost, in CPU-seconds of the reference core, so
 /// that it can order by it. Without `told` nothing is said: the host knows as much itself.
 pub(crate) fn tell_estimate(request: &mut RequestHeader, told: Option<Work>) {
-    let cpu_secs = told.map_or(0.0, Work::as_cpu_secs);
-    if cpu_secs < TOLD_CPU_SECS_MIN {
+    let told = told.unwrap_or(Work::ZERO);
+    if told.as_cpu_secs() < TOLD_CPU_SECS_MIN {
         return;
     }
     let mut text = Vec::with_capacity(ESTIMATE_BYTES);
-    push_secs(&mut text, Duration::from_nanos((cpu_secs * 1e9).round() as u64));
+    push_secs(&mut text, span(told));
     if let Err(error) = request.insert_header(ESTIMATE, text) {
         // It has as many headers as there may be. The host does with what it knows itself.
         tracing::debug!(%error, "a host is not told of an estimate");

@@ -14,7 +14,7 @@ use weighbridge_core::observe::Failure;
 use weighbridge_core::request::RouteId;
 
 use crate::decide::{Ask, Ticket};
-use crate::forward::{self, Answer, Rest, STALE_CONNECTIONS_MAX, Try, TryError};
+use crate::forward::{self, Answer, Rest, Try, TryError};
 use crate::gateway::{Gateway, ServeError};
 use crate::lambda::Invoked;
 use crate::queue;
@@ -22,6 +22,10 @@ use crate::receive::{self, Buffered, ReceiveError};
 use crate::record::Record;
 use crate::repeats::Fingerprint;
 use crate::respond::{self, Problem};
+
+/// Pooled connections that turn out to be dead are skipped this many times before the host is
+/// held to have failed.
+const STALE_CONNECTIONS_MAX: usize = 64;
 
 /// A request whose body is held, on its way.
 struct Held<'a> {

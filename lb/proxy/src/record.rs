@@ -15,7 +15,7 @@ use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 
 use crate::observe::Reported;
-use crate::text::{push_millis, push_number};
+use crate::text::{push_millis, push_number, span};
 
 /// What the balancer tells a client of its request.
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -153,11 +153,6 @@ impl Record {
         let timing = timing.or_err(ErrorType::InvalidHTTPHeader, "server-timing")?;
         header.append_header(SERVER_TIMING, timing).map(|_| ())
     }
-}
-
-/// How long the reference core takes for `work`.
-fn span(work: Work) -> Duration {
-    Duration::from_nanos((work.as_cpu_secs() * 1e9).round() as u64)
 }
 
 /// How a source of estimates is called in logs, metrics and headers.

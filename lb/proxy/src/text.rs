@@ -4,8 +4,15 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use weighbridge_core::units::Work;
+
 /// Digits of the longest number.
 const DIGITS_MAX: usize = 20;
+
+/// How long the reference core takes for `work`, to the nanosecond.
+pub(crate) fn span(work: Work) -> Duration {
+    Duration::from_nanos((work.as_cpu_secs() * 1e9).round() as u64)
+}
 
 /// Appends `number`.
 pub(crate) fn push_number(text: &mut Vec<u8>, number: u64) {

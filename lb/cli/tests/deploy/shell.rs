@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::emulators::{CREDENTIALS, Emulator, program};
+use crate::emulators::{self, CREDENTIALS, Emulator, program};
 
 /// The program under test.
 pub(crate) const WEIGHBRIDGE: &str = env!("CARGO_BIN_EXE_weighbridge");
 
 /// A path in the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+    emulators::repository().join(path)
 }
 
 /// What is in a file of the repository.

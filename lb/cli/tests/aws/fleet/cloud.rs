@@ -201,8 +201,9 @@ fn between<'x>(text: &'x str, before: &str, after: &str) -> &'x str {
     rest.split_once(after).map_or(rest, |(inside, _)| inside)
 }
 
+/// Asks the emulator at `address` for `call`, a form without its version; its answer.
 #[track_caller]
-fn ask(moto: SocketAddr, service: &str, call: &str) -> String {
+pub(crate) fn ask(address: SocketAddr, service: &str, call: &str) -> String {
     let version = if service == "ec2" { "2016-11-15" } else { "2011-01-01" };
     let version = if service == "monitoring" { "2010-08-01" } else { version };
     let scope = format!("test/20260101/us-east-1/{service}/aws4_request");
@@ -211,7 +212,7 @@ fn ask(moto: SocketAddr, service: &str, call: &str) -> String {
         .with(&format!(
             "Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
         ));
-    let answer = Client::new(moto).ask(&request).expect("moto answers");
+    let answer = Client::new(address).ask(&request).expect("it answers");
     assert_eq!(answer.status, 200, "{call}: {}", answer.text());
     answer.text()
 }

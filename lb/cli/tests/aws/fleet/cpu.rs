@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::cloud::ask;
 use super::{Cloud, ec2, events, failures, ids, place};
 use crate::emulators::Emulator;
 use crate::harness::client::Client;
-use crate::harness::requests::{Request, jobs, mixed};
+use crate::harness::requests::{jobs, mixed};
 use crate::harness::until;
 
 /// Says that the CPU of `instance` was busy by so many percent, `age` ago.
@@ -13,21 +14,15 @@ use crate::harness::until;
 fn put(ministack: &Emulator, instance: &str, percent: u32, age: Duration) {
     let at = SystemTime::now().checked_sub(age).expect("after 1970");
     let at = at.duration_since(UNIX_EPOCH).expect("after 1970");
-    let form = format!(
-        "Action=PutMetricData&Version=2010-08-01&Namespace=AWS/EC2\
+    let call = format!(
+        "Action=PutMetricData&Namespace=AWS/EC2\
          &MetricData.member.1.MetricName=CPUUtilization&MetricData.member.1.Value={percent}\
          &MetricData.member.1.Timestamp={}\
          &MetricData.member.1.Dimensions.member.1.Name=InstanceId\
          &MetricData.member.1.Dimensions.member.1.Value={instance}",
         at.as_secs()
     );
-    let request =
-        Request::post("/", form).with("Content-Type: application/x-www-form-urlencoded").with(
-            "Authorization: AWS4-HMAC-SHA256 SignedHeaders=host, Signature=0, \
-             Credential=test/20260101/us-east-1/monitoring/aws4_request",
-        );
-    let answer = Client::new(ministack.address()).ask(&request).expect("it answers");
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    ask(ministack.address(), "monitoring", &call);
 }
 
 #[test]
