@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use smallvec::smallvec;
 use weighbridge_core::admit::Verdict;
-use weighbridge_core::balancer::{Arrival, Balancer};
+use weighbridge_core::balancer::Balancer;
 use weighbridge_core::features::Features;
 use weighbridge_core::host::{HostId, HostSpec};
 use weighbridge_core::lambda::Lambda;
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
-use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::request::{Ask, RequestId, RouteId};
 use weighbridge_core::units::{Speed, Time, Work};
 
 use super::host::{HostKind, LoadReport};
@@ -146,15 +146,14 @@ impl Proxy for Weighbridge {
 
     fn arrive(&mut self, scene: Scene<'_>, request: usize, out: &mut Vec<Action>) {
         let drawn = &scene.workload.requests[request];
-        let arrival = Arrival {
-            id: RequestId(request as u64),
+        let ask = Ask {
             route: RouteId(drawn.route),
             features: Features(smallvec![drawn.predicted]),
             known: None,
             body_bytes: 0,
             event_bytes: self.balancer.policy().lambda.is_some().then_some(EVENT_BYTES),
         };
-        let verdict = self.balancer.arrive(time(scene.now), arrival);
+        let verdict = self.balancer.arrive(time(scene.now), RequestId(request as u64), ask);
         self.act(scene, request, &verdict, out);
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use weighbridge_core::admit::Verdict;
-use weighbridge_core::balancer::{Arrival, Balancer};
+use weighbridge_core::balancer::Balancer;
 use weighbridge_core::features::FeatureSet;
 use weighbridge_core::host::{Discipline, HostId, HostSpec};
 use weighbridge_core::learn::train;
@@ -25,7 +25,7 @@ use weighbridge_core::policy::{
     ScalePolicy, ScaleRule, SchedulePolicy,
 };
 use weighbridge_core::random::Random;
-use weighbridge_core::request::{RequestId, RequestSpec, RouteId};
+use weighbridge_core::request::{Ask, RequestId, RequestSpec, RouteId};
 use weighbridge_core::schedule::{filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
 
@@ -134,7 +134,7 @@ impl Sent {
     }
 
     /// What a proxy does of it before it asks the balancer.
-    fn arrive(&self, features: &FeatureSet, id: RequestId) -> Arrival {
+    fn ask(&self, features: &FeatureSet) -> Ask {
         let headers = [
             ("host", "weighbridge"),
             ("content-type", "image/png"),
@@ -144,7 +144,7 @@ impl Sent {
         let spec =
             RequestSpec { query, headers: &headers, body_bytes: Some(body_bytes), body: b"" };
         let features = features.extract(&spec);
-        Arrival { id, route: RouteId(0), features, known: None, body_bytes, event_bytes: None }
+        Ask { route: RouteId(0), features, known: None, body_bytes, event_bytes: None }
     }
 }
 
@@ -153,7 +153,7 @@ fn teach(balancer: &mut Balancer, features: &FeatureSet, requests: &[Sent]) {
     for request in requests.iter().take(500) {
         balancer.restore(&Observation {
             route: RouteId(0),
-            features: request.arrive(features, RequestId(0)).features,
+            features: request.ask(features).features,
             estimated: None,
             cost: RequestCost::default(),
             work: Work::saturating(request.work),
@@ -233,9 +233,9 @@ impl World {
         }
         self.next += 1;
         let request = &self.requests[self.next as usize % REQUESTS];
-        let arrival = request.arrive(&self.features, RequestId(self.next));
+        let (id, ask) = (RequestId(self.next), request.ask(&self.features));
         let work = request.work;
-        if let Verdict::Forward(placement) = black_box(self.balancer.arrive(now, arrival)) {
+        if let Verdict::Forward(placement) = black_box(self.balancer.arrive(now, id, ask)) {
             let end = match self.discipline {
                 Discipline::Fcfs => self.serve(placement.host, work),
                 Discipline::Srpt | Discipline::Ps => {

@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use crate::estimate::{Estimate, Source};
-use crate::features::Features;
 use crate::fleet::Fleet;
 use crate::host::{HostId, HostState};
 use crate::lambda::{Lambda, Run};
@@ -25,7 +24,7 @@ use crate::observe::Observation;
 use crate::policy::{Policy, RoutePolicy};
 use crate::queue::{Queue, QueueState, Waiting};
 use crate::random::Random;
-use crate::request::{RequestId, RouteId};
+use crate::request::{Ask, RequestId, RouteId};
 use crate::scale::{ScalePlan, Scaler};
 use crate::schedule::Schedule;
 use crate::units::{Time, Work};
@@ -35,23 +34,6 @@ use retry::RetryBudget;
 
 /// How many waiting requests are tried before the others are taken to fit no better.
 const MISSES_MAX: usize = 4;
-
-/// A request that has come in.
-#[derive(Debug, Clone)]
-pub struct Arrival {
-    /// Its id; unique among those that the balancer has not finished with.
-    pub id: RequestId,
-    /// The route.
-    pub route: RouteId,
-    /// What the model sees.
-    pub features: Features,
-    /// The measured cost of an exact repeat.
-    pub known: Option<Work>,
-    /// The size of its body.
-    pub body_bytes: u64,
-    /// The size of the event that would carry it to Lambda. `None` where it cannot go there.
-    pub event_bytes: Option<u64>,
-}
 
 /// What a tick asks for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -91,12 +73,9 @@ struct Route {
 /// What the balancer keeps of a request from its arrival to its end.
 #[derive(Debug, Clone)]
 struct Request {
-    route: RouteId,
-    features: Features,
+    ask: Ask,
     estimate: Estimate,
     blind: bool,
-    body_bytes: u64,
-    event_bytes: Option<u64>,
     arrived: Time,
     tried: SmallVec<[HostId; 4]>,
     tries: usize,
@@ -257,7 +236,7 @@ impl Balancer {
 
 fn waiting(id: RequestId, request: &Request) -> Waiting {
     let (arrived, work) = (request.arrived, request.estimate.mean);
-    Waiting { id, arrived, work, bytes: request.body_bytes }
+    Waiting { id, arrived, work, bytes: request.ask.body_bytes }
 }
 
 /// Whether an estimate says nothing of the request's size.

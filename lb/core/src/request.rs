@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::features::Features;
+use crate::units::Work;
+
 /// One request, unique as long as the balancer lives; given by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
@@ -22,6 +25,23 @@ pub struct RequestSpec<'a> {
     /// What was read of the body: all of it, or its beginning, or nothing.
     pub body: &'a [u8],
 }
+
+/// What is asked for one request: a place to run.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The route.
+    pub route: RouteId,
+    /// What the route's model sees.
+    pub features: Features,
+    /// The measured cost of an exact repeat.
+    pub known: Option<Work>,
+    /// Length of the body.
+    pub body_bytes: u64,
+    /// Length of the event that would carry it to Lambda. `None` where it cannot go there.
+    pub event_bytes: Option<u64>,
+}
+
+// === impl RequestSpec ===
 
 impl RequestSpec<'_> {
     /// Value of the query parameter `name`, as received (not percent-decoded). The last duplicate

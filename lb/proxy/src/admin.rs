@@ -21,9 +21,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use weighbridge_core::balancer::Arrival;
 use weighbridge_core::host::{HostState, Phase};
-use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::request::{Ask, RouteId};
 use weighbridge_core::units::Time;
 
 use crate::gateway::Gateway;
@@ -188,10 +187,8 @@ async fn explain(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
     let features = receive::extract(&gateway.policy(route).features, &head, body_bytes, &body);
     let known = gateway.fingerprint(route, &head, &body).and_then(|f| gateway.repeats.known(f));
     let event_bytes = gateway.event_bytes(route, &head, &body);
-    // It is given no id, for it is given nothing.
-    let (id, body_bytes) = (RequestId(0), body.len() as u64);
-    let arrival = Arrival { id, route, features, known, body_bytes, event_bytes };
-    let explanation = gateway.decide.with(|balancer, now| balancer.explain(now, &arrival));
+    let ask = Ask { route, features, known, body_bytes: body.len() as u64, event_bytes };
+    let explanation = gateway.decide.with(|balancer, now| balancer.explain(now, &ask));
     let wants_json = head.headers.get(ACCEPT).is_some_and(|a| a.as_bytes() == b"application/json");
     if wants_json {
         json_answer(&explanation)

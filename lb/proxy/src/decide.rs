@@ -12,12 +12,11 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use weighbridge_core::admit::Verdict;
-use weighbridge_core::balancer::{Arrival, Balancer};
-use weighbridge_core::features::Features;
+use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostId;
 use weighbridge_core::observe::{Failure, HostReport, Observation, Outcome};
-use weighbridge_core::request::{RequestId, RouteId};
-use weighbridge_core::units::{Time, Work};
+use weighbridge_core::request::{Ask, RequestId};
+use weighbridge_core::units::Time;
 
 /// The balancer behind its lock, with the requests that wait for its word.
 #[derive(Debug)]
@@ -43,21 +42,6 @@ pub(crate) struct Ticket {
     waiting: Option<oneshot::Receiver<Verdict>>,
 }
 
-/// What is known of a request when it asks for a host.
-#[derive(Debug)]
-pub(crate) struct Ask {
-    /// The route.
-    pub(crate) route: RouteId,
-    /// What its model sees.
-    pub(crate) features: Features,
-    /// The measured cost of an exact repeat.
-    pub(crate) known: Option<Work>,
-    /// Length of the body.
-    pub(crate) body_bytes: u64,
-    /// Length of the event that would carry it to Lambda; `None` where it cannot go there.
-    pub(crate) event_bytes: Option<u64>,
-}
-
 // === impl Decide ===
 
 impl Decide {
@@ -79,16 +63,8 @@ impl Decide {
     pub(crate) fn arrive(self: &Arc<Self>, ask: Ask) -> (Ticket, Verdict) {
         let id = RequestId(self.next.fetch_add(1, Ordering::Relaxed));
         let now = self.now();
-        let arrival = Arrival {
-            id,
-            route: ask.route,
-            features: ask.features,
-            known: ask.known,
-            body_bytes: ask.body_bytes,
-            event_bytes: ask.event_bytes,
-        };
         let mut state = self.lock();
-        let verdict = state.balancer.arrive(now, arrival);
+        let verdict = state.balancer.arrive(now, id, ask);
         let waiting = state.wait_for(id, &verdict);
         drop(state);
         (Ticket { id, decide: self.clone(), open: true, waiting }, verdict)

@@ -11,9 +11,9 @@ use pingora::proxy::Session;
 
 use weighbridge_core::admit::{Invocation, Placement, ShedReason, Verdict};
 use weighbridge_core::observe::Failure;
-use weighbridge_core::request::RouteId;
+use weighbridge_core::request::{Ask, RouteId};
 
-use crate::decide::{Ask, Ticket};
+use crate::decide::Ticket;
 use crate::forward::{self, Answer, Rest, Try, TryError};
 use crate::gateway::{Gateway, ServeError};
 use crate::lambda::Invoked;

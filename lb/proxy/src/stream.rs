@@ -13,9 +13,9 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use weighbridge_core::admit::{ShedReason, Verdict};
 use weighbridge_core::observe::Failure;
-use weighbridge_core::request::RouteId;
+use weighbridge_core::request::{Ask, RouteId};
 
-use crate::decide::{Ask, Ticket};
+use crate::decide::Ticket;
 use crate::forward;
 use crate::gateway::{Gateway, InFlight, ServeError};
 use crate::listen;

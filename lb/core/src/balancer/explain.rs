@@ -1,9 +1,10 @@
 //! What would become of a request, and why.
 
-use super::{Arrival, Balancer, is_blind};
+use super::{Balancer, is_blind};
 use crate::admit::{self, Admission};
 use crate::host::HostState;
 use crate::lambda::{Function, Offer};
+use crate::request::Ask;
 use crate::schedule::explain::{Account, Explanation};
 use crate::schedule::{Demand, Ranking};
 use crate::units::{Seconds, Time};
@@ -11,10 +12,10 @@ use crate::units::{Seconds, Time};
 // === impl Balancer ===
 
 impl Balancer {
-    /// What would become of `arrival` if it came now, and why. Takes no claim, and draws no random
-    /// number: where the pick is random the best host is told. Its id means nothing here.
-    pub fn explain(&mut self, now: Time, arrival: &Arrival) -> Explanation {
-        let Arrival { route, features, known, event_bytes, .. } = arrival;
+    /// What would become of a request if it came now, and why. Takes no claim, and draws no random
+    /// number: where the pick is random the best host is told.
+    pub fn explain(&mut self, now: Time, ask: &Ask) -> Explanation {
+        let Ask { route, features, known, event_bytes, .. } = ask;
         self.set_now(now);
         self.fleet.advance(self.now);
         let predictor = self.predictor(*route);

@@ -63,7 +63,7 @@ impl Balancer {
         ranking: &Ranking,
         overdue: bool,
     ) -> Option<Placement> {
-        let route = self.routes.get(usize::from(request.route.0))?;
+        let route = self.routes.get(usize::from(request.ask.route.0))?;
         let patience = route.policy.patience;
         let admission = Admission::new(patience, &request.estimate, request.blind, overdue);
         let discipline = self.fleet.get(ranking.best)?.discipline;
@@ -86,8 +86,8 @@ impl Balancer {
     /// What a run on Lambda would be like, where one may be.
     fn spill_over(&self, request: &Request) -> Option<Offer> {
         let lambda = self.lambda.as_ref().filter(|_| !request.lambda_failed)?;
-        let function = self.policy.routes.get(usize::from(request.route.0))?.function?;
-        lambda.offer(self.now, function, request.estimate.mean, request.event_bytes)
+        let function = self.policy.routes.get(usize::from(request.ask.route.0))?.function?;
+        lambda.offer(self.now, function, request.estimate.mean, request.ask.event_bytes)
     }
 
     /// Starts a run on Lambda, where that may be and answers sooner than the fleet, which has work

@@ -2,13 +2,13 @@
 
 use smallvec::SmallVec;
 
-use super::{Arrival, Balancer, MISSES_MAX, Place, Request, is_blind, waiting};
+use super::{Balancer, MISSES_MAX, Place, Request, is_blind, waiting};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
 use crate::host::HostState;
 use crate::lambda::{Ended, Function};
 use crate::observe::{Failure, Observation, Outcome, RequestCost};
-use crate::request::RequestId;
+use crate::request::{Ask, RequestId};
 use crate::units::{Speed, Time};
 
 // === impl Balancer ===
@@ -17,13 +17,13 @@ impl Balancer {
     /// A request has come in. Forward: a claim is taken. Queue: a place is taken, and
     /// [`Balancer::dispatch`] tells when it may go. Shed: it is forgotten.
     ///
+    /// `id` is unique among the requests that the balancer has not finished with.
     /// It waits behind those that wait already and go before it.
-    pub fn arrive(&mut self, now: Time, arrival: Arrival) -> Verdict {
+    pub fn arrive(&mut self, now: Time, id: RequestId, ask: Ask) -> Verdict {
         self.set_now(now);
         self.counters.arrivals += 1;
         self.retries.deposit();
-        let id = arrival.id;
-        let verdict = match self.enter(arrival) {
+        let verdict = match self.enter(id, ask) {
             Ok(request) => self.admit(id, request),
             Err(reason) => {
                 let verdict = Verdict::Shed(reason);
@@ -124,23 +124,20 @@ impl Balancer {
         }
     }
 
-    /// The request of an arrival, with its estimate.
-    fn enter(&self, arrival: Arrival) -> Result<Request, ShedReason> {
-        if self.policy.routes.len() <= usize::from(arrival.route.0) {
+    /// The request with its estimate, or why it cannot be one.
+    fn enter(&self, id: RequestId, ask: Ask) -> Result<Request, ShedReason> {
+        if self.policy.routes.len() <= usize::from(ask.route.0) {
             return Err(ShedReason::UnknownRoute);
         }
-        if self.requests.contains_key(&arrival.id) {
+        if self.requests.contains_key(&id) {
             return Err(ShedReason::UnknownRequest);
         }
-        let predictor = self.predictor(arrival.route);
-        let estimate = predictor.estimate(&arrival.features, arrival.known);
+        let predictor = self.predictor(ask.route);
+        let estimate = predictor.estimate(&ask.features, ask.known);
         Ok(Request {
-            route: arrival.route,
-            features: arrival.features,
+            ask,
             estimate,
             blind: is_blind(&estimate, predictor),
-            body_bytes: arrival.body_bytes,
-            event_bytes: arrival.event_bytes,
             arrived: self.now,
             tried: SmallVec::new(),
             tries: 0,
@@ -201,7 +198,7 @@ impl Balancer {
             }
             Place::Queue { .. } | Place::Lost => {}
         }
-        let Some(route) = self.policy.routes.get(usize::from(request.route.0)) else {
+        let Some(route) = self.policy.routes.get(usize::from(request.ask.route.0)) else {
             return self.shed(ShedReason::UnknownRoute);
         };
         if !failure.may_retry(route.idempotent) {
@@ -228,8 +225,8 @@ impl Balancer {
         let cost = outcome.cost.filter(|_| outcome.success);
         let cost = cost.map(|cost| self.comparable(request, cost, outcome.build));
         let speed = self.speed_of(request);
-        let counted = cost.and_then(|cost| self.predictor(request.route).counted(&cost));
-        let priced = cost.and_then(|cost| self.predictor(request.route).price(&cost, speed));
+        let counted = cost.and_then(|cost| self.predictor(request.ask.route).counted(&cost));
+        let priced = cost.and_then(|cost| self.predictor(request.ask.route).price(&cost, speed));
         let cpu_secs = cost.and_then(|cost| cost.cpu_seconds);
         let elapsed = outcome.elapsed;
         match request.place {
@@ -250,8 +247,8 @@ impl Balancer {
             Place::Queue { .. } | Place::Lost => {}
         }
         let observation = Observation {
-            route: request.route,
-            features: request.features.clone(),
+            route: request.ask.route,
+            features: request.ask.features.clone(),
             estimated: Some((request.estimate.mean, request.estimate.p90)),
             cost: cost?,
             work: priced?,
@@ -266,7 +263,7 @@ impl Balancer {
     /// than they are say nothing, its CPU time does.
     fn comparable(&self, request: &Request, cost: RequestCost, build: u64) -> RequestCost {
         match request.place {
-            Place::Lambda(_) if !self.predictor(request.route).compares(build) => {
+            Place::Lambda(_) if !self.predictor(request.ask.route).compares(build) => {
                 RequestCost { cpu_seconds: cost.cpu_seconds, ..RequestCost::default() }
             }
             Place::Lambda(_) | Place::Host(_) | Place::Queue { .. } | Place::Lost => cost,

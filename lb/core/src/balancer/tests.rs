@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::admit::Verdict;
-use crate::features::FeatureSet;
+use crate::features::{FeatureSet, Features};
 use crate::host::{Discipline, HostSpec, Phase};
 use crate::lambda::FunctionId;
 use crate::observe::{Failure, HostReport, Outcome, RequestCost};
@@ -202,15 +202,14 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
     let verdict = match line.words[1] {
         // arrive ID [SIZE [BYTES]]; order is a route that is not idempotent
         "arrive" | "order" => {
-            let arrival = Arrival {
-                id,
+            let ask = Ask {
                 route: RouteId(u16::from(line.words[1] == "order")),
                 features: Features::default(),
                 known: line.words.get(3).and_then(|_| Work::from_cpu_secs(line.number(3))),
                 body_bytes: line.number(4) as u64,
                 event_bytes: Some(line.number(4) as u64),
             };
-            balancer.arrive(now, arrival)
+            balancer.arrive(now, id, ask)
         }
         "refuse" => balancer.fail(now, id, Failure::Connect),
         "throttle" => balancer.fail(now, id, Failure::Refused),
@@ -236,15 +235,14 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
         // explain SIZE
         "explain" => {
             let known = Work::from_cpu_secs(line.number(2));
-            let arrival = Arrival {
-                id: RequestId(0),
+            let ask = Ask {
                 route: RouteId(0),
                 features: Features::default(),
                 known,
                 body_bytes: 0,
                 event_bytes: Some(0),
             };
-            return vec![balancer.explain(now, &arrival).to_string()];
+            return vec![balancer.explain(now, &ask).to_string()];
         }
         other => panic!("no event `{other}`"),
     };
@@ -997,9 +995,8 @@ fn complete_counted(balancer: &mut Balancer, now: Time, id: RequestId, cores: f6
 
 fn arrive_at(balancer: &mut Balancer, now: Time, id: RequestId) -> HostId {
     let (known, features) = (Work::from_cpu_secs(0.1), Features::default());
-    let arrival =
-        Arrival { id, route: RouteId(0), features, known, body_bytes: 0, event_bytes: None };
-    match balancer.arrive(now, arrival) {
+    let ask = Ask { route: RouteId(0), features, known, body_bytes: 0, event_bytes: None };
+    match balancer.arrive(now, id, ask) {
         Verdict::Forward(placement) => placement.host,
         other => panic!("a host is idle, and yet {other:?}"),
     }
@@ -1216,13 +1213,13 @@ fn counts_of_another_build_on_lambda_do_not_unsettle_the_prices() {
     let mut balancer = Balancer::new(with_lambda(), 1);
     let host = balancer.join(Time::ZERO, spec(&["", "", "a", "1", "1.0", "fcfs"]));
     balancer.ready(Time::ZERO, host);
-    let mut ask = |n: u64, build: u64, instructions: f64| {
+    let mut send = |n: u64, build: u64, instructions: f64| {
         let (id, features) = (RequestId(n), Features::default());
         let known = Work::from_cpu_secs(3.0);
         let (body_bytes, event_bytes) = (0, Some(0));
         let route = RouteId(0);
-        let arrival = Arrival { id, route, features, known, body_bytes, event_bytes };
-        let verdict = balancer.arrive(Time::ZERO, arrival);
+        let ask = Ask { route, features, known, body_bytes, event_bytes };
+        let verdict = balancer.arrive(Time::ZERO, id, ask);
         let cost = RequestCost {
             instructions: Some(instructions),
             cpu_seconds: Some(0.5),
@@ -1232,8 +1229,8 @@ fn counts_of_another_build_on_lambda_do_not_unsettle_the_prices() {
         let outcome = Outcome { success: true, cost, elapsed, build, cold_start: None };
         (verdict, id, outcome)
     };
-    let (on_host, first, outcome) = ask(1, 7, 1e9);
-    let (on_lambda, second, of_lambda) = ask(2, 8, 5.0);
+    let (on_host, first, outcome) = send(1, 7, 1e9);
+    let (on_lambda, second, of_lambda) = send(2, 8, 5.0);
     assert!(matches!(on_host, Verdict::Forward(_)), "{on_host:?}");
     assert!(matches!(on_lambda, Verdict::Lambda(_)), "{on_lambda:?}");
     balancer.complete(Time::ZERO, first, &outcome);

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use weighbridge_core::admit::Verdict;
-use weighbridge_core::balancer::{Arrival, Balancer};
+use weighbridge_core::balancer::Balancer;
 use weighbridge_core::features::{FeatureSet, Features};
 use weighbridge_core::host::{Discipline, HostId, HostSpec};
 use weighbridge_core::lambda::{FunctionId, Lambda};
@@ -18,7 +18,7 @@ use weighbridge_core::policy::{
     RetryPolicy, RoutePolicy, ScalePolicy, ScaleRule, SchedulePolicy,
 };
 use weighbridge_core::random::Random;
-use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::request::{Ask, RequestId, RouteId};
 use weighbridge_core::schedule::{filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
 
@@ -171,15 +171,14 @@ impl World {
         let id = RequestId(self.next_request);
         self.next_request += 1;
         let size = 0.001 / (1.0 - self.random.unit());
-        let arrival = Arrival {
-            id,
+        let ask = Ask {
             route: RouteId(self.random.below(2) as u16),
             features: Features::default(),
             known: Work::from_cpu_secs(size).filter(|_| self.random.below(3) != 0),
             body_bytes: self.random.below(1000) as u64,
             event_bytes: Some(self.random.below(1000) as u64).filter(|bytes| 100 < *bytes),
         };
-        let verdict = self.balancer.arrive(self.now(), arrival);
+        let verdict = self.balancer.arrive(self.now(), id, ask);
         self.note(id, &verdict);
     }
 
@@ -324,15 +323,14 @@ impl World {
     fn explain(&mut self) {
         let known = Work::from_cpu_secs(self.random.unit());
         let now = self.now();
-        let arrival = Arrival {
-            id: RequestId(0),
+        let ask = Ask {
             route: RouteId(0),
             features: Features::default(),
             known,
             body_bytes: 50,
             event_bytes: Some(50),
         };
-        let account = self.balancer.explain(now, &arrival);
+        let account = self.balancer.explain(now, &ask);
         self.said.push(account.to_string());
     }
 }
