@@ -45,7 +45,7 @@ pub(crate) enum CommandError {
     /// The configuration wants AWS, and this program was built without it.
     #[cfg(not(feature = "aws"))]
     #[error("{0}: expected a program built with `--features aws`")]
-    NoAws(&'static str),
+    NoAws(String),
     /// A running balancer cannot be asked.
     #[error("cannot ask the balancer at `{admin}`: {why}")]
     Ask {

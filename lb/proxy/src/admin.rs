@@ -6,7 +6,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
@@ -22,12 +21,12 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use weighbridge_core::host::{HostState, Phase};
-use weighbridge_core::request::{Ask, RouteId};
+use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Time;
 
-use crate::gateway::Gateway;
-use crate::receive;
-use crate::respond::Problem;
+use crate::answer::Problem;
+use crate::ask;
+use crate::front::Front;
 
 /// Connections that the admin API carries at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -35,25 +34,25 @@ const CONNECTIONS_MAX: usize = 64;
 type Answer = Response<Full<Bytes>>;
 
 /// Serves the admin API until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
+pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else { return };
         let connection = match listener.accept().await {
             Ok((connection, _)) => connection,
             Err(error) => {
-                gateway.metrics.loop_failed("admin_accept");
+                front.ledger.metrics.loop_failed("admin_accept");
                 tracing::warn!(%error, "accept failed");
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let gateway = gateway.clone();
+        let front = front.clone();
         tokio::spawn(async move {
             let _permit = permit;
             let service = service_fn(move |request| {
-                let gateway = gateway.clone();
-                async move { Ok::<_, Infallible>(answer(&gateway, request).await) }
+                let front = front.clone();
+                async move { Ok::<_, Infallible>(answer(&front, request).await) }
             });
             let carried = auto::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(connection), service)
@@ -65,10 +64,10 @@ pub(crate) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
     }
 }
 
-async fn answer(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
+async fn answer(front: &Front, request: Request<Incoming>) -> Answer {
     let path = request.uri().path().to_owned();
     if path == "/explain" || path.starts_with("/explain/") {
-        return explain(gateway, request).await;
+        return explain(front, request).await;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "expected GET");
@@ -78,49 +77,49 @@ async fn answer(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
     }
     match path.as_str() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
-        "/readyz" => readiness(gateway),
-        "/metrics" => metrics(gateway),
-        "/fleet" => json_answer(&fleet(gateway)),
-        "/models" => json_answer(&models(gateway)),
+        "/readyz" => readiness(front),
+        "/metrics" => metrics(front),
+        "/fleet" => json_answer(&fleet(front)),
+        "/models" => json_answer(&models(front)),
         "/" => text(StatusCode::OK, "/healthz /readyz /metrics /fleet /models /explain/PATH\n"),
         _ => refuse(&Problem::new(StatusCode::NOT_FOUND, format!("nothing is at `{path}`"))),
     }
 }
 
 /// Ready: not draining, and at least one host takes requests.
-fn readiness(gateway: &Gateway) -> Answer {
-    if gateway.draining.load(Ordering::Acquire) {
+fn readiness(front: &Front) -> Answer {
+    if front.is_draining() {
         return refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining"));
     }
     let is_active = |host: &HostState| match host.phase {
         Phase::Active => true,
         Phase::Starting | Phase::Draining | Phase::Gone => false,
     };
-    if gateway.decide.look(|balancer, _| balancer.hosts().any(is_active)) {
+    if front.dispatch.decide.look(|balancer, _| balancer.hosts().any(is_active)) {
         return text(StatusCode::OK, "ready\n");
     }
     refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no host takes requests"))
 }
 
-fn metrics(gateway: &Gateway) -> Answer {
-    gateway.decide.look(|balancer, now| {
-        gateway.gauges.read(&gateway.config, balancer, now);
+fn metrics(front: &Front) -> Answer {
+    front.dispatch.decide.look(|balancer, now| {
+        front.ledger.gauges.read(&front.config, balancer, now);
         if let Some(lambda) = balancer.lambda() {
-            gateway.metrics.lambda.read(lambda, now);
+            front.ledger.metrics.lambda.read(lambda, now);
         }
     });
-    gateway.gauges.buffered(gateway.budget.held_bytes());
-    match gateway.metrics.text() {
+    front.ledger.gauges.buffered(front.budget.held_bytes());
+    match front.ledger.metrics.text() {
         Ok(body) => with_type(StatusCode::OK, prometheus::TEXT_FORMAT, body),
         Err(error) => refuse(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
 }
 
-fn fleet(gateway: &Gateway) -> Value {
-    let hosts = gateway.decide.look(|balancer, now| {
-        balancer.hosts().map(|host| describe(gateway, host, now)).collect::<Vec<_>>()
+fn fleet(front: &Front) -> Value {
+    let hosts = front.dispatch.decide.look(|balancer, now| {
+        balancer.hosts().map(|host| describe(front, host, now)).collect::<Vec<_>>()
     });
-    let waiting = gateway.decide.look(|balancer, _| balancer.waiting());
+    let waiting = front.dispatch.decide.look(|balancer, _| balancer.waiting());
     json!({
         "hosts": hosts,
         "waiting": {
@@ -131,8 +130,8 @@ fn fleet(gateway: &Gateway) -> Value {
     })
 }
 
-fn describe(gateway: &Gateway, host: &HostState, now: Time) -> Value {
-    let place = gateway.hosts.place(host.id);
+fn describe(front: &Front, host: &HostState, now: Time) -> Value {
+    let place = front.dispatch.hosts.place(host.id);
     json!({
         "id": host.id.0,
         "name": host.spec.name,
@@ -151,44 +150,40 @@ fn describe(gateway: &Gateway, host: &HostState, now: Time) -> Value {
     })
 }
 
-fn models(gateway: &Gateway) -> Value {
-    let quality = |index: usize| {
-        let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
-        gateway.decide.look(|balancer, _| {
+fn models(front: &Front) -> Value {
+    let quality = |route: RouteId| {
+        front.dispatch.decide.look(|balancer, _| {
             let predictor = balancer.predictor(route);
             let mut quality = json!(predictor.quality());
             quality["model"] = json!(predictor.model());
-            quality["features"] = json!(gateway.policy(route).features.names());
+            quality["features"] = json!(front.config.policy_of(route).features.names());
             quality
         })
     };
-    let routes = gateway.config.routes.iter().enumerate();
-    json!({ "routes": routes.map(|(i, r)| (r.name.clone(), quality(i))).collect::<serde_json::Map<_, _>>() })
+    let routes = front.config.route_ids();
+    let routes = routes.map(|route| (front.config.route(route).name.clone(), quality(route)));
+    json!({ "routes": routes.collect::<serde_json::Map<_, _>>() })
 }
 
 /// What would happen to the request after `/explain`.
-async fn explain(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Answer {
+async fn explain(front: &Front, request: Request<Incoming>) -> Answer {
     let (mut head, body) = request.into_parts();
     let path = head.uri.path().trim_start_matches("/explain").to_owned();
-    let Some(route) = gateway.config.route_of(&path).and_then(|i| u16::try_from(i).ok()) else {
+    let Some(route) = front.config.route_of(&path) else {
         let detail = format!("no route serves `{path}`, expected `/explain/PATH`");
         return refuse(&Problem::new(StatusCode::NOT_FOUND, detail).at("path"));
     };
-    let bytes_max = usize::try_from(gateway.config.limits.body_bytes).unwrap_or(usize::MAX);
+    let bytes_max = usize::try_from(front.config.limits.body_bytes).unwrap_or(usize::MAX);
     let Ok(body) = Limited::new(body, bytes_max).collect().await else {
         let detail = format!("the body broke off or is longer than `{bytes_max}` bytes");
         return refuse(&Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).at("body"));
     };
-    let (route, body) = (RouteId(route), body.to_bytes());
+    let body = body.to_bytes();
     // From here on it is the request that is asked about.
     let target = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     head.uri = target.trim_start_matches("/explain").parse().unwrap_or_default();
-    let body_bytes = Some(body.len() as u64);
-    let features = receive::extract(&gateway.policy(route).features, &head, body_bytes, &body);
-    let known = gateway.fingerprint(route, &head, &body).and_then(|f| gateway.repeats.known(f));
-    let event_bytes = gateway.event_bytes(route, &head, &body);
-    let ask = Ask { route, features, known, body_bytes: body.len() as u64, event_bytes };
-    let explanation = gateway.decide.with(|balancer, now| balancer.explain(now, &ask));
+    let (ask, _) = ask::held(&front.dispatch, &front.ledger.repeats, route, (&head, &body));
+    let explanation = front.dispatch.decide.with(|balancer, now| balancer.explain(now, &ask));
     let wants_json = head.headers.get(ACCEPT).is_some_and(|a| a.as_bytes() == b"application/json");
     if wants_json {
         json_answer(&explanation)

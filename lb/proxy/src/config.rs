@@ -21,7 +21,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use weighbridge_core::host::Discipline;
-use weighbridge_core::policy::Policy;
+use weighbridge_core::lambda::FunctionId;
+use weighbridge_core::policy::{Policy, RoutePolicy};
+use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Speed;
 
 pub use overrides::{OverrideError, Overrides, WorkerRange};
@@ -70,6 +72,18 @@ pub enum FleetConfig {
     Ec2(Box<Ec2Fleet>),
     /// The instances of an existing Auto Scaling group.
     Asg(AsgFleet),
+}
+
+/// How a fleet gets its hosts. What the balancer does with a fleet depends on this alone, so that
+/// another kind of rented machines is no news to it.
+#[derive(Debug, Clone, Copy)]
+pub enum FleetSource<'a> {
+    /// The hosts are listed, and never scaled.
+    Listed(&'a [StaticHost]),
+    /// They are processes of this machine that live and die with the balancer.
+    Processes(&'a LocalFleet),
+    /// They are rented machines. Other balancers may scale the same ones.
+    Rented(&'a MachineConfig),
 }
 
 /// What is true of rented machines, whoever launches them.
@@ -362,6 +376,28 @@ pub enum Mistake {
     Conflict(String),
 }
 
+impl FleetConfig {
+    /// How it gets its hosts.
+    pub fn source(&self) -> FleetSource<'_> {
+        match self {
+            FleetConfig::Static(hosts) => FleetSource::Listed(hosts),
+            FleetConfig::Local(local) => FleetSource::Processes(local),
+            FleetConfig::Ec2(ec2) => FleetSource::Rented(&ec2.machine),
+            FleetConfig::Asg(asg) => FleetSource::Rented(&asg.machine),
+        }
+    }
+
+    /// Its name in `fleet.kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            FleetConfig::Static(_) => "static",
+            FleetConfig::Local(_) => "local",
+            FleetConfig::Ec2(_) => "ec2",
+            FleetConfig::Asg(_) => "asg",
+        }
+    }
+}
+
 impl Config {
     /// Reads and checks the whole of `text`; tells of every mistake, in the order of lines.
     ///
@@ -378,11 +414,34 @@ impl Config {
         include_str!("../../../deploy/files/weighbridge.toml")
     }
 
-    /// Index of the route that `path` takes: the one with the longest path that it begins with.
-    pub fn route_of(&self, path: &str) -> Option<usize> {
+    /// The route that `path` takes: the one with the longest path that it begins with.
+    pub fn route_of(&self, path: &str) -> Option<RouteId> {
         let takes = |route: &Route| path.starts_with(&route.path).then_some(route.path.len());
         let lengths =
             self.routes.iter().enumerate().filter_map(|(i, route)| Some((takes(route)?, i)));
-        lengths.max().map(|(_, i)| i)
+        let (_, index) = lengths.max()?;
+        u16::try_from(index).ok().map(RouteId)
+    }
+
+    /// What the proxy knows of `route`, which must be one of these routes.
+    pub fn route(&self, route: RouteId) -> &Route {
+        &self.routes[usize::from(route.0)]
+    }
+
+    /// What the core knows of `route`, which must be one of these routes.
+    pub fn policy_of(&self, route: RouteId) -> &RoutePolicy {
+        &self.policy.routes[usize::from(route.0)]
+    }
+
+    /// Every route.
+    pub fn route_ids(&self) -> impl Iterator<Item = RouteId> + use<> {
+        (0..u16::try_from(self.routes.len()).unwrap_or(u16::MAX)).map(RouteId)
+    }
+
+    /// The name of `function`, as Lambda has it; empty where the policy has no such function.
+    pub fn function_name(&self, function: FunctionId) -> &str {
+        let lambda = self.policy.lambda.as_ref();
+        let known = lambda.and_then(|lambda| lambda.functions.get(usize::from(function.0)));
+        known.map_or("", |known| known.name.as_str())
     }
 }

@@ -5,10 +5,11 @@
 //! waiting room. Dropping it gives both back, so no path can lose one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use weighbridge_core::admit::Verdict;
@@ -16,18 +17,20 @@ use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostId;
 use weighbridge_core::observe::{Failure, HostReport, Observation, Outcome};
 use weighbridge_core::request::{Ask, RequestId};
-use weighbridge_core::units::Time;
+use weighbridge_core::units::{Speed, Time, Work};
+
+use crate::record::Record;
 
 /// The balancer behind its lock, with the requests that wait for its word.
 #[derive(Debug)]
 pub(crate) struct Decide {
-    state: Mutex<State>,
+    locked: Mutex<Locked>,
     origin: Instant,
     next: AtomicU64,
 }
 
 #[derive(Debug)]
-struct State {
+struct Locked {
     balancer: Balancer,
     waiters: HashMap<RequestId, oneshot::Sender<Verdict>>,
 }
@@ -48,7 +51,7 @@ impl Decide {
     /// Takes over `balancer`; its time starts now.
     pub(crate) fn new(balancer: Balancer) -> Arc<Decide> {
         Arc::new(Decide {
-            state: Mutex::new(State { balancer, waiters: HashMap::new() }),
+            locked: Mutex::new(Locked { balancer, waiters: HashMap::new() }),
             origin: Instant::now(),
             next: AtomicU64::new(1),
         })
@@ -63,37 +66,41 @@ impl Decide {
     pub(crate) fn arrive(self: &Arc<Self>, ask: Ask) -> (Ticket, Verdict) {
         let id = RequestId(self.next.fetch_add(1, Ordering::Relaxed));
         let now = self.now();
-        let mut state = self.lock();
-        let verdict = state.balancer.arrive(now, id, ask);
-        let waiting = state.wait_for(id, &verdict);
-        drop(state);
+        let mut locked = self.locked.lock();
+        let verdict = locked.balancer.arrive(now, id, ask);
+        let waiting = locked.wait_for(id, &verdict);
+        drop(locked);
         (Ticket { id, decide: self.clone(), open: true, waiting }, verdict)
+    }
+
+    /// Believes the load report of an answer that is still to end. Returns the cost in it as work.
+    pub(crate) fn believe(&self, record: &Record) -> Option<Work> {
+        let (host, route, heard) = (record.host?, record.route?, record.heard?);
+        self.with(|balancer, now| {
+            balancer.report(now, host, &heard.host);
+            balancer.predictor(route).price(&heard.cost, Speed::ONE)
+        })
     }
 
     /// Looks at the balancer or changes it, then lets those go that may go now.
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Balancer, Time) -> R) -> R {
         let now = self.now();
-        let mut state = self.lock();
-        let result = act(&mut state.balancer, now);
-        state.dispatch(now);
+        let mut locked = self.locked.lock();
+        let result = act(&mut locked.balancer, now);
+        locked.dispatch(now);
         result
     }
 
     /// Looks at the balancer.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Balancer, Time) -> R) -> R {
         let now = self.now();
-        look(&self.lock().balancer, now)
-    }
-
-    /// A panic while the lock was held is a defect, but not a reason to stop serving.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        look(&self.locked.lock().balancer, now)
     }
 }
 
-// === impl State ===
+// === impl Locked ===
 
-impl State {
+impl Locked {
     fn wait_for(&mut self, id: RequestId, verdict: &Verdict) -> Option<oneshot::Receiver<Verdict>> {
         match verdict {
             Verdict::Queue { .. } => {
@@ -136,11 +143,11 @@ impl Ticket {
     /// A host failed the request: what now?
     pub(crate) fn fail(&mut self, failure: Failure) -> Verdict {
         let now = self.decide.now();
-        let mut state = self.decide.lock();
-        let verdict = state.balancer.fail(now, self.id, failure);
-        self.waiting = state.wait_for(self.id, &verdict);
-        state.dispatch(now);
-        drop(state);
+        let mut locked = self.decide.locked.lock();
+        let verdict = locked.balancer.fail(now, self.id, failure);
+        self.waiting = locked.wait_for(self.id, &verdict);
+        locked.dispatch(now);
+        drop(locked);
         verdict
     }
 
@@ -168,9 +175,9 @@ impl Drop for Ticket {
             return;
         }
         let now = self.decide.now();
-        let mut state = self.decide.lock();
-        state.waiters.remove(&self.id);
-        state.balancer.abandon(now, self.id);
-        state.dispatch(now);
+        let mut locked = self.decide.locked.lock();
+        locked.waiters.remove(&self.id);
+        locked.balancer.abandon(now, self.id);
+        locked.dispatch(now);
     }
 }

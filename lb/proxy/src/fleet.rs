@@ -11,10 +11,10 @@ pub use local::LocalProcesses;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
 
 use weighbridge_core::host::HostId;
 
@@ -84,30 +84,26 @@ pub(crate) struct AddressBook {
 impl AddressBook {
     /// The address of `host`, if it is known.
     pub(crate) fn address(&self, host: HostId) -> Option<SocketAddr> {
-        self.read().get(&host).map(|place| place.address)
+        self.places.read().get(&host).map(|place| place.address)
     }
 
     /// Where `host` is, if that is known.
     pub(crate) fn place(&self, host: HostId) -> Option<Place> {
-        self.read().get(&host).cloned()
+        self.places.read().get(&host).cloned()
     }
 
     /// Notes where `host` is.
     pub(crate) fn insert(&self, host: HostId, place: Place) {
-        self.places.write().unwrap_or_else(PoisonError::into_inner).insert(host, place);
+        self.places.write().insert(host, place);
     }
 
     /// Forgets `host`.
     pub(crate) fn remove(&self, host: HostId) -> Option<Place> {
-        self.places.write().unwrap_or_else(PoisonError::into_inner).remove(&host)
+        self.places.write().remove(&host)
     }
 
     /// Every host there is.
     pub(crate) fn all(&self) -> Vec<(HostId, Place)> {
-        self.read().iter().map(|(host, place)| (*host, place.clone())).collect()
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<HostId, Place>> {
-        self.places.read().unwrap_or_else(PoisonError::into_inner)
+        self.places.read().iter().map(|(host, place)| (*host, place.clone())).collect()
     }
 }

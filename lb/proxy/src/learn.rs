@@ -6,9 +6,10 @@
 mod share;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::{Mutex, MutexGuard};
 use weighbridge_core::learn::{Model, TrainingSet, train};
 use weighbridge_core::request::RouteId;
 
@@ -146,9 +147,8 @@ impl Trainer {
         self.lock().get(&route).copied()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<RouteId, InUse>> {
-        // One insertion at a time: nothing can be half-way.
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RouteId, InUse>> {
+        self.in_use.lock()
     }
 
     fn name(&self, route: RouteId) -> &str {

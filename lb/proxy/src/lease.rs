@@ -9,10 +9,10 @@ mod leads;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub(crate) use candidate::Candidate;
@@ -87,11 +87,10 @@ impl Leadership {
     }
 
     fn hold(&self, held: Option<Held>) {
-        // Neither half of it can be left behind: it is replaced as a whole.
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        *self.held.lock() = held;
     }
 
     fn held(&self) -> Option<Held> {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.held.lock()
     }
 }

@@ -1,27 +1,29 @@
 //! Carries requests from clients to hosts as the core decides: pingora, the admin API, the local
 //! fleet and the embedded store. No arithmetic about hosts.
 //!
-//! The modules stand in the order in which a request meets them: [`config`] first, then listen,
-//! stream (pingora's callbacks), receive, decide, queue, forward, observe, respond; beside them the
-//! fleet, the loops and what tells of it all.
+//! The modules stand in the order in which a request meets them: [`config`] first, then listen, the
+//! front, the exchange, dispatch, forward, the ledger; beside them the fleet, the loops and what
+//! tells of it all. Three rooms hold what requests share: the front what clients meet, dispatch
+//! where requests can go, the ledger what is kept of them.
 
 pub mod config;
 pub mod server;
 mod listen;
-mod stream;
-mod gateway;
-mod held;
-mod linger;
-mod account;
-mod receive;
+mod stage;
+mod front;
+mod headers;
+mod ask;
 pub mod repeats;
+mod caller;
+mod exchange;
+mod dispatch;
 mod decide;
-mod queue;
 mod forward;
 pub mod lambda;
+mod answer;
 mod observe;
-mod respond;
 mod record;
+mod ledger;
 mod text;
 mod learn;
 pub mod store;

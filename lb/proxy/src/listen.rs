@@ -10,10 +10,7 @@ use pingora::proxy::HttpProxy;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use crate::gateway::Gateway;
-use crate::stream::Proxy;
-
-pub(crate) use unread::mark_read;
+use crate::front::{Front, Proxy};
 
 /// The pause after a failed accept (no file descriptors left, say).
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -22,10 +19,10 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 pub(crate) async fn serve(
     listener: TcpListener,
     proxy: Arc<HttpProxy<Proxy>>,
-    gateway: Arc<Gateway>,
+    front: Arc<Front>,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(gateway.config.limits.connections_max));
+    let room = Arc::new(Semaphore::new(front.config.limits.connections_max));
     let mut draining = shutdown.clone();
     loop {
         // Over the limit, connections wait in the listener's backlog.
@@ -38,18 +35,18 @@ pub(crate) async fn serve(
         match accepted {
             Ok((connection, _)) => {
                 let proxy = proxy.clone();
-                let gateway = gateway.clone();
+                let front = front.clone();
                 let shutdown = shutdown.clone();
                 tokio::spawn(async move {
                     let _permit = permit;
-                    gateway.metrics.connections.inc();
-                    let idle = gateway.config.timeouts.idle;
+                    front.ledger.metrics.connections.inc();
+                    let idle = front.config.timeouts.idle;
                     connection::carry(connection, &proxy, idle, &shutdown).await;
-                    gateway.metrics.connections.dec();
+                    front.ledger.metrics.connections.dec();
                 });
             }
             Err(error) => {
-                gateway.metrics.loop_failed("accept");
+                front.ledger.metrics.loop_failed("accept");
                 tracing::warn!(%error, "accept failed");
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
             }

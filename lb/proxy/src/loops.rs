@@ -15,11 +15,12 @@ use weighbridge_instrument::LoadReport;
 
 use crate::autoscale::{Executor, machines};
 use crate::decide::Decide;
+use crate::dispatch::Dispatch;
 use crate::fleet::Place;
 use crate::fleet::machines::CpuMonitor;
 use crate::fleet::probe::{Probe, ProbeError};
-use crate::gateway::Gateway;
 use crate::learn::Trainer;
+use crate::metrics::Metrics;
 use crate::observe;
 
 /// Between two looks at waiting requests, for those that have waited too long.
@@ -41,17 +42,17 @@ pub(crate) async fn expire_waiting(decide: Arc<Decide>) {
 }
 
 /// Closes connections to hosts that have been idle for too long.
-pub(crate) async fn close_idle(gateway: Arc<Gateway>) {
+pub(crate) async fn close_idle(dispatch: Arc<Dispatch>) {
     let mut ticks = ticks(SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
-        gateway.connections.sweep();
+        dispatch.connections.sweep();
     }
 }
 
 /// Ticks the balancer: carries out what it plans and trains what it wants trained.
 pub(crate) async fn tick(
-    gateway: Arc<Gateway>,
+    decide: Arc<Decide>,
     executor: Option<Executor>,
     trainer: Arc<Trainer>,
     every: Duration,
@@ -60,7 +61,7 @@ pub(crate) async fn tick(
     let mut training: Option<JoinHandle<()>> = None;
     loop {
         ticks.tick().await;
-        let tick = gateway.decide.with(Balancer::tick);
+        let tick = decide.with(Balancer::tick);
         if let Some(executor) = &executor {
             executor.execute(&tick.plan);
         }
@@ -77,7 +78,12 @@ pub(crate) async fn tick(
 
 /// Asks every host for its load report, so that idle hosts and the work of other balancers are
 /// seen, and so that hosts that are not there get no request until they are.
-pub(crate) async fn ask_for_load(gateway: Arc<Gateway>, probe: Probe, every: Duration) {
+pub(crate) async fn ask_for_load(
+    dispatch: Arc<Dispatch>,
+    metrics: Arc<Metrics>,
+    probe: Probe,
+    every: Duration,
+) {
     let mut ticks = ticks(every);
     // Those that have not answered yet: nobody waits for one that hangs.
     let mut asked: HashSet<HostId> = HashSet::new();
@@ -90,18 +96,23 @@ pub(crate) async fn ask_for_load(gateway: Arc<Gateway>, probe: Probe, every: Dur
                 continue;
             }
         }
-        for (host, place) in gateway.hosts.all() {
+        for (host, place) in dispatch.hosts.all() {
             if asked.insert(host) {
-                asks.push(ask_one_for_load(&gateway, &probe, host, place));
+                asks.push(ask_one_for_load((&dispatch, &metrics), &probe, host, place));
             }
         }
     }
 }
 
-async fn ask_one_for_load(gateway: &Gateway, probe: &Probe, host: HostId, place: Place) -> HostId {
+async fn ask_one_for_load(
+    (dispatch, metrics): (&Dispatch, &Metrics),
+    probe: &Probe,
+    host: HostId,
+    place: Place,
+) -> HostId {
     let asked = probe.load(place.address).await;
     let answered = has_answered(&asked);
-    gateway.decide.with(|balancer, now| {
+    dispatch.decide.with(|balancer, now| {
         if let Some(answered) = answered {
             balancer.probed(now, host, answered);
         }
@@ -110,7 +121,7 @@ async fn ask_one_for_load(gateway: &Gateway, probe: &Probe, host: HostId, place:
         }
     });
     if let Err(error) = asked {
-        gateway.metrics.loop_failed("load_report");
+        metrics.loop_failed("load_report");
         tracing::debug!(host = place.name, %error, "no load report");
     }
     host
@@ -122,7 +133,7 @@ const CPU_VALID_INTERVALS: u32 = 3;
 
 /// Asks `monitor` how busy the CPUs of the hosts are.
 pub(crate) async fn ask_for_cpu(
-    gateway: Arc<Gateway>,
+    (decide, metrics): (Arc<Decide>, Arc<Metrics>),
     executor: Arc<machines::Executor>,
     monitor: Arc<dyn CpuMonitor>,
     every: Duration,
@@ -139,7 +150,7 @@ pub(crate) async fn ask_for_cpu(
         let told: HashMap<String, f64> = match monitor.utilization(&ids).await {
             Ok(told) => told.into_iter().collect(),
             Err(error) => {
-                gateway.metrics.loop_failed("cpu");
+                metrics.loop_failed("cpu");
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "nobody says how busy CPUs are");
                 continue;
@@ -148,7 +159,7 @@ pub(crate) async fn ask_for_cpu(
         for (host, id) in machines {
             if let Some(utilization) = told.get(&id) {
                 let valid = every * CPU_VALID_INTERVALS;
-                gateway.decide.with(|balancer, now| {
+                decide.with(|balancer, now| {
                     balancer.tell_cpu(now, host, *utilization, valid);
                 });
             }

@@ -2,6 +2,8 @@
 //!
 //! Requests are counted as they end; what the balancer believes is read at each scrape.
 
+mod lambda;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +15,8 @@ use prometheus::{
 
 use weighbridge_core::observe::Failure;
 
-use crate::lambda::LambdaMetrics;
 use crate::record::Record;
+use lambda::LambdaMetrics;
 
 /// Buckets of times that a client waits: 1 ms to about 9 minutes, four times each.
 const RESPONSE_BUCKETS: [f64; 11] =

@@ -1,17 +1,13 @@
 //! The only place where the wire's load report meets the core's types.
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
 use weighbridge_core::host::Discipline;
 use weighbridge_core::observe::{HostReport, RequestCost};
 use weighbridge_core::units::{Speed, Work};
 use weighbridge_instrument::LoadReport;
 
-/// The headers that carry a load report. They never reach a client.
-pub(crate) const REPORT_HEADERS: [HeaderName; 2] = [
-    HeaderName::from_static("endpoint-load-metrics"),
-    HeaderName::from_static("endpoint-load-metrics-bin"),
-];
+use crate::headers::REPORT;
 
 /// What a host said on one response.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,12 +26,12 @@ pub(crate) struct Reported {
 pub(crate) fn report(
     headers: &HeaderMap,
 ) -> Result<Option<Reported>, weighbridge_instrument::ReportError> {
-    if let Some(value) = headers.get(&REPORT_HEADERS[1]) {
+    if let Some(value) = headers.get(&REPORT[1]) {
         return LoadReport::decode_bin(value.to_str().unwrap_or_default())
             .map(|report| Some(reported(&report)));
     }
     headers
-        .get(&REPORT_HEADERS[0])
+        .get(&REPORT[0])
         .map(|value| {
             LoadReport::decode_header(value.to_str().unwrap_or_default())
                 .map(|report| reported(&report))

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use pingora::http::ResponseHeader;
 use pingora::{ErrorType, OrErr};
 
@@ -10,15 +10,13 @@ use weighbridge_core::admit::{Invocation, Placement};
 use weighbridge_core::estimate::{Estimate, Source};
 use weighbridge_core::host::HostId;
 use weighbridge_core::lambda::FunctionId;
-use weighbridge_core::observe::RequestCost;
+use weighbridge_core::observe::Outcome;
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 
+use crate::headers::SERVER_TIMING;
 use crate::observe::Reported;
 use crate::text::{push_millis, push_number, span};
-
-/// What the balancer tells a client of its request.
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Bytes that `Server-Timing` rarely exceeds.
 const TIMING_BYTES: usize = 192;
@@ -45,9 +43,7 @@ pub(crate) struct Record {
     pub(crate) told: Option<Work>,
     /// What the host said on its answer.
     pub(crate) heard: Option<Reported>,
-    /// What the host measured.
-    pub(crate) cost: Option<RequestCost>,
-    /// The same as work.
+    /// The cost that it reported, as work.
     pub(crate) work: Option<Work>,
     /// The status that the client saw; 499 where it left first.
     pub(crate) status: u16,
@@ -72,7 +68,6 @@ impl Record {
             estimate: None,
             told: None,
             heard: None,
-            cost: None,
             work: None,
             status: 0,
             bytes_in: 0,
@@ -116,6 +111,17 @@ impl Record {
             (Some(placed), Some(answered)) => answered - placed,
             (Some(placed), None) => placed.elapsed(),
             (None, _) => Duration::ZERO,
+        }
+    }
+
+    /// How it ended at the host that answered it.
+    pub(crate) fn outcome(&self) -> Outcome {
+        Outcome {
+            success: self.status < 400,
+            cost: self.heard.map(|heard| heard.cost),
+            elapsed: self.service(),
+            build: self.heard.map_or(0, |heard| heard.build),
+            cold_start: self.heard.and_then(|heard| heard.cold_start),
         }
     }
 

@@ -1,8 +1,7 @@
 //! Starts and stops everything: listeners, the fleet, the store, the background loops.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::apps::{HttpServerOptions, ServerApp};
@@ -20,22 +19,22 @@ use crate::access_log::{AccessLogError, AccessWriter};
 use crate::admin;
 use crate::autoscale::Executor;
 use crate::background::Background;
-use crate::config::{Config, CpuSource, FleetConfig, StaticHost, StoreKind};
+use crate::config::{Config, CpuSource, FleetSource, StaticHost, StoreKind};
 use crate::decide::Decide;
+use crate::dispatch::Dispatch;
 use crate::fleet::machines::{CpuMonitor, Machines};
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Place};
 use crate::forward::Connections;
-use crate::gateway::Gateway;
+use crate::front::{Front, Proxy};
 use crate::gauges::Gauges;
 use crate::lambda::Functions;
 use crate::learn::{self, Trainer};
 use crate::lease::{Candidate, Leads, Leases};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::receive::MemoryBudget;
 use crate::repeats::Repeats;
 use crate::store::{ObservationStore, Recorder, Spool, SqliteStore, StoreError};
-use crate::stream::Proxy;
 use crate::{listen, loops};
 
 mod executor;
@@ -116,7 +115,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where operators connect.
     pub admin: SocketAddr,
-    gateway: Arc<Gateway>,
+    front: Arc<Front>,
     executor: Option<Executor>,
     /// For the leases that this balancer wants.
     candidates: Vec<Arc<Candidate>>,
@@ -150,40 +149,37 @@ impl Server {
             metrics: metrics.clone(),
             store: store.clone(),
             leadership: leads.train,
-            in_use: Mutex::default(),
+            in_use: parking_lot::Mutex::default(),
         });
         trainer.restore().await?;
         let recorder = recorder(store, &config, &background, &metrics)?;
-        let gateway = Arc::new(Gateway {
+        let hosts = Arc::new(AddressBook::default());
+        let ledger = Arc::new(Ledger {
             access_log: AccessWriter::open(&config.access_log, metrics.registry())?,
             gauges: Gauges::new(metrics.registry())?,
             feature_names: feature_names(&config),
             repeats: Repeats::new(&config.repeats, metrics.registry())?,
-            budget: MemoryBudget::new(config.limits.buffer_bytes_total),
+            hosts: hosts.clone(),
+            recorder,
+            metrics,
+            config: config.clone(),
+        });
+        let dispatch = Arc::new(Dispatch {
             connections: Connections::new(config.limits.connections_max),
             functions: services.functions,
-            hosts: Arc::new(AddressBook::default()),
-            recorder,
-            in_flight: AtomicUsize::new(0),
-            draining: AtomicBool::new(false),
-            metrics,
+            hosts,
             decide,
-            config,
+            config: config.clone(),
         });
+        let front = Front::new(config, dispatch, ledger);
         let (shutdown, _) = watch::channel(false);
         let mut server = Server {
             listen,
             admin,
-            executor: executor::of(
-                &gateway,
-                services.fleet,
-                services.machines,
-                shared,
-                leads.scale,
-            )?,
+            executor: executor::of(&front, services.fleet, services.machines, shared, leads.scale)?,
             candidates: leads.candidates,
-            proxy: Arc::new(proxy(&gateway)),
-            gateway,
+            proxy: Arc::new(proxy(&front)),
+            front,
             shutdown,
             loops: JoinSet::new(),
             _background: background,
@@ -191,10 +187,10 @@ impl Server {
         let static_hosts = server.join_static();
         server.start_loops(&trainer, static_hosts);
         server.start_machines(services.cpu)?;
-        server.loops.spawn(admin::serve(admin_listener, server.gateway.clone()));
+        server.loops.spawn(admin::serve(admin_listener, server.front.clone()));
         let shutdown = server.shutdown.subscribe();
         let listening =
-            listen::serve(listener, server.proxy.clone(), server.gateway.clone(), shutdown);
+            listen::serve(listener, server.proxy.clone(), server.front.clone(), shutdown);
         server.loops.spawn(listening);
         Ok(server)
     }
@@ -203,14 +199,14 @@ impl Server {
     /// host that it started.
     pub async fn stop(mut self) {
         tracing::info!("draining");
-        self.gateway.draining.store(true, Ordering::Release);
+        self.front.drain();
         let _ = self.shutdown.send(true);
         self.proxy.cleanup().await;
-        let deadline = Instant::now() + self.gateway.config.timeouts.drain;
-        while 0 < self.gateway.in_flight.load(Ordering::Acquire) && Instant::now() < deadline {
+        let deadline = Instant::now() + self.front.config.timeouts.drain;
+        while 0 < self.front.in_flight() && Instant::now() < deadline {
             tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
         }
-        let left = self.gateway.in_flight.load(Ordering::Acquire);
+        let left = self.front.in_flight();
         if 0 < left {
             tracing::warn!(requests = left, "requests are cut off");
         }
@@ -218,19 +214,21 @@ impl Server {
         if let Some(executor) = &self.executor {
             executor.stop().await;
         }
-        if let Some(recorder) = &self.gateway.recorder {
+        if let Some(recorder) = &self.front.ledger.recorder {
             recorder.close().await;
         }
         for candidate in &self.candidates {
             candidate.give_back().await;
         }
-        self.gateway.access_log.close();
+        self.front.ledger.access_log.close();
         tracing::info!("stopped");
     }
 
     /// Lets the hosts of a static fleet join. They become ready when they answer.
     fn join_static(&self) -> Vec<(HostId, Place)> {
-        let FleetConfig::Static(hosts) = &self.gateway.config.fleet else { return Vec::new() };
+        let FleetSource::Listed(hosts) = self.front.config.fleet.source() else {
+            return Vec::new();
+        };
         let join = |host: &StaticHost| {
             let spec = HostSpec {
                 name: host.address.to_string(),
@@ -240,27 +238,28 @@ impl Server {
                 price: 1.0,
             };
             let place = Place { name: spec.name.clone(), address: host.address, pid: None };
-            let id = self.gateway.decide.with(|balancer, now| balancer.join(now, spec));
-            self.gateway.hosts.insert(id, place.clone());
+            let id = self.front.dispatch.decide.with(|balancer, now| balancer.join(now, spec));
+            self.front.dispatch.hosts.insert(id, place.clone());
             (id, place)
         };
         hosts.iter().map(join).collect()
     }
 
     fn start_loops(&mut self, trainer: &Arc<Trainer>, static_hosts: Vec<(HostId, Place)>) {
-        let gateway = &self.gateway;
-        let timeouts = gateway.config.timeouts;
+        let Front { config, dispatch, ledger, .. } = &*self.front;
+        let timeouts = config.timeouts;
         let probe = Probe::new(PROBE_TIMEOUT);
-        self.loops.spawn(loops::expire_waiting(gateway.decide.clone()));
-        self.loops.spawn(loops::close_idle(gateway.clone()));
+        self.loops.spawn(loops::expire_waiting(dispatch.decide.clone()));
+        self.loops.spawn(loops::close_idle(dispatch.clone()));
         self.loops.spawn(loops::tick(
-            gateway.clone(),
+            dispatch.decide.clone(),
             self.executor.clone(),
             trainer.clone(),
             timeouts.tick_interval,
         ));
         self.loops.spawn(loops::ask_for_load(
-            gateway.clone(),
+            dispatch.clone(),
+            ledger.metrics.clone(),
             probe.clone(),
             timeouts.report_interval,
         ));
@@ -268,12 +267,12 @@ impl Server {
             self.loops.spawn(candidate.clone().run());
         }
         if !self.candidates.is_empty() {
-            let every = gateway.config.store.share_interval;
+            let every = config.store.share_interval;
             self.loops.spawn(learn::share(trainer.clone(), every));
         }
         for (host, place) in static_hosts {
             self.loops.spawn(loops::await_ready(
-                gateway.decide.clone(),
+                dispatch.decide.clone(),
                 probe.clone(),
                 (host, place),
                 timeouts.report_interval,
@@ -285,12 +284,12 @@ impl Server {
     fn start_machines(&mut self, cpu: Option<Arc<dyn CpuMonitor>>) -> Result<(), ServerError> {
         let Some(Executor::Machines(executor)) = &self.executor else { return Ok(()) };
         self.loops.spawn(executor.clone().follow());
-        match self.gateway.config.cpu_source {
+        match self.front.config.cpu_source {
             CpuSource::Reports => {}
             CpuSource::CloudWatch { interval } => {
                 let monitor = cpu.ok_or(ServerError::NoCpuMonitor)?;
-                let (gateway, executor) = (self.gateway.clone(), executor.clone());
-                self.loops.spawn(loops::ask_for_cpu(gateway, executor, monitor, interval));
+                let rooms = (self.front.dispatch.decide.clone(), self.front.ledger.metrics.clone());
+                self.loops.spawn(loops::ask_for_cpu(rooms, executor.clone(), monitor, interval));
             }
         }
         Ok(())
@@ -340,22 +339,22 @@ fn feature_names(config: &Config) -> Vec<Arc<[String]>> {
     config.policy.routes.iter().map(|route| route.features.names().into()).collect()
 }
 
-fn proxy(gateway: &Arc<Gateway>) -> HttpProxy<Proxy> {
-    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Proxy(gateway.clone()));
+fn proxy(front: &Arc<Front>) -> HttpProxy<Proxy> {
+    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Proxy(front.clone()));
     let mut options = HttpServerOptions::default();
     options.h2c = true;
-    options.h2_idle_timeout = Some(gateway.config.timeouts.idle);
+    options.h2_idle_timeout = Some(front.config.timeouts.idle);
     // It is refused like any other request that cannot be served, rather than by pingora.
     options.allow_connect_method_proxying = true;
     proxy.server_options = Some(options);
-    proxy.h2_options = Some(h2_options(gateway));
+    proxy.h2_options = Some(h2_options(front));
     proxy
 }
 
-fn h2_options(gateway: &Gateway) -> H2Options {
+fn h2_options(front: &Front) -> H2Options {
     // HTTP/2 counts 32 bytes more for each header, and answers by itself what is over its limit:
     // what is a little over ours is to get ours.
-    let header_bytes_max = gateway.config.limits.header_bytes.saturating_mul(2);
+    let header_bytes_max = front.config.limits.header_bytes.saturating_mul(2);
     let mut options = default_h2_options();
     options.max_header_list_size(u32::try_from(header_bytes_max).unwrap_or(u32::MAX));
     options

@@ -1,6 +1,6 @@
 //! What of a configuration is on AWS: there with the feature `aws`, refused without it.
 
-use weighbridge_proxy::config::{Config, FleetConfig, StoreKind};
+use weighbridge_proxy::config::{Config, FleetSource, StoreKind};
 use weighbridge_proxy::server::Services;
 
 use super::CommandError;
@@ -15,7 +15,7 @@ pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), 
     if wants_store(config) {
         store::add(services, &aws, config).await?;
     }
-    if fleet_wish(config).is_some() {
+    if rents(config) {
         machines::add(services, &aws, config);
     }
     if wants_functions(config) {
@@ -32,10 +32,11 @@ pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), Command
 }
 
 /// The first thing of `config` that is on AWS.
-fn wants(config: &Config) -> Option<&'static str> {
-    let store = wants_store(config).then_some("store.kind is `dynamodb`");
-    let functions = wants_functions(config).then_some("lambda.enabled is true");
-    store.or(fleet_wish(config)).or(functions)
+fn wants(config: &Config) -> Option<String> {
+    let store = wants_store(config).then(|| "store.kind is `dynamodb`".to_owned());
+    let fleet = || rents(config).then(|| format!("fleet.kind is `{}`", config.fleet.kind()));
+    let functions = || wants_functions(config).then(|| "lambda.enabled is true".to_owned());
+    store.or_else(fleet).or_else(functions)
 }
 
 fn wants_store(config: &Config) -> bool {
@@ -45,13 +46,8 @@ fn wants_store(config: &Config) -> bool {
     }
 }
 
-/// What the fleet wants of AWS.
-fn fleet_wish(config: &Config) -> Option<&'static str> {
-    match config.fleet {
-        FleetConfig::Ec2(_) => Some("fleet.kind is `ec2`"),
-        FleetConfig::Asg(_) => Some("fleet.kind is `asg`"),
-        FleetConfig::Local(_) | FleetConfig::Static(_) => None,
-    }
+fn rents(config: &Config) -> bool {
+    matches!(config.fleet.source(), FleetSource::Rented(_))
 }
 
 fn wants_functions(config: &Config) -> bool {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use weighbridge_proxy::config::{Config, FleetConfig};
+use weighbridge_proxy::config::{Config, FleetSource};
 use weighbridge_proxy::fleet::{Fleet, LocalProcesses};
 use weighbridge_proxy::server::{Server, Services};
 
@@ -73,9 +73,9 @@ async fn services(config: &Config) -> Result<Services, CommandError> {
 
 /// What starts the workers of a local fleet: this program.
 fn fleet(config: &Config) -> Result<Option<Arc<dyn Fleet>>, CommandError> {
-    match &config.fleet {
-        FleetConfig::Static(_) | FleetConfig::Ec2(_) | FleetConfig::Asg(_) => Ok(None),
-        FleetConfig::Local(local) => {
+    match config.fleet.source() {
+        FleetSource::Listed(_) | FleetSource::Rented(_) => Ok(None),
+        FleetSource::Processes(local) => {
             let program: PathBuf = std::env::current_exe()?;
             let own = [
                 "worker",

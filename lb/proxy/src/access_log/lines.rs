@@ -3,8 +3,9 @@
 //! They gather for a moment: to wake a thread costs more than a line does, and to write many at once
 //! costs hardly more than to write one.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// How long lines gather, at most.
 const GATHER: Duration = Duration::from_millis(20);
@@ -15,13 +16,13 @@ const ENOUGH_LINES: usize = 1024;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Lines {
-    state: Mutex<State>,
+    state: Mutex<Gathered>,
     changed: Condvar,
     room: usize,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Gathered {
     text: Vec<u8>,
     n_lines: usize,
     /// Nothing more is taken.
@@ -39,7 +40,7 @@ impl Lines {
     /// Takes `line`, which ends in a line break, for writing. False where there is no room, or after
     /// the close. Never waits for the writing.
     pub(super) fn add(&self, line: &[u8]) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.is_closed || self.room <= state.n_lines {
             return false;
         }
@@ -57,39 +58,32 @@ impl Lines {
     /// many; `None` after the last one.
     pub(super) fn take(&self, text: &mut Vec<u8>) -> Option<usize> {
         text.clear();
-        let wait =
-            self.changed.wait_while(self.lock(), |state| state.n_lines == 0 && !state.is_closed);
-        let state = wait.unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, |state| state.n_lines == 0 && !state.is_closed);
         let enough = self.enough();
-        let wait = self
-            .changed
-            .wait_timeout_while(state, GATHER, |state| state.n_lines < enough && !state.is_closed);
-        let (mut state, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        let gathers = |state: &mut Gathered| state.n_lines < enough && !state.is_closed;
+        self.changed.wait_while_for(&mut state, gathers, GATHER);
         std::mem::swap(text, &mut state.text);
         Some(std::mem::take(&mut state.n_lines)).filter(|n_lines| *n_lines != 0)
     }
 
     /// Everything has been written.
     pub(super) fn end(&self) {
-        self.lock().is_ended = true;
+        self.state.lock().is_ended = true;
         self.changed.notify_all();
     }
 
     /// Takes no more, and waits until everything has been written, for `wait_max` at most. Whether
     /// it has been.
     pub(super) fn close(&self, wait_max: Duration) -> bool {
-        self.lock().is_closed = true;
+        self.state.lock().is_closed = true;
         self.changed.notify_all();
-        let wait = self.changed.wait_timeout_while(self.lock(), wait_max, |state| !state.is_ended);
-        wait.unwrap_or_else(PoisonError::into_inner).0.is_ended
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, |state| !state.is_ended, wait_max);
+        state.is_ended
     }
 
     fn enough(&self) -> usize {
         self.room.div_ceil(2).min(ENOUGH_LINES)
-    }
-
-    /// Whoever panicked with the lock left whole lines behind.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

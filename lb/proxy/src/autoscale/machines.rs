@@ -4,10 +4,11 @@
 //! is carried out only by the leader, and only once it has seen what there is since it leads. A host
 //! takes requests when its worker is ready, whatever is said of its machine.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -107,7 +108,7 @@ impl Executor {
                 Ok(discovered) => {
                     failures = 0;
                     self.reconcile(&discovered);
-                    *lock(&self.state.seen_as) = fence;
+                    *self.state.seen_as.lock() = fence;
                     self.poll
                 }
                 Err(error) => {
@@ -145,7 +146,7 @@ impl Executor {
     /// Whether this balancer leads, and has seen what there is since then.
     fn may_act(&self) -> bool {
         let fence = self.leadership.fence();
-        fence.is_some() && *lock(&self.state.seen_as) == fence
+        fence.is_some() && *self.state.seen_as.lock() == fence
     }
 
     fn reconcile(self: &Arc<Self>, discovered: &Discovered) {
@@ -354,18 +355,18 @@ impl Executor {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        lock(&self.state.ledger)
+        self.state.ledger.lock()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = lock(&self.state.tasks);
+        let mut tasks = self.state.tasks.lock();
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
 
     /// Leaves everything as it is.
     pub(crate) fn abandon(&self) {
-        lock(&self.state.tasks).abort_all();
+        self.state.tasks.lock().abort_all();
     }
 }
 
@@ -379,8 +380,4 @@ impl Default for State {
             tasks: Mutex::default(),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,11 @@
 //! Worker processes of this machine: launched, drained, and gone when the balancer is.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use weighbridge_core::host::{HostId, HostSpec, Phase};
 use weighbridge_core::scale::ScalePlan;
 
@@ -174,7 +175,7 @@ impl Executor {
         self.ending().remove(&host);
     }
 
-    fn ending(&self) -> std::sync::MutexGuard<'_, BTreeSet<HostId>> {
-        self.state.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ending(&self) -> MutexGuard<'_, BTreeSet<HostId>> {
+        self.state.ending.lock()
     }
 }

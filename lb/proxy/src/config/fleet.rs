@@ -8,7 +8,7 @@ use weighbridge_core::host::Discipline;
 use weighbridge_core::units::Speed;
 
 use super::reader::Section;
-use super::{FleetConfig, LocalFleet, StaticHost, machines};
+use super::{FleetConfig, FleetSource, LocalFleet, StaticHost, machines};
 
 const DISCIPLINES: [(&str, Discipline); 3] =
     [("srpt", Discipline::Srpt), ("ps", Discipline::Ps), ("fcfs", Discipline::Fcfs)];
@@ -54,22 +54,20 @@ pub(super) fn read(mut section: Section<'_>) -> FleetConfig {
 /// The most hosts where the file says `"auto"`: as many workers as fill the machine's `cores`, all
 /// the hosts of the list, or [`MACHINES_AUTO`].
 pub(super) fn hosts_auto(fleet: &FleetConfig, cores: usize) -> usize {
-    match fleet {
-        FleetConfig::Local(local) => (cores / local.cores_per_worker.max(1) as usize).max(1),
-        FleetConfig::Static(hosts) => hosts.len(),
-        FleetConfig::Ec2(_) | FleetConfig::Asg(_) => MACHINES_AUTO,
+    match fleet.source() {
+        FleetSource::Processes(local) => (cores / local.cores_per_worker.max(1) as usize).max(1),
+        FleetSource::Listed(hosts) => hosts.len(),
+        FleetSource::Rented(_) => MACHINES_AUTO,
     }
 }
 
 /// The time that a host needs to boot, and after which it is given up, where the file says `"auto"`.
 pub(super) fn boot_auto(fleet: &FleetConfig) -> (Duration, Duration) {
-    match fleet {
-        FleetConfig::Local(_) | FleetConfig::Static(_) => {
+    match fleet.source() {
+        FleetSource::Listed(_) | FleetSource::Processes(_) => {
             (Duration::from_secs(1), Duration::from_secs(30))
         }
-        FleetConfig::Ec2(_) | FleetConfig::Asg(_) => {
-            (Duration::from_mins(1), Duration::from_mins(10))
-        }
+        FleetSource::Rented(_) => (Duration::from_mins(1), Duration::from_mins(10)),
     }
 }
 

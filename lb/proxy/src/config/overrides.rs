@@ -5,7 +5,7 @@ use std::num::ParseIntError;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Config, FleetConfig};
+use super::{Config, FleetSource};
 
 /// What the command line says; what it does not say stays as the file has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,9 +70,9 @@ impl Config {
             self.store.data_dir.clone_from(data_dir);
         }
         if let Some(workers) = overrides.workers {
-            match &self.fleet {
-                FleetConfig::Static(_) => return Err(OverrideError::StaticFleet),
-                FleetConfig::Local(_) | FleetConfig::Ec2(_) | FleetConfig::Asg(_) => {
+            match self.fleet.source() {
+                FleetSource::Listed(_) => return Err(OverrideError::StaticFleet),
+                FleetSource::Processes(_) | FleetSource::Rented(_) => {
                     self.policy.scale.hosts_min = workers.min;
                     self.policy.scale.hosts_max = workers.max;
                 }

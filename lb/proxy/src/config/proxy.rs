@@ -8,7 +8,7 @@ use std::time::Duration;
 use weighbridge_core::policy::Policy;
 
 use super::reader::{Reader, Section};
-use super::{AccessLog, AccessLogTarget, Config, FleetConfig, Limits, RepeatConfig};
+use super::{AccessLog, AccessLogTarget, Config, FleetSource, Limits, RepeatConfig};
 use super::{Timeouts, fleet, lambda, policy, routes, store};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
     let auto = policy::Auto {
         hosts_max: fleet::hosts_auto(&fleet, cores),
         boot: fleet::boot_auto(&fleet),
-        on_aws: matches!(fleet, FleetConfig::Ec2(_) | FleetConfig::Asg(_)),
+        on_aws: matches!(fleet.source(), FleetSource::Rented(_)),
     };
     let (routes, mut route_policies) = routes::read(&mut root);
     let (lambda, lambda_policy) = lambda::read(root.table("lambda"), &routes, &mut route_policies);

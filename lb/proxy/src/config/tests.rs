@@ -231,7 +231,7 @@ prior = "20ms"
 #[test]
 fn the_longest_path_takes_the_request() {
     let config = Config::parse("").unwrap();
-    let name = |path: &str| config.routes[config.route_of(path).unwrap()].name.as_str();
+    let name = |path: &str| config.route(config.route_of(path).unwrap()).name.as_str();
     assert_eq!(name("/blurimage"), "blur");
     assert_eq!(name("/blurimage/again"), "blur");
     assert_eq!(name("/raytracer"), "raytrace");

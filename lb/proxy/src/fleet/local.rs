@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
@@ -87,10 +88,7 @@ impl Fleet for LocalProcesses {
             let _ = ended_sender.send(());
         });
         let running = Running { end, ended };
-        self.running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.to_owned(), running);
+        self.running.lock().insert(name.to_owned(), running);
         Ok(Launched {
             place: Place { name: name.to_owned(), address, pid },
             gone: Box::pin(async move { gone.await.unwrap_or_default() }),
@@ -98,8 +96,7 @@ impl Fleet for LocalProcesses {
     }
 
     async fn terminate(&self, place: &Place) -> Result<(), FleetError> {
-        let running =
-            self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&place.name);
+        let running = self.running.lock().remove(&place.name);
         let Some(running) = running else { return Err(FleetError::Unknown(place.name.clone())) };
         // It may have ended by itself a moment ago.
         let _ = running.end.send(());

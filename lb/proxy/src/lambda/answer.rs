@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::InvokeError;
-use crate::forward::Answer;
+use crate::answer::Whole;
 
 /// An answer as Lambda carries it.
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,7 @@ struct Kind {
 }
 
 /// Reads `result`. An answer that is none is the function's fault.
-pub(super) fn read(result: &Bytes) -> Result<Answer, InvokeError> {
+pub(super) fn read(result: &Bytes) -> Result<Whole, InvokeError> {
     // An array would be read as the members of an object, in order.
     let is_object = result.trim_ascii_start().starts_with(b"{");
     let kind = serde_json::from_slice::<Kind>(result);
@@ -77,15 +77,15 @@ pub(super) fn read(result: &Bytes) -> Result<Answer, InvokeError> {
     } else {
         body.into_owned().into_bytes()
     };
-    Ok(Answer::Whole { header: Box::new(header), body: Bytes::from(body) })
+    Ok(Whole { header: Box::new(header), body: Bytes::from(body) })
 }
 
 /// JSON that is no answer is the body of one.
-fn plain(result: &Bytes) -> Result<Answer, InvokeError> {
+fn plain(result: &Bytes) -> Result<Whole, InvokeError> {
     let mut header = build(StatusCode::OK)?;
     let named = header.insert_header(CONTENT_TYPE, "application/json");
     named.map_err(|error| fault(error.to_string()))?;
-    Ok(Answer::Whole { header: Box::new(header), body: result.clone() })
+    Ok(Whole { header: Box::new(header), body: result.clone() })
 }
 
 fn build(status: StatusCode) -> Result<ResponseHeader, InvokeError> {

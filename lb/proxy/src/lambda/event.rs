@@ -12,7 +12,7 @@ use http::header::{COOKIE, HOST, USER_AGENT};
 use http::request::Parts;
 use serde::Serialize;
 
-use crate::receive::RESERVED;
+use crate::headers::RESERVED;
 
 /// See the module.
 #[derive(Debug)]

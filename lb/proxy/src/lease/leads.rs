@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Candidate, Leadership, Leases};
-use crate::config::{Config, FleetConfig};
+use crate::config::{Config, FleetConfig, FleetSource};
 use crate::metrics::Metrics;
 
 /// The lease of the one that sizes the fleet.
@@ -55,8 +55,8 @@ impl Leads {
 
 /// Whether other balancers have the same fleet: each has its own local one.
 fn shares_its_fleet(fleet: &FleetConfig) -> bool {
-    match fleet {
-        FleetConfig::Local(_) | FleetConfig::Static(_) => false,
-        FleetConfig::Ec2(_) | FleetConfig::Asg(_) => true,
+    match fleet.source() {
+        FleetSource::Listed(_) | FleetSource::Processes(_) => false,
+        FleetSource::Rented(_) => true,
     }
 }

@@ -31,7 +31,7 @@ struct Fake {
 impl Leases for Fake {
     async fn take(&self, _: &str, _: &str, _: Duration) -> Result<Option<Fence>, LeaseError> {
         let answer = {
-            let mut answers = self.answers.lock().unwrap();
+            let mut answers = self.answers.lock();
             let answer = answers.pop_front().unwrap();
             if answers.is_empty() {
                 answers.push_back(answer);
@@ -48,7 +48,7 @@ impl Leases for Fake {
     }
 
     async fn give_back(&self, name: &str, holder: &str) -> Result<(), LeaseError> {
-        self.given_back.lock().unwrap().push(format!("{name} of {holder}"));
+        self.given_back.lock().push(format!("{name} of {holder}"));
         Ok(())
     }
 }
@@ -124,10 +124,10 @@ async fn only_a_leader_gives_back() {
     let (leases, candidate) = start([Answer::Taken]);
     pass(1.0).await;
     candidate.give_back().await;
-    assert!(leases.given_back.lock().unwrap().is_empty());
+    assert!(leases.given_back.lock().is_empty());
     let (leases, candidate) = start([Answer::Given(1)]);
     pass(1.0).await;
     candidate.give_back().await;
-    assert_eq!(*leases.given_back.lock().unwrap(), ["train of me"]);
+    assert_eq!(*leases.given_back.lock(), ["train of me"]);
     assert_eq!(candidate.leadership.fence(), None);
 }

@@ -13,8 +13,9 @@ use pingora::proxy::HttpProxy;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::unread::{self, ClientStream};
-use crate::stream::Proxy;
+use super::unread::ClientStream;
+use crate::front::Proxy;
+use crate::stage;
 
 /// What an HTTP/2 connection begins with (RFC 9113, section 3.4).
 const H2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -104,7 +105,7 @@ async fn serve_http1(
     let keepalive_secs = idle.as_secs_f64().ceil() as u64;
     session.set_keepalive((!*shutdown.borrow()).then_some(keepalive_secs.max(1)));
     session.set_pipelining_enabled(true);
-    while let Some(reused) = unread::until_read(proxy.process_new_http(session, shutdown)).await {
+    while let Some(reused) = stage::from_unread(proxy.process_new_http(session, shutdown)).await {
         let (stream, settings) = reused.consume();
         session = ServerSession::new_http1(stream);
         if let Some(settings) = settings {

@@ -8,7 +8,6 @@
 //! costs more than all that is done for a small request otherwise. pingora flushes heads that
 //! nothing follows, or that something follows at an unknown time.
 
-use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +23,8 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::respond;
+use crate::answer;
+use crate::stage::{self, Stage};
 
 /// How long what a refused client still sends is taken, so that it reads its answer rather than a
 /// reset.
@@ -32,41 +32,6 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How much of it is taken.
 const LINGER_BYTES_MAX: u64 = 16 << 20;
-
-tokio::task_local! {
-    /// How far the present request has come.
-    static STAGE: Cell<Stage>;
-}
-
-/// How far a request has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Its head has not been read: what is written is pingora's own answer.
-    Unread,
-    /// Its head has been read: what is written next is the head of an answer.
-    Read,
-    /// The head of its answer has been written.
-    Answering,
-}
-
-/// Serves one request; whatever is written before [`mark_read`] is pingora's own answer.
-pub(super) async fn until_read<F: Future>(serve: F) -> F::Output {
-    STAGE.scope(Cell::new(Stage::Unread), serve).await
-}
-
-/// The request has reached the callbacks: what is written from here on is ours.
-pub(crate) fn mark_read() {
-    enter(Stage::Read);
-}
-
-fn enter(stage: Stage) {
-    // Fails only outside of `until_read`, where nothing is replaced or held.
-    let _ = STAGE.try_with(|present| present.set(stage));
-}
-
-fn stage() -> Stage {
-    STAGE.try_with(Cell::get).unwrap_or(Stage::Answering)
-}
 
 /// A client's connection.
 #[derive(Debug)]
@@ -88,12 +53,12 @@ impl ClientStream {
 
     /// Whether what is written goes out as it is.
     fn passes(&self) -> bool {
-        !self.is_refused && self.ahead.is_empty() && stage() == Stage::Answering
+        !self.is_refused && self.ahead.is_empty() && stage::now() == Stage::Answering
     }
 
     fn refuse(&mut self) {
         self.is_refused = true;
-        self.ahead = respond::unreadable();
+        self.ahead = answer::unreadable();
     }
 
     /// Sends what goes ahead, all of it.
@@ -129,11 +94,11 @@ impl AsyncWrite for ClientStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
-        match stage() {
+        match stage::now() {
             Stage::Unread if !stream.is_refused => stream.refuse(),
             Stage::Read if !stream.is_refused => {
                 stream.ahead.extend_from_slice(bytes);
-                enter(Stage::Answering);
+                stage::enter(Stage::Answering);
                 return Poll::Ready(Ok(bytes.len()));
             }
             Stage::Unread | Stage::Read | Stage::Answering => {}

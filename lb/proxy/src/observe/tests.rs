@@ -3,7 +3,7 @@ use super::*;
 fn heard(json: &str) -> HostReport {
     let mut headers = HeaderMap::new();
     let value = format!("JSON {{\"named_metrics\":{{{json}}}}}");
-    headers.insert(&REPORT_HEADERS[0], value.parse().unwrap());
+    headers.insert(&REPORT[0], value.parse().unwrap());
     report(&headers).unwrap().unwrap().host
 }
 

@@ -7,39 +7,38 @@ use weighbridge_core::host::HostSpec;
 
 use super::{PROBE_TIMEOUT, ServerError};
 use crate::autoscale::{Executor, machines, processes};
-use crate::config::{FleetConfig, LocalFleet};
+use crate::config::{FleetSource, LocalFleet};
 use crate::fleet::Fleet;
 use crate::fleet::machines::Machines;
 use crate::fleet::probe::Probe;
-use crate::gateway::Gateway;
+use crate::front::Front;
 use crate::lease::Leadership;
 
 /// What carries out scale plans; nothing where the fleet is static. `shared`: there may be other
 /// balancers.
 pub(super) fn of(
-    gateway: &Arc<Gateway>,
+    front: &Front,
     fleet: Option<Arc<dyn Fleet>>,
     rented: Option<Arc<dyn Machines>>,
     shared: bool,
     leadership: Arc<Leadership>,
 ) -> Result<Option<Executor>, ServerError> {
-    let config = match &gateway.config.fleet {
-        FleetConfig::Static(_) => return Ok(None),
-        FleetConfig::Local(local) => {
+    let config = match front.config.fleet.source() {
+        FleetSource::Listed(_) => return Ok(None),
+        FleetSource::Processes(local) => {
             let fleet = fleet.ok_or(ServerError::NoFleet)?;
-            return Ok(Some(Executor::Processes(Arc::new(of_processes(gateway, local, fleet)))));
+            return Ok(Some(Executor::Processes(Arc::new(of_processes(front, local, fleet)))));
         }
-        FleetConfig::Ec2(ec2) => &ec2.machine,
-        FleetConfig::Asg(asg) => &asg.machine,
+        FleetSource::Rented(machine) => machine,
     };
     let rented = rented.ok_or(ServerError::NoMachines)?;
     let executor = machines::Executor {
         // The others look as often, and it takes them a moment.
         drain_min: if shared { config.poll + config.poll / 2 } else { Duration::ZERO },
         leadership,
-        decide: gateway.decide.clone(),
-        hosts: gateway.hosts.clone(),
-        metrics: gateway.metrics.clone(),
+        decide: front.dispatch.decide.clone(),
+        hosts: front.dispatch.hosts.clone(),
+        metrics: front.ledger.metrics.clone(),
         probe: Probe::new(PROBE_TIMEOUT),
         machines: rented,
         spec: HostSpec {
@@ -50,21 +49,17 @@ pub(super) fn of(
             price: config.price,
         },
         poll: config.poll,
-        drain_max: gateway.config.timeouts.drain,
+        drain_max: front.config.timeouts.drain,
         state: machines::State::default(),
     };
     Ok(Some(Executor::Machines(Arc::new(executor))))
 }
 
-fn of_processes(
-    gateway: &Gateway,
-    local: &LocalFleet,
-    fleet: Arc<dyn Fleet>,
-) -> processes::Executor {
+fn of_processes(front: &Front, local: &LocalFleet, fleet: Arc<dyn Fleet>) -> processes::Executor {
     processes::Executor {
-        decide: gateway.decide.clone(),
-        hosts: gateway.hosts.clone(),
-        metrics: gateway.metrics.clone(),
+        decide: front.dispatch.decide.clone(),
+        hosts: front.dispatch.hosts.clone(),
+        metrics: front.ledger.metrics.clone(),
         probe: Probe::new(PROBE_TIMEOUT),
         fleet,
         spec: HostSpec {
@@ -74,8 +69,8 @@ fn of_processes(
             discipline: Some(local.discipline),
             price: 1.0,
         },
-        boot_timeout: gateway.config.policy.scale.boot_timeout,
-        drain_max: gateway.config.timeouts.drain,
+        boot_timeout: front.config.policy.scale.boot_timeout,
+        drain_max: front.config.timeouts.drain,
         state: processes::State::default(),
     }
 }

@@ -11,9 +11,10 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use prometheus::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -91,7 +92,7 @@ impl Recorder {
     /// none, is dropped after a few tries and counted.
     pub async fn close(&self) {
         self.closing.send_replace(true);
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in tasks {
             if let Err(cause) = task.await {
                 error!(%cause, "a task of the recorder ended badly");

@@ -18,7 +18,8 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::sqlite::lock;
 use super::{StoreError, StoredObservation};
@@ -99,7 +100,7 @@ impl Spool {
     /// Adds `rows`; says how many older ones were dropped to make room. Blocks.
     pub(super) fn push(&self, rows: &[StoredObservation]) -> Result<u64, StoreError> {
         let record = record(rows)?;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let bytes = record.len() as u64;
         let is_full =
             |segment: &Segment| self.segment_bytes_max() < segment.bytes.saturating_add(bytes);
@@ -127,7 +128,7 @@ impl Spool {
 
     /// The oldest file. What is added from now on goes to another. Blocks.
     pub(super) fn oldest(&self) -> Result<Option<Oldest>, StoreError> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let Some(segment) = state.segments.front().copied() else { return Ok(None) };
         if state.segments.len() == 1 {
             state.open = None;
@@ -141,7 +142,7 @@ impl Spool {
 
     /// Deletes `oldest`: the store has it. Blocks.
     pub(super) fn remove(&self, oldest: &Oldest) -> Result<(), StoreError> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match state.segments.front() {
             Some(segment) if segment.number == oldest.number => self.drop_oldest(&mut state)?,
             // It was dropped meanwhile, to make room.
@@ -152,7 +153,7 @@ impl Spool {
 
     /// What is here.
     pub(super) fn waiting(&self) -> Waiting {
-        let state = self.state();
+        let state = self.state.lock();
         state.segments.iter().fold(Waiting::default(), |sum, segment| Waiting {
             rows: sum.rows + segment.rows,
             bytes: sum.bytes + segment.bytes,
@@ -200,11 +201,6 @@ impl Spool {
 
     fn path(&self, number: u64) -> PathBuf {
         self.folder.join(format!("{number:020}.{SUFFIX}"))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A panic cannot leave it half-way: numbers are added up after the file was written.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

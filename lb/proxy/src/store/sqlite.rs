@@ -9,10 +9,11 @@ mod rows;
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::{ObservationStore, StoreError, StoredModel, StoredObservation};
@@ -48,8 +49,7 @@ impl SqliteStore {
         let file = Arc::clone(&self.file);
         let blocking = move || {
             // A panic cannot leave the connection half-way: transactions roll back.
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.run(work)
+            file.lock().run(work)
         };
         tokio::task::spawn_blocking(blocking).await.map_err(|_| StoreError::Stopped)?
     }

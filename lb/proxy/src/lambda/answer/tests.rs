@@ -3,7 +3,7 @@ use super::*;
 /// Status, headers and body.
 fn check(result: &str, expected: &str) {
     let said = match read(&Bytes::copy_from_slice(result.as_bytes())) {
-        Ok(Answer::Whole { header, body }) => {
+        Ok(Whole { header, body }) => {
             let mut lines: Vec<String> = header
                 .headers
                 .iter()
@@ -13,7 +13,6 @@ fn check(result: &str, expected: &str) {
             let body = String::from_utf8_lossy(&body).into_owned();
             format!("{} {} {body}", header.status.as_u16(), lines.join(", "))
         }
-        Ok(Answer::Partial { .. }) => "a part".to_owned(),
         Err(error) => error.to_string(),
     };
     assert_eq!(said, expected);

@@ -4,6 +4,7 @@ use std::time::Instant;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::stage::from_unread;
 
 /// Both ends of a connection: ours, and the client's, which never waits.
 async fn connected() -> (ClientStream, std::net::TcpStream) {
@@ -36,8 +37,8 @@ async fn next(client: &mut std::net::TcpStream) -> String {
 #[tokio::test]
 async fn a_head_goes_out_with_the_first_piece_of_its_body() {
     let (mut stream, mut client) = connected().await;
-    until_read(async {
-        mark_read();
+    from_unread(async {
+        stage::enter(Stage::Read);
         stream.write_all(b"head ").await.unwrap();
         assert_eq!(taken(&mut client), "");
         stream.write_all(b"body").await.unwrap();
@@ -51,8 +52,8 @@ async fn a_head_goes_out_with_the_first_piece_of_its_body() {
 #[tokio::test]
 async fn a_flush_sends_a_head_alone() {
     let (mut stream, mut client) = connected().await;
-    until_read(async {
-        mark_read();
+    from_unread(async {
+        stage::enter(Stage::Read);
         stream.write_all(b"head").await.unwrap();
         stream.flush().await.unwrap();
         assert_eq!(next(&mut client).await, "head");
@@ -63,8 +64,8 @@ async fn a_flush_sends_a_head_alone() {
 #[tokio::test]
 async fn a_head_that_nothing_follows_is_sent_when_the_connection_ends() {
     let (mut stream, mut client) = connected().await;
-    until_read(async {
-        mark_read();
+    from_unread(async {
+        stage::enter(Stage::Read);
         stream.write_all(b"head").await.unwrap();
     })
     .await;
@@ -81,8 +82,8 @@ async fn a_long_body_follows_its_head_whole() {
         client.read_to_end(&mut all).map(|_| all)
     });
     let body = vec![b'.'; 8 << 20];
-    until_read(async {
-        mark_read();
+    from_unread(async {
+        stage::enter(Stage::Read);
         stream.write_all(b"head").await.unwrap();
         stream.write_all(&body).await.unwrap();
     })
@@ -96,6 +97,6 @@ async fn a_long_body_follows_its_head_whole() {
 #[tokio::test]
 async fn what_is_written_before_a_request_was_read_is_replaced() {
     let (mut stream, mut client) = connected().await;
-    until_read(async { stream.write_all(b"bare").await.unwrap() }).await;
+    from_unread(async { stream.write_all(b"bare").await.unwrap() }).await;
     assert!(next(&mut client).await.starts_with("HTTP/1.1 400"));
 }

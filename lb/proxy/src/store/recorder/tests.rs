@@ -37,7 +37,7 @@ impl ObservationStore for Fake {
         if !self.delay.is_zero() {
             sleep(self.delay).await;
         }
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         if let Some(left) = state.refusals.checked_sub(1) {
             state.refusals = left;
             let path = PathBuf::from("fake");
@@ -71,7 +71,7 @@ impl ObservationStore for Fake {
     }
 
     async fn expire(&self, older_than: SystemTime) -> Result<u64, StoreError> {
-        self.state.lock().unwrap().expired.push(older_than);
+        self.state.lock().expired.push(older_than);
         self.expired.notify_one();
         Ok(4)
     }
@@ -107,7 +107,7 @@ fn start_with(
     refusals: u32,
 ) -> (Arc<Fake>, Recorder) {
     let store = Fake::default();
-    store.state.lock().unwrap().refusals = refusals;
+    store.state.lock().refusals = refusals;
     start_on(store, spool, batch_max, queue_max)
 }
 
@@ -142,7 +142,7 @@ fn start_on(
 }
 
 fn batches(store: &Fake) -> Vec<usize> {
-    store.state.lock().unwrap().batches.clone()
+    store.state.lock().batches.clone()
 }
 
 /// Rows written, dropped and waiting, and errors.
@@ -194,7 +194,7 @@ async fn what_the_store_refuses_is_tried_again_until_it_is_taken() {
 #[tokio::test(start_paused = true)]
 async fn what_can_never_be_written_is_dropped_at_once() {
     let (store, recorder) = start(1, 100, 1);
-    store.state.lock().unwrap().for_good = true;
+    store.state.lock().for_good = true;
     (0..2).for_each(|_| recorder.record(row()));
     recorder.close().await;
     assert_eq!(batches(&store), [1]);
@@ -227,7 +227,7 @@ async fn old_rows_are_deleted_at_the_start_and_every_hour() {
     store.expired.notified().await;
     assert_eq!(begin.elapsed(), EXPIRE_INTERVAL);
     recorder.close().await;
-    let expired = store.state.lock().unwrap().expired.clone();
+    let expired = store.state.lock().expired.clone();
     let age = SystemTime::now().duration_since(expired[0]).unwrap();
     assert!(Duration::from_hours(24) <= age && age < Duration::from_hours(25));
     assert_eq!(recorder.metrics.expired.get(), 8);
@@ -253,7 +253,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 fn ids(store: &Fake) -> Vec<u64> {
-    let mut ids = store.state.lock().unwrap().ids.clone();
+    let mut ids = store.state.lock().ids.clone();
     ids.sort_unstable();
     ids
 }
@@ -266,7 +266,7 @@ async fn an_outage_is_spooled_and_written_later_exactly_once() {
     until("all are on disk", || recorder.metrics.spooled.get() == 100).await;
     assert_eq!((recorder.metrics.waiting.get(), recorder.metrics.written.get()), (0, 0));
     assert!(0 < recorder.metrics.spooled_bytes.get());
-    store.state.lock().unwrap().refusals = 0;
+    store.state.lock().refusals = 0;
     (100..110).for_each(|id| recorder.record(numbered(id)));
     until("all are written", || recorder.metrics.written.get() == 110).await;
     until("the disk is empty", || recorder.metrics.spooled.get() == 0).await;
@@ -297,7 +297,7 @@ async fn a_store_that_often_refuses_gets_every_row() {
     let (store, recorder) = start_with(Some(spool(&folder, 1 << 20)), 10, 1000, 1);
     for id in 0..200 {
         if id % 20 == 0 {
-            store.state.lock().unwrap().refusals = 1;
+            store.state.lock().refusals = 1;
         }
         recorder.record(numbered(id));
         if id % 10 == 9 {

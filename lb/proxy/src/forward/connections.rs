@@ -6,26 +6,31 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use pingora::connectors::TransportConnector;
+use parking_lot::Mutex;
+use pingora::connectors::{L4Connect, TransportConnector};
 use pingora::protocols::Stream;
-use pingora::protocols::http::v1::client::HttpSession;
 use tokio::io::AsyncReadExt;
 
 use super::TryLimits;
+use super::connection::Connection;
+
+/// How connections are made, where not by TCP.
+type Transport = Arc<dyn L4Connect + Send + Sync>;
 
 /// Connections to hosts.
 pub(crate) struct Connections {
     connector: TransportConnector,
-    idle: Mutex<State>,
+    transport: Option<Transport>,
+    idle: Mutex<IdleConnections>,
     idle_max: usize,
 }
 
 #[derive(Default)]
-struct State {
+struct IdleConnections {
     /// By host, the one last used at the end.
     by_host: BTreeMap<SocketAddr, Vec<Idle>>,
     n_idle: usize,
@@ -43,40 +48,42 @@ impl Connections {
     /// Keeps `idle_max` connections that no request uses; no more, whatever comes.
     pub(crate) fn new(idle_max: usize) -> Connections {
         let connector = TransportConnector::new(None);
-        Connections { connector, idle: Mutex::default(), idle_max }
+        Connections { connector, transport: None, idle: Mutex::default(), idle_max }
     }
 
-    /// A connection to the host at `address`, and whether it has been used before.
+    /// The same, over `transport` instead of TCP.
+    #[cfg(test)]
+    pub(crate) fn over(transport: Transport) -> Connections {
+        Connections { transport: Some(transport), ..Connections::new(16) }
+    }
+
+    /// A connection to the host at `address`.
     pub(super) async fn get(
         &self,
         address: SocketAddr,
         limits: TryLimits,
-    ) -> pingora::Result<(HttpSession, bool)> {
+    ) -> pingora::Result<Connection> {
         if let Some(stream) = self.take(address) {
-            return Ok((HttpSession::new(stream), true));
+            return Ok(Connection::new(stream, address, true, limits));
         }
-        let peer = super::peer(address, limits);
+        let mut peer = super::peer(address, limits);
+        peer.options.custom_l4.clone_from(&self.transport);
         // Boxed, for it is rare: a future is as long as its longest part.
         let stream = Box::pin(self.connector.new_stream(&peer)).await?;
-        Ok((HttpSession::new(stream), false))
+        Ok(Connection::new(stream, address, false, limits))
     }
 
     /// Takes back the connection of an answer that was read to its end; closes it where one side
     /// wants that. It is kept for the time `idle`.
-    pub(super) async fn give_back(
-        &self,
-        mut session: HttpSession,
-        address: SocketAddr,
-        idle: Duration,
-    ) {
-        session.respect_keepalive();
-        if let Some(stream) = session.reuse().await {
+    pub(super) async fn give_back(&self, connection: Connection, idle: Duration) {
+        let address = connection.address();
+        if let Some(stream) = connection.into_stream().await {
             self.keep(address, stream, idle);
         }
     }
 
     fn keep(&self, address: SocketAddr, stream: Stream, idle: Duration) {
-        let mut state = self.lock();
+        let mut state = self.idle.lock();
         if state.n_idle < self.idle_max {
             state.n_idle += 1;
             let of_host = state.by_host.entry(address).or_default();
@@ -88,7 +95,7 @@ impl Connections {
     pub(crate) fn sweep(&self) {
         let now = Instant::now();
         let mut closed = Vec::new();
-        let mut state = self.lock();
+        let mut state = self.idle.lock();
         for of_host in state.by_host.values_mut() {
             let goes = |idle: &mut Idle| idle.until <= now || !is_quiet(&mut idle.stream);
             closed.extend(of_host.extract_if(.., goes));
@@ -110,15 +117,10 @@ impl Connections {
     }
 
     fn pop(&self, address: SocketAddr) -> Option<Idle> {
-        let mut state = self.lock();
+        let mut state = self.idle.lock();
         let idle = state.by_host.get_mut(&address)?.pop()?;
         state.n_idle -= 1;
         Some(idle)
-    }
-
-    /// A panic while the lock was held is a defect, but not a reason to stop serving.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

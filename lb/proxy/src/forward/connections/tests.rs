@@ -31,7 +31,7 @@ impl Host {
 }
 
 fn n_idle(connections: &Connections) -> usize {
-    let state = connections.lock();
+    let state = connections.idle.lock();
     let counted: usize = state.by_host.values().map(Vec::len).sum();
     assert_eq!(state.n_idle, counted);
     counted

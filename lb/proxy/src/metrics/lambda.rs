@@ -5,7 +5,7 @@ use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 use weighbridge_core::lambda::Lambda;
 use weighbridge_core::units::Time;
 
-use crate::metrics::registered;
+use super::registered;
 
 /// See the module.
 pub(crate) struct LambdaMetrics {
@@ -68,7 +68,7 @@ impl LambdaMetrics {
     }
 
     /// An invocation ended.
-    pub(super) fn invoked(&self, function: &str, outcome: &str) {
+    pub(crate) fn invoked(&self, function: &str, outcome: &str) {
         self.invocations.with_label_values(&[function, outcome]).inc();
     }
 

@@ -1,0 +1,30 @@
+//! Who asks, and gets the answer: a client's session, or a test. The exchange knows no more of it.
+
+use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use crate::answer::Whole;
+
+/// Nobody waits for the answer any longer.
+#[derive(Debug, thiserror::Error)]
+#[error("the caller left")]
+pub(crate) struct Gone;
+
+/// See the module.
+pub(crate) trait Caller: Send {
+    /// The request as it goes to a host, framed for `body`. Sending it takes it: each try asks anew.
+    fn request(&self, body: &Bytes) -> pingora::Result<Box<RequestHeader>>;
+
+    /// Resolves when the caller waits no longer. Dropped before that, it has had no effect.
+    fn gone(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Takes all of an answer. Returns the bytes of its body that went out.
+    fn take(&mut self, answer: Whole) -> impl Future<Output = Result<u64, Gone>> + Send;
+
+    /// Takes the head of an answer whose body comes in pieces.
+    fn begin(&mut self, head: Box<ResponseHeader>)
+    -> impl Future<Output = Result<(), Gone>> + Send;
+
+    /// Takes the next piece of the body; at its end `None`.
+    fn piece(&mut self, piece: Option<Bytes>) -> impl Future<Output = Result<(), Gone>> + Send;
+}

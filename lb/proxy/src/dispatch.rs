@@ -1,0 +1,67 @@
+//! Where requests can go: the balancer that decides, the hosts, the connections to them, Lambda.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::request::Parts;
+
+use weighbridge_core::admit::ShedReason;
+use weighbridge_core::request::RouteId;
+
+use crate::answer::Problem;
+use crate::config::Config;
+use crate::decide::Decide;
+use crate::fleet::AddressBook;
+use crate::forward::{Connections, TryLimits};
+use crate::lambda::{self, Functions};
+
+/// The longest that a client is told to stay away.
+const RETRY_AFTER_MAX_SECS: u64 = 60;
+
+/// See the module.
+pub(crate) struct Dispatch {
+    pub(crate) config: Arc<Config>,
+    pub(crate) decide: Arc<Decide>,
+    pub(crate) hosts: Arc<AddressBook>,
+    pub(crate) connections: Connections,
+    /// Runs requests on Lambda; there where the policy has any.
+    pub(crate) functions: Option<Arc<dyn Functions>>,
+}
+
+impl Dispatch {
+    /// How long one try may take.
+    pub(crate) fn try_limits(&self) -> TryLimits {
+        TryLimits {
+            connect: self.config.timeouts.connect,
+            response: self.config.timeouts.response,
+            idle: self.config.timeouts.idle,
+            held_bytes_max: self.config.limits.response_buffer_bytes,
+        }
+    }
+
+    /// How long the event would be that carries a request of `route`; `None` where it cannot go to
+    /// Lambda.
+    pub(crate) fn event_bytes(&self, route: RouteId, request: &Parts, body: &[u8]) -> Option<u64> {
+        let function = self.config.policy_of(route).function?;
+        let lambda = self.config.policy.lambda.as_ref()?;
+        let most = lambda.functions.get(usize::from(function.0))?.payload_bytes_max;
+        // What is too long by itself is not looked at.
+        (body.len() as u64 <= most).then(|| lambda::event_bytes(request, body))
+    }
+
+    /// What the client of a shed request is told.
+    pub(crate) fn shed(&self, reason: ShedReason) -> Problem {
+        if reason == ShedReason::NotRetriable {
+            let detail = "a host failed the request, which must not be sent twice";
+            return Problem::new(StatusCode::BAD_GATEWAY, detail);
+        }
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
+            .retry_after(self.retry_after_secs())
+    }
+
+    /// In how many seconds a refused client may try again.
+    fn retry_after_secs(&self) -> u64 {
+        let after = self.decide.look(|balancer, _| balancer.retry_after());
+        (after.as_secs_f64().ceil() as u64).clamp(1, RETRY_AFTER_MAX_SECS)
+    }
+}

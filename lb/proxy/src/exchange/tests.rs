@@ -1,0 +1,274 @@
+//! Exchanges without a socket: hosts in memory, and a caller that is no session.
+
+mod hosts;
+
+use std::time::Duration;
+
+use http::Method;
+
+use weighbridge_core::balancer::Balancer;
+use weighbridge_core::host::HostSpec;
+use weighbridge_core::units::Speed;
+
+use super::*;
+use crate::access_log::AccessWriter;
+use crate::config::Config;
+use crate::decide::Decide;
+use crate::fleet::{AddressBook, Place};
+use crate::forward::Connections;
+use crate::gauges::Gauges;
+use crate::metrics::Metrics;
+use crate::repeats::Repeats;
+use hosts::{Act, Hosts};
+use std::sync::Arc;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Kept: yes\r\nKeep-Alive: timeout=5\r\n\
+                  endpoint-load-metrics: JSON {\"request_cost\":{\"cpu_seconds\":0.25}}\r\n\r\nhello";
+
+/// A caller that keeps what it gets.
+#[derive(Default)]
+struct Listener {
+    head: Option<Box<ResponseHeader>>,
+    body: Vec<u8>,
+    is_done: bool,
+    /// Leaves once the hosts have read so many requests.
+    leaves_after: Option<(Hosts, usize)>,
+}
+
+impl Caller for Listener {
+    fn request(&self, body: &Bytes) -> pingora::Result<Box<RequestHeader>> {
+        let mut request = RequestHeader::build(Method::POST, b"/work?size=3", None)?;
+        request.insert_header("host", "service")?;
+        request.insert_header("content-length", body.len())?;
+        Ok(Box::new(request))
+    }
+
+    async fn gone(&mut self) {
+        let Some((hosts, n_requests)) = &self.leaves_after else {
+            return std::future::pending().await;
+        };
+        while hosts.requests().len() < *n_requests {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn take(&mut self, answer: Whole) -> Result<u64, Gone> {
+        self.head = Some(answer.header);
+        self.body = answer.body.to_vec();
+        self.is_done = true;
+        Ok(answer.body.len() as u64)
+    }
+
+    async fn begin(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
+        self.head = Some(head);
+        Ok(())
+    }
+
+    async fn piece(&mut self, piece: Option<Bytes>) -> Result<(), Gone> {
+        self.is_done = piece.is_none();
+        self.body.extend_from_slice(&piece.unwrap_or_default());
+        Ok(())
+    }
+}
+
+impl Listener {
+    fn status(&self) -> u16 {
+        self.head.as_ref().unwrap().status.as_u16()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.as_ref()?.headers.get(name)?.to_str().ok()
+    }
+
+    fn text(&self) -> &str {
+        str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// The rooms of a balancer with so many hosts that play a script.
+struct Rooms {
+    dispatch: Dispatch,
+    ledger: Ledger,
+    hosts: Hosts,
+}
+
+fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
+    let text = format!(
+        "access_log.to = \"off\"\n{settings}\n[[routes]]\nname = \"work\"\npath = \"/work\"\n"
+    );
+    let config = Arc::new(Config::parse(&text).unwrap());
+    let hosts = Hosts::playing(script);
+    let decide = Decide::new(Balancer::new(config.policy.clone(), 1));
+    let book = Arc::new(AddressBook::default());
+    for port in 1..=n_hosts {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let spec = HostSpec {
+            name: address.to_string(),
+            cores: 1,
+            speed: Speed::ONE,
+            discipline: None,
+            price: 1.0,
+        };
+        let name = spec.name.clone();
+        let id = decide.with(|balancer, now| {
+            let id = balancer.join(now, spec);
+            balancer.ready(now, id);
+            id
+        });
+        book.insert(id, Place { name, address, pid: None });
+    }
+    let metrics = Metrics::new().unwrap();
+    let ledger = Ledger {
+        access_log: AccessWriter::open(&config.access_log, metrics.registry()).unwrap(),
+        gauges: Gauges::new(metrics.registry()).unwrap(),
+        feature_names: config.policy.routes.iter().map(|r| r.features.names().into()).collect(),
+        repeats: Repeats::new(&config.repeats, metrics.registry()).unwrap(),
+        hosts: book.clone(),
+        recorder: None,
+        metrics,
+        config: config.clone(),
+    };
+    let connections = Connections::over(Arc::new(hosts.clone()));
+    let dispatch = Dispatch { connections, functions: None, hosts: book, decide, config };
+    Rooms { dispatch, ledger, hosts }
+}
+
+impl Rooms {
+    async fn serve(&self, caller: &mut Listener) -> (Result<(), ExchangeError>, Record) {
+        self.serve_at("/work", caller).await
+    }
+
+    /// Serves a request of the route that `path` takes.
+    async fn serve_at(
+        &self,
+        path: &str,
+        caller: &mut Listener,
+    ) -> (Result<(), ExchangeError>, Record) {
+        let route = self.dispatch.config.route_of(path).unwrap();
+        let mut record = Record::new();
+        record.route = Some(route);
+        let body = Bytes::from_static(b"body");
+        let rooms = (&self.dispatch, &self.ledger);
+        let served = serve(rooms, caller, &mut record, (route, &body));
+        let served = tokio::time::timeout(PATIENCE, served).await.unwrap();
+        self.dispatch.decide.look(|balancer, _| balancer.check_invariants());
+        (served, record)
+    }
+
+    fn claims(&self) -> u32 {
+        self.dispatch.decide.look(|balancer, _| balancer.hosts().map(|host| host.in_flight).sum())
+    }
+}
+
+#[tokio::test]
+async fn an_answer_reaches_its_caller_without_what_is_the_balancers() {
+    let rooms = rooms(1, "", &[Act::Answer(OK)]);
+    let mut caller = Listener::default();
+    let (served, record) = rooms.serve(&mut caller).await;
+    assert!(served.is_ok());
+    assert_eq!((caller.status(), caller.text(), caller.is_done), (200, "hello", true));
+    assert_eq!(caller.header("x-kept"), Some("yes"));
+    assert_eq!(caller.header("keep-alive"), None);
+    assert_eq!(caller.header("endpoint-load-metrics"), None);
+    assert!(caller.header("server-timing").unwrap().starts_with("wait;dur="));
+    let heard = record.heard.unwrap();
+    assert_eq!(heard.cost.cpu_seconds, Some(0.25));
+    assert_eq!((record.status, record.tries), (200, 1));
+    assert_eq!((record.bytes_in, record.bytes_out), (4, 5));
+    assert_eq!(rooms.claims(), 0);
+    let requests = rooms.hosts.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(requests[0].starts_with("POST /work?size=3 HTTP/1.1\r\n"), "{requests:?}");
+    assert!(requests[0].ends_with("\r\n\r\nbody"), "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_dies_in_the_middle_of_its_answer_is_not_noticed() {
+    let broken = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe";
+    let rooms = rooms(3, "", &[Act::Refuse, Act::Break(broken), Act::Answer(OK)]);
+    let mut caller = Listener::default();
+    let (served, record) = rooms.serve(&mut caller).await;
+    assert!(served.is_ok());
+    assert_eq!((caller.status(), caller.text()), (200, "hello"));
+    assert_eq!(record.tries, 3);
+    assert_eq!(rooms.hosts.requests().len(), 2);
+    assert_eq!(rooms.claims(), 0);
+}
+
+#[tokio::test]
+async fn what_must_not_be_sent_twice_is_not() {
+    let settings = "[[routes]]\nname = \"once\"\npath = \"/work/once\"\nidempotent = false";
+    let rooms = rooms(2, settings, &[Act::Break(""), Act::Answer(OK)]);
+    let mut caller = Listener::default();
+    let (served, record) = rooms.serve_at("/work/once", &mut caller).await;
+    assert!(served.is_ok());
+    assert_eq!((caller.status(), record.status, record.tries), (502, 502, 1));
+    assert_eq!(caller.header("content-type"), Some("application/problem+json"));
+    assert_eq!(rooms.hosts.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn where_no_host_can_serve_the_caller_gets_what_the_last_one_said() {
+    let full = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull";
+    let rooms = rooms(2, "retry.tries_max = 2", &[Act::Answer(full), Act::Answer(full)]);
+    let mut caller = Listener::default();
+    let (served, record) = rooms.serve(&mut caller).await;
+    assert!(served.is_ok());
+    assert_eq!((caller.status(), caller.text(), record.tries), (503, "full", 2));
+}
+
+#[tokio::test]
+async fn a_long_answer_comes_in_pieces_and_ends() {
+    let settings = "limits.response_buffer_bytes = \"4B\"";
+    let rooms = rooms(1, settings, &[Act::Answer(OK)]);
+    let mut caller = Listener::default();
+    let (served, record) = rooms.serve(&mut caller).await;
+    assert!(served.is_ok());
+    assert_eq!((caller.status(), caller.text(), caller.is_done), (200, "hello", true));
+    assert_eq!(record.bytes_out, 5);
+    assert_eq!(rooms.claims(), 0);
+}
+
+#[tokio::test]
+async fn a_long_answer_that_breaks_off_is_told_from_one_that_ends() {
+    let broken = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello";
+    let settings = "limits.response_buffer_bytes = \"4B\"";
+    let rooms = rooms(1, settings, &[Act::Break(broken)]);
+    let mut caller = Listener::default();
+    let (served, _) = rooms.serve(&mut caller).await;
+    assert!(matches!(served, Err(ExchangeError::BrokenOff(_))), "{served:?}");
+    assert_eq!((caller.text(), caller.is_done), ("hello", false));
+    assert_eq!(rooms.claims(), 0);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_takes_its_request_from_the_host() {
+    let rooms = rooms(1, "", &[Act::Hang]);
+    let leaves_after = Some((rooms.hosts.clone(), 1));
+    let mut caller = Listener { leaves_after, ..Listener::default() };
+    let (served, record) = rooms.serve(&mut caller).await;
+    assert!(matches!(served, Err(ExchangeError::Gone(_))), "{served:?}");
+    assert!(caller.head.is_none());
+    assert_eq!((record.status, record.tries, rooms.claims()), (0, 1, 0));
+    let told = async {
+        while rooms.hosts.hung_up() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_the_waiting_room_gives_its_place_back() {
+    let rooms = rooms(0, "", &[]);
+    let leaves_after = Some((rooms.hosts.clone(), 0));
+    let mut caller = Listener { leaves_after, ..Listener::default() };
+    let (served, record) = rooms.serve(&mut caller).await;
+    assert!(matches!(served, Err(ExchangeError::Gone(_))), "{served:?}");
+    assert_eq!(record.tries, 0);
+    let waiting = rooms.dispatch.decide.look(|balancer, _| balancer.waiting().requests);
+    assert_eq!(waiting, 0);
+}

@@ -1,0 +1,106 @@
+//! One connection to a host while a request uses it: HTTP/1.1, by pingora's client.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use pingora::ErrorType;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::Stream;
+use pingora::protocols::http::v1::client::HttpSession;
+
+use super::TryLimits;
+
+/// See the module.
+pub(crate) struct Connection {
+    http: HttpSession,
+    address: SocketAddr,
+    is_reused: bool,
+}
+
+impl Connection {
+    /// The `stream` to the host at `address`, which may have carried requests before.
+    pub(super) fn new(
+        stream: Stream,
+        address: SocketAddr,
+        is_reused: bool,
+        limits: TryLimits,
+    ) -> Connection {
+        let mut http = HttpSession::new(stream);
+        http.read_timeout = Some(limits.response);
+        http.write_timeout = Some(limits.response);
+        Connection { http, address, is_reused }
+    }
+
+    /// Where it leads.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether it has carried a request before: the host may be closing it at this very moment.
+    pub(super) fn is_reused(&self) -> bool {
+        self.is_reused
+    }
+
+    /// Sends the request and reads the head of the answer.
+    pub(super) async fn ask(
+        &mut self,
+        request: Box<RequestHeader>,
+        body: &Bytes,
+    ) -> pingora::Result<()> {
+        self.http.write_request_header(request).await?;
+        let sent = async {
+            if !body.is_empty() {
+                self.http.write_body(body).await?;
+            }
+            self.http.finish_body().await
+        }
+        .await;
+        // A host may answer and close before it has read the whole body (413, 503): then the answer
+        // counts, not the failed write.
+        if let Err(error) = sent {
+            if is_timeout(&error) {
+                return Err(error);
+            }
+            return self.read_head().await.map_err(|_| error);
+        }
+        self.read_head().await
+    }
+
+    /// The head of the answer, once it has been read.
+    pub(super) fn head(&self) -> Option<&ResponseHeader> {
+        self.http.resp_header()
+    }
+
+    /// The next piece of the answer's body; `None` at its end.
+    pub(super) async fn piece(&mut self) -> pingora::Result<Option<&[u8]>> {
+        self.http.read_body_ref().await
+    }
+
+    /// The same, to be kept.
+    pub(super) async fn piece_kept(&mut self) -> pingora::Result<Option<Bytes>> {
+        self.http.read_body_bytes().await
+    }
+
+    /// The stream, once an answer was read to its end, where neither side wants to close it.
+    pub(super) async fn into_stream(mut self) -> Option<Stream> {
+        self.http.respect_keepalive();
+        self.http.reuse().await
+    }
+
+    async fn read_head(&mut self) -> pingora::Result<()> {
+        loop {
+            self.http.read_response().await?;
+            if self.head().is_some_and(|head| !head.status.is_informational()) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Whether the host took too long.
+pub(super) fn is_timeout(error: &pingora::Error) -> bool {
+    matches!(
+        error.etype(),
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout
+    )
+}

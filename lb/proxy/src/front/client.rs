@@ -1,0 +1,121 @@
+//! The client of a session: whether it is still there, what it still sends, what it gets.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Version, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+
+use crate::answer::Whole;
+use crate::caller::{Caller, Gone};
+use crate::headers;
+
+use super::body;
+use super::cors;
+
+/// How long a refused client may go on sending before the connection is closed on it.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// The longest pause in what it sends.
+const LINGER_PAUSE: Duration = Duration::from_secs(2);
+
+/// A body up to this length that nothing needs is read, so that the connection can be used again.
+const SMALL_BODY_BYTES: u64 = 64 << 10;
+
+/// The client of a session whose body has been read: only then can its connection be watched.
+pub(super) struct Client<'a>(pub(super) &'a mut Session);
+
+impl Caller for Client<'_> {
+    fn request(&self, body: &Bytes) -> pingora::Result<Box<RequestHeader>> {
+        headers::for_host(self.0.req_header(), body, address(self.0))
+    }
+
+    async fn gone(&mut self) {
+        // A request that is pipelined behind this one does not resolve it: pingora keeps its bytes.
+        let _why = self.0.downstream_session.read_body_or_idle(true).await;
+    }
+
+    async fn take(&mut self, answer: Whole) -> Result<u64, Gone> {
+        send(self.0, answer).await.map_err(|_| Gone)
+    }
+
+    async fn begin(&mut self, mut head: Box<ResponseHeader>) -> Result<(), Gone> {
+        cors::allow_origin(&mut head).map_err(|_| Gone)?;
+        if headers::content_length(&head.headers).is_some() {
+        } else if knows_chunks(self.0) {
+            head.insert_header(header::TRANSFER_ENCODING, "chunked").map_err(|_| Gone)?;
+        } else {
+            // The end of the connection is the end of the answer.
+            self.0.set_keepalive(None);
+        }
+        self.0.write_response_header(head, false).await.map_err(|_| Gone)
+    }
+
+    async fn piece(&mut self, piece: Option<Bytes>) -> Result<(), Gone> {
+        let is_last = piece.is_none();
+        self.0.write_response_body(piece, is_last).await.map_err(|_| Gone)
+    }
+}
+
+/// Whether the client can read chunks and interim answers: HTTP/1.0 has neither (RFC 9112, section
+/// 6.1; RFC 9110, section 15.2).
+pub(super) fn knows_chunks(session: &Session) -> bool {
+    Version::HTTP_11 <= session.req_header().version
+}
+
+/// The client's address.
+pub(super) fn address(session: &Session) -> Option<IpAddr> {
+    session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip)
+}
+
+/// Sends all of an answer, with its length and CORS. Returns the bytes of the body that went out.
+pub(super) async fn send(session: &mut Session, answer: Whole) -> pingora::Result<u64> {
+    let Whole { mut header, body } = answer;
+    cors::allow_origin(&mut header)?;
+    let head_only = session.req_header().method == Method::HEAD;
+    let has_no_body = matches!(header.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if header.status == StatusCode::NO_CONTENT {
+        header.remove_header(&header::CONTENT_LENGTH);
+    }
+    if !head_only && !has_no_body && !headers::says_length(&header.headers, body.len()) {
+        header.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
+    let body = (!head_only && !has_no_body && !body.is_empty()).then_some(body);
+    let bytes = body.as_ref().map_or(0, Bytes::len) as u64;
+    session.write_response_header(header, body.is_none()).await?;
+    session.write_response_body(body, true).await?;
+    Ok(bytes)
+}
+
+/// Takes a small body that nothing needs. Whether no more of a body is to come; where some is, or
+/// may be, the connection is not used again.
+pub(super) async fn settle(session: &mut Session) -> bool {
+    let waits_for_continue =
+        session.get_header(header::EXPECT).is_some() && session.response_written().is_none();
+    if waits_for_continue && !session.is_body_done() {
+        session.set_keepalive(None);
+        return true;
+    }
+    let is_small = body::announced(session).is_some_and(|bytes| bytes <= SMALL_BODY_BYTES);
+    if is_small && !session.is_body_done() {
+        let drain = session.downstream_session.drain_request_body();
+        let _late = tokio::time::timeout(LINGER_PAUSE, drain).await;
+    }
+    let complete = session.is_body_done();
+    if !complete {
+        session.set_keepalive(None);
+    }
+    complete
+}
+
+/// Takes what an answered client still sends, so that it reads the answer rather than a reset.
+pub(super) async fn linger(session: &mut Session) {
+    let all = async {
+        while let Ok(Ok(Some(_))) =
+            tokio::time::timeout(LINGER_PAUSE, session.read_request_body()).await
+        {}
+    };
+    let _late = tokio::time::timeout(LINGER, all).await;
+}

@@ -1,0 +1,192 @@
+//! Pingora's callbacks, in the order in which it calls them. Requests whose body is held are served
+//! whole in `request_filter`; the others go pingora's own way ([`super::stream`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, Result};
+
+use weighbridge_core::observe::Failure;
+
+use crate::headers;
+use crate::stage::{self, Stage};
+
+use super::stream::{self, Passage};
+use super::{Front, client, cors};
+
+/// The status that is logged where the client left before it had an answer (nginx's convention).
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// The proxy as pingora sees it.
+pub(crate) struct Proxy(pub(crate) Arc<Front>);
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    /// Boxed: pingora moves it from future to future.
+    type CTX = Box<Passage>;
+
+    fn new_ctx(&self) -> Self::CTX {
+        stage::enter(Stage::Read);
+        Box::new(Passage::new(self.0.clone()))
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
+        let front = &self.0;
+        front.set_keepalive(session);
+        headers::unite_lengths(session.req_header_mut()).map_err(Error::into_down)?;
+        session.set_read_timeout(Some(front.config.timeouts.body_read));
+        ctx.record.route = front.config.route_of(session.req_header().uri.path());
+        if front.answer_here(session, &mut ctx.record).await.map_err(stream::gone)? {
+            return Ok(true);
+        }
+        let Some(route) = ctx.record.route else { return Ok(true) };
+        if front.holds(route) {
+            front.serve_held(session, &mut ctx.record, route).await.map_err(stream::unanswered)?;
+            return Ok(true);
+        }
+        Box::pin(front.start_stream(session, ctx, route)).await
+    }
+
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        ctx: &mut Self::CTX,
+    ) -> Result<Box<HttpPeer>> {
+        self.0.next_peer(ctx).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        headers::for_host_streamed(request, client::address(session))?;
+        headers::tell_estimate(request, ctx.record.told);
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        // pingora would write an empty last piece as one more last chunk, which the host would
+        // take for the beginning of the connection's next request.
+        if end && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
+        ctx.record.bytes_in += body.as_ref().map_or(0, Bytes::len) as u64;
+        if self.0.config.limits.body_bytes < ctx.record.bytes_in {
+            return stream::body_too_long();
+        }
+        Ok(())
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Self::CTX,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        self.0.ledger.metrics.try_failed(Failure::Connect);
+        error.set_retry(ctx.try_again(Failure::Connect));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Self::CTX,
+        _client_reused: bool,
+    ) -> Box<Error> {
+        if !matches!(error.esource(), ErrorSource::Upstream) {
+            error.set_retry(false);
+            return error;
+        }
+        self.0.ledger.metrics.try_failed(Failure::BeforeResponse);
+        let whole = !session.as_ref().retry_buffer_truncated();
+        let again = ctx.try_again(Failure::BeforeResponse);
+        error.set_retry(again && is_unanswered(session) && whole);
+        error
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        ctx.is_answered = true;
+        self.0.ledger.hear(&mut ctx.record, answer);
+        ctx.record.work = self.0.dispatch.decide.believe(&ctx.record);
+        headers::strip_streamed(answer);
+        if !client::knows_chunks(session) && headers::content_length(&answer.headers).is_none() {
+            // The end of the connection is the end of the answer.
+            answer.remove_header(&header::TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
+        ctx.record.add_timing(answer)?;
+        cors::allow_origin(answer)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Self::CTX,
+    ) -> Result<Option<Duration>> {
+        ctx.record.bytes_out += body.as_ref().map_or(0, Bytes::len) as u64;
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Self::CTX,
+    ) -> FailToProxy {
+        let problem = self.0.problem(error);
+        let error_code = problem.as_ref().map_or(CLIENT_CLOSED_REQUEST, |problem| problem.status);
+        ctx.record.status = error_code;
+        if let (true, Some(problem)) = (is_unanswered(session), problem) {
+            session.set_keepalive(None);
+            // The client may be gone by now; there is nobody else to tell.
+            let _told = self.0.refuse(session, &mut ctx.record, &problem).await;
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, ctx: &Self::CTX, _error: &Error) -> bool {
+        ctx.record.status == CLIENT_CLOSED_REQUEST
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
+        let Passage { record, ticket, is_answered, .. } = &mut **ctx;
+        let ledger = &self.0.ledger;
+        if let (Some(ticket), true, None) = (ticket.take(), *is_answered, error) {
+            record.answered();
+            if let Some(observation) = ticket.complete(&record.outcome(), None) {
+                ledger.learned(record, observation, None);
+            }
+        }
+        ledger.log(session.req_header(), client::address(session), record);
+    }
+}
+
+/// Whether nothing of an answer has gone to the client.
+fn is_unanswered(session: &Session) -> bool {
+    session.response_written().is_none_or(|answer| answer.status.is_informational())
+}

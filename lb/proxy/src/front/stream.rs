@@ -1,0 +1,151 @@
+//! Requests whose body is passed on as it comes: the balancer's verdicts between pingora's
+//! callbacks.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use weighbridge_core::admit::{ShedReason, Verdict};
+use weighbridge_core::observe::Failure;
+use weighbridge_core::request::RouteId;
+
+use crate::answer::Problem;
+use crate::ask;
+use crate::caller::Gone;
+use crate::decide::Ticket;
+use crate::exchange::ExchangeError;
+use crate::forward;
+use crate::record::Record;
+
+use super::body::{self, BodyError};
+use super::{Front, InFlight};
+
+/// How pingora is told that the client hung up before its answer was complete. Not a broken
+/// connection, which a client that sent half a body may still read an answer on.
+const CLIENT_GONE: ErrorType = ErrorType::Custom("the client left");
+
+/// One request on its way.
+pub(crate) struct Passage {
+    pub(super) record: Record,
+    pub(super) ticket: Option<Ticket>,
+    verdict: Option<Verdict>,
+    /// Whether the head of an answer has come.
+    pub(super) is_answered: bool,
+    _in_flight: InFlight,
+}
+
+impl Passage {
+    /// A request that has just arrived.
+    pub(super) fn new(front: Arc<Front>) -> Passage {
+        Passage {
+            record: Record::new(),
+            ticket: None,
+            verdict: None,
+            is_answered: false,
+            _in_flight: InFlight::new(front),
+        }
+    }
+
+    /// Tells the balancer of a failure; whether it has another host.
+    pub(super) fn try_again(&mut self, failure: Failure) -> bool {
+        self.verdict = self.ticket.as_mut().map(|ticket| ticket.fail(failure));
+        matches!(self.verdict, Some(Verdict::Forward(_) | Verdict::Queue { .. }))
+    }
+}
+
+impl Front {
+    /// Asks for a host for a request whose body is not read. `true` when the request is done.
+    pub(super) async fn start_stream(
+        &self,
+        session: &mut Session,
+        passage: &mut Passage,
+        route: RouteId,
+    ) -> Result<bool> {
+        if let Err(BodyError::Refused(problem)) = body::check_length(session, self.body_limits()) {
+            self.refuse(session, &mut passage.record, &problem).await.map_err(gone)?;
+            return Ok(true);
+        }
+        let announced = body::announced(session);
+        let ask = ask::streamed(&self.dispatch, route, session.req_header(), announced);
+        let (ticket, verdict) = self.dispatch.decide.arrive(ask);
+        if let Verdict::Shed(reason) = &verdict {
+            let problem = self.dispatch.shed(*reason);
+            self.refuse(session, &mut passage.record, &problem).await.map_err(gone)?;
+            return Ok(true);
+        }
+        passage.ticket = Some(ticket);
+        passage.verdict = Some(verdict);
+        Ok(false)
+    }
+
+    /// Follows the balancer's verdicts to the next host.
+    pub(super) async fn next_peer(&self, passage: &mut Passage) -> Result<Box<HttpPeer>> {
+        let dispatch = &self.dispatch;
+        loop {
+            match passage.verdict.take() {
+                Some(Verdict::Forward(placement)) => {
+                    passage.record.placed(&placement);
+                    if let Some(address) = dispatch.hosts.address(placement.host) {
+                        return Ok(Box::new(forward::peer(address, dispatch.try_limits())));
+                    }
+                    passage.try_again(Failure::Connect);
+                }
+                Some(Verdict::Queue { .. }) => match &mut passage.ticket {
+                    Some(ticket) => passage.verdict = ticket.verdict().await,
+                    None => return Error::e_explain(ErrorType::InternalError, "no ticket"),
+                },
+                // What streams has no event: it is not sent to Lambda.
+                Some(Verdict::Shed(_) | Verdict::Lambda(_)) | None => {
+                    return Error::e_explain(ErrorType::HTTPStatus(503), "no host takes it");
+                }
+            }
+        }
+    }
+
+    /// What the client is told of `error`; `None` where it has left.
+    pub(super) fn problem(&self, error: &Error) -> Option<Problem> {
+        match (error.etype(), error.esource()) {
+            (&CLIENT_GONE, _) => None,
+            (ErrorType::HTTPStatus(413), _) => Some(body::too_large(self.body_limits().bytes_max)),
+            (ErrorType::HTTPStatus(503), _) => Some(self.dispatch.shed(ShedReason::TriesExhausted)),
+            (ErrorType::HTTPStatus(code), _) => {
+                let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_GATEWAY);
+                Some(Problem::new(status, error.etype().as_str().to_owned()))
+            }
+            (_, ErrorSource::Downstream) => body::fault(error),
+            (_, ErrorSource::Upstream) => {
+                let detail = "a host failed the request, of which it has seen a part";
+                Some(Problem::new(StatusCode::BAD_GATEWAY, detail))
+            }
+            (_, ErrorSource::Internal | ErrorSource::Unset) => {
+                let detail = "the balancer failed the request";
+                Some(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+            }
+        }
+    }
+}
+
+/// Ends a request whose body is longer than it may be.
+pub(super) fn body_too_long() -> Result<()> {
+    Error::e_explain(ErrorType::HTTPStatus(413), "the body is too long")
+}
+
+/// How pingora is told that the client left.
+#[expect(clippy::unnecessary_box_returns, reason = "pingora's errors are boxed")]
+pub(super) fn gone(_: Gone) -> Box<Error> {
+    let mut error = Error::new(CLIENT_GONE);
+    error.as_down();
+    error
+}
+
+/// How pingora is told that an exchange ended without a whole answer.
+#[expect(clippy::unnecessary_box_returns, reason = "pingora's errors are boxed")]
+pub(super) fn unanswered(error: ExchangeError) -> Box<Error> {
+    match error {
+        ExchangeError::Gone(left) => gone(left),
+        ExchangeError::BrokenOff(error) => error.into_up(),
+    }
+}

@@ -1,0 +1,238 @@
+//! Every header that the proxy knows by name, and what it does to the headers of a message.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{ErrorType, OrErr};
+
+use weighbridge_core::units::Work;
+
+use crate::text::{push_ip, push_secs, span};
+
+/// Tells a host what a request is predicted to cost, in CPU-seconds of the reference core.
+pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-estimate");
+
+/// Headers of a client's request that are never passed on: they are the balancer's to set.
+pub(crate) const RESERVED: [HeaderName; 1] = [ESTIMATE];
+
+/// The headers that carry a load report. They never reach a client.
+pub(crate) const REPORT: [HeaderName; 2] = [
+    HeaderName::from_static("endpoint-load-metrics"),
+    HeaderName::from_static("endpoint-load-metrics-bin"),
+];
+
+/// What the balancer tells a client of its request.
+pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// The clients and proxies that a request has come by.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Where a request's trace id stands (W3C Trace Context).
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Headers by which the client's connection frames the request. The host's connection has its own.
+static FRAMING: [HeaderName; 2] = [header::CONTENT_LENGTH, header::EXPECT];
+
+/// Headers that belong to one connection, not to the message (RFC 9110, section 7.6.1).
+static HOP_BY_HOP: [HeaderName; 10] = [
+    header::CONNECTION,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Headers that belong to the message whatever `Connection` says. Otherwise a client could hide
+/// from the host what the message is and where it comes from.
+static END_TO_END: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::HOST,
+    FORWARDED_FOR,
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+];
+
+/// No estimate below this is told: the header's nanoseconds would not show it.
+const TOLD_CPU_SECS_MIN: f64 = 1e-9;
+
+/// Bytes that `X-Forwarded-For` rarely exceeds.
+const FORWARDED_FOR_BYTES: usize = 48;
+
+/// Bytes that an estimate rarely exceeds.
+const ESTIMATE_BYTES: usize = 24;
+
+/// Headers that a request gets on its way to a host: host, length, whence, estimate.
+const HEADERS_ADDED_MAX: usize = 4;
+
+/// The request as it goes to a host: HTTP/1.1, framed by `body`, without what belongs to the
+/// client's connection or is the balancer's to set, and with the address of the `client`.
+pub(crate) fn for_host(
+    from: &RequestHeader,
+    body: &Bytes,
+    client: Option<IpAddr>,
+) -> pingora::Result<Box<RequestHeader>> {
+    let is_hop_by_hop = hop_by_hop(&from.headers);
+    let is_dropped = |name: &HeaderName| {
+        FRAMING.contains(name) || RESERVED.contains(name) || is_hop_by_hop(name)
+    };
+    // With room for what is added: a map that grows is hashed again.
+    let mut headers = HeaderMap::with_capacity(from.headers.len() + HEADERS_ADDED_MAX);
+    for (name, value) in from.headers.iter().filter(|(name, _)| !is_dropped(name)) {
+        headers.append(name, value.clone());
+    }
+    // HTTP/2 has it in the target only, and in the absolute form it overrides `Host` (RFC 9112,
+    // section 3.2.2).
+    if let Some(authority) = from.uri.authority() {
+        let authority = HeaderValue::try_from(authority.as_str());
+        headers.insert(header::HOST, authority.or_err(ErrorType::InvalidHTTPHeader, "authority")?);
+    }
+    if !body.is_empty() || matches!(from.method, Method::POST | Method::PUT | Method::PATCH) {
+        headers.insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    if let Some(chain) = forwarded_for(&from.headers, client) {
+        headers.insert(FORWARDED_FOR, chain);
+    }
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = from.method.clone();
+    parts.headers = headers;
+    let mut request = Box::new(RequestHeader::from(parts));
+    set_target(&mut request, from)?;
+    Ok(request)
+}
+
+/// Makes the request of a streaming route fit for a host. Pingora frames it.
+pub(crate) fn for_host_streamed(
+    request: &mut RequestHeader,
+    client: Option<IpAddr>,
+) -> pingora::Result<()> {
+    for name in &RESERVED {
+        request.remove_header(name);
+    }
+    if let Some(authority) = request.uri.authority() {
+        let authority = HeaderValue::try_from(authority.as_str());
+        let authority = authority.or_err(ErrorType::InvalidHTTPHeader, "authority")?;
+        request.insert_header(header::HOST, authority)?;
+        let target = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let target = Uri::try_from(target).or_err(ErrorType::InvalidHTTPHeader, "target")?;
+        request.set_uri(target);
+    }
+    match forwarded_for(&request.headers, client) {
+        Some(chain) => request.insert_header(FORWARDED_FOR, chain),
+        None => Ok(()),
+    }
+}
+
+/// Tells the host what the request is predicted to cost, so that it can order by it. Without `told`
+/// nothing is said: the host knows as much itself.
+pub(crate) fn tell_estimate(request: &mut RequestHeader, told: Option<Work>) {
+    let told = told.unwrap_or(Work::ZERO);
+    if told.as_cpu_secs() < TOLD_CPU_SECS_MIN {
+        return;
+    }
+    let mut text = Vec::with_capacity(ESTIMATE_BYTES);
+    push_secs(&mut text, span(told));
+    if let Err(error) = request.insert_header(ESTIMATE, text) {
+        // It has as many headers as there may be. The host orders by what it knows itself.
+        tracing::debug!(%error, "a host is not told of an estimate");
+    }
+}
+
+/// Takes off an answer what belongs to the connection or is meant for the balancer alone.
+pub(crate) fn strip(answer: &mut ResponseHeader) {
+    strip_but(answer, None);
+}
+
+/// The same for an answer that pingora passes on, which frames it by its `Transfer-Encoding`.
+pub(crate) fn strip_streamed(answer: &mut ResponseHeader) {
+    strip_but(answer, Some(&header::TRANSFER_ENCODING));
+}
+
+/// The `Content-Length`, where there is a readable one.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Whether `headers` have one `Content-Length`, and it is `bytes`.
+pub(crate) fn says_length(headers: &HeaderMap, bytes: usize) -> bool {
+    let mut said = headers.get_all(header::CONTENT_LENGTH).iter();
+    let first = said.next().and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    first == Some(bytes) && said.next().is_none()
+}
+
+/// Makes one `Content-Length` of several. Pingora has found them to be equal.
+pub(crate) fn unite_lengths(request: &mut RequestHeader) -> pingora::Result<()> {
+    let mut lengths = request.headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else { return Ok(()) };
+    let first = first.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default();
+    let length = String::from_utf8_lossy(first.trim_ascii()).into_owned();
+    request.insert_header(header::CONTENT_LENGTH, length)
+}
+
+/// Bytes of a request's head, about as they came.
+pub(crate) fn head_bytes(request: &RequestHeader) -> usize {
+    let line = request.method.as_str().len() + request.raw_path().len();
+    let headers = request.headers.iter();
+    headers.fold(line, |bytes, (name, value)| bytes + name.as_str().len() + value.len())
+}
+
+/// The trace id of `traceparent`: `00-TRACE-PARENT-FLAGS` (W3C Trace Context).
+pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(TRACE_PARENT)?.to_str().ok()?.split('-').nth(1)
+}
+
+/// The target in its origin form, byte for byte where it had that form.
+fn set_target(request: &mut RequestHeader, from: &RequestHeader) -> pingora::Result<()> {
+    if from.uri.authority().is_none() {
+        return request.set_raw_path(from.raw_path());
+    }
+    let target = from.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    request.set_uri(Uri::try_from(target).or_err(ErrorType::InvalidHTTPHeader, "target")?);
+    Ok(())
+}
+
+/// `X-Forwarded-For` with the client at its end.
+fn forwarded_for(headers: &HeaderMap, client: Option<IpAddr>) -> Option<HeaderValue> {
+    let client = client?;
+    let mut chain = Vec::with_capacity(FORWARDED_FOR_BYTES);
+    for before in headers.get_all(FORWARDED_FOR) {
+        if let Ok(before) = before.to_str() {
+            chain.extend_from_slice(before.as_bytes());
+            chain.extend_from_slice(b", ");
+        }
+    }
+    push_ip(&mut chain, client);
+    HeaderValue::try_from(chain).ok()
+}
+
+fn strip_but(answer: &mut ResponseHeader, kept: Option<&HeaderName>) {
+    // The client is answered in its own version, whatever the host's is.
+    answer.set_version(Version::HTTP_11);
+    let switches = answer.status == StatusCode::SWITCHING_PROTOCOLS;
+    let is_hop_by_hop = hop_by_hop(&answer.headers);
+    let goes = |name: &&HeaderName| {
+        REPORT.contains(name) || (!switches && kept != Some(*name) && is_hop_by_hop(name))
+    };
+    let names: Vec<HeaderName> = answer.headers.keys().filter(goes).cloned().collect();
+    for name in names {
+        answer.remove_header(&name);
+    }
+}
+
+/// Tells those headers of a message that belong to its connection: the usual ones, and what
+/// `Connection` names.
+fn hop_by_hop(headers: &HeaderMap) -> impl Fn(&HeaderName) -> bool + use<> {
+    let named = headers.get_all(header::CONNECTION).iter();
+    let named = named.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    let named: Vec<HeaderName> = named.filter(|name| !END_TO_END.contains(name)).collect();
+    move |name| HOP_BY_HOP.contains(name) || named.contains(name)
+}
