@@ -67,7 +67,7 @@ impl Weighbridge {
             Verdict::Forward(placement) => out.push(Action::Send {
                 request,
                 host: placement.host.0 as usize,
-                estimate: (!placement.blind).then(|| placement.estimate.mean.as_cpu_secs()),
+                estimate: placement.estimate.trusted_mean().map(Work::as_cpu_secs),
             }),
             Verdict::Lambda(invocation) => {
                 self.check_spending(scene.now);

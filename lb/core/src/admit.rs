@@ -37,8 +37,6 @@ pub struct Placement {
     pub alternates: SmallVec<[HostId; 2]>,
     /// What the request is predicted to cost.
     pub estimate: Estimate,
-    /// Whether the estimate says nothing of its size: then it is not for the host to order by.
-    pub blind: bool,
     /// What it adds to everybody's response: its wait and that of others.
     pub added_delay: Seconds,
 }
@@ -50,8 +48,6 @@ pub struct Invocation {
     pub function: FunctionId,
     /// What the request is predicted to cost.
     pub estimate: Estimate,
-    /// Whether the estimate says nothing of its size.
-    pub blind: bool,
 }
 
 /// Why a request is refused.
@@ -136,9 +132,9 @@ pub fn is_sooner(offer: &Offer, ranking: Option<&Ranking>, ahead: Seconds) -> bo
 // === impl Admission ===
 
 impl Admission {
-    /// What is known of a request with that estimate, which the drift gate may hold back (`blind`).
-    pub fn new(patience: Duration, estimate: &Estimate, blind: bool, overdue: bool) -> Admission {
-        Admission { patience, blind: blind || !estimate.is_individual(), overdue }
+    /// What is known of a request with that estimate.
+    pub fn new(patience: Duration, estimate: &Estimate, overdue: bool) -> Admission {
+        Admission { patience, blind: !(estimate.trusted && estimate.is_individual()), overdue }
     }
 
     /// Whether the request goes to the best host now, rather than wait here for a better moment.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::estimate::{Estimate, Source};
+use crate::estimate::Estimate;
 use crate::fleet::Fleet;
 use crate::host::{HostId, HostState};
 use crate::lambda::{Lambda, Run};
@@ -75,7 +75,6 @@ struct Route {
 struct Request {
     ask: Ask,
     estimate: Estimate,
-    blind: bool,
     arrived: Time,
     tried: SmallVec<[HostId; 4]>,
     tries: usize,
@@ -237,15 +236,6 @@ impl Balancer {
 fn waiting(id: RequestId, request: &Request) -> Waiting {
     let (arrived, work) = (request.arrived, request.estimate.mean);
     Waiting { id, arrived, work, bytes: request.ask.body_bytes }
-}
-
-/// Whether an estimate says nothing of the request's size.
-fn is_blind(estimate: &Estimate, predictor: &Predictor) -> bool {
-    match estimate.source {
-        Source::Prior => true,
-        Source::RunningMean | Source::Model => !predictor.is_trusted(),
-        Source::Repeat => false,
-    }
 }
 
 /// The policy of requests whose route there is not.

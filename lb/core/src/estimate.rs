@@ -33,9 +33,19 @@ pub struct Estimate {
     pub p90: Work,
     /// Where it comes from.
     pub source: Source,
+    /// Whether it says something of the size that may be believed: no prior, and nothing that the
+    /// drift gate holds back. Where it does not, all sizes count as equal.
+    pub trusted: bool,
 }
 
+// === impl Estimate ===
+
 impl Estimate {
+    /// What requests are compared by; `None` where the estimate is not trusted.
+    pub fn trusted_mean(&self) -> Option<Work> {
+        self.trusted.then_some(self.mean)
+    }
+
     /// Whether it is of this request, not only of its route.
     pub fn is_individual(&self) -> bool {
         match self.source {

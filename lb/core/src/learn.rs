@@ -145,7 +145,12 @@ impl Predictor {
     fn bounded(&self, mean: f64, p90: f64, source: Source) -> Estimate {
         let bound = |secs| Work::saturating(secs).max(self.work_min).min(self.work_max);
         let mean = bound(mean);
-        Estimate { mean, p90: bound(p90).max(mean), source }
+        let trusted = match source {
+            Source::Prior => false,
+            Source::RunningMean | Source::Model => self.is_trusted(),
+            Source::Repeat => true,
+        };
+        Estimate { mean, p90: bound(p90).max(mean), source, trusted }
     }
 
     /// The model, unless the gate is closed or features tell it nothing: then the running mean is

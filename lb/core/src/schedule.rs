@@ -41,8 +41,6 @@ pub struct Demand<'a> {
     pub now: Time,
     /// What it is predicted to cost.
     pub estimate: Estimate,
-    /// Whether the estimate says nothing of this request's size: sizes then count as equal.
-    pub blind: bool,
     /// Hosts that have failed it already.
     pub tried: &'a [HostId],
     /// What is believed of hosts.

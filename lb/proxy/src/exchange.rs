@@ -160,7 +160,7 @@ impl<C: Caller> Exchange<'_, C> {
                     return Ok(Err(TryError::Host(Failure::BeforeResponse, Some(error))));
                 }
             };
-            headers::tell_estimate(&mut request, self.record.told);
+            headers::tell_estimate(&mut request, self.record.told());
             let one = Try {
                 connections: &self.dispatch.connections,
                 address,

@@ -39,8 +39,6 @@ pub(crate) struct Record {
     pub(crate) tries: u32,
     /// The estimate that it was placed by.
     pub(crate) estimate: Option<Estimate>,
-    /// What the host is told of its size; `None` where the estimate says nothing of it.
-    pub(crate) told: Option<Work>,
     /// What the host said on its answer.
     pub(crate) heard: Option<Reported>,
     /// The cost that it reported, as work.
@@ -66,7 +64,6 @@ impl Record {
             function: None,
             tries: 0,
             estimate: None,
-            told: None,
             heard: None,
             work: None,
             status: 0,
@@ -81,7 +78,6 @@ impl Record {
         self.host = Some(placement.host);
         self.function = None;
         self.estimate = Some(placement.estimate);
-        self.told = (!placement.blind).then_some(placement.estimate.mean);
         self.tries += 1;
     }
 
@@ -91,8 +87,12 @@ impl Record {
         self.host = None;
         self.function = Some(invocation.function);
         self.estimate = Some(invocation.estimate);
-        self.told = None;
         self.tries += 1;
+    }
+
+    /// What the host is told of its size; `None` where the estimate says nothing of it.
+    pub(crate) fn told(&self) -> Option<Work> {
+        self.estimate.and_then(|estimate| estimate.trusted_mean())
     }
 
     /// The host's answer is complete.

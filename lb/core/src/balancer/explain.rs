@@ -1,6 +1,6 @@
 //! What would become of a request, and why.
 
-use super::{Balancer, is_blind};
+use super::Balancer;
 use crate::admit::{self, Admission};
 use crate::host::HostState;
 use crate::lambda::{Function, Offer};
@@ -20,20 +20,18 @@ impl Balancer {
         self.fleet.advance(self.now);
         let predictor = self.predictor(*route);
         let estimate = predictor.estimate(features, *known);
-        let blind = is_blind(&estimate, predictor);
         let hosts = &self.policy.hosts;
-        let demand = Demand { now: self.now, estimate, blind, tried: &[], hosts };
+        let demand = Demand { now: self.now, estimate, tried: &[], hosts };
         let account = self.schedule.explain(&demand, &self.fleet);
         let policy = &self.routes[usize::from(route.0).min(self.policy.routes.len())].policy;
         let names = policy.features.names().iter().cloned();
-        let admission = Admission::new(policy.patience, &estimate, blind, false);
+        let admission = Admission::new(policy.patience, &estimate, false);
         let offer = self.lambda.as_ref().zip(policy.function).and_then(|(lambda, function)| {
             lambda.offer(self.now, function, estimate.mean, *event_bytes)
         });
         let explanation = Explanation {
             route: policy.name.clone(),
             estimate,
-            blind,
             features: names.zip(features.0.iter().copied()).collect(),
             quality: predictor.quality(),
             verdict: self.likely(&admission, offer, &account),

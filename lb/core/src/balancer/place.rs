@@ -48,7 +48,6 @@ impl Balancer {
         let demand = Demand {
             now: self.now,
             estimate: request.estimate,
-            blind: request.blind,
             tried: &request.tried,
             hosts: &self.policy.hosts,
         };
@@ -65,7 +64,7 @@ impl Balancer {
     ) -> Option<Placement> {
         let route = self.routes.get(usize::from(request.ask.route.0))?;
         let patience = route.policy.patience;
-        let admission = Admission::new(patience, &request.estimate, request.blind, overdue);
+        let admission = Admission::new(patience, &request.estimate, overdue);
         let discipline = self.fleet.get(ranking.best)?.discipline;
         if !admission.admits(ranking, discipline)
             || !self.fleet.claim(self.now, ranking.best, id, request.estimate.mean)
@@ -77,7 +76,6 @@ impl Balancer {
         Some(Placement {
             host: ranking.best,
             estimate: request.estimate,
-            blind: request.blind,
             added_delay: ranking.delay.added(),
             alternates: ranking.alternates.clone(),
         })
@@ -104,11 +102,7 @@ impl Balancer {
         }
         request.tries += 1;
         request.place = Place::Lambda(self.lambda.as_mut()?.start(self.now, &offer));
-        Some(Verdict::Lambda(Invocation {
-            function: offer.function,
-            estimate: request.estimate,
-            blind: request.blind,
-        }))
+        Some(Verdict::Lambda(Invocation { function: offer.function, estimate: request.estimate }))
     }
 
     fn enqueue(&mut self, id: RequestId, request: &mut Request) -> Verdict {

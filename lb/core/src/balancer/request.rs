@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Balancer, MISSES_MAX, Place, Request, is_blind, waiting};
+use super::{Balancer, MISSES_MAX, Place, Request, waiting};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
 use crate::host::HostState;
@@ -132,12 +132,10 @@ impl Balancer {
         if self.requests.contains_key(&id) {
             return Err(ShedReason::UnknownRequest);
         }
-        let predictor = self.predictor(ask.route);
-        let estimate = predictor.estimate(&ask.features, ask.known);
+        let estimate = self.predictor(ask.route).estimate(&ask.features, ask.known);
         Ok(Request {
             ask,
             estimate,
-            blind: is_blind(&estimate, predictor),
             arrived: self.now,
             tried: SmallVec::new(),
             tries: 0,
@@ -237,8 +235,7 @@ impl Balancer {
                 }
             }
             Place::Lambda(run) => {
-                let estimated = (!request.blind).then_some(request.estimate.mean);
-                let work = counted.or(estimated).filter(|_| outcome.success);
+                let work = counted.or(request.estimate.trusted_mean()).filter(|_| outcome.success);
                 if let Some(lambda) = &mut self.lambda {
                     let cold_start = outcome.cold_start;
                     lambda.complete(self.now, &run, &Ended { work, cpu_secs, elapsed, cold_start });

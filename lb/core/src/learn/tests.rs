@@ -63,7 +63,7 @@ fn run(predictor: &mut Predictor, n_requests: u32, per_size: f64) {
 }
 
 fn check(predictor: &Predictor, x: f64, expected: &str) {
-    let Estimate { mean, p90, source } = predictor.estimate(&features(x), None);
+    let Estimate { mean, p90, source, .. } = predictor.estimate(&features(x), None);
     let got = format!("{source:?} {:.3} {:.3}", mean.as_cpu_secs(), p90.as_cpu_secs());
     assert_eq!(got, expected);
 }

@@ -20,8 +20,8 @@
 //! `x`, what others wait is that of `a (max(1, (a + 1) / c) − max(1, a / c))`. With one core both
 //! are `Σ min(r, x) / s`. Nothing waits while there is a core for each.
 //!
-//! Where the estimate says nothing (`blind`), all sizes count as `x`: the total is `x (1 + n / c) / s`
-//! on `fcfs` hosts and `x (1 + 2 n / c) / s` on others, where those that are there wait for the request
+//! Where the estimate is not trusted, all sizes count as `x`: the total is `x (1 + n / c) / s` on
+//! `fcfs` hosts and `x (1 + 2 n / c) / s` on others, where those that are there wait for the request
 //! as long as it waits for them. Hosts of one capacity are ranked as by least connections.
 
 use serde::Serialize;
@@ -55,14 +55,14 @@ impl Delay {
             return Delay { wait: Seconds::ZERO, others: Seconds::ZERO, service };
         }
         let cores = host.cores as usize;
-        let (wait, others) = if demand.blind {
-            (equal_wait(host.claims.len(), cores, x), 0.0)
-        } else {
+        let (wait, others) = if demand.estimate.trusted {
             match host.discipline {
                 Discipline::Fcfs => (fcfs_wait(&host.claims, cores), 0.0),
                 Discipline::Srpt => srpt(&host.claims, cores, x),
                 Discipline::Ps => ps(&host.claims, cores, x),
             }
+        } else {
+            (equal_wait(host.claims.len(), cores, x), 0.0)
         };
         Delay { wait: Seconds(wait * pace), others: Seconds(others * pace), service }
     }
@@ -78,7 +78,7 @@ impl Delay {
     }
 }
 
-/// The blind ranking's total, in seconds: see the module.
+/// The total where all sizes count as equal, in seconds: see the module.
 pub(super) fn equal_total(demand: &Demand<'_>, host: &HostState) -> Seconds {
     let x = demand.estimate.mean.as_cpu_secs();
     let per_core = host.claims.len() as f64 / f64::from(host.cores);
@@ -94,7 +94,7 @@ pub(super) fn equal_total(demand: &Demand<'_>, host: &HostState) -> Seconds {
 /// hosts the wait itself is known: it is the same for every request.
 pub(super) fn total_min(demand: &Demand<'_>, glance: &Glance) -> Seconds {
     let x = demand.estimate.mean.as_cpu_secs();
-    if demand.blind {
+    if !demand.estimate.trusted {
         return Seconds(x * (1.0 + glance.crowd_at(demand.now)) * glance.pace);
     }
     let service = x * glance.pace;

@@ -21,8 +21,6 @@ pub struct Explanation {
     pub route: String,
     /// What the request is predicted to cost.
     pub estimate: Estimate,
-    /// Whether the estimate is believed; where it is not, all sizes count as equal.
-    pub blind: bool,
     /// What the model saw.
     pub features: Vec<(String, f64)>,
     /// The model and how good it is.
@@ -137,7 +135,7 @@ impl fmt::Display for Explanation {
             Source::Repeat => "repeat",
         };
         let (mean, p90) = (self.estimate.mean.as_cpu_secs(), self.estimate.p90.as_cpu_secs());
-        let believed = if self.blind { ", not believed" } else { "" };
+        let believed = if self.estimate.trusted { "" } else { ", not believed" };
         writeln!(out, "route {}", self.route)?;
         writeln!(out, "estimate {mean:.6} s, p90 {p90:.6} s, by {source}{believed}")?;
         for (name, value) in &self.features {

@@ -60,10 +60,10 @@ fn fleet(random: &mut Random, n: usize) -> Fleet {
     fleet
 }
 
-fn demand(hosts: &HostPolicy, now: f64, work: f64, blind: bool) -> Demand<'_> {
+fn demand(hosts: &HostPolicy, now: f64, work: f64, trusted: bool) -> Demand<'_> {
     let mean = Work::saturating(work);
-    let estimate = Estimate { mean, p90: mean, source: Source::Model };
-    Demand { now: Time::from_secs_f64(now), estimate, blind, tried: &[], hosts }
+    let estimate = Estimate { mean, p90: mean, source: Source::Model, trusted };
+    Demand { now: Time::from_secs_f64(now), estimate, tried: &[], hosts }
 }
 
 /// Something happens to a host: a claim, the end of one, a report, a failure, its end.
@@ -104,7 +104,7 @@ fn hosts_that_are_not_looked_at_would_not_have_been_picked() {
         let mut now = random.unit() * 5.0;
         for step in 0..8 {
             let work = random.unit() * 3.0;
-            let demand = demand(&hosts, now, work, random.below(4) == 0);
+            let demand = demand(&hosts, now, work, random.below(4) != 0);
             let rank = |fleet: &mut Fleet, prunes: bool| {
                 let mut schedule = schedule(subset, shuffle);
                 schedule.prunes = prunes;
@@ -128,7 +128,7 @@ fn the_ranking_is_that_of_the_explanation() {
     for seed in 0..100 {
         let mut random = Random::new(seed);
         let mut fleet = fleet(&mut random, 150);
-        let demand = demand(&hosts, 1.0, random.unit() * 3.0, false);
+        let demand = demand(&hosts, 1.0, random.unit() * 3.0, true);
         fleet.advance(demand.now);
         let mut schedule = schedule(1, false);
         let account = schedule.explain(&demand, &fleet);
@@ -147,7 +147,7 @@ fn a_weight_is_never_above_its_bound_or_zero() {
     for seed in 0..300 {
         let mut random = Random::new(seed);
         let mut fleet = fleet(&mut random, 20);
-        let demand = demand(&hosts, 3.0, random.unit() * 3.0, random.below(2) == 0);
+        let demand = demand(&hosts, 3.0, random.unit() * 3.0, random.below(2) != 0);
         let glances = fleet.glances().hosts().to_vec();
         fleet.advance(demand.now);
         for (host, glance) in fleet.hosts().iter().zip(&glances) {
@@ -177,7 +177,7 @@ fn a_subset_of_the_best_is_picked_from_evenly() {
     }
     let mut schedule = schedule(2, false);
     let mut random = Random::new(1);
-    let demand = demand(&hosts, 10.0, 1.0, false);
+    let demand = demand(&hosts, 10.0, 1.0, true);
     let mut picked = [0; 3];
     for _ in 0..1000 {
         let ranking = schedule.rank(&demand, &mut fleet, &mut random).unwrap();
@@ -200,7 +200,7 @@ fn the_wait_on_a_host_that_serves_in_order_of_arrival_is_known_at_a_glance() {
     // The third claim begins after 2 s and ends after 3.5 s. By 5 s the first two have outlived their
     // estimates, and the wait is longer than was known.
     for (now, wait) in [(0.0, 3.5), (1.0, 2.5), (1.9, 1.6), (5.0, 0.0)] {
-        let demand = demand(&hosts, now, 1.0, false);
+        let demand = demand(&hosts, now, 1.0, true);
         fleet.advance(demand.now);
         let least = delay::total_min(&demand, &glance).0;
         let total = Delay::of(&demand, &fleet.hosts()[0]).total().0;

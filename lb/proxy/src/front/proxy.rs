@@ -68,7 +68,7 @@ impl ProxyHttp for Proxy {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         headers::for_host_streamed(request, client::address(session))?;
-        headers::tell_estimate(request, ctx.record.told);
+        headers::tell_estimate(request, ctx.record.told());
         Ok(())
     }
 

@@ -34,8 +34,8 @@ fn delay(discipline: Discipline, cores: usize, speed: f64, claims: &[f64], x: f6
         fleet.claim(Time::ZERO, host, RequestId(n as u64), Work::saturating(*work));
     }
     let mean = Work::saturating(x);
-    let estimate = Estimate { mean, p90: mean, source: Source::Model };
-    let demand = Demand { now: Time::ZERO, estimate, blind: false, tried: &[], hosts: &policy };
+    let estimate = Estimate { mean, p90: mean, source: Source::Model, trusted: true };
+    let demand = Demand { now: Time::ZERO, estimate, tried: &[], hosts: &policy };
     Delay::of(&demand, fleet.get(host).unwrap())
 }
 

@@ -20,7 +20,7 @@ impl Weigher for AddedDelay {
     }
 
     fn weight(&self, demand: &Demand<'_>, host: &HostState) -> Seconds {
-        if demand.blind {
+        if !demand.estimate.trusted {
             return -delay::equal_total(demand, host);
         }
         -Delay::of(demand, host).total()
