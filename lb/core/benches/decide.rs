@@ -65,7 +65,6 @@ fn policy() -> Policy {
             weighers: weighers::ALL.iter().map(|one| (one.name().to_owned(), 1.0)).collect(),
             host_subset_size: 1,
             shuffle_best_same_weighed_hosts: false,
-            alternates: 2,
         },
         queue: QueuePolicy {
             discipline: QueueDiscipline::Sept,
@@ -238,12 +237,19 @@ impl World {
         if let Verdict::Forward(placement) = black_box(self.balancer.arrive(now, id, ask)) {
             let end = match self.discipline {
                 Discipline::Fcfs => self.serve(placement.host, work),
-                Discipline::Srpt | Discipline::Ps => {
-                    self.nanos + ((placement.added_delay.0 + work) * 1e9) as u64
-                }
+                Discipline::Srpt | Discipline::Ps => self.share(placement.host, work),
             };
             self.ends.push(Reverse((end, self.next)));
         }
+    }
+
+    /// When `host` has run `work`, with all that it has now sharing its cores.
+    fn share(&self, host: HostId, work: f64) -> u64 {
+        let secs = self.balancer.host(host).map_or(work, |host| {
+            let share = f64::from(host.n_requests()) / f64::from(host.cores);
+            work * share.max(1.0) / host.speed.as_reference_cores()
+        });
+        self.nanos + (secs * 1e9) as u64
     }
 
     /// When `host` has run `work`, on the core that is free first.

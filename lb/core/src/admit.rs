@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
-use smallvec::SmallVec;
 
 use crate::estimate::Estimate;
 use crate::host::{Discipline, HostId};
@@ -33,12 +32,8 @@ pub enum Verdict {
 pub struct Placement {
     /// The host that the claim is on.
     pub host: HostId,
-    /// The next in the ranking, best first. Only a hint: `fail` ranks again.
-    pub alternates: SmallVec<[HostId; 2]>,
     /// What the request is predicted to cost.
     pub estimate: Estimate,
-    /// What it adds to everybody's response: its wait and that of others.
-    pub added_delay: Seconds,
 }
 
 /// What runs on Lambda.

@@ -159,11 +159,6 @@ impl Balancer {
         &self.counters
     }
 
-    /// How the fleet is sized, for metrics.
-    pub fn scaler(&self) -> &Scaler {
-        &self.scaler
-    }
-
     /// The policy.
     pub fn policy(&self) -> &Policy {
         &self.policy

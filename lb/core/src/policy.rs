@@ -60,8 +60,6 @@ pub struct SchedulePolicy {
     pub host_subset_size: usize,
     /// Whether hosts of equal best weight are shuffled before the pick.
     pub shuffle_best_same_weighed_hosts: bool,
-    /// How many further hosts travel along for failover.
-    pub alternates: usize,
 }
 
 /// Bounds and order of the waiting room.

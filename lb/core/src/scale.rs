@@ -171,22 +171,12 @@ impl Scaler {
         self.boot_time
     }
 
-    /// How many hosts are wanted.
-    pub fn target(&self) -> usize {
-        self.target
-    }
-
     /// Keeps between `least` and `most` hosts, whatever the policy says; within that the policy's
     /// own bounds hold.
     pub fn bound(&mut self, least: usize, most: usize) {
         let most = most.max(least);
         let (own_least, own_most) = (self.policy.hosts_min, self.policy.hosts_max);
         self.bounds = (own_least.clamp(least, most), own_most.max(own_least).clamp(least, most));
-    }
-
-    /// The least and the most hosts that there are to be.
-    pub fn bounds(&self) -> (usize, usize) {
-        self.bounds
     }
 
     /// The plan for now. `fleet` has been brought to `now`.

@@ -22,7 +22,7 @@ use crate::fleet::{self, Fleet};
 use crate::host::{HostId, HostState};
 use crate::policy::{HostPolicy, SchedulePolicy};
 use crate::random::Random;
-use crate::units::{Seconds, Time};
+use crate::units::Time;
 
 pub use delay::Delay;
 pub use filters::Filter;
@@ -47,17 +47,13 @@ pub struct Demand<'a> {
     pub hosts: &'a HostPolicy,
 }
 
-/// The outcome of a ranking: the host to use, and those to use where it fails.
-#[derive(Debug, Clone)]
+/// The outcome of a ranking.
+#[derive(Debug, Clone, Copy)]
 pub struct Ranking {
     /// The host to use.
     pub best: HostId,
-    /// Its weight; higher is better.
-    pub weight: Seconds,
     /// What the request would cost in time there, itself and others.
     pub delay: Delay,
-    /// The next in the ranking, best first.
-    pub alternates: SmallVec<[HostId; 2]>,
 }
 
 /// A host that passed all filters.
@@ -99,7 +95,6 @@ pub struct Schedule {
     weighers: Vec<(&'static dyn Weigher, f64)>,
     host_subset_size: usize,
     shuffle: bool,
-    alternates: usize,
     /// Whether bounds of weights bound their sum: no multiplier is negative.
     prunes: bool,
     candidates: Vec<Candidate>,
@@ -126,7 +121,6 @@ impl Schedule {
             weighers,
             host_subset_size: policy.host_subset_size.max(1),
             shuffle: policy.shuffle_best_same_weighed_hosts,
-            alternates: policy.alternates,
             candidates: Vec::new(),
             bounds: Vec::new(),
         }
@@ -149,26 +143,9 @@ impl Schedule {
         if self.candidates.is_empty() {
             self.weigh(demand, fleet, true);
         }
-        let picked = pick::pick(
-            &self.candidates,
-            pick::Choice {
-                subset: self.host_subset_size,
-                shuffle: self.shuffle,
-                alternates: self.alternates,
-            },
-            random,
-        );
-        let (best, alternates) = picked.split_first()?;
-        let host = fleet.hosts().get(best.position as usize)?;
-        let id = |candidate: &Candidate| {
-            fleet.hosts().get(candidate.position as usize).map(|host| host.id)
-        };
-        Some(Ranking {
-            best: host.id,
-            weight: Seconds(best.weight),
-            delay: Delay::of(demand, host),
-            alternates: alternates.iter().filter_map(id).collect(),
-        })
+        let picked = pick::pick(&self.candidates, self.host_subset_size, self.shuffle, random)?;
+        let host = fleet.hosts().get(picked.position as usize)?;
+        Some(Ranking { best: host.id, delay: Delay::of(demand, host) })
     }
 
     /// Fills `candidates` with the hosts that pass, and may be among the best, and what they weigh,
@@ -191,7 +168,7 @@ impl Schedule {
     /// Looks at the blocks that promise most, which sets the bar, and then at all that may pass it.
     fn search(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, waive: bool) {
         self.bound_blocks(demand, fleet);
-        let mut bar = Bar::new(self.host_subset_size.saturating_add(self.alternates), self.shuffle);
+        let mut bar = Bar::new(self.host_subset_size, self.shuffle);
         for promising in pick::top_of(&self.bounds, PROMISING) {
             let block = promising.position as usize;
             // Looked at now, and not again.

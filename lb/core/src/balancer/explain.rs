@@ -44,12 +44,8 @@ impl Balancer {
     }
 
     fn likely(&self, admission: &Admission, offer: Option<Offer>, account: &Account) -> String {
-        let ranking = account.hosts.first().map(|best| Ranking {
-            best: best.id,
-            weight: best.weight,
-            delay: best.delay,
-            alternates: account.hosts.iter().skip(1).map(|host| host.id).collect(),
-        });
+        let best = account.hosts.first();
+        let ranking = best.map(|best| Ranking { best: best.id, delay: best.delay });
         let discipline = |best| self.fleet.get(best).map(|host: &HostState| host.discipline);
         let admits = ranking.as_ref().is_some_and(|ranking| {
             discipline(ranking.best).is_some_and(|found| admission.admits(ranking, found))

@@ -73,12 +73,7 @@ impl Balancer {
         }
         request.tries += 1;
         request.place = Place::Host(ranking.best);
-        Some(Placement {
-            host: ranking.best,
-            estimate: request.estimate,
-            added_delay: ranking.delay.added(),
-            alternates: ranking.alternates.clone(),
-        })
+        Some(Placement { host: ranking.best, estimate: request.estimate })
     }
 
     /// What a run on Lambda would be like, where one may be.

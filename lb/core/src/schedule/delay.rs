@@ -67,12 +67,7 @@ impl Delay {
         Delay { wait: Seconds(wait * pace), others: Seconds(others * pace), service }
     }
 
-    /// What is added to everybody's response: the wait of the request and that of others.
-    pub fn added(&self) -> Seconds {
-        self.wait + self.others
-    }
-
-    /// All of it: what is added, and the service itself.
+    /// All of it: what is added to everybody's response, and the service itself.
     pub fn total(&self) -> Seconds {
         self.wait + self.others + self.service
     }

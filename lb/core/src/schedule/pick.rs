@@ -1,4 +1,4 @@
-//! From weighed hosts to the one to use and its alternates.
+//! From weighed hosts to the one to use.
 //!
 //! Nova's two settings: `host_subset_size` picks at random among that many of the best, so that
 //! several balancers do not all run to the same host; `shuffle_best_same_weighed_hosts` picks at
@@ -10,36 +10,20 @@ use smallvec::SmallVec;
 use super::Candidate;
 use crate::random::Random;
 
-/// How to pick.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Choice {
-    /// Pick at random among this many of the best; at least 1.
-    pub(super) subset: usize,
-    /// Whether hosts of equal best weight are shuffled.
-    pub(super) shuffle: bool,
-    /// How many further hosts are wanted.
-    pub(super) alternates: usize,
-}
-
-/// The picked host first, then its alternates, best first. Empty where there is no candidate.
+/// The picked host, among `subset` of the best (at least 1). `None` where there is no candidate.
 /// Takes one pass over the candidates, which stand in order of id.
 pub(super) fn pick(
     candidates: &[Candidate],
-    choice: Choice,
+    subset: usize,
+    shuffle: bool,
     random: &mut Random,
-) -> SmallVec<[Candidate; 4]> {
-    let mut best = top(candidates, choice.subset.saturating_add(choice.alternates));
-    if choice.shuffle {
+) -> Option<Candidate> {
+    let mut best = top(candidates, subset);
+    if shuffle {
         shuffle_best(candidates, &mut best, random);
     }
-    if 1 < choice.subset {
-        let picked = random.below(choice.subset.min(best.len()));
-        if let Some(prefix) = best.get_mut(..=picked) {
-            prefix.rotate_right(1);
-        }
-    }
-    best.truncate(choice.alternates.saturating_add(1));
-    best
+    let picked = if 1 < subset { random.below(best.len()) } else { 0 };
+    best.get(picked).copied()
 }
 
 /// The `n` candidates of highest weight, best first, the earlier one where two weigh the same.

@@ -152,8 +152,7 @@ impl World {
         match verdict {
             Verdict::Forward(placement) => {
                 let host = self.balancer.host(placement.host).expect("forwarded to a host");
-                assert!(!placement.alternates.contains(&host.id), "an alternate is another host");
-                self.open.insert(id, Place::Host(placement.host));
+                self.open.insert(id, Place::Host(host.id));
             }
             Verdict::Queue { .. } => {
                 self.open.insert(id, Place::Queue);
@@ -363,7 +362,6 @@ fn policy(random: &mut Random) -> Policy {
             weighers: weighers::ALL.iter().map(|one| (one.name().to_owned(), 1.0)).collect(),
             host_subset_size: 1 + random.below(3),
             shuffle_best_same_weighed_hosts: random.below(2) == 0,
-            alternates: random.below(4),
         },
         queue: QueuePolicy {
             discipline: [QueueDiscipline::Fcfs, QueueDiscipline::Sept, QueueDiscipline::Edf]

@@ -60,7 +60,6 @@ fn schedule(mut section: Section<'_>) -> SchedulePolicy {
         weighers,
         host_subset_size: section.whole("host_subset_size", 1..=1000),
         shuffle_best_same_weighed_hosts: section.flag("shuffle_best_same_weighed_hosts"),
-        alternates: section.whole("alternates", 0..=16),
     };
     section.finish();
     policy

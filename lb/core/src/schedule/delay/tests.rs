@@ -108,6 +108,6 @@ fn what_arrives_on_a_time_sharing_host_slows_others_as_they_slow_it() {
 fn nothing_waits_while_there_is_a_core_for_each() {
     for discipline in [Discipline::Fcfs, Discipline::Srpt, Discipline::Ps] {
         let delay = delay(discipline, 3, 1.0, &[0.5, 10.0], 2.0);
-        assert_eq!((delay.added().0, delay.service.0), (0.0, 2.0), "{discipline:?}");
+        assert_eq!(((delay.wait + delay.others).0, delay.service.0), (0.0, 2.0), "{discipline:?}");
     }
 }
