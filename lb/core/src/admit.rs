@@ -67,14 +67,29 @@ pub enum ShedReason {
     UnknownRequest,
 }
 
+/// Why a request waits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WaitReason {
+    /// No host passes the filters.
+    NoHost,
+    /// Requests that wait already go before it.
+    Behind,
+    /// The best host would keep it waiting for longer than its route's patience.
+    Patience {
+        /// How long it would wait there.
+        wait: Seconds,
+        /// The route's patience.
+        patience: Duration,
+    },
+}
+
 /// What admission knows of a request beyond its ranking.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission {
     /// The route's patience.
     pub patience: Duration,
-    /// Whether its estimate says nothing of its size beyond what its route says: then there is no
-    /// order worth waiting for.
-    pub blind: bool,
+    /// Whether its estimate is of its own size and trusted: else there is no order worth waiting for.
+    pub is_ordered: bool,
     /// Whether it has waited for longer than the age guard allows.
     pub overdue: bool,
 }
@@ -115,6 +130,22 @@ impl fmt::Display for ShedReason {
     }
 }
 
+impl fmt::Display for WaitReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitReason::NoHost => formatter.write_str("no host may be used"),
+            WaitReason::Behind => formatter.write_str("requests that wait go before it"),
+            WaitReason::Patience { wait, patience } => {
+                let (wait, patience) = (wait.0, patience.as_secs_f64());
+                write!(
+                    formatter,
+                    "the best host would keep it waiting {wait:.6} s, patience {patience} s"
+                )
+            }
+        }
+    }
+}
+
 /// Whether a run on Lambda answers sooner than the fleet, which has work for `ahead` before it turns
 /// to this request. Without a host that may have it, whatever answers is sooner.
 pub fn is_sooner(offer: &Offer, ranking: Option<&Ranking>, ahead: Seconds) -> bool {
@@ -129,22 +160,25 @@ pub fn is_sooner(offer: &Offer, ranking: Option<&Ranking>, ahead: Seconds) -> bo
 impl Admission {
     /// What is known of a request with that estimate.
     pub fn new(patience: Duration, estimate: &Estimate, overdue: bool) -> Admission {
-        Admission { patience, blind: !(estimate.trusted && estimate.is_individual()), overdue }
+        let is_ordered = estimate.trusted && estimate.is_individual();
+        Admission { patience, is_ordered, overdue }
     }
 
-    /// Whether the request goes to the best host now, rather than wait here for a better moment.
+    /// Whether the request goes to the best host now, or why it waits here for a better moment.
     ///
     /// Waiting here is never worse than waiting at a host that serves in order of arrival: the place
     /// in the order stays open, and so does the choice of host. Other hosts do better themselves
     /// with what they have: there a request without a usable estimate goes at once (least
     /// connections would do no other), and so does one that is overdue.
-    pub fn admits(&self, ranking: &Ranking, discipline: Discipline) -> bool {
-        if ranking.delay.wait.0 <= self.patience.as_secs_f64() {
-            return true;
-        }
-        match discipline {
+    pub fn admits(&self, ranking: &Ranking, discipline: Discipline) -> Result<(), WaitReason> {
+        let (wait, patience) = (ranking.delay.wait, self.patience);
+        let goes_anyhow = match discipline {
             Discipline::Fcfs => false,
-            Discipline::Srpt | Discipline::Ps => self.blind || self.overdue,
+            Discipline::Srpt | Discipline::Ps => !self.is_ordered || self.overdue,
+        };
+        if wait.0 <= patience.as_secs_f64() || goes_anyhow {
+            return Ok(());
         }
+        Err(WaitReason::Patience { wait, patience })
     }
 }

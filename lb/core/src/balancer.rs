@@ -80,20 +80,20 @@ struct Request {
     tries: usize,
     /// A run on Lambda has failed: it is not tried there again.
     lambda_failed: bool,
-    place: Place,
+    grant: Grant,
 }
 
-/// Where a request is.
+/// What a request has been given; it is given back once.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
-    /// A claim is on that host.
-    Host(HostId),
-    /// It runs on Lambda.
-    Lambda(Run),
-    /// In the waiting room, since then.
-    Queue { since: Time },
-    /// Its host has left, and the claim with it.
-    Lost,
+enum Grant {
+    /// A claim on that host.
+    Claim(HostId),
+    /// A run on Lambda.
+    Run(Run),
+    /// A place in the waiting room, since then.
+    Place { since: Time },
+    /// Nothing yet, or its host has left, and the claim with it.
+    Nothing,
 }
 
 // === impl Balancer ===
@@ -196,8 +196,8 @@ impl Balancer {
         }
         let (mut claims, mut places, mut runs) = (0, 0, 0);
         for (id, request) in &self.requests {
-            match request.place {
-                Place::Host(host) => {
+            match request.grant {
+                Grant::Claim(host) => {
                     let host = self.fleet.get(host);
                     let held = host.is_some_and(|host| {
                         host.claims.iter().any(|claim| claim.request == Some(*id))
@@ -205,9 +205,9 @@ impl Balancer {
                     debug_assert!(held, "a request on a host has its claim there");
                     claims += 1;
                 }
-                Place::Queue { .. } => places += 1,
-                Place::Lambda(_) => runs += 1,
-                Place::Lost => {}
+                Grant::Place { .. } => places += 1,
+                Grant::Run(_) => runs += 1,
+                Grant::Nothing => {}
             }
         }
         let in_flight: usize = self.hosts().map(|host| host.in_flight as usize).sum();

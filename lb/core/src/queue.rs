@@ -81,12 +81,7 @@ impl Queue {
     /// Takes a place for `waiting`. Returns until when, or why there is none.
     pub fn push(&mut self, now: Time, waiting: &Waiting) -> Result<Time, ShedReason> {
         self.remove(waiting.id);
-        if self.policy.requests_max <= self.places.len() {
-            return Err(ShedReason::QueueFull);
-        }
-        if self.policy.bytes_max < self.bytes.saturating_add(waiting.bytes) {
-            return Err(ShedReason::QueueBytes);
-        }
+        self.has_room(waiting)?;
         let place = self.place(now, waiting);
         self.order.insert((place.key, place.arrived, waiting.id));
         self.guard.insert((place.overdue_at, waiting.id));
@@ -95,6 +90,17 @@ impl Queue {
         self.work += u128::from(place.work);
         self.places.insert(waiting.id, place);
         Ok(place.until)
+    }
+
+    /// Whether there is a place for `waiting`, which has none, or why there is not.
+    pub fn has_room(&self, waiting: &Waiting) -> Result<(), ShedReason> {
+        if self.policy.requests_max <= self.places.len() {
+            return Err(ShedReason::QueueFull);
+        }
+        if self.policy.bytes_max < self.bytes.saturating_add(waiting.bytes) {
+            return Err(ShedReason::QueueBytes);
+        }
+        Ok(())
     }
 
     /// Gives a place back. False where there is none.

@@ -1,70 +1,71 @@
 //! What would become of a request, and why.
 
 use super::Balancer;
-use crate::admit::{self, Admission};
-use crate::host::HostState;
-use crate::lambda::{Function, Offer};
-use crate::request::Ask;
-use crate::schedule::explain::{Account, Explanation};
-use crate::schedule::{Demand, Ranking};
-use crate::units::{Seconds, Time};
+use super::place::{Decision, Start};
+use crate::lambda::Function;
+use crate::request::{Ask, RequestId};
+use crate::schedule::Demand;
+use crate::schedule::explain::Explanation;
+use crate::units::Time;
+
+/// The id of a request that is only asked about: it comes after all that there are.
+const NO_ID: RequestId = RequestId(u64::MAX);
 
 // === impl Balancer ===
 
 impl Balancer {
-    /// What would become of a request if it came now, and why. Takes no claim, and draws no random
-    /// number: where the pick is random the best host is told.
+    /// What would become of a request if it came now, and why: the decision that `arrive` would make,
+    /// not carried out. Where the pick is random, that is as the next arrival would find it.
     pub fn explain(&mut self, now: Time, ask: &Ask) -> Explanation {
-        let Ask { route, features, known, event_bytes, .. } = ask;
         self.set_now(now);
         self.fleet.advance(self.now);
-        let predictor = self.predictor(*route);
-        let estimate = predictor.estimate(features, *known);
+        let predictor = self.predictor(ask.route);
+        let estimate = predictor.estimate(&ask.features, ask.known);
+        let quality = predictor.quality();
         let hosts = &self.policy.hosts;
         let demand = Demand { now: self.now, estimate, tried: &[], hosts };
         let account = self.schedule.explain(&demand, &self.fleet);
-        let policy = &self.routes[usize::from(route.0).min(self.policy.routes.len())].policy;
-        let names = policy.features.names().iter().cloned();
-        let admission = Admission::new(policy.patience, &estimate, false);
-        let offer = self.lambda.as_ref().zip(policy.function).and_then(|(lambda, function)| {
-            lambda.offer(self.now, function, estimate.mean, *event_bytes)
-        });
-        let explanation = Explanation {
-            route: policy.name.clone(),
+        let policy = &self.routes[usize::from(ask.route.0).min(self.policy.routes.len())].policy;
+        let (route, names) = (policy.name.clone(), policy.features.names().to_vec());
+        let decision = self.foresee(ask);
+        self.check_invariants();
+        Explanation {
+            route,
             estimate,
-            features: names.zip(features.0.iter().copied()).collect(),
-            quality: predictor.quality(),
-            verdict: self.likely(&admission, offer, &account),
+            features: names.into_iter().zip(ask.features.0.iter().copied()).collect(),
+            quality,
             filters: account.filters,
             weighers: account.weighers,
             hosts: account.hosts,
-        };
-        self.check_invariants();
-        explanation
+            verdict: self.describe(&decision),
+        }
     }
 
-    fn likely(&self, admission: &Admission, offer: Option<Offer>, account: &Account) -> String {
-        let best = account.hosts.first();
-        let ranking = best.map(|best| Ranking { best: best.id, delay: best.delay });
-        let discipline = |best| self.fleet.get(best).map(|host: &HostState| host.discipline);
-        let admits = ranking.as_ref().is_some_and(|ranking| {
-            discipline(ranking.best).is_some_and(|found| admission.admits(ranking, found))
-        });
-        let offer = offer.filter(|offer| admit::is_sooner(offer, ranking.as_ref(), Seconds::ZERO));
-        match (account.hosts.first(), offer) {
-            (Some(best), _) if admits => format!("forward to {} ({})", best.id.0, best.name),
-            (_, Some(offer)) => {
+    /// What `arrive` would decide.
+    fn foresee(&mut self, ask: &Ask) -> Decision {
+        let request = match self.enter(NO_ID, ask.clone()) {
+            Ok(request) => request,
+            Err(reason) => return Decision::Shed(reason),
+        };
+        let random = self.random.clone();
+        let decision = self.decide(NO_ID, &request);
+        self.random = random;
+        decision
+    }
+
+    fn describe(&self, decision: &Decision) -> String {
+        match decision {
+            Decision::Start(Start::Host(id)) => {
+                let name = self.host(*id).map_or("", |host| &host.spec.name);
+                format!("forward to {} ({name})", id.0)
+            }
+            Decision::Start(Start::Lambda(offer)) => {
                 let function = self.lambda.as_ref().and_then(|l| l.function(offer.function));
                 let (name, secs) = (function.map_or("", Function::name), offer.response.0);
                 format!("lambda ({name}), which would answer in {secs:.6} s")
             }
-            (None, None) => "queue: no host may be used".to_owned(),
-            (Some(best), None) => {
-                let (wait, patience) = (best.delay.wait.0, admission.patience.as_secs_f64());
-                format!(
-                    "queue: the best host would keep it waiting {wait:.6} s, patience {patience} s"
-                )
-            }
+            Decision::Wait(reason) => format!("queue: {reason}"),
+            Decision::Shed(reason) => format!("shed: {reason}"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Balancer, Place, Tick};
+use super::{Balancer, Grant, Tick};
 use crate::host::{HostId, HostSpec};
 use crate::observe::HostReport;
 use crate::request::RouteId;
@@ -62,7 +62,7 @@ impl Balancer {
             self.counters.leaves += 1;
             for id in host.claims.iter().filter_map(|claim| claim.request) {
                 if let Some(request) = self.requests.get_mut(&id) {
-                    request.place = Place::Lost;
+                    request.grant = Grant::Nothing;
                     request.tried.push(host.id);
                 }
             }

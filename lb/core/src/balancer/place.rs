@@ -1,46 +1,147 @@
 //! Where a request goes: to a host, to Lambda, into the waiting room, or away.
+//!
+//! [`Balancer::decide`] says where, and why; nothing is taken for the request by that.
+//! [`Balancer::commit`] takes the claim, the run or the place. An explanation only decides, so it
+//! cannot disagree with what an arrival would get.
 
-use super::{Balancer, Place, Request, waiting};
-use crate::admit::{self, Admission, Invocation, Placement, Verdict};
+use super::{Balancer, Grant, Request, waiting};
+use crate::admit::{self, Admission, Invocation, Placement, ShedReason, Verdict, WaitReason};
+use crate::host::HostId;
 use crate::lambda::Offer;
 use crate::request::RequestId;
 use crate::schedule::{Demand, Ranking};
 use crate::units::{Seconds, Work};
 
+/// What is to become of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Decision {
+    /// It starts now.
+    Start(Start),
+    /// It waits.
+    Wait(WaitReason),
+    /// It is refused.
+    Shed(ShedReason),
+}
+
+/// Where a request starts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Start {
+    /// On this host.
+    Host(HostId),
+    /// On Lambda.
+    Lambda(Offer),
+}
+
 // === impl Balancer ===
 
 impl Balancer {
-    /// Starts `request`, or gives it a place, or refuses it. It belongs to no map when this is called,
-    /// and to the map of requests afterwards unless it is refused.
-    pub(super) fn place(&mut self, id: RequestId, mut request: Request) -> Verdict {
-        let started = self.start(id, &mut request, false);
-        let verdict = started.unwrap_or_else(|| self.enqueue(id, &mut request));
-        self.keep(id, request, verdict)
+    /// What is to become of a request that has come in. It belongs to no map.
+    ///
+    /// Where the pick is random this draws the number, and the hosts that are looked at are brought
+    /// to now; beyond that nothing changes.
+    pub(super) fn decide(&mut self, id: RequestId, request: &Request) -> Decision {
+        let start = if self.is_behind(id, request) {
+            self.start_behind(request)
+        } else {
+            self.start(request, false)
+        };
+        self.or_wait(id, request, start)
     }
 
-    /// The same where requests that wait go before it: no host is for it now.
-    pub(super) fn place_behind(&mut self, id: RequestId, mut request: Request) -> Verdict {
-        let ahead = self.time_of_waiting();
-        let started = self.spill_over(&request).is_some().then(|| self.rank(&request));
-        let started =
-            started.and_then(|ranking| self.invoke(&mut request, ranking.as_ref(), ahead));
-        let verdict = started.unwrap_or_else(|| self.enqueue(id, &mut request));
-        self.keep(id, request, verdict)
+    /// The same for a request that a host has failed: those that wait do not go before it.
+    pub(super) fn decide_again(&mut self, id: RequestId, request: &Request) -> Decision {
+        let start = self.start(request, false);
+        self.or_wait(id, request, start)
     }
 
-    /// Takes a claim on the best host, or starts a run on Lambda, where the request may go there now.
-    pub(super) fn start(
+    /// Where a request may start now, or why it has to wait.
+    pub(super) fn start(&mut self, request: &Request, overdue: bool) -> Result<Start, WaitReason> {
+        let ranking = self.rank(request);
+        let reason = match &ranking {
+            None => WaitReason::NoHost,
+            Some(ranking) => match self.admits(request, ranking, overdue) {
+                Ok(()) => return Ok(Start::Host(ranking.best)),
+                Err(reason) => reason,
+            },
+        };
+        let offer = self.spill_over(request);
+        let offer = offer.filter(|offer| admit::is_sooner(offer, ranking.as_ref(), Seconds::ZERO));
+        offer.map(Start::Lambda).ok_or(reason)
+    }
+
+    /// Carries a decision out. The request belongs to no map when this is called, and to the map of
+    /// requests afterwards unless it is refused.
+    pub(super) fn commit(
         &mut self,
         id: RequestId,
-        request: &mut Request,
-        overdue: bool,
-    ) -> Option<Verdict> {
+        mut request: Request,
+        decision: Decision,
+    ) -> Verdict {
+        let verdict = match decision {
+            Decision::Start(start) => self.begin(id, &mut request, start),
+            Decision::Wait(_) => self.enqueue(id, &mut request),
+            Decision::Shed(reason) => Verdict::Shed(reason),
+        };
+        match verdict {
+            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => {
+                self.requests.insert(id, request);
+            }
+            Verdict::Shed(_) => {}
+        }
+        self.counters.count(&verdict);
+        verdict
+    }
+
+    /// Takes a claim on the host, or starts the run on Lambda.
+    pub(super) fn begin(&mut self, id: RequestId, request: &mut Request, start: Start) -> Verdict {
+        request.tries += 1;
+        let estimate = request.estimate;
+        match start {
+            Start::Host(host) => {
+                let claimed = self.fleet.claim(self.now, host, id, estimate.mean);
+                debug_assert!(claimed, "a ranked host is in the fleet");
+                request.grant = Grant::Claim(host);
+                Verdict::Forward(Placement { host, estimate })
+            }
+            Start::Lambda(offer) => {
+                if let Some(lambda) = &mut self.lambda {
+                    request.grant = Grant::Run(lambda.start(self.now, &offer));
+                }
+                Verdict::Lambda(Invocation { function: offer.function, estimate })
+            }
+        }
+    }
+
+    /// Whether a request that waits goes before this one. One that has been tried does not: it may be
+    /// waiting for a host that it has not seen.
+    fn is_behind(&self, id: RequestId, request: &Request) -> bool {
+        let first = self.queue.first(self.now, 1).first().and_then(|id| self.requests.get(id));
+        first.is_some_and(|first| first.tried.is_empty())
+            && self.queue.precedes(self.now, &waiting(id, request))
+    }
+
+    /// Where a request may start although others that wait go before it: on Lambda, where that
+    /// answers sooner than a fleet that turns to those first.
+    fn start_behind(&mut self, request: &Request) -> Result<Start, WaitReason> {
+        let offer = self.spill_over(request).ok_or(WaitReason::Behind)?;
         let ranking = self.rank(request);
-        let placement =
-            ranking.as_ref().and_then(|ranking| self.forward(id, request, ranking, overdue));
-        match placement {
-            Some(placement) => Some(Verdict::Forward(placement)),
-            None => self.invoke(request, ranking.as_ref(), Seconds::ZERO),
+        let is_sooner = admit::is_sooner(&offer, ranking.as_ref(), self.time_of_waiting());
+        if is_sooner { Ok(Start::Lambda(offer)) } else { Err(WaitReason::Behind) }
+    }
+
+    /// Where it cannot start it waits, as long as there is room.
+    fn or_wait(
+        &self,
+        id: RequestId,
+        request: &Request,
+        start: Result<Start, WaitReason>,
+    ) -> Decision {
+        match start {
+            Ok(start) => Decision::Start(start),
+            Err(reason) => match self.queue.has_room(&waiting(id, request)) {
+                Ok(()) => Decision::Wait(reason),
+                Err(reason) => Decision::Shed(reason),
+            },
         }
     }
 
@@ -54,26 +155,18 @@ impl Balancer {
         self.schedule.rank(&demand, &mut self.fleet, &mut self.random)
     }
 
-    /// Takes a claim on the best host, where the request may go there now.
-    fn forward(
-        &mut self,
-        id: RequestId,
-        request: &mut Request,
+    /// Whether the request goes to the best host now, or why it waits.
+    fn admits(
+        &self,
+        request: &Request,
         ranking: &Ranking,
         overdue: bool,
-    ) -> Option<Placement> {
-        let route = self.routes.get(usize::from(request.ask.route.0))?;
-        let patience = route.policy.patience;
-        let admission = Admission::new(patience, &request.estimate, overdue);
-        let discipline = self.fleet.get(ranking.best)?.discipline;
-        if !admission.admits(ranking, discipline)
-            || !self.fleet.claim(self.now, ranking.best, id, request.estimate.mean)
-        {
-            return None;
-        }
-        request.tries += 1;
-        request.place = Place::Host(ranking.best);
-        Some(Placement { host: ranking.best, estimate: request.estimate })
+    ) -> Result<(), WaitReason> {
+        let route = self.policy.routes.get(usize::from(request.ask.route.0));
+        let host = self.fleet.get(ranking.best);
+        let (Some(route), Some(host)) = (route, host) else { return Err(WaitReason::NoHost) };
+        let admission = Admission::new(route.patience, &request.estimate, overdue);
+        admission.admits(ranking, host.discipline)
     }
 
     /// What a run on Lambda would be like, where one may be.
@@ -83,42 +176,14 @@ impl Balancer {
         lambda.offer(self.now, function, request.estimate.mean, request.ask.event_bytes)
     }
 
-    /// Starts a run on Lambda, where that may be and answers sooner than the fleet, which has work
-    /// for `ahead` before it turns to this request.
-    fn invoke(
-        &mut self,
-        request: &mut Request,
-        ranking: Option<&Ranking>,
-        ahead: Seconds,
-    ) -> Option<Verdict> {
-        let offer = self.spill_over(request)?;
-        if !admit::is_sooner(&offer, ranking, ahead) {
-            return None;
-        }
-        request.tries += 1;
-        request.place = Place::Lambda(self.lambda.as_mut()?.start(self.now, &offer));
-        Some(Verdict::Lambda(Invocation { function: offer.function, estimate: request.estimate }))
-    }
-
     fn enqueue(&mut self, id: RequestId, request: &mut Request) -> Verdict {
         match self.queue.push(self.now, &waiting(id, request)) {
             Ok(until) => {
-                request.place = Place::Queue { since: self.now };
+                request.grant = Grant::Place { since: self.now };
                 Verdict::Queue { until }
             }
             Err(reason) => Verdict::Shed(reason),
         }
-    }
-
-    fn keep(&mut self, id: RequestId, request: Request, verdict: Verdict) -> Verdict {
-        match verdict {
-            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => {
-                self.requests.insert(id, request);
-            }
-            Verdict::Shed(_) => {}
-        }
-        self.counters.count(&verdict);
-        verdict
     }
 
     /// How long the whole fleet would take for what waits.

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Balancer, MISSES_MAX, Place, Request, waiting};
+use super::{Balancer, Grant, MISSES_MAX, Request};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
 use crate::host::HostState;
@@ -24,7 +24,10 @@ impl Balancer {
         self.counters.arrivals += 1;
         self.retries.deposit();
         let verdict = match self.enter(id, ask) {
-            Ok(request) => self.admit(id, request),
+            Ok(request) => {
+                let decision = self.decide(id, &request);
+                self.commit(id, request, decision)
+            }
             Err(reason) => {
                 let verdict = Verdict::Shed(reason);
                 self.counters.count(&verdict);
@@ -66,7 +69,7 @@ impl Balancer {
         if let Some(request) = self.requests.remove(&id) {
             self.counters.abandons += 1;
             self.release(id, &request);
-            if let (Place::Lambda(run), Some(lambda)) = (&request.place, &mut self.lambda) {
+            if let (Grant::Run(run), Some(lambda)) = (&request.grant, &mut self.lambda) {
                 lambda.abandon(run);
             }
         }
@@ -98,9 +101,10 @@ impl Balancer {
             let overdue = self.queue.is_overdue(self.now, id);
             let Some(mut request) = self.requests.remove(&id) else { continue };
             self.forgive(&mut request);
-            let started = self.start(id, &mut request, overdue);
+            let start = self.start(&request, overdue).ok();
+            let verdict = start.map(|start| self.begin(id, &mut request, start));
             self.requests.insert(id, request);
-            if let Some(verdict) = started {
+            if let Some(verdict) = verdict {
                 self.queue.remove(id);
                 return Some((id, verdict));
             }
@@ -111,8 +115,8 @@ impl Balancer {
     /// A host that failed a request may be well again: one that has been out since and is back, and
     /// any after a while.
     fn forgive(&self, request: &mut Request) {
-        match request.place {
-            Place::Queue { since } => {
+        match request.grant {
+            Grant::Place { since } => {
                 if self.policy.hosts.eject_base <= self.now.since(since) {
                     request.tried.clear();
                 }
@@ -120,12 +124,12 @@ impl Balancer {
                     |host: &HostState| since < host.ejected_until && !host.is_ejected(self.now);
                 request.tried.retain(|id| !self.fleet.get(*id).is_some_and(is_back));
             }
-            Place::Host(_) | Place::Lambda(_) | Place::Lost => {}
+            Grant::Claim(_) | Grant::Run(_) | Grant::Nothing => {}
         }
     }
 
     /// The request with its estimate, or why it cannot be one.
-    fn enter(&self, id: RequestId, ask: Ask) -> Result<Request, ShedReason> {
+    pub(super) fn enter(&self, id: RequestId, ask: Ask) -> Result<Request, ShedReason> {
         if self.policy.routes.len() <= usize::from(ask.route.0) {
             return Err(ShedReason::UnknownRoute);
         }
@@ -140,61 +144,45 @@ impl Balancer {
             tried: SmallVec::new(),
             tries: 0,
             lambda_failed: false,
-            place: Place::Lost,
+            grant: Grant::Nothing,
         })
-    }
-
-    fn admit(&mut self, id: RequestId, request: Request) -> Verdict {
-        if self.is_behind(id, &request) {
-            self.place_behind(id, request)
-        } else {
-            self.place(id, request)
-        }
-    }
-
-    /// Whether a request that waits goes before this one. One that has been tried does not: it may be
-    /// waiting for a host that it has not seen.
-    fn is_behind(&self, id: RequestId, request: &Request) -> bool {
-        let first = self.queue.first(self.now, 1).first().and_then(|id| self.requests.get(id));
-        first.is_some_and(|first| first.tried.is_empty())
-            && self.queue.precedes(self.now, &waiting(id, request))
     }
 
     /// Gives back what a request holds, once: whoever calls this has taken it from the map.
     fn release(&mut self, id: RequestId, request: &Request) {
-        match request.place {
-            Place::Host(host) => {
+        match request.grant {
+            Grant::Claim(host) => {
                 self.fleet.release(self.now, host, id);
             }
-            Place::Queue { .. } => {
+            Grant::Place { .. } => {
                 self.queue.remove(id);
             }
-            Place::Lambda(run) => {
+            Grant::Run(run) => {
                 if let Some(lambda) = &mut self.lambda {
                     lambda.end(self.now, &run);
                 }
             }
-            Place::Lost => {}
+            Grant::Nothing => {}
         }
     }
 
     fn retry(&mut self, id: RequestId, mut request: Request, failure: Failure) -> Verdict {
         self.release(id, &request);
         // What Lambda has not run multiplies no load: it is as if it had not been sent there.
-        let is_untried = matches!(request.place, Place::Lambda(_)) && failure == Failure::Refused;
-        match request.place {
-            Place::Host(host) => {
+        let is_untried = matches!(request.grant, Grant::Run(_)) && failure == Failure::Refused;
+        match request.grant {
+            Grant::Claim(host) => {
                 self.counters.ejections += u64::from(self.fleet.fail(self.now, host));
                 request.tried.push(host);
             }
-            Place::Lambda(run) => {
+            Grant::Run(run) => {
                 if let Some(lambda) = &mut self.lambda {
                     lambda.fail(self.now, &run, failure, &self.policy.hosts);
                 }
                 request.lambda_failed = true;
                 request.tries -= usize::from(is_untried);
             }
-            Place::Queue { .. } | Place::Lost => {}
+            Grant::Place { .. } | Grant::Nothing => {}
         }
         let Some(route) = self.policy.routes.get(usize::from(request.ask.route.0)) else {
             return self.shed(ShedReason::UnknownRoute);
@@ -209,7 +197,8 @@ impl Balancer {
             return self.shed(ShedReason::RetryBudget);
         }
         self.counters.retries += 1;
-        self.place(id, request)
+        let decision = self.decide_again(id, &request);
+        self.commit(id, request, decision)
     }
 
     fn shed(&mut self, reason: ShedReason) -> Verdict {
@@ -227,21 +216,21 @@ impl Balancer {
         let priced = cost.and_then(|cost| self.predictor(request.ask.route).price(&cost, speed));
         let cpu_secs = cost.and_then(|cost| cost.cpu_seconds);
         let elapsed = outcome.elapsed;
-        match request.place {
-            Place::Host(id) => {
+        match request.grant {
+            Grant::Claim(id) => {
                 let completion = Completion { counted, cpu_secs, elapsed };
                 if outcome.success {
                     self.fleet.complete(self.now, id, &completion);
                 }
             }
-            Place::Lambda(run) => {
+            Grant::Run(run) => {
                 let work = counted.or(request.estimate.trusted_mean()).filter(|_| outcome.success);
                 if let Some(lambda) = &mut self.lambda {
                     let cold_start = outcome.cold_start;
                     lambda.complete(self.now, &run, &Ended { work, cpu_secs, elapsed, cold_start });
                 }
             }
-            Place::Queue { .. } | Place::Lost => {}
+            Grant::Place { .. } | Grant::Nothing => {}
         }
         let observation = Observation {
             route: request.ask.route,
@@ -259,23 +248,23 @@ impl Balancer {
     /// What of a cost compares with that of the hosts: counts of a function that is another build
     /// than they are say nothing, its CPU time does.
     fn comparable(&self, request: &Request, cost: RequestCost, build: u64) -> RequestCost {
-        match request.place {
-            Place::Lambda(_) if !self.predictor(request.ask.route).compares(build) => {
+        match request.grant {
+            Grant::Run(_) if !self.predictor(request.ask.route).compares(build) => {
                 RequestCost { cpu_seconds: cost.cpu_seconds, ..RequestCost::default() }
             }
-            Place::Lambda(_) | Place::Host(_) | Place::Queue { .. } | Place::Lost => cost,
+            Grant::Run(_) | Grant::Claim(_) | Grant::Place { .. } | Grant::Nothing => cost,
         }
     }
 
     /// Speed of the core that ran `request`, as it is believed.
     fn speed_of(&self, request: &Request) -> Speed {
-        match request.place {
-            Place::Host(id) => self.fleet.get(id).map(|host| host.speed),
-            Place::Lambda(run) => {
+        match request.grant {
+            Grant::Claim(id) => self.fleet.get(id).map(|host| host.speed),
+            Grant::Run(run) => {
                 let lambda = self.lambda.as_ref();
                 lambda.and_then(|lambda| lambda.function(run.function)).map(Function::speed)
             }
-            Place::Queue { .. } | Place::Lost => None,
+            Grant::Place { .. } | Grant::Nothing => None,
         }
         .unwrap_or(Speed::ONE)
     }

@@ -1081,7 +1081,7 @@ filter in_flight: 1 left
 filter memory: 1 left
 filter ejected: 1 left
 host 0 a -5.000000 added_delay -5.000000
-verdict queue: the best host would keep it waiting 4.000000 s, patience 0.1 s
+verdict queue: requests that wait go before it
 2 complete 2 1.0: learned
 2 dispatch: 5 lambda
 2 arrive 6 3.0: waits until 32

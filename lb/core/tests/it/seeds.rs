@@ -29,6 +29,8 @@ const EVENTS: usize = 1500;
 struct World {
     random: Random,
     balancer: Balancer,
+    /// Whether it asks, before a request arrives, what would become of it.
+    foresees: bool,
     now: f64,
     next_request: u64,
     /// Requests that the balancer has not finished with, and where they are.
@@ -36,6 +38,18 @@ struct World {
     hosts: BTreeSet<HostId>,
     /// Everything that was said: equal runs say equal things.
     said: Vec<String>,
+}
+
+/// Whether an explanation's verdict says what `verdict` is.
+fn is_of(explained: &str, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Forward(placement) => {
+            explained.starts_with(&format!("forward to {} (", placement.host.0))
+        }
+        Verdict::Lambda(_) => explained.starts_with("lambda ("),
+        Verdict::Queue { .. } => explained.starts_with("queue: "),
+        Verdict::Shed(reason) => explained == format!("shed: {reason}"),
+    }
 }
 
 /// Where a request is.
@@ -48,8 +62,17 @@ enum Place {
 
 #[test]
 fn no_claim_is_lost_or_released_twice_whatever_happens() {
+    sweep(World::run);
+}
+
+#[test]
+fn an_explanation_says_what_an_arrival_then_gets() {
+    sweep(|seed| World::new(seed, true).play());
+}
+
+fn sweep(run: impl Fn(u64) -> Vec<String>) {
     for seed in seeds() {
-        if let Err(cause) = catch_unwind(AssertUnwindSafe(|| World::run(seed))) {
+        if let Err(cause) = catch_unwind(AssertUnwindSafe(|| run(seed))) {
             eprintln!("replay: CORE_SEED={seed:#x} cargo test -p weighbridge-core --test it seeds");
             std::panic::resume_unwind(cause);
         }
@@ -71,23 +94,31 @@ fn seeds() -> Vec<u64> {
 
 impl World {
     fn run(seed: u64) -> Vec<String> {
+        World::new(seed, false).play()
+    }
+
+    fn new(seed: u64, foresees: bool) -> World {
         let mut random = Random::new(seed);
         let balancer = Balancer::new(policy(&mut random), seed);
-        let mut world = World {
+        World {
             random,
             balancer,
+            foresees,
             now: 0.0,
             next_request: 0,
             open: BTreeMap::new(),
             hosts: BTreeSet::new(),
             said: Vec::new(),
-        };
-        for _ in 0..EVENTS {
-            world.step();
-            world.check();
         }
-        world.end();
-        world.said
+    }
+
+    fn play(mut self) -> Vec<String> {
+        for _ in 0..EVENTS {
+            self.step();
+            self.check();
+        }
+        self.end();
+        self.said
     }
 
     fn step(&mut self) {
@@ -177,7 +208,13 @@ impl World {
             body_bytes: self.random.below(1000) as u64,
             event_bytes: Some(self.random.below(1000) as u64).filter(|bytes| 100 < *bytes),
         };
+        // Not always: asking brings the hosts to now.
+        let is_asked = self.foresees && !id.0.is_multiple_of(3);
+        let foreseen = is_asked.then(|| self.balancer.explain(self.now(), &ask).verdict);
         let verdict = self.balancer.arrive(self.now(), id, ask);
+        if let Some(foreseen) = foreseen {
+            assert!(is_of(&foreseen, &verdict), "foreseen: `{foreseen}`, came: {verdict:?}");
+        }
         self.note(id, &verdict);
     }
 
