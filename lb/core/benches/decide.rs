@@ -22,10 +22,11 @@ use weighbridge_core::learn::train;
 use weighbridge_core::observe::{Observation, Outcome, RequestCost};
 use weighbridge_core::policy::{
     HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
-    ScalePolicy, ScaleRule, SchedulePolicy,
+    ScalePolicy, SchedulePolicy,
 };
 use weighbridge_core::random::Random;
 use weighbridge_core::request::{Ask, RequestId, RequestSpec, RouteId};
+use weighbridge_core::scale::rules;
 use weighbridge_core::schedule::{filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
 
@@ -61,8 +62,8 @@ fn policy() -> Policy {
             function: None,
         }],
         schedule: SchedulePolicy {
-            filters: filters::ALL.iter().map(|filter| filter.name().to_owned()).collect(),
-            weighers: weighers::ALL.iter().map(|one| (one.name().to_owned(), 1.0)).collect(),
+            filters: filters::ALL.to_vec(),
+            weighers: weighers::ALL.iter().map(|weigher| (*weigher, 1.0)).collect(),
             host_subset_size: 1,
             shuffle_best_same_weighed_hosts: false,
         },
@@ -92,7 +93,7 @@ fn policy() -> Policy {
             drift_error_max: 1.0,
         },
         scale: ScalePolicy {
-            rule: ScaleRule::CpuAndBacklog,
+            rule: rules::ALL[0],
             hosts_min: 1,
             hosts_max: 20_000,
             cpu_high: 0.7,

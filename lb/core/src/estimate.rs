@@ -1,7 +1,7 @@
 //! Predicts the work of a request from its features.
 //!
-//! Several regressions compete for each route; the one that cross-validation finds best is used
-//! (`choose.rs`). All of them end as one `Formula`, which is all that the path of a request sees.
+//! Several regressions compete for each route ([`estimators`]); the one that cross-validation finds
+//! best is used (`choose.rs`). All of them end as one `Formula`, which is all that the path of a request sees.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,14 +12,10 @@ pub(crate) use formula::Formula;
 pub(crate) use table::Table;
 
 mod choose;
+pub mod estimators;
 mod formula;
 mod table;
 pub(crate) mod regress;
-mod mean;
-mod linear;
-mod log_log;
-mod pairwise;
-mod elastic;
 
 #[cfg(test)]
 mod tests;
@@ -68,16 +64,3 @@ pub enum Source {
     /// The measured cost of an exact repeat.
     Repeat,
 }
-
-/// Fits a formula to a table of past requests.
-pub(crate) trait Estimator {
-    /// As in metrics: `linear`.
-    fn name(&self) -> &'static str;
-
-    /// The fitted formula; `None` where there are too few rows for it, or no finite solution.
-    fn fit(&self, table: &Table) -> Option<Formula>;
-}
-
-/// Every estimator there is, the simpler first. To add one: a file beside these, and a line here.
-pub(crate) const ALL: &[&dyn Estimator] =
-    &[&mean::Mean, &linear::Linear, &log_log::LogLog, &pairwise::Pairwise, &elastic::Elastic];

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::features::FeatureSet;
 use crate::lambda::FunctionId;
+use crate::scale::Rule;
+use crate::schedule::{Filter, Weigher};
 use crate::units::{Speed, Work};
 
 /// Everything that steers the balancer.
@@ -52,10 +54,10 @@ pub struct RoutePolicy {
 /// How hosts are filtered and weighed (Nova: `host_subset_size`, `shuffle_best_same_weighed_hosts`).
 #[derive(Debug, Clone)]
 pub struct SchedulePolicy {
-    /// Names of the filters to run, in order: a subset of `schedule::filters::ALL`.
-    pub filters: Vec<String>,
-    /// Weighers to run with their multipliers: a subset of `schedule::weighers::ALL`.
-    pub weighers: Vec<(String, f64)>,
+    /// The filters to run, in order.
+    pub filters: Vec<&'static dyn Filter>,
+    /// The weighers to run, with their multipliers.
+    pub weighers: Vec<(&'static dyn Weigher, f64)>,
     /// The pick is random among this many of the best; at least 1.
     pub host_subset_size: usize,
     /// Whether hosts of equal best weight are shuffled before the pick.
@@ -172,7 +174,7 @@ pub struct FunctionPolicy {
 #[derive(Debug, Clone)]
 pub struct ScalePolicy {
     /// Which rule says how many hosts are desired.
-    pub rule: ScaleRule,
+    pub rule: &'static dyn Rule,
     /// The least hosts.
     pub hosts_min: usize,
     /// The most hosts.
@@ -196,17 +198,4 @@ pub struct ScalePolicy {
     pub boot_time: Duration,
     /// A host that is not ready after this is replaced.
     pub boot_timeout: Duration,
-}
-
-/// Which rule says how many hosts are desired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScaleRule {
-    /// Mean CPU utilization, and predicted backlog where that asks for more.
-    CpuAndBacklog,
-    /// Mean CPU utilization.
-    Cpu,
-    /// Predicted backlog.
-    Backlog,
-    /// `min(requests that wait or run, hosts_max)`.
-    QueueDepth,
 }

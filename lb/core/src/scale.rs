@@ -7,14 +7,8 @@
 //! panic window, want `panic_factor` times the hosts that there are, all that are wanted are
 //! launched, and none is drained for a stable window.
 
-mod backlog;
-mod cpu;
-mod cpu_and_backlog;
-mod queue_depth;
 pub mod rules;
 mod stabilize;
-
-use std::fmt;
 
 use serde::Serialize;
 
@@ -24,7 +18,7 @@ use crate::policy::ScalePolicy;
 use crate::queue::QueueState;
 use crate::units::{Seconds, Speed, Time, Work};
 
-pub use rules::{Desire, Rule, View};
+pub use rules::{Desire, Rule, ScaleReason, View};
 use stabilize::{Mean, Stabilizer};
 
 /// A host that has been ejected this often without getting well is replaced.
@@ -48,33 +42,6 @@ pub struct ScalePlan {
     pub reason: ScaleReason,
 }
 
-/// Why the fleet is scaled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScaleReason {
-    /// It is not.
-    #[default]
-    Steady,
-    /// Fewer hosts than the least.
-    HostsMin,
-    /// More hosts than the most.
-    HostsMax,
-    /// The mean CPU utilization is above the threshold.
-    CpuHigh,
-    /// The mean CPU utilization has been below the threshold for the stable window.
-    CpuLow,
-    /// The predicted backlog would not drain in time.
-    Backlog,
-    /// There has been no backlog for the stable window.
-    BacklogLow,
-    /// As many hosts as requests.
-    QueueDepth,
-    /// A burst.
-    Panic,
-    /// A host was lost, never became ready, or keeps failing.
-    HostFailed,
-}
-
 /// What the balancer remembers from tick to tick to plan.
 #[derive(Debug, Clone)]
 pub struct Scaler {
@@ -90,46 +57,6 @@ pub struct Scaler {
     requests: Mean,
     stabilizer: Stabilizer,
     panic_until: Time,
-}
-
-// === impl ScaleReason ===
-
-impl ScaleReason {
-    /// Every reason, in order.
-    pub const ALL: [ScaleReason; 10] = [
-        ScaleReason::Steady,
-        ScaleReason::HostsMin,
-        ScaleReason::HostsMax,
-        ScaleReason::CpuHigh,
-        ScaleReason::CpuLow,
-        ScaleReason::Backlog,
-        ScaleReason::BacklogLow,
-        ScaleReason::QueueDepth,
-        ScaleReason::Panic,
-        ScaleReason::HostFailed,
-    ];
-
-    /// Its name, as in logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            ScaleReason::Steady => "steady",
-            ScaleReason::HostsMin => "hosts_min",
-            ScaleReason::HostsMax => "hosts_max",
-            ScaleReason::CpuHigh => "cpu_high",
-            ScaleReason::CpuLow => "cpu_low",
-            ScaleReason::Backlog => "backlog",
-            ScaleReason::BacklogLow => "backlog_low",
-            ScaleReason::QueueDepth => "queue_depth",
-            ScaleReason::Panic => "panic",
-            ScaleReason::HostFailed => "host_failed",
-        }
-    }
-}
-
-impl fmt::Display for ScaleReason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
 }
 
 // === impl ScalePlan ===
@@ -243,7 +170,7 @@ impl Scaler {
     fn decide(&mut self, now: Time, view: &View) -> Desire {
         let policy = &self.policy;
         let (least, most) = self.bounds;
-        let desire = rules::of(policy.rule).desired(view, policy).clamp(least, most);
+        let desire = policy.rule.desired(view, policy).clamp(least, most);
 
         let burst = view.burst(policy).min(most);
         let wanted = policy.panic_factor * view.kept.max(1) as f64;

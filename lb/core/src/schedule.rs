@@ -105,18 +105,13 @@ pub struct Schedule {
 // === impl Schedule ===
 
 impl Schedule {
-    /// The schedule of `policy`. Names that are in no `ALL`, and multipliers that are not finite,
-    /// are left out: the configuration refuses them before.
+    /// The schedule of `policy`. Multipliers that are not finite are left out: the configuration
+    /// refuses them before.
     pub fn new(policy: &SchedulePolicy) -> Schedule {
-        let filters = policy.filters.iter().filter_map(|name| filters::by_name(name)).collect();
-        let weighers: Vec<(&'static dyn Weigher, f64)> = policy
-            .weighers
-            .iter()
-            .filter(|(_, multiplier)| multiplier.is_finite())
-            .filter_map(|(name, multiplier)| Some((weighers::by_name(name)?, *multiplier)))
-            .collect();
+        let weighers = policy.weighers.iter().copied();
+        let weighers: Vec<_> = weighers.filter(|(_, by)| by.is_finite()).collect();
         Schedule {
-            filters,
+            filters: policy.filters.clone(),
             prunes: weighers.iter().all(|(_, multiplier)| 0.0 <= *multiplier),
             weighers,
             host_subset_size: policy.host_subset_size.max(1),

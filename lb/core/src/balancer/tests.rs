@@ -13,6 +13,8 @@ use crate::host::{Discipline, HostSpec, Phase};
 use crate::lambda::FunctionId;
 use crate::observe::{Failure, HostReport, Outcome, RequestCost};
 use crate::policy::*;
+use crate::scale::rules;
+use crate::schedule::{filters, weighers};
 use crate::units::{Seconds, Speed};
 
 fn secs(secs: f64) -> Duration {
@@ -33,14 +35,13 @@ fn route(name: &str, idempotent: bool) -> RoutePolicy {
 }
 
 fn policy() -> Policy {
+    let filters = ["active", "not_tried", "in_flight", "memory", "ejected"];
     let weighers = ["added_delay", "warm_up", "failures", "round_trip"];
     Policy {
         routes: vec![route("blur", true), route("order", false)],
         schedule: SchedulePolicy {
-            filters: ["active", "not_tried", "in_flight", "memory", "ejected"]
-                .map(str::to_owned)
-                .to_vec(),
-            weighers: weighers.map(|name| (name.to_owned(), 1.0)).to_vec(),
+            filters: filters.map(|name| filters::by_name(name).unwrap()).to_vec(),
+            weighers: weighers.map(|name| (weighers::by_name(name).unwrap(), 1.0)).to_vec(),
             host_subset_size: 1,
             shuffle_best_same_weighed_hosts: false,
         },
@@ -70,7 +71,7 @@ fn policy() -> Policy {
             drift_error_max: 1.0,
         },
         scale: ScalePolicy {
-            rule: ScaleRule::CpuAndBacklog,
+            rule: rules::ALL[0],
             hosts_min: 1,
             hosts_max: 4,
             cpu_high: 0.7,

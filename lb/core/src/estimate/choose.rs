@@ -1,7 +1,8 @@
 //! Chooses the estimator of a route by k-fold cross-validation.
 
+use super::estimators::{ALL, Estimator};
 use super::regress::{median, quantile};
-use super::{ALL, Estimator, Formula, Table};
+use super::{Formula, Table};
 use crate::random::Random;
 
 /// The best estimator, fitted to all rows, and how it did on rows held back.

@@ -1,10 +1,34 @@
 //! The rules that say how many hosts are desired. One file a rule.
 
-use std::fmt::Debug;
+mod cpu_and_backlog;
+mod cpu;
+mod backlog;
+mod queue_depth;
 
-use super::{ScaleReason, backlog, cpu, cpu_and_backlog, queue_depth};
-use crate::policy::{ScalePolicy, ScaleRule};
+use std::fmt::{self, Debug};
+
+use serde::Serialize;
+
+use crate::policy::ScalePolicy;
 use crate::units::{Seconds, Work};
+
+/// Every rule there is. To add one: a file beside the others, and a line here.
+pub const ALL: &[&dyn Rule] =
+    &[&cpu_and_backlog::CpuAndBacklog, &cpu::Cpu, &backlog::Backlog, &queue_depth::QueueDepth];
+
+/// Says how many hosts are desired.
+pub trait Rule: Debug + Sync {
+    /// Its name in the configuration: that of its file.
+    fn name(&self) -> &'static str;
+
+    /// How many hosts are desired; the interval of the policy comes later.
+    fn desired(&self, view: &View, policy: &ScalePolicy) -> Desire;
+}
+
+/// The rule of that name.
+pub fn by_name(name: &str) -> Option<&'static dyn Rule> {
+    ALL.iter().copied().find(|rule| rule.name() == name)
+}
 
 /// What a rule sees of the fleet.
 #[derive(Debug, Clone, Copy)]
@@ -37,22 +61,70 @@ pub struct Desire {
     pub reason: ScaleReason,
 }
 
-/// Says how many hosts are desired.
-pub trait Rule: Debug + Sync {
-    /// Its name: that of its file.
-    fn name(&self) -> &'static str;
-
-    /// How many hosts are desired; the interval of the policy comes later.
-    fn desired(&self, view: &View, policy: &ScalePolicy) -> Desire;
+/// Why the fleet is scaled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleReason {
+    /// It is not.
+    #[default]
+    Steady,
+    /// Fewer hosts than the least.
+    HostsMin,
+    /// More hosts than the most.
+    HostsMax,
+    /// The mean CPU utilization is above the threshold.
+    CpuHigh,
+    /// The mean CPU utilization has been below the threshold for the stable window.
+    CpuLow,
+    /// The predicted backlog would not drain in time.
+    Backlog,
+    /// There has been no backlog for the stable window.
+    BacklogLow,
+    /// As many hosts as requests.
+    QueueDepth,
+    /// A burst.
+    Panic,
+    /// A host was lost, never became ready, or keeps failing.
+    HostFailed,
 }
 
-/// The rule of that name.
-pub fn of(rule: ScaleRule) -> &'static dyn Rule {
-    match rule {
-        ScaleRule::CpuAndBacklog => &cpu_and_backlog::CpuAndBacklog,
-        ScaleRule::Cpu => &cpu::Cpu,
-        ScaleRule::Backlog => &backlog::Backlog,
-        ScaleRule::QueueDepth => &queue_depth::QueueDepth,
+// === impl ScaleReason ===
+
+impl ScaleReason {
+    /// Every reason, in order.
+    pub const ALL: [ScaleReason; 10] = [
+        ScaleReason::Steady,
+        ScaleReason::HostsMin,
+        ScaleReason::HostsMax,
+        ScaleReason::CpuHigh,
+        ScaleReason::CpuLow,
+        ScaleReason::Backlog,
+        ScaleReason::BacklogLow,
+        ScaleReason::QueueDepth,
+        ScaleReason::Panic,
+        ScaleReason::HostFailed,
+    ];
+
+    /// Its name, as in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            ScaleReason::Steady => "steady",
+            ScaleReason::HostsMin => "hosts_min",
+            ScaleReason::HostsMax => "hosts_max",
+            ScaleReason::CpuHigh => "cpu_high",
+            ScaleReason::CpuLow => "cpu_low",
+            ScaleReason::Backlog => "backlog",
+            ScaleReason::BacklogLow => "backlog_low",
+            ScaleReason::QueueDepth => "queue_depth",
+            ScaleReason::Panic => "panic",
+            ScaleReason::HostFailed => "host_failed",
+        }
+    }
+}
+
+impl fmt::Display for ScaleReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
     }
 }
 

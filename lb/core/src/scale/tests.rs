@@ -1,11 +1,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::policy::ScaleRule;
 
 fn policy() -> ScalePolicy {
     ScalePolicy {
-        rule: ScaleRule::CpuAndBacklog,
+        rule: rules::ALL[0],
         hosts_min: 1,
         hosts_max: 20,
         cpu_high: 0.7,
@@ -21,7 +20,7 @@ fn policy() -> ScalePolicy {
 }
 
 /// What a rule desires of `active` hosts of one core at that utilization, with that backlog.
-fn check(rule: ScaleRule, active: usize, utilization: f64, backlog: f64, expected: &str) {
+fn check(rule: &str, active: usize, utilization: f64, backlog: f64, expected: &str) {
     let view = View {
         active,
         kept: active,
@@ -32,37 +31,37 @@ fn check(rule: ScaleRule, active: usize, utilization: f64, backlog: f64, expecte
         host_capacity: Work::saturating(1.0),
         boot_time: Seconds(2.0),
     };
-    let desire = rules::of(rule).desired(&view, &policy());
+    let desire = rules::by_name(rule).unwrap().desired(&view, &policy());
     assert_eq!(format!("{} {}", desire.hosts, desire.reason), expected);
 }
 
 #[test]
 fn cpu_sizes_the_fleet_for_its_target() {
-    check(ScaleRule::Cpu, 4, 0.9, 0.0, "6 cpu_high");
-    check(ScaleRule::Cpu, 4, 0.5, 0.0, "4 steady");
-    check(ScaleRule::Cpu, 4, 0.15, 0.0, "1 cpu_low");
-    check(ScaleRule::Cpu, 0, 0.0, 0.0, "0 cpu_low");
+    check("cpu", 4, 0.9, 0.0, "6 cpu_high");
+    check("cpu", 4, 0.5, 0.0, "4 steady");
+    check("cpu", 4, 0.15, 0.0, "1 cpu_low");
+    check("cpu", 0, 0.0, 0.0, "0 cpu_low");
 }
 
 #[test]
 fn backlog_counts_what_is_left_when_new_hosts_have_booted() {
-    check(ScaleRule::Backlog, 2, 0.5, 20.0, "2 backlog_low");
-    check(ScaleRule::Backlog, 2, 0.5, 30.0, "3 backlog");
-    check(ScaleRule::Backlog, 2, 0.5, 64.0, "6 backlog");
-    check(ScaleRule::Backlog, 4, 0.5, 9.0, "2 backlog_low");
-    check(ScaleRule::Backlog, 0, 0.0, 25.0, "3 backlog");
+    check("backlog", 2, 0.5, 20.0, "2 backlog_low");
+    check("backlog", 2, 0.5, 30.0, "3 backlog");
+    check("backlog", 2, 0.5, 64.0, "6 backlog");
+    check("backlog", 4, 0.5, 9.0, "2 backlog_low");
+    check("backlog", 0, 0.0, 25.0, "3 backlog");
 }
 
 #[test]
 fn cpu_and_backlog_follow_the_one_that_wants_more() {
-    check(ScaleRule::CpuAndBacklog, 4, 0.1, 100.0, "10 backlog");
-    check(ScaleRule::CpuAndBacklog, 4, 0.9, 0.0, "6 cpu_high");
-    check(ScaleRule::CpuAndBacklog, 4, 0.1, 0.0, "1 cpu_low");
+    check("cpu_and_backlog", 4, 0.1, 100.0, "10 backlog");
+    check("cpu_and_backlog", 4, 0.9, 0.0, "6 cpu_high");
+    check("cpu_and_backlog", 4, 0.1, 0.0, "1 cpu_low");
 }
 
 #[test]
 fn queue_depth_wants_a_host_for_each_request() {
-    check(ScaleRule::QueueDepth, 2, 0.1, 0.0, "7 queue_depth");
+    check("queue_depth", 2, 0.1, 0.0, "7 queue_depth");
 }
 
 #[test]

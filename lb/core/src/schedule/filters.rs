@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use super::{Block, Demand};
 use crate::host::HostState;
 
-/// Every filter there is. To add one: a file beside this one's siblings, and a line here.
+/// Every filter there is. To add one: a file beside the others, and a line here.
 pub const ALL: &[&dyn Filter] = &[
     &active::Active,
     &not_tried::NotTried,

@@ -22,8 +22,8 @@ fn hosts_policy() -> HostPolicy {
 
 fn schedule(subset: usize, shuffle: bool) -> Schedule {
     Schedule::new(&SchedulePolicy {
-        filters: filters::ALL.iter().map(|filter| filter.name().to_owned()).collect(),
-        weighers: weighers::ALL.iter().map(|one| (one.name().to_owned(), 1.0)).collect(),
+        filters: filters::ALL.to_vec(),
+        weighers: weighers::ALL.iter().map(|weigher| (*weigher, 1.0)).collect(),
         host_subset_size: subset,
         shuffle_best_same_weighed_hosts: shuffle,
     })

@@ -13,7 +13,7 @@ use crate::fleet::Glance;
 use crate::host::HostState;
 use crate::units::Seconds;
 
-/// Every weigher there is. To add one: a file beside this one's siblings, and a line here.
+/// Every weigher there is. To add one: a file beside the others, and a line here.
 pub const ALL: &[&dyn Weigher] = &[
     &added_delay::AddedDelay,
     &warm_up::WarmUp,

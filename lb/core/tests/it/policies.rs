@@ -1,38 +1,46 @@
 //! Every policy file is in its `ALL`: a policy that is not listed does nothing.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use weighbridge_core::estimate::estimators;
+use weighbridge_core::scale::rules;
 use weighbridge_core::schedule::{filters, weighers};
 
-/// The names of the policy files in a folder of `src`.
-fn files(folder: &str) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
-    let entries = std::fs::read_dir(folder).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let names = paths.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
-    names.filter(|name| name != "tests").collect()
+/// What is chosen by its name: a kind of policy.
+pub(crate) struct Kind {
+    /// As the README calls it.
+    pub(crate) word: &'static str,
+    /// Where its files are.
+    pub(crate) folder: PathBuf,
+    /// The names in its `ALL`.
+    pub(crate) names: Vec<&'static str>,
+}
+
+/// Every kind of policy.
+pub(crate) fn kinds() -> Vec<Kind> {
+    let kind = |word, folder: &str, names: Vec<&'static str>| Kind {
+        word,
+        folder: Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder),
+        names,
+    };
+    vec![
+        kind("filter", "schedule/filters", filters::ALL.iter().map(|one| one.name()).collect()),
+        kind("weigher", "schedule/weighers", weighers::ALL.iter().map(|one| one.name()).collect()),
+        kind("scale rule", "scale/rules", rules::ALL.iter().map(|one| one.name()).collect()),
+        kind("estimator", "estimate/estimators", estimators::names().collect()),
+    ]
 }
 
 #[test]
-fn every_filter_file_is_in_all() {
-    let listed = filters::ALL.iter().map(|filter| filter.name().to_owned()).collect();
-    assert_eq!(files("schedule/filters"), listed);
-}
-
-#[test]
-fn every_weigher_file_is_in_all() {
-    let listed = weighers::ALL.iter().map(|weigher| weigher.name().to_owned()).collect();
-    assert_eq!(files("schedule/weighers"), listed);
-}
-
-#[test]
-fn no_name_is_taken_twice() {
-    let names: Vec<&str> = filters::ALL
-        .iter()
-        .map(|filter| filter.name())
-        .chain(weighers::ALL.iter().map(|weigher| weigher.name()))
-        .collect();
-    let distinct: BTreeSet<&&str> = names.iter().collect();
-    assert_eq!(distinct.len(), names.len());
+fn every_policy_file_is_in_all_under_its_name() {
+    for kind in kinds() {
+        let entries = std::fs::read_dir(&kind.folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let files: BTreeSet<String> =
+            paths.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+        let listed: BTreeSet<String> = kind.names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(files, listed, "{}", kind.word);
+        assert_eq!(listed.len(), kind.names.len(), "no {} is listed twice", kind.word);
+    }
 }

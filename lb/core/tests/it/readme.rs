@@ -2,9 +2,10 @@
 //!
 //! Where it is stale: `README_WRITE=1 cargo test -p weighbridge-core --test it readme`.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use weighbridge_core::schedule::{filters, weighers};
+use crate::policies::{Kind, kinds};
 
 const BEGIN: &str = "<!-- policies: made by lb/core/tests/it/readme.rs -->\n";
 const END: &str = "<!-- end of policies -->";
@@ -14,8 +15,8 @@ fn root() -> PathBuf {
 }
 
 /// The first sentence of the file's own documentation.
-fn first_sentence(file: &str) -> String {
-    let text = std::fs::read_to_string(root().join("lb/core/src").join(file)).unwrap();
+fn first_sentence(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap();
     let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
     let paragraph: Vec<&str> = lines.map(str::trim).take_while(|line| !line.is_empty()).collect();
     let paragraph = paragraph.join(" ");
@@ -24,15 +25,15 @@ fn first_sentence(file: &str) -> String {
 }
 
 fn table() -> String {
-    let row = |kind: &str, folder: &str, name: &str| {
-        format!("| {kind} | `{name}` | {} |\n", first_sentence(&format!("{folder}/{name}.rs")))
-    };
-    let filters = filters::ALL.iter().map(|f| row("filter", "schedule/filters", f.name()));
-    let weighers = weighers::ALL.iter().map(|w| row("weigher", "schedule/weighers", w.name()));
-    let rules = ["cpu", "backlog", "cpu_and_backlog", "queue_depth"];
-    let rules = rules.into_iter().map(|name| row("scale rule", "scale", name));
-    let rows: String = filters.chain(weighers).chain(rules).collect();
-    format!("\n| policy | name | what |\n|---|---|---|\n{rows}\n")
+    let mut table = "\n| policy | name | what |\n|---|---|---|\n".to_owned();
+    for Kind { word, folder, names } in kinds() {
+        for name in names {
+            let what = first_sentence(&folder.join(name).with_extension("rs"));
+            writeln!(table, "| {word} | `{name}` | {what} |").unwrap();
+        }
+    }
+    table.push('\n');
+    table
 }
 
 #[test]

@@ -15,10 +15,11 @@ use weighbridge_core::lambda::{FunctionId, Lambda};
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
 use weighbridge_core::policy::{
     FunctionPolicy, HostPolicy, LambdaPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy,
-    RetryPolicy, RoutePolicy, ScalePolicy, ScaleRule, SchedulePolicy,
+    RetryPolicy, RoutePolicy, ScalePolicy, SchedulePolicy,
 };
 use weighbridge_core::random::Random;
 use weighbridge_core::request::{Ask, RequestId, RouteId};
+use weighbridge_core::scale::rules;
 use weighbridge_core::schedule::{filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
 
@@ -395,8 +396,8 @@ fn policy(random: &mut Random) -> Policy {
     Policy {
         routes: vec![spills(route("a", true), 0), spills(route("b", false), 1)],
         schedule: SchedulePolicy {
-            filters: filters::ALL.iter().map(|filter| filter.name().to_owned()).collect(),
-            weighers: weighers::ALL.iter().map(|one| (one.name().to_owned(), 1.0)).collect(),
+            filters: filters::ALL.to_vec(),
+            weighers: weighers::ALL.iter().map(|weigher| (*weigher, 1.0)).collect(),
             host_subset_size: 1 + random.below(3),
             shuffle_best_same_weighed_hosts: random.below(2) == 0,
         },
@@ -418,12 +419,7 @@ fn policy(random: &mut Random) -> Policy {
             drift_error_max: 1.0,
         },
         scale: ScalePolicy {
-            rule: [
-                ScaleRule::CpuAndBacklog,
-                ScaleRule::Cpu,
-                ScaleRule::Backlog,
-                ScaleRule::QueueDepth,
-            ][random.below(4)],
+            rule: rules::ALL[random.below(rules::ALL.len())],
             hosts_min: 1,
             hosts_max: 8,
             cpu_high: 0.7,

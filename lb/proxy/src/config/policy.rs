@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use weighbridge_core::policy::{
     HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
-    ScalePolicy, ScaleRule, SchedulePolicy,
+    ScalePolicy, SchedulePolicy,
 };
-use weighbridge_core::schedule::{filters, weighers};
+use weighbridge_core::scale::rules;
+use weighbridge_core::schedule::{Filter, filters, weighers};
 
 use super::CpuSource;
 use super::reader::{self, Section};
@@ -48,15 +49,14 @@ pub(super) fn read(
 
 fn schedule(mut section: Section<'_>) -> SchedulePolicy {
     let mut table = section.table("weighers");
-    let mut weigh = |name: &'static str| (name.to_owned(), table.number(name, 0.0..=1000.0));
     let weighers = weighers::ALL
         .iter()
-        .map(|weigher| weigh(weigher.name()))
+        .map(|weigher| (*weigher, table.number(weigher.name(), 0.0..=1000.0)))
         .filter(|(_, multiplier)| 0.0 < *multiplier);
     let weighers = weighers.collect();
     table.finish();
     let policy = SchedulePolicy {
-        filters: filter_names(&mut section),
+        filters: filters(&mut section),
         weighers,
         host_subset_size: section.whole("host_subset_size", 1..=1000),
         shuffle_best_same_weighed_hosts: section.flag("shuffle_best_same_weighed_hosts"),
@@ -65,7 +65,7 @@ fn schedule(mut section: Section<'_>) -> SchedulePolicy {
     policy
 }
 
-fn filter_names(section: &mut Section<'_>) -> Vec<String> {
+fn filters(section: &mut Section<'_>) -> Vec<&'static dyn Filter> {
     let all: Vec<&str> = filters::ALL.iter().map(|filter| filter.name()).collect();
     let names = section.texts("filters", "a list of names of filters");
     for (i, name) in names.iter().enumerate() {
@@ -83,7 +83,7 @@ fn filter_names(section: &mut Section<'_>) -> Vec<String> {
         "schedule.filters lacks `active`: expected it, or requests go to hosts that are gone"
             .to_owned()
     });
-    names
+    names.iter().filter_map(|name| filters::by_name(name)).collect()
 }
 
 fn queue(mut section: Section<'_>) -> QueuePolicy {
@@ -145,12 +145,7 @@ fn learn(mut section: Section<'_>) -> LearnPolicy {
 }
 
 fn scale(mut section: Section<'_>, auto: Auto) -> (ScalePolicy, CpuSource) {
-    let rules = [
-        ("cpu_and_backlog", ScaleRule::CpuAndBacklog),
-        ("cpu", ScaleRule::Cpu),
-        ("backlog", ScaleRule::Backlog),
-        ("queue_depth", ScaleRule::QueueDepth),
-    ];
+    let rules: Vec<_> = rules::ALL.iter().map(|rule| (rule.name(), *rule)).collect();
     let policy = ScalePolicy {
         rule: section.word("rule", &rules),
         hosts_min: section.whole("hosts_min", 1..=10_000),

@@ -1,3 +1,6 @@
+use weighbridge_core::scale::rules;
+use weighbridge_core::schedule::filters;
+
 use super::*;
 
 #[test]
@@ -46,7 +49,6 @@ connect = 5
 response = "99d"
 [scale]
 hosts_max = 0
-rule = "cpus"
 [store]
 queue_max = true
 "#,
@@ -57,10 +59,33 @@ line 4: limits.body_bytes is `"32MB"`: expected a size from "0B" to "16GiB", suc
 line 6: timeouts.connect is `5`: expected a duration from "1ms" to "1m", such as "250ms"
 line 7: timeouts.response is `"99d"`: expected a duration from "1ms" to "1d", such as "250ms"
 line 9: scale.hosts_max is `0`: expected "auto" or a whole number from 1 to 10000
-line 10: scale.rule is `"cpus"`: expected "cpu_and_backlog" or "cpu" or "backlog" or "queue_depth"
-line 12: store.queue_max is `true`: expected a whole number from 1 to 10000000
+line 11: store.queue_max is `true`: expected a whole number from 1 to 10000000
 "#,
     );
+}
+
+#[test]
+fn what_is_chosen_by_name_comes_from_the_lists_of_the_core() {
+    let filters: Vec<&str> = filters::ALL.iter().map(|filter| filter.name()).collect();
+    let rules: Vec<String> = rules::ALL.iter().map(|rule| format!("\"{}\"", rule.name())).collect();
+    check(
+        "[schedule]\nfilters = [\"active\", \"memori\"]\n[scale]\nrule = \"cpus\"\n",
+        &format!(
+            "line 2: schedule.filters names `memori`: expected {}; did you mean `memory`?\n\
+             line 4: scale.rule is `\"cpus\"`: expected {}\n",
+            filters.join(", "),
+            rules.join(" or ")
+        ),
+    );
+}
+
+#[test]
+fn the_default_file_says_what_each_filter_and_scale_rule_is() {
+    let filters = filters::ALL.iter().map(|filter| filter.name());
+    for name in filters.chain(rules::ALL.iter().map(|rule| rule.name())) {
+        let says = |line: &str| line.starts_with('#') && line.contains(&format!("\"{name}\""));
+        assert!(Config::default_text().lines().any(says), "no comment says what `{name}` is");
+    }
 }
 
 #[test]
@@ -173,14 +198,13 @@ fn filters_and_weighers_are_checked() {
     check(
         "
 [schedule]
-filters = [\"memori\", \"memory\", \"memory\"]
+filters = [\"memory\", \"memory\"]
 [schedule.weighers]
 added_delays = 1
 price = -1
 ",
         "
 line 3: schedule.filters lacks `active`: expected it, or requests go to hosts that are gone
-line 3: schedule.filters names `memori`: expected active, not_tried, in_flight, memory, ejected; did you mean `memory`?
 line 3: schedule.filters names `memory` twice
 line 5: `schedule.weighers.added_delays` is not a key; did you mean `schedule.weighers.added_delay`?
 line 6: schedule.weighers.price is `-1`: expected a number from 0 to 1000
@@ -192,8 +216,8 @@ line 6: schedule.weighers.price is `-1`: expected a number from 0 to 1000
 fn a_weigher_with_multiplier_zero_is_left_out() {
     let config = Config::parse("[schedule.weighers]\nprice = 0\nfailures = 2\n").unwrap();
     let weighers = &config.policy.schedule.weighers;
-    assert!(weighers.contains(&("failures".to_owned(), 2.0)));
-    assert!(weighers.iter().all(|(name, _)| name != "price"));
+    let multiplier = |name| weighers.iter().find(|(one, _)| one.name() == name).map(|(_, by)| *by);
+    assert_eq!((multiplier("failures"), multiplier("price")), (Some(2.0), None));
 }
 
 #[test]

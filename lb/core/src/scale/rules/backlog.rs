@@ -8,8 +8,7 @@
 //! `⌈(B − C · boot) / (c · backlog_max)⌉` of capacity c. Few enough that the backlog still drains in
 //! half the time are desired otherwise.
 
-use super::ScaleReason;
-use super::rules::{Desire, Rule, View};
+use super::{Desire, Rule, ScaleReason, View};
 use crate::policy::ScalePolicy;
 
 /// See the module.

@@ -4,8 +4,7 @@
 //! Above `cpu_high`, or below `cpu_low`: `⌈active × utilization / cpu_target⌉`. As many as there are
 //! between the two.
 
-use super::ScaleReason;
-use super::rules::{Desire, Rule, View};
+use super::{Desire, Rule, ScaleReason, View};
 use crate::policy::ScalePolicy;
 
 /// See the module.

@@ -1,7 +1,8 @@
 //! The mean, whatever the features: what is left where they tell nothing.
 
-use super::formula::{Formula, Term};
-use super::{Estimator, Table};
+use super::Estimator;
+use crate::estimate::Table;
+use crate::estimate::formula::{Formula, Term};
 
 /// See the module.
 #[derive(Debug)]

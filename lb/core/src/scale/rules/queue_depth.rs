@@ -1,7 +1,6 @@
 //! By the requests that run or wait: a host for each, `hosts_max` at most.
 
-use super::ScaleReason;
-use super::rules::{Desire, Rule, View};
+use super::{Desire, Rule, ScaleReason, View};
 use crate::policy::ScalePolicy;
 
 /// See the module.

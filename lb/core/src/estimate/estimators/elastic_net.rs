@@ -3,14 +3,15 @@
 //!
 //! work = c + Σ a x + Σ b ln(1 + x) + Σ d x y
 
-use super::formula::{Formula, Term};
+use super::Estimator;
 use super::pairwise::products;
-use super::regress::Solver;
-use super::{Estimator, Table};
+use crate::estimate::Table;
+use crate::estimate::formula::{Formula, Term};
+use crate::estimate::regress::Solver;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Elastic;
+pub(super) struct ElasticNet;
 
 /// Relative to targets and columns of about 1.
 const PENALTY: f64 = 1e-4;
@@ -18,7 +19,7 @@ const PENALTY: f64 = 1e-4;
 /// With more features than this their products are left out: their number grows with the square.
 const PRODUCTS_OF_MAX: usize = 8;
 
-impl Estimator for Elastic {
+impl Estimator for ElasticNet {
     fn name(&self) -> &'static str {
         "elastic_net"
     }

@@ -2,9 +2,10 @@
 //!
 //! ln work = c + Σ a ln(1 + x)
 
-use super::formula::{Formula, Term};
-use super::regress::Solver;
-use super::{Estimator, Table};
+use super::Estimator;
+use crate::estimate::Table;
+use crate::estimate::formula::{Formula, Term};
+use crate::estimate::regress::Solver;
 
 /// See the module.
 #[derive(Debug)]

@@ -2,9 +2,10 @@
 //!
 //! work = c + Σ a x + Σ b x y
 
-use super::formula::{Formula, Term};
-use super::regress::Solver;
-use super::{Estimator, Table};
+use super::Estimator;
+use crate::estimate::Table;
+use crate::estimate::formula::{Formula, Term};
+use crate::estimate::regress::Solver;
 
 /// See the module.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 
 use super::backlog::Backlog;
 use super::cpu::Cpu;
-use super::rules::{Desire, Rule, View};
+use super::{Desire, Rule, View};
 use crate::policy::ScalePolicy;
 
 /// See the module.
