@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use weighbridge_core::statistics::quantile;
+
 use crate::client::Told;
 
 /// Of the requests of one route that were judged.
@@ -25,28 +27,16 @@ impl Score {
     /// Judges what was told.
     pub(super) fn of(told: &[&Told]) -> Score {
         let part = |n: usize| n as f64 / told.len().max(1) as f64;
-        let errors = sorted(told.iter().map(|one| (one.mean / one.work - 1.0).abs()));
-        let works = sorted(told.iter().map(|one| one.work));
+        let errors: Vec<f64> = told.iter().map(|one| (one.mean / one.work - 1.0).abs()).collect();
+        let works: Vec<f64> = told.iter().map(|one| one.work).collect();
+        let of = |values: &[f64], share| quantile(values, share).unwrap_or(f64::NAN);
         Score {
             held_out: told.len(),
             by_model: told.iter().filter(|one| one.source == "model").count(),
-            mdape: quantile(&errors, 0.5),
-            p90_error: quantile(&errors, 0.9),
+            mdape: of(&errors, 0.5),
+            p90_error: of(&errors, 0.9),
             p90_coverage: part(told.iter().filter(|one| one.work <= one.p90).count()),
-            work_seconds: [0.0, 0.5, 1.0].map(|share| quantile(&works, share)),
+            work_seconds: [0.0, 0.5, 1.0].map(|share| of(&works, share)),
         }
     }
-}
-
-/// In order.
-pub(super) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
-}
-
-/// The least value that the fraction `share` does not exceed; not a number where there is none.
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }

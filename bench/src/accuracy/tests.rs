@@ -103,11 +103,3 @@ fn a_url_needs_an_admin_url_and_numbers_are_bounded() {
     assert!(arguments("accuracy --requests 0").is_err());
     assert!(arguments("accuracy --held-out 100001").is_err());
 }
-
-#[test]
-fn quantiles_are_of_the_ordered_values() {
-    let values = score::sorted([3.0, 1.0, 2.0, 4.0].into_iter());
-    let quantiles = [0.0, 0.5, 0.9, 1.0].map(|share| score::quantile(&values, share));
-    assert_eq!(format!("{quantiles:?}"), "[1.0, 2.0, 4.0, 4.0]");
-    assert!(score::quantile(&[], 0.5).is_nan());
-}

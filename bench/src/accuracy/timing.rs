@@ -10,9 +10,9 @@ use weighbridge_core::features::{FeatureSet, Features};
 use weighbridge_core::learn::{Model, Predictor};
 use weighbridge_core::policy::{LearnPolicy, RoutePolicy};
 use weighbridge_core::request::RequestSpec;
+use weighbridge_core::statistics::quantile;
 use weighbridge_core::units::Work;
 
-use super::score::{quantile, sorted};
 use crate::requests::{Request, Route};
 
 /// Times of one route, in seconds.
@@ -62,10 +62,10 @@ impl Timing {
         let (set, predictor) = predictor;
         let (times, features): (Vec<f64>, Vec<Features>) =
             requests.iter().map(|request| extract(&set, request)).unzip();
-        let times = sorted(times.into_iter());
+        let of = |share| quantile(&times, share).unwrap_or(f64::NAN);
         Ok(Timing {
-            extract_seconds: quantile(&times, 0.5),
-            extract_p90_seconds: quantile(&times, 0.9),
+            extract_seconds: of(0.5),
+            extract_p90_seconds: of(0.9),
             estimate_seconds: estimate(&predictor, &features),
         })
     }

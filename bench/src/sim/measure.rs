@@ -1,5 +1,7 @@
 //! What came of a run: responses, slowdowns, and what the fleet cost.
 
+use weighbridge_core::statistics::quantile;
+
 /// What came of one measured request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Record {
@@ -147,7 +149,7 @@ impl SizeClass {
         SizeClass {
             work_max: records.last().map_or(0.0, |record| record.work),
             mean_response: mean(&responses),
-            p99_response: quantile(&responses, 0.99),
+            p99_response: quantile(&responses, 0.99).unwrap_or(0.0),
             mean_slowdown: mean(&slowdowns),
         }
     }
@@ -178,14 +180,4 @@ impl Interval {
 /// The mean; 0 of nothing.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-/// The value that a part `q` of `values` does not exceed (nearest rank); 0 of nothing.
-pub fn quantile(values: &[f64], q: f64) -> f64 {
-    let mut values = values.to_vec();
-    if values.is_empty() {
-        return 0.0;
-    }
-    let rank = ((values.len() as f64 * q).ceil() as usize).clamp(1, values.len()) - 1;
-    *values.select_nth_unstable_by(rank, f64::total_cmp).1
 }

@@ -9,8 +9,10 @@ mod plots;
 
 use serde::Serialize;
 
+use weighbridge_core::statistics::quantile;
+
 use super::cost;
-use super::measure::{Measured, mean, quantile};
+use super::measure::{Measured, mean};
 use super::scenario::Scenario;
 
 /// What came of a policy, as one object.
@@ -56,9 +58,9 @@ impl Row {
             sigma: scenario.sigma,
             requests: measured.records.len(),
             mean_response: mean(&responses),
-            p99_response: quantile(&responses, 0.99),
+            p99_response: quantile(&responses, 0.99).unwrap_or(0.0),
             mean_slowdown: mean(&slowdowns),
-            p99_slowdown: quantile(&slowdowns, 0.99),
+            p99_slowdown: quantile(&slowdowns, 0.99).unwrap_or(0.0),
             cost_usd: cost::usd(usage),
             lambda_usd: has_functions.then(|| cost::lambda_usd(usage)),
             lambda_runs: has_functions.then_some(usage.lambda_requests),

@@ -24,6 +24,7 @@ use weighbridge_aws::Aws;
 use weighbridge_aws::dynamodb::DynamoStore;
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::RequestCost;
+use weighbridge_core::statistics::quantile;
 use weighbridge_core::units::{Speed, Work};
 use weighbridge_proxy::background::Background;
 use weighbridge_proxy::config::{Config, StoreConfig};
@@ -229,7 +230,7 @@ fn tell(rate: u32, all: &[Vec<Round>; 3]) {
     println!("| round | by nobody | by another process | by this one | rows/s | written after |");
     println!("|---|---|---|---|---|---|");
     let [nobody, another, this] = all;
-    let quantiles = |round: &Round| [0.5, 0.99].map(|q| quantile(&round.times, q));
+    let quantiles = |round: &Round| [0.5, 0.99].map(|q| quantile(&round.times, q).unwrap_or(0.0));
     let mut ratios = [Vec::new(), Vec::new()];
     for (n, ((nobody, another), this)) in nobody.iter().zip(another).zip(this).enumerate() {
         let [nobody, another, own] = [nobody, another, this].map(quantiles);
@@ -242,8 +243,9 @@ fn tell(rate: u32, all: &[Vec<Round>; 3]) {
         let n = n + 1;
         println!("| {n} | {nobody} | {another} | {own} | {rate:.0} | {} ms |", drained.as_millis());
     }
-    let [median, p99] =
-        ratios.map(|all| [0.5, 0.0, 1.0].map(|q| format!("{:.2}", quantile(&all, q))).join(", "));
+    let [median, p99] = ratios.map(|all| {
+        [0.5, 0.0, 1.0].map(|q| format!("{:.2}", quantile(&all, q).unwrap_or(0.0))).join(", ")
+    });
     println!("by this process over by another (median, least, most of the rounds):");
     println!("  median: {median}; p99: {p99}");
     let sum = |rounds: &[Round], of: fn(&Round) -> Duration| {
@@ -257,15 +259,6 @@ fn tell(rate: u32, all: &[Vec<Round>; 3]) {
         cores(nobody),
         cores(this)
     );
-}
-
-fn quantile(values: &[f64], q: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted
-        .get((q * (sorted.len().saturating_sub(1)) as f64).round() as usize)
-        .copied()
-        .unwrap_or(0.0)
 }
 
 /// The value of the metric `name`, which has no labels.

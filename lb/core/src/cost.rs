@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::estimate::regress::{Design, Solver, median};
+use crate::estimate::regress::{Design, Solver};
 use crate::observe::RequestCost;
+use crate::statistics::median;
 use crate::units::{Speed, Work};
 
 #[cfg(test)]

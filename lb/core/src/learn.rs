@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use crate::cost::{self, Pricing, Rate};
-use crate::estimate::regress::quantile;
 use crate::estimate::{Estimate, Source};
 use crate::features::Features;
 use crate::observe::{Observation, RequestCost};
 use crate::policy::{LearnPolicy, RoutePolicy};
+use crate::statistics::quantile;
 use crate::units::{Speed, Work};
 
 pub use train::{Model, TrainingSet, train};

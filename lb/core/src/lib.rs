@@ -21,3 +21,4 @@ pub mod learn;
 pub mod scale;
 pub mod balancer;
 pub mod random;
+pub mod statistics;

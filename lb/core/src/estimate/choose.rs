@@ -1,9 +1,9 @@
 //! Chooses the estimator of a route by k-fold cross-validation.
 
 use super::estimators::{ALL, Estimator};
-use super::regress::{median, quantile};
 use super::{Formula, Table};
 use crate::random::Random;
+use crate::statistics::{median, quantile};
 
 /// The best estimator, fitted to all rows, and how it did on rows held back.
 #[derive(Debug, Clone)]

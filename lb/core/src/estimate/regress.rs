@@ -6,6 +6,8 @@ use linfa_elasticnet::ElasticNet;
 use linfa_linear::LinearRegression;
 use ndarray::{Array1, Array2};
 
+use crate::statistics::median;
+
 /// How the coefficients are found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Solver {
@@ -179,17 +181,4 @@ fn elastic_net(matrix: Array2<f64>, targets: Array1<f64>, penalty: f64) -> Optio
 
 fn dot(one: &[f64], other: &[f64]) -> f64 {
     one.iter().zip(other).map(|(one, other)| one * other).sum()
-}
-
-/// The lower of the middle two; `None` where there are none.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
-    quantile(values, 0.5)
-}
-
-/// The least value that the fraction `share` of them does not exceed.
-pub(crate) fn quantile(values: &[f64], share: f64) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied()
 }

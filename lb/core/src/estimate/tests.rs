@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::regress::{Design, Solver, median, quantile};
+use super::regress::{Design, Solver};
 use super::*;
 
 /// Rows of `x y -> work`; checks the chosen estimator, and its estimates for further rows.
@@ -127,14 +127,6 @@ fn too_few_rows_choose_nothing() {
     assert!(choose(&table, 0).is_none());
     let table = Table { features: vec![vec![]; 10], cpu_secs: vec![1.0; 10] };
     assert_eq!(choose(&table, 0).unwrap().estimator, "mean");
-}
-
-#[test]
-fn quantiles_are_values_that_are_there() {
-    let values = [4.0, 1.0, 3.0, 2.0];
-    let of = |share| quantile(&values, share);
-    assert_eq!([0.0, 0.25, 0.5, 0.9].map(of), [Some(1.0), Some(1.0), Some(2.0), Some(4.0)]);
-    assert_eq!(median(&[]), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::estimate::regress::median;
+use crate::statistics::median;
 
 /// The errors of the most recent estimates, each made before its outcome was known.
 #[derive(Debug, Clone, Default)]
