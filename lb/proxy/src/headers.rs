@@ -117,14 +117,6 @@ pub(crate) fn for_host_streamed(
     for name in &RESERVED {
         request.remove_header(name);
     }
-    if let Some(authority) = request.uri.authority() {
-        let authority = HeaderValue::try_from(authority.as_str());
-        let authority = authority.or_err(ErrorType::InvalidHTTPHeader, "authority")?;
-        request.insert_header(header::HOST, authority)?;
-        let target = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        let target = Uri::try_from(target).or_err(ErrorType::InvalidHTTPHeader, "target")?;
-        request.set_uri(target);
-    }
     match forwarded_for(&request.headers, client) {
         Some(chain) => request.insert_header(FORWARDED_FOR, chain),
         None => Ok(()),
@@ -175,6 +167,16 @@ pub(crate) fn unite_lengths(request: &mut RequestHeader) -> pingora::Result<()> 
     let first = first.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default();
     let length = String::from_utf8_lossy(first.trim_ascii()).into_owned();
     request.insert_header(header::CONTENT_LENGTH, length)
+}
+
+/// Takes scheme and host off a target in absolute form: a host that is no proxy gets its origin form
+/// (RFC 9112, section 3.2). Pingora has found that `Host` says the same.
+pub(crate) fn to_origin_form(request: &mut RequestHeader) {
+    let target = request.raw_path();
+    if !target.starts_with(b"/") && target.windows(3).any(|part| part == b"://") {
+        // Pingora keeps the path alone in the URI, and the whole target beside it.
+        request.set_uri(request.uri.clone());
+    }
 }
 
 /// Bytes of a request's head, about as they came.

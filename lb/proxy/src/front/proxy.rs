@@ -40,6 +40,7 @@ impl ProxyHttp for Proxy {
         let front = &self.0;
         front.set_keepalive(session);
         headers::unite_lengths(session.req_header_mut()).map_err(Error::into_down)?;
+        headers::to_origin_form(session.req_header_mut());
         session.set_read_timeout(Some(front.config.timeouts.body_read));
         ctx.record.route = front.config.route_of(session.req_header().uri.path());
         if front.answer_here(session, &mut ctx.record).await.map_err(stream::gone)? {

@@ -11,7 +11,7 @@ use crate::headers;
 /// comma: it would be two hosts where headers are joined.
 const NAME_MARKS: &[u8] = b"-._~%!$&'()*+;=";
 
-/// Why `request` is refused, if it is.
+/// Why `request` is refused, if it is. Its target is in origin form.
 pub(super) fn of(request: &RequestHeader, header_bytes_max: usize) -> Option<Problem> {
     head(request, header_bytes_max)
         .or_else(|| target(request))
@@ -32,8 +32,7 @@ fn target(request: &RequestHeader) -> Option<Problem> {
         return Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).at("method"));
     }
     let target = request.raw_path();
-    let is_path = target.starts_with(b"/") || target.windows(3).any(|part| part == b"://");
-    if is_path || (request.method == Method::OPTIONS && target == b"*") {
+    if target.starts_with(b"/") || (request.method == Method::OPTIONS && target == b"*") {
         return None;
     }
     let detail = "the target is neither a path nor a URL";
