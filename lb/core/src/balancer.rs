@@ -7,11 +7,12 @@
 mod counters;
 mod explain;
 mod fleet;
+mod give_up;
 mod place;
 mod request;
 mod retry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use smallvec::SmallVec;
 
@@ -58,6 +59,8 @@ pub struct Balancer {
     scaler: Scaler,
     retries: RetryBudget,
     requests: BTreeMap<RequestId, Request>,
+    /// Failed requests that wait, with when they are to be asked whether a host is left for them.
+    hoping: VecDeque<(Time, RequestId)>,
     counters: Counters,
 }
 
@@ -118,6 +121,7 @@ impl Balancer {
             scaler: Scaler::new(policy.scale.clone()),
             retries: RetryBudget::new(&policy.retry),
             requests: BTreeMap::new(),
+            hoping: VecDeque::new(),
             counters: Counters::default(),
             policy,
         }
@@ -148,10 +152,10 @@ impl Balancer {
         self.lambda.as_ref()
     }
 
-    /// When the first waiting request will have waited too long: the latest time for the next
-    /// `dispatch`.
+    /// When the first waiting request will have waited too long, or is to be given up: the latest
+    /// time for the next `dispatch`.
     pub fn next_expiry(&self) -> Option<Time> {
-        self.queue.next_expiry()
+        self.queue.next_expiry().into_iter().chain(self.next_doubt()).min()
     }
 
     /// What has happened so far.

@@ -158,6 +158,7 @@ impl Lambda {
             // Nothing has run, and nothing is billed.
             Failure::Refused | Failure::Connect => self.spending.book(now, -run.usd),
             Failure::BeforeResponse
+            | Failure::Stale
             | Failure::Timeout
             | Failure::AfterResponse
             | Failure::TooLong => {}

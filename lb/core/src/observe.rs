@@ -50,6 +50,9 @@ pub enum Failure {
     Refused,
     /// The connection broke after the request was sent and before anything of the response came.
     BeforeResponse,
+    /// The connection, which had been idle, broke when it was used again. The host may close idle
+    /// connections at any time, and may have seen the request: it is not to blame, but a try it was.
+    Stale,
     /// Nothing of the response came in time.
     Timeout,
     /// It broke after the client had been given a part of the response: too late for another try.
@@ -63,7 +66,9 @@ impl Failure {
     pub fn may_retry(self, idempotent: bool) -> bool {
         match self {
             Failure::Connect | Failure::Refused => true,
-            Failure::BeforeResponse | Failure::Timeout | Failure::TooLong => idempotent,
+            Failure::BeforeResponse | Failure::Stale | Failure::Timeout | Failure::TooLong => {
+                idempotent
+            }
             Failure::AfterResponse => false,
         }
     }

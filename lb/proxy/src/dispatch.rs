@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::request::Parts;
 
 use weighbridge_core::admit::ShedReason;
+use weighbridge_core::observe::Failure;
 use weighbridge_core::request::RouteId;
 
 use crate::answer::Problem;
@@ -49,14 +50,23 @@ impl Dispatch {
         (body.len() as u64 <= most).then(|| lambda::event_bytes(request, body))
     }
 
-    /// What the client of a shed request is told.
-    pub(crate) fn shed(&self, reason: ShedReason) -> Problem {
-        if reason == ShedReason::NotRetriable {
-            let detail = "a host failed the request, which must not be sent twice";
-            return Problem::new(StatusCode::BAD_GATEWAY, detail);
+    /// What the client of a shed request is told. `failure`: how the last host failed it, if one did.
+    pub(crate) fn shed(&self, reason: ShedReason, failure: Option<Failure>) -> Problem {
+        let status = match failure {
+            Some(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,
+            Some(_) | None => StatusCode::BAD_GATEWAY,
+        };
+        match (reason, failure) {
+            (ShedReason::NotRetriable, _) => {
+                let detail = "a host failed the request, which must not be sent twice";
+                Problem::new(status, detail)
+            }
+            (ShedReason::TriesExhausted, Some(_)) => {
+                Problem::new(status, "every host that was tried failed the request")
+            }
+            _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
+                .retry_after(self.retry_after_secs()),
         }
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
-            .retry_after(self.retry_after_secs())
     }
 
     /// In how many seconds a refused client may try again.

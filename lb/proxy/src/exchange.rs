@@ -23,16 +23,12 @@ use crate::ask;
 use crate::caller::{Caller, Gone};
 use crate::decide::Ticket;
 use crate::dispatch::Dispatch;
-use crate::forward::{self, Answer, Rest, Try, TryError};
+use crate::forward::{self, Answer, Rest, Reuse, Try, TryError};
 use crate::headers;
 use crate::lambda;
 use crate::ledger::Ledger;
 use crate::record::Record;
 use crate::repeats::Fingerprint;
-
-/// Pooled connections that turn out to be dead are skipped this many times before the host is
-/// held to have failed.
-const STALE_CONNECTIONS_MAX: usize = 64;
 
 /// How an exchange ends without an answer that is whole.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +52,8 @@ pub(crate) struct Exchange<'a, C> {
     request: Option<Box<RequestHeader>>,
     body: &'a Bytes,
     fingerprint: Option<Fingerprint>,
+    /// How the last try failed.
+    failure: Option<Failure>,
 }
 
 /// What a try brought.
@@ -85,7 +83,8 @@ pub(crate) async fn serve<C: Caller>(
     let (ticket, verdict) = dispatch.decide.arrive(ask);
     ledger.metrics.decided(started.elapsed());
     let request = Some(request);
-    Exchange { dispatch, ledger, caller, record, route, request, body, fingerprint }
+    let failure = None;
+    Exchange { dispatch, ledger, caller, record, route, request, body, fingerprint, failure }
         .follow(ticket, verdict)
         .await
 }
@@ -116,6 +115,7 @@ impl<C: Caller> Exchange<'_, C> {
                 Tried::Answered(answer) => return self.deliver(ticket, answer).await,
                 Tried::Failed(failure, answer) => {
                     refused = answer.or(refused);
+                    self.failure = Some(failure);
                     ticket.fail(failure)
                 }
             };
@@ -140,47 +140,46 @@ impl<C: Caller> Exchange<'_, C> {
         };
         match self.send(address).await? {
             Ok(answer) => Ok(available(answer)),
-            Err(TryError::Stale(error)) => {
-                Ok(self.blame(placement, Failure::BeforeResponse, Some(&error)))
-            }
-            Err(TryError::Host(failure, error)) => {
-                Ok(self.blame(placement, failure, error.as_deref()))
+            Err(TryError(failure, error)) => {
+                self.ledger.metrics.try_failed(failure);
+                let host = placement.host.0;
+                tracing::warn!(host, ?failure, ?error, "a host failed a request");
+                Ok(Tried::Failed(failure, None))
             }
         }
     }
 
-    /// Sends the request to the host at `address`, past pooled connections that are dead, for as
-    /// long as the caller stays.
+    /// Sends the request to the host at `address`, for as long as the caller stays.
     async fn send(&mut self, address: SocketAddr) -> Result<Result<Answer, TryError>, Gone> {
-        let mut stale = 0;
-        loop {
-            let mut request = match self.take_request() {
-                Ok(request) => request,
-                Err(error) => {
-                    return Ok(Err(TryError::Host(Failure::BeforeResponse, Some(error))));
-                }
-            };
-            headers::tell_estimate(&mut request, self.record.told());
-            let one = Try {
-                connections: &self.dispatch.connections,
-                address,
-                request,
-                body: self.body,
-                is_idempotent: self.dispatch.config.policy_of(self.route).idempotent,
-                limits: self.dispatch.try_limits(),
-            };
-            let tried = tokio::select! {
-                biased;
-                tried = forward::send(one) => tried,
-                () = self.caller.gone() => return Err(Gone),
-            };
-            match tried {
-                Err(TryError::Stale(error)) if stale < STALE_CONNECTIONS_MAX => {
-                    tracing::debug!(%error, "a pooled connection was dead");
-                    stale += 1;
-                }
-                tried => return Ok(tried),
-            }
+        let mut request = match self.take_request() {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(TryError(Failure::BeforeResponse, Some(error)))),
+        };
+        headers::tell_estimate(&mut request, self.record.told());
+        let one = Try {
+            connections: &self.dispatch.connections,
+            address,
+            request,
+            body: self.body,
+            reuse: self.reuse(),
+            limits: self.dispatch.try_limits(),
+        };
+        tokio::select! {
+            biased;
+            tried = forward::send(one) => Ok(tried),
+            () = self.caller.gone() => Err(Gone),
+        }
+    }
+
+    /// Which idle connections the next try may use. What must not be sent twice is not risked on one
+    /// that the host may be closing, and what has met with such a one takes a new one.
+    fn reuse(&self) -> Reuse {
+        if self.failure == Some(Failure::Stale) {
+            Reuse::None
+        } else if self.dispatch.config.policy_of(self.route).idempotent {
+            Reuse::Any
+        } else {
+            Reuse::Safe
         }
     }
 
@@ -188,18 +187,6 @@ impl<C: Caller> Exchange<'_, C> {
     fn take_request(&mut self) -> pingora::Result<Box<RequestHeader>> {
         let made = self.request.take().map(Ok);
         made.unwrap_or_else(|| self.caller.request(self.body))
-    }
-
-    fn blame(
-        &self,
-        placement: &Placement,
-        failure: Failure,
-        error: Option<&pingora::Error>,
-    ) -> Tried {
-        self.ledger.metrics.try_failed(failure);
-        let host = placement.host.0;
-        tracing::warn!(host, ?failure, ?error, "a host failed a request");
-        Tried::Failed(failure, None)
     }
 
     /// Runs the request on Lambda, for as long as the caller stays.
@@ -304,10 +291,11 @@ impl<C: Caller> Exchange<'_, C> {
         refused: Option<Whole>,
         reason: ShedReason,
     ) -> Result<(), ExchangeError> {
-        match refused {
-            Some(answer) => self.pass_on(answer).await,
-            None => Ok(refuse(self.caller, self.record, &self.dispatch.shed(reason)).await?),
+        if let Some(answer) = refused {
+            return self.pass_on(answer).await;
         }
+        let problem = self.dispatch.shed(reason, self.failure);
+        Ok(refuse(self.caller, self.record, &problem).await?)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::answer::Whole;
 use crate::headers::content_length;
 
 use connection::{Connection, is_timeout};
-pub(crate) use connections::Connections;
+pub(crate) use connections::{Connections, Reuse};
 
 /// What a host answered.
 #[derive(Debug)]
@@ -43,14 +43,8 @@ pub(crate) struct Rest(Connection);
 
 /// Why a try brought no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TryError {
-    /// The host's fault.
-    #[error("the host failed the request")]
-    Host(Failure, #[source] Option<Box<pingora::Error>>),
-    /// The host's right: it may close an idle connection at the very moment it is used again.
-    #[error("a pooled connection was dead")]
-    Stale(#[source] Box<pingora::Error>),
-}
+#[error("the host failed the request")]
+pub(crate) struct TryError(pub(crate) Failure, #[source] pub(crate) Option<Box<pingora::Error>>);
 
 /// How long the steps of a try may take, and how much of an answer is held.
 #[derive(Debug, Clone, Copy)]
@@ -75,8 +69,8 @@ pub(crate) struct Try<'a> {
     pub(crate) request: Box<RequestHeader>,
     /// Its whole body.
     pub(crate) body: &'a Bytes,
-    /// Whether a host may see it twice.
-    pub(crate) is_idempotent: bool,
+    /// Which idle connections it may use.
+    pub(crate) reuse: Reuse,
     /// How long it may take.
     pub(crate) limits: TryLimits,
 }
@@ -84,16 +78,19 @@ pub(crate) struct Try<'a> {
 /// Sends the request to a host and reads its answer. Dropped before its end, the host is told by
 /// the closing of its connection.
 pub(crate) async fn send(one: Try<'_>) -> Result<Answer, TryError> {
-    let Try { connections, address, request, body, is_idempotent, limits } = one;
+    let Try { connections, address, request, body, reuse, limits } = one;
     let mut connection = connections
-        .get(address, limits)
+        .get(address, reuse, limits)
         .await
-        .map_err(|error| TryError::Host(Failure::Connect, Some(error)))?;
+        .map_err(|error| TryError(Failure::Connect, Some(error)))?;
     match connection.ask(request, body).await {
         Ok(()) => read_answer(connections, connection, limits).await,
-        Err(error) if is_timeout(&error) => Err(TryError::Host(Failure::Timeout, Some(error))),
-        Err(error) if connection.is_reused() && is_idempotent => Err(TryError::Stale(error)),
-        Err(error) => Err(TryError::Host(Failure::BeforeResponse, Some(error))),
+        Err(error) if is_timeout(&error) => Err(TryError(Failure::Timeout, Some(error))),
+        Err(error) if connection.is_reused() => {
+            connections.closed(&connection);
+            Err(TryError(Failure::Stale, Some(error)))
+        }
+        Err(error) => Err(TryError(Failure::BeforeResponse, Some(error))),
     }
 }
 
@@ -113,9 +110,9 @@ async fn read_answer(
     mut connection: Connection,
     limits: TryLimits,
 ) -> Result<Answer, TryError> {
-    let failed = |error| TryError::Host(Failure::BeforeResponse, Some(error));
+    let failed = |error| TryError(Failure::BeforeResponse, Some(error));
     let Some(header) = connection.head().map(|header| Box::new(header.clone())) else {
-        return Err(TryError::Host(Failure::BeforeResponse, None));
+        return Err(TryError(Failure::BeforeResponse, None));
     };
     let announced = content_length(&header.headers).unwrap_or(0);
     if limits.held_bytes_max < announced {

@@ -218,6 +218,7 @@ fn failure_name(failure: Failure) -> &'static str {
         Failure::Connect => "connect",
         Failure::Refused => "refused",
         Failure::BeforeResponse => "before_response",
+        Failure::Stale => "stale",
         Failure::Timeout => "timeout",
         Failure::AfterResponse => "after_response",
         Failure::TooLong => "too_long",

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{Balancer, Grant, MISSES_MAX, Request};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
-use crate::host::HostState;
+use crate::host::{HostId, HostState};
 use crate::lambda::{Ended, Function};
 use crate::observe::{Failure, Observation, Outcome, RequestCost};
 use crate::request::{Ask, RequestId};
@@ -86,6 +86,9 @@ impl Balancer {
             self.requests.remove(&id);
             verdicts.push((id, self.shed(ShedReason::WaitedTooLong)));
         }
+        while let Some(given_up) = self.give_up_one() {
+            verdicts.push(given_up);
+        }
         while let Some((id, verdict)) = self.dispatch_one() {
             self.counters.count(&verdict);
             verdicts.push((id, verdict));
@@ -120,12 +123,16 @@ impl Balancer {
                 if self.policy.hosts.eject_base <= self.now.since(since) {
                     request.tried.clear();
                 }
-                let is_back =
-                    |host: &HostState| since < host.ejected_until && !host.is_ejected(self.now);
-                request.tried.retain(|id| !self.fleet.get(*id).is_some_and(is_back));
+                request.tried.retain(|id| !self.is_back(*id, since));
             }
             Grant::Claim(_) | Grant::Run(_) | Grant::Nothing => {}
         }
+    }
+
+    /// Whether a host has been out since then and is back.
+    pub(super) fn is_back(&self, host: HostId, since: Time) -> bool {
+        let host = self.fleet.get(host);
+        host.is_some_and(|host| since < host.ejected_until && !host.is_ejected(self.now))
     }
 
     /// The request with its estimate, or why it cannot be one.
@@ -171,6 +178,7 @@ impl Balancer {
         // What Lambda has not run multiplies no load: it is as if it had not been sent there.
         let is_untried = matches!(request.grant, Grant::Run(_)) && failure == Failure::Refused;
         match request.grant {
+            Grant::Claim(_) if failure == Failure::Stale => {}
             Grant::Claim(host) => {
                 self.counters.ejections += u64::from(self.fleet.fail(self.now, host));
                 request.tried.push(host);
@@ -198,10 +206,14 @@ impl Balancer {
         }
         self.counters.retries += 1;
         let decision = self.decide_again(id, &request);
-        self.commit(id, request, decision)
+        let verdict = self.commit(id, request, decision);
+        if matches!(verdict, Verdict::Queue { .. }) {
+            self.hope_for(id);
+        }
+        verdict
     }
 
-    fn shed(&mut self, reason: ShedReason) -> Verdict {
+    pub(super) fn shed(&mut self, reason: ShedReason) -> Verdict {
         let verdict = Verdict::Shed(reason);
         self.counters.count(&verdict);
         verdict

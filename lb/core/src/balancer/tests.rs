@@ -214,6 +214,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
         "refuse" => balancer.fail(now, id, Failure::Connect),
         "throttle" => balancer.fail(now, id, Failure::Refused),
         "break" => balancer.fail(now, id, Failure::BeforeResponse),
+        "stale" => balancer.fail(now, id, Failure::Stale),
         "late" => balancer.fail(now, id, Failure::AfterResponse),
         "abandon" => {
             balancer.abandon(now, id);
@@ -394,19 +395,67 @@ fn a_broken_request_goes_to_a_host_that_has_not_seen_it() {
 0 arrive 1 1.0
 0.1 break 1
 0.2 break 1
-1 dispatch
-10.2 dispatch
-10.3 refuse 1
-10.3 hosts
+1.6 dispatch
+1.7 dispatch
+1.7 hosts
 ",
         "
 0 arrive 1 1.0: to 0
 0.1 break 1: to 1
 0.2 break 1: waits until 30.2
-10.2 dispatch: 1 to 0
-10.3 refuse 1: shed, tries_exhausted
-10.3 hosts: 0 Active 0 in flight, 0.000 s left
-10.3 hosts: 1 Active 0 in flight, 0.000 s left
+1.7 dispatch: 1 shed, tries_exhausted
+1.7 hosts: 0 Active 0 in flight, 0.000 s left
+1.7 hosts: 1 Active 0 in flight, 0.000 s left
+",
+    );
+}
+
+#[test]
+fn a_failed_request_waits_on_for_a_host_that_is_gone_or_to_come() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 arrive 1 1.0
+0.1 break 1
+1 is_gone 0
+2 dispatch
+3 answers 0
+3 dispatch
+3.1 break 1
+4 launch b 1 1.0 fcfs
+5 dispatch
+",
+        "
+0 arrive 1 1.0: to 0
+0.1 break 1: waits until 30.1
+3 dispatch: 1 to 0
+3.1 break 1: waits until 33.1
+",
+    );
+}
+
+#[test]
+fn a_stale_connection_is_a_try_and_no_failure_of_its_host() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+0 join b 1 1.0 fcfs
+0 arrive 1 1.0
+0 stale 1
+0 stale 1
+0 stale 1
+1 order 2 1.0
+1 stale 2
+1 arrive 3 1.0
+",
+        "
+0 arrive 1 1.0: to 0
+0 stale 1: to 0
+0 stale 1: to 0
+0 stale 1: shed, tries_exhausted
+1 order 2 1.0: to 0
+1 stale 2: shed, not_retriable
+1 arrive 3 1.0: to 0
 ",
     );
 }

@@ -166,6 +166,7 @@ impl Function {
             }
             Failure::Connect
             | Failure::BeforeResponse
+            | Failure::Stale
             | Failure::Timeout
             | Failure::AfterResponse => {
                 if is_news {

@@ -211,6 +211,40 @@ async fn what_must_not_be_sent_twice_is_not() {
 }
 
 #[tokio::test]
+async fn a_host_that_closes_on_a_request_does_not_get_it_more_often_than_tried() {
+    let script = [Act::Answer(OK), Act::Break(""), Act::Break(""), Act::Answer(OK)];
+    let rooms = rooms(2, "retry.tries_max = 3", &script);
+    let (served, _) = rooms.serve(&mut Listener::default()).await;
+    assert!(served.is_ok());
+    // The idle connection breaks, and so does a new one; the third try is at the other host.
+    let mut caller = Listener::default();
+    let (served, record) = rooms.serve(&mut caller).await;
+    assert!(served.is_ok());
+    assert_eq!((caller.status(), record.tries), (200, 3));
+    assert_eq!(rooms.hosts.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_request_that_every_host_fails_gets_its_verdict_soon() {
+    let script = [Act::Break("nonsense\r\n\r\n"), Act::Answer(OK)];
+    let rooms = rooms(1, "", &script);
+    let mut caller = Listener::default();
+    let looking = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            rooms.dispatch.decide.with(|_, _| ());
+        }
+    };
+    let (served, record) = tokio::select! {
+        served = rooms.serve(&mut caller) => served,
+        () = looking => unreachable!("it looks for ever"),
+    };
+    assert!(served.is_ok());
+    assert_eq!((caller.status(), record.tries), (502, 1));
+    assert_eq!(rooms.hosts.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn where_no_host_can_serve_the_caller_gets_what_the_last_one_said() {
     let full = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull";
     let rooms = rooms(2, "retry.tries_max = 2", &[Act::Answer(full), Act::Answer(full)]);

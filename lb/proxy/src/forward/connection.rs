@@ -1,6 +1,7 @@
 //! One connection to a host while a request uses it: HTTP/1.1, by pingora's client.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use pingora::ErrorType;
@@ -14,21 +15,22 @@ use super::TryLimits;
 pub(crate) struct Connection {
     http: HttpSession,
     address: SocketAddr,
-    is_reused: bool,
+    /// How long it had been idle before this request; `None` where it is new.
+    was_idle: Option<Duration>,
 }
 
 impl Connection {
-    /// The `stream` to the host at `address`, which may have carried requests before.
+    /// The `stream` to the host at `address`. It is new, or has been idle for the time `was_idle`.
     pub(super) fn new(
         stream: Stream,
         address: SocketAddr,
-        is_reused: bool,
+        was_idle: Option<Duration>,
         limits: TryLimits,
     ) -> Connection {
         let mut http = HttpSession::new(stream);
         http.read_timeout = Some(limits.response);
         http.write_timeout = Some(limits.response);
-        Connection { http, address, is_reused }
+        Connection { http, address, was_idle }
     }
 
     /// Where it leads.
@@ -38,7 +40,12 @@ impl Connection {
 
     /// Whether it has carried a request before: the host may be closing it at this very moment.
     pub(super) fn is_reused(&self) -> bool {
-        self.is_reused
+        self.was_idle.is_some()
+    }
+
+    /// How long it had been idle before this request; `None` where it is new.
+    pub(super) fn was_idle(&self) -> Option<Duration> {
+        self.was_idle
     }
 
     /// Sends the request and reads the head of the answer.

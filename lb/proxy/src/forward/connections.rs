@@ -18,6 +18,9 @@ use tokio::io::AsyncReadExt;
 use super::TryLimits;
 use super::connection::Connection;
 
+/// What a host has done with idle connections is remembered for this time.
+const MEMORY: Duration = Duration::from_mins(1);
+
 /// How connections are made, where not by TCP.
 type Transport = Arc<dyn L4Connect + Send + Sync>;
 
@@ -29,16 +32,36 @@ pub(crate) struct Connections {
     idle_max: usize,
 }
 
+/// Which idle connections a request may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// Whichever the host has left open.
+    Any,
+    /// Those that the host is not likely to be closing at this very moment.
+    Safe,
+    /// None: a new one is made.
+    None,
+}
+
 #[derive(Default)]
 struct IdleConnections {
-    /// By host, the one last used at the end.
-    by_host: BTreeMap<SocketAddr, Vec<Idle>>,
+    by_host: BTreeMap<SocketAddr, OfHost>,
     n_idle: usize,
+}
+
+/// Idle connections of one host.
+#[derive(Default)]
+struct OfHost {
+    /// The one last used at the end.
+    idle: Vec<Idle>,
+    /// A connection was found closed that had been idle for this time at most, and when that was.
+    closes_after: Option<(Duration, Instant)>,
 }
 
 /// A connection that waits for its next request.
 struct Idle {
     stream: Stream,
+    since: Instant,
     until: Instant,
 }
 
@@ -61,16 +84,18 @@ impl Connections {
     pub(super) async fn get(
         &self,
         address: SocketAddr,
+        reuse: Reuse,
         limits: TryLimits,
     ) -> pingora::Result<Connection> {
-        if let Some(stream) = self.take(address) {
-            return Ok(Connection::new(stream, address, true, limits));
+        if let Some(idle) = self.take(address, reuse) {
+            let was_idle = Some(idle.since.elapsed());
+            return Ok(Connection::new(idle.stream, address, was_idle, limits));
         }
         let mut peer = super::peer(address, limits);
         peer.options.custom_l4.clone_from(&self.transport);
         // Boxed, for it is rare: a future is as long as its longest part.
         let stream = Box::pin(self.connector.new_stream(&peer)).await?;
-        Ok(Connection::new(stream, address, false, limits))
+        Ok(Connection::new(stream, address, None, limits))
     }
 
     /// Takes back the connection of an answer that was read to its end; closes it where one side
@@ -82,12 +107,21 @@ impl Connections {
         }
     }
 
+    /// A connection turned out to be closed when it was used again.
+    pub(super) fn closed(&self, connection: &Connection) {
+        if let Some(was_idle) = connection.was_idle() {
+            let mut state = self.idle.lock();
+            state.by_host.entry(connection.address()).or_default().found_closed(was_idle);
+        }
+    }
+
     fn keep(&self, address: SocketAddr, stream: Stream, idle: Duration) {
         let mut state = self.idle.lock();
         if state.n_idle < self.idle_max {
             state.n_idle += 1;
-            let of_host = state.by_host.entry(address).or_default();
-            of_host.push(Idle { stream, until: Instant::now() + idle });
+            let since = Instant::now();
+            let idle = Idle { stream, since, until: since + idle };
+            state.by_host.entry(address).or_default().idle.push(idle);
         }
     }
 
@@ -98,29 +132,70 @@ impl Connections {
         let mut state = self.idle.lock();
         for of_host in state.by_host.values_mut() {
             let goes = |idle: &mut Idle| idle.until <= now || !is_quiet(&mut idle.stream);
-            closed.extend(of_host.extract_if(.., goes));
+            closed.extend(of_host.idle.extract_if(.., goes));
+            of_host.forget(now);
         }
-        state.by_host.retain(|_, of_host| !of_host.is_empty());
+        state.by_host.retain(|_, of_host| !of_host.is_unknown());
         state.n_idle -= closed.len();
         // They are closed when the lock is free.
         drop(state);
     }
 
     /// The connection to `address` that was used last, of those that its host has left open.
-    fn take(&self, address: SocketAddr) -> Option<Stream> {
+    fn take(&self, address: SocketAddr, reuse: Reuse) -> Option<Idle> {
         loop {
-            let mut idle = self.pop(address)?;
+            let mut idle = self.pop(address, reuse)?;
             if is_quiet(&mut idle.stream) {
-                return Some(idle.stream);
+                return Some(idle);
             }
+            let mut state = self.idle.lock();
+            state.by_host.entry(address).or_default().found_closed(idle.since.elapsed());
         }
     }
 
-    fn pop(&self, address: SocketAddr) -> Option<Idle> {
+    fn pop(&self, address: SocketAddr, reuse: Reuse) -> Option<Idle> {
         let mut state = self.idle.lock();
-        let idle = state.by_host.get_mut(&address)?.pop()?;
+        let of_host = state.by_host.get_mut(&address)?;
+        if !of_host.may_use_last(reuse) {
+            return None;
+        }
+        let idle = of_host.idle.pop()?;
         state.n_idle -= 1;
         Some(idle)
+    }
+}
+
+// === impl OfHost ===
+
+impl OfHost {
+    /// A connection that had been idle for the time `was_idle` was found closed: the host may close
+    /// others as early.
+    fn found_closed(&mut self, was_idle: Duration) {
+        let earliest = self.closes_after.map_or(was_idle, |(earliest, _)| earliest.min(was_idle));
+        self.closes_after = Some((earliest, Instant::now()));
+    }
+
+    /// Forgets what was found too long ago.
+    fn forget(&mut self, now: Instant) {
+        self.closes_after = self.closes_after.filter(|(_, at)| now < *at + MEMORY);
+    }
+
+    /// Whether the one last used may be used for a request. It is safe while it has been idle for
+    /// less than half of the shortest time after which one was found closed.
+    fn may_use_last(&self, reuse: Reuse) -> bool {
+        let Some(last) = self.idle.last() else { return false };
+        match reuse {
+            Reuse::Any => true,
+            Reuse::Safe => {
+                let bound = self.closes_after.map(|(earliest, _)| earliest / 2);
+                bound.is_none_or(|bound| last.since.elapsed() < bound)
+            }
+            Reuse::None => false,
+        }
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.idle.is_empty() && self.closes_after.is_none()
     }
 }
 

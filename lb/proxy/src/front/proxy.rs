@@ -159,7 +159,7 @@ impl ProxyHttp for Proxy {
         error: &Error,
         ctx: &mut Self::CTX,
     ) -> FailToProxy {
-        let problem = self.0.problem(error);
+        let problem = self.0.problem(ctx, error);
         let error_code = problem.as_ref().map_or(CLIENT_CLOSED_REQUEST, |problem| problem.status);
         ctx.record.status = error_code;
         if let (true, Some(problem)) = (is_unanswered(session), problem) {

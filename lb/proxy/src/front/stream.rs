@@ -32,6 +32,10 @@ pub(crate) struct Passage {
     pub(super) record: Record,
     pub(super) ticket: Option<Ticket>,
     verdict: Option<Verdict>,
+    /// How the last host failed it, if one did.
+    failure: Option<Failure>,
+    /// Why no host takes it, once none does.
+    shed: Option<ShedReason>,
     /// Whether the head of an answer has come.
     pub(super) is_answered: bool,
     _in_flight: InFlight,
@@ -44,6 +48,8 @@ impl Passage {
             record: Record::new(),
             ticket: None,
             verdict: None,
+            failure: None,
+            shed: None,
             is_answered: false,
             _in_flight: InFlight::new(front),
         }
@@ -51,6 +57,7 @@ impl Passage {
 
     /// Tells the balancer of a failure; whether it has another host.
     pub(super) fn try_again(&mut self, failure: Failure) -> bool {
+        self.failure = Some(failure);
         self.verdict = self.ticket.as_mut().map(|ticket| ticket.fail(failure));
         matches!(self.verdict, Some(Verdict::Forward(_) | Verdict::Queue { .. }))
     }
@@ -72,7 +79,7 @@ impl Front {
         let ask = ask::streamed(&self.dispatch, route, session.req_header(), announced);
         let (ticket, verdict) = self.dispatch.decide.arrive(ask);
         if let Verdict::Shed(reason) = &verdict {
-            let problem = self.dispatch.shed(*reason);
+            let problem = self.dispatch.shed(*reason, None);
             self.refuse(session, &mut passage.record, &problem).await.map_err(gone)?;
             return Ok(true);
         }
@@ -98,7 +105,11 @@ impl Front {
                     None => return Error::e_explain(ErrorType::InternalError, "no ticket"),
                 },
                 // What streams has no event: it is not sent to Lambda.
-                Some(Verdict::Shed(_) | Verdict::Lambda(_)) | None => {
+                verdict @ (Some(Verdict::Shed(_) | Verdict::Lambda(_)) | None) => {
+                    passage.shed = match verdict {
+                        Some(Verdict::Shed(reason)) => Some(reason),
+                        _ => None,
+                    };
                     return Error::e_explain(ErrorType::HTTPStatus(503), "no host takes it");
                 }
             }
@@ -106,11 +117,14 @@ impl Front {
     }
 
     /// What the client is told of `error`; `None` where it has left.
-    pub(super) fn problem(&self, error: &Error) -> Option<Problem> {
+    pub(super) fn problem(&self, passage: &Passage, error: &Error) -> Option<Problem> {
         match (error.etype(), error.esource()) {
             (&CLIENT_GONE, _) => None,
             (ErrorType::HTTPStatus(413), _) => Some(body::too_large(self.body_limits().bytes_max)),
-            (ErrorType::HTTPStatus(503), _) => Some(self.dispatch.shed(ShedReason::TriesExhausted)),
+            (ErrorType::HTTPStatus(503), _) => {
+                let reason = passage.shed.unwrap_or(ShedReason::TriesExhausted);
+                Some(self.dispatch.shed(reason, passage.failure))
+            }
             (ErrorType::HTTPStatus(code), _) => {
                 let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_GATEWAY);
                 Some(Problem::new(status, error.etype().as_str().to_owned()))

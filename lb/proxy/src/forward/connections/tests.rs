@@ -32,7 +32,7 @@ impl Host {
 
 fn n_idle(connections: &Connections) -> usize {
     let state = connections.idle.lock();
-    let counted: usize = state.by_host.values().map(Vec::len).sum();
+    let counted: usize = state.by_host.values().map(|of_host| of_host.idle.len()).sum();
     assert_eq!(state.n_idle, counted);
     counted
 }
@@ -54,9 +54,9 @@ async fn a_connection_is_used_again_for_its_host_alone() {
     let (one, other) = (host().await, host().await);
     let (stream, _end) = one.connect(&connections).await;
     connections.keep(one.address, stream, SECOND);
-    assert!(connections.take(other.address).is_none());
-    assert!(connections.take(one.address).is_some());
-    assert!(connections.take(one.address).is_none());
+    assert!(connections.take(other.address, Reuse::Any).is_none());
+    assert!(connections.take(one.address, Reuse::Any).is_some());
+    assert!(connections.take(one.address, Reuse::Any).is_none());
     assert_eq!(n_idle(&connections), 0);
 }
 
@@ -81,7 +81,7 @@ async fn what_the_host_has_closed_is_swept_and_the_others_stay() {
     connections.keep(host.address, open, SEEN_MAX * 2);
     drop(closed_end);
     swept_to(&connections, 1).await;
-    assert!(connections.take(host.address).is_some());
+    assert!(connections.take(host.address, Reuse::Any).is_some());
 }
 
 #[tokio::test]
@@ -92,4 +92,30 @@ async fn what_has_been_idle_for_too_long_is_swept() {
     connections.keep(host.address, stream, Duration::ZERO);
     connections.sweep();
     assert_eq!(n_idle(&connections), 0);
+}
+
+#[tokio::test]
+async fn what_must_not_be_sent_twice_takes_no_connection_that_may_be_closing() {
+    let connections = Connections::new(10);
+    let host = host().await;
+    let (stream, end) = host.connect(&connections).await;
+    connections.keep(host.address, stream, SECOND);
+    drop(end);
+    swept_to(&connections, 0).await;
+    // Nothing is known of how long the host keeps idle connections.
+    let (stream, _end) = host.connect(&connections).await;
+    connections.keep(host.address, stream, SECOND);
+    let idle = connections.take(host.address, Reuse::Safe).expect("it is safe as far as is known");
+    let mut state = connections.idle.lock();
+    state.by_host.entry(host.address).or_default().found_closed(Duration::ZERO);
+    drop(state);
+    connections.keep(host.address, idle.stream, SECOND);
+    assert!(connections.take(host.address, Reuse::Safe).is_none());
+    assert!(connections.take(host.address, Reuse::None).is_none());
+    assert!(connections.take(host.address, Reuse::Any).is_some());
+    // What was found is forgotten in time.
+    let mut state = connections.idle.lock();
+    let of_host = state.by_host.get_mut(&host.address).expect("it is remembered");
+    of_host.forget(Instant::now() + MEMORY);
+    assert!(of_host.is_unknown());
 }
