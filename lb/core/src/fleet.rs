@@ -92,7 +92,7 @@ impl Fleet {
             since: now,
             ejected_until: Time::ZERO,
             ejection_length: Duration::ZERO,
-            is_down: false,
+            down_since: None,
             is_on_probation: false,
             crowded_at: Time::ZERO,
             round_trip: Seconds::ZERO,

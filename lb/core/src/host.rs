@@ -87,8 +87,8 @@ pub struct HostState {
     pub ejected_until: Time,
     /// How long the last ejection lasts.
     pub ejection_length: Duration,
-    /// Whether it did not answer when it was last asked how it is; it is out until it answers.
-    pub is_down: bool,
+    /// Since when it has not answered when it was asked how it is. It is out until it answers.
+    pub down_since: Option<Time>,
     /// Whether it has been out and has not answered a request well since.
     pub is_on_probation: bool,
     /// When it last had more requests than cores, so that one may have waited for another.
@@ -145,7 +145,12 @@ impl Discipline {
 impl HostState {
     /// Whether it is out at `now`: for its failures, or because it does not answer.
     pub fn is_ejected(&self, now: Time) -> bool {
-        self.is_down || now < self.ejected_until
+        self.is_down() || now < self.ejected_until
+    }
+
+    /// Whether it did not answer when it was last asked how it is.
+    pub fn is_down(&self) -> bool {
+        self.down_since.is_some()
     }
 
     /// Whether it is on probation and has as much as it may have then: a request for each core.

@@ -24,6 +24,10 @@ use stabilize::{Mean, Stabilizer};
 /// A host that has been ejected this often without getting well is replaced.
 const EJECTIONS_MAX: u32 = 5;
 
+/// A host that has not answered for this time, and twice what one needs to boot, is replaced: another
+/// is there before it can be expected back.
+const DOWN_MAX: Seconds = Seconds(10.0);
+
 /// The gain of the moving average of boot times.
 const BOOT_GAIN: f64 = 0.3;
 
@@ -36,7 +40,7 @@ pub struct ScalePlan {
     pub launch: usize,
     /// Hosts that are not needed.
     pub drain: Vec<HostId>,
-    /// Hosts that are of no use: never became ready, or keep failing.
+    /// Hosts that are of no use: never became ready, keep failing, or have not answered for long.
     pub replace: Vec<HostId>,
     /// Why.
     pub reason: ScaleReason,
@@ -124,11 +128,14 @@ impl Scaler {
         plan
     }
 
-    /// Hosts that never became ready, or that keep failing.
+    /// Hosts that never became ready, that keep failing, or that have not answered for long.
     fn useless(&self, now: Time, fleet: &Fleet) -> Vec<HostId> {
+        let down_max = (DOWN_MAX + self.boot_time * 2.0).to_duration();
+        let is_long_down =
+            |host: &HostState| host.down_since.is_some_and(|down| down_max <= now.since(down));
         let is_useless = |host: &&HostState| match host.phase {
             Phase::Starting => self.policy.boot_timeout <= now.since(host.since),
-            Phase::Active => EJECTIONS_MAX <= host.ejections,
+            Phase::Active => EJECTIONS_MAX <= host.ejections || is_long_down(host),
             Phase::Draining | Phase::Gone => false,
         };
         fleet.hosts().iter().filter(is_useless).map(|host| host.id).collect()

@@ -86,13 +86,13 @@ async fn answer(front: &Front, request: Request<Incoming>) -> Answer {
     }
 }
 
-/// Ready: not draining, and at least one host takes requests.
+/// Ready: not draining, and at least one host takes requests and answers.
 fn readiness(front: &Front) -> Answer {
     if front.is_draining() {
         return refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining"));
     }
     let is_active = |host: &HostState| match host.phase {
-        Phase::Active => true,
+        Phase::Active => !host.is_down(),
         Phase::Starting | Phase::Draining | Phase::Gone => false,
     };
     if front.dispatch.decide.look(|balancer, _| balancer.hosts().any(is_active)) {

@@ -11,6 +11,7 @@ pub use local::LocalProcesses;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -24,8 +25,9 @@ pub trait Fleet: Send + Sync {
     /// Starts one host called `name`. Returns once its address is known, not when it is ready.
     async fn launch(&self, name: &str) -> Result<Launched, FleetError>;
 
-    /// Ends the drained host at `place`, and returns when it is gone.
-    async fn terminate(&self, place: &Place) -> Result<(), FleetError>;
+    /// Ends the host at `place`, which may take the time `grace` to finish what it has, and returns
+    /// when it is gone.
+    async fn terminate(&self, place: &Place, grace: Duration) -> Result<(), FleetError>;
 }
 
 /// A host that has been started.

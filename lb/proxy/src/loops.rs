@@ -29,6 +29,10 @@ const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
 /// Between two looks at idle connections to hosts, for those that are to be closed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A host that has not answered in time so many times in a row is taken to hang. It is out until it
+/// answers.
+const SILENCES_MAX: u32 = 3;
+
 /// Until the first host is known, it is looked for this often.
 const EMPTY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -87,31 +91,43 @@ pub(crate) async fn ask_for_load(
     let mut ticks = ticks(every);
     // Those that have not answered yet: nobody waits for one that hangs.
     let mut asked: HashSet<HostId> = HashSet::new();
+    // How many times in a row a host has not answered in time.
+    let mut silences: HashMap<HostId, u32> = HashMap::new();
     let mut asks = FuturesUnordered::new();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            Some(host) = asks.next() => {
+            Some((host, is_silent)) = asks.next() => {
                 asked.remove(&host);
+                if is_silent {
+                    *silences.entry(host).or_default() += 1;
+                } else {
+                    silences.remove(&host);
+                }
                 continue;
             }
         }
-        for (host, place) in dispatch.hosts.all() {
+        let hosts = dispatch.hosts.all();
+        silences.retain(|host, _| hosts.iter().any(|(known, _)| known == host));
+        for (host, place) in hosts {
             if asked.insert(host) {
-                asks.push(ask_one_for_load((&dispatch, &metrics), &probe, host, place));
+                let before = silences.get(&host).copied().unwrap_or(0);
+                asks.push(ask_one_for_load((&dispatch, &metrics), &probe, (host, place), before));
             }
         }
     }
 }
 
+/// Asks one host, and says whether it was silent.
 async fn ask_one_for_load(
     (dispatch, metrics): (&Dispatch, &Metrics),
     probe: &Probe,
-    host: HostId,
-    place: Place,
-) -> HostId {
+    (host, place): (HostId, Place),
+    silences_before: u32,
+) -> (HostId, bool) {
     let asked = probe.load(place.address).await;
-    let answered = has_answered(&asked);
+    let is_silent = matches!(asked, Err(ProbeError::Timeout(_)));
+    let answered = has_answered(&asked, silences_before + u32::from(is_silent));
     dispatch.decide.with(|balancer, now| {
         if let Some(answered) = answered {
             balancer.probed(now, host, answered);
@@ -124,7 +140,7 @@ async fn ask_one_for_load(
         metrics.loop_failed("load_report");
         tracing::debug!(host = place.name, %error, "no load report");
     }
-    host
+    (host, is_silent)
 }
 
 /// What CloudWatch, or whoever else measures CPUs from outside, says is believed for so many of the
@@ -185,12 +201,14 @@ pub(crate) async fn await_ready(
     }
 }
 
-/// Whether a host is there; `None` where it only took too long, as a busy one may.
-fn has_answered(asked: &Result<LoadReport, ProbeError>) -> Option<bool> {
+/// Whether a host is there that has been silent so many times in a row. `None` where that is not
+/// known: a busy host may take too long now and then, and one that breaks off is there in some way.
+fn has_answered(asked: &Result<LoadReport, ProbeError>, silences: u32) -> Option<bool> {
     match asked {
         Ok(_) | Err(ProbeError::Status(_) | ProbeError::Report(_)) => Some(true),
         Err(ProbeError::Unreachable(_)) => Some(false),
-        Err(ProbeError::Timeout(_)) => None,
+        Err(ProbeError::Timeout(_)) => (SILENCES_MAX <= silences).then_some(false),
+        Err(ProbeError::Body(_)) => None,
     }
 }
 

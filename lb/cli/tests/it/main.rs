@@ -15,4 +15,5 @@ mod no_host;
 mod scaling;
 mod static_fleet;
 mod two_balancers;
+mod worker_hangs;
 mod worker_killed;

@@ -52,7 +52,7 @@ impl Balancer {
             Grant::Place { .. } | Grant::Claim(_) | Grant::Run(_) | Grant::Nothing => return false,
         };
         let has_failed_it = |host: &HostState| {
-            !host.is_down && request.tried.contains(&host.id) && !self.is_back(host.id, since)
+            !host.is_down() && request.tried.contains(&host.id) && !self.is_back(host.id, since)
         };
         let is_no_hope = |host: &HostState| match host.phase {
             Phase::Active => has_failed_it(host),

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{Balancer, Grant, MISSES_MAX, Request};
 use crate::admit::{ShedReason, Verdict};
 use crate::fleet::Completion;
-use crate::host::{HostId, HostState};
+use crate::host::HostId;
 use crate::lambda::{Ended, Function};
 use crate::observe::{Failure, Observation, Outcome, RequestCost};
 use crate::request::{Ask, RequestId};

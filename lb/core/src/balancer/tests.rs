@@ -871,6 +871,25 @@ fn a_lost_host_is_replaced_and_one_that_never_boots_too() {
 }
 
 #[test]
+fn a_host_that_has_not_answered_for_long_is_replaced() {
+    check(
+        "
+0 join a 1 1.0 fcfs
+1 tick
+2 is_gone 0
+13 tick
+13.9 is_gone 0
+15 tick
+",
+        "
+1 tick: steady launch 0 drain [] replace []
+13 tick: steady launch 0 drain [] replace []
+15 tick: hosts_min launch 1 drain [] replace [0]
+",
+    );
+}
+
+#[test]
 fn a_host_that_was_running_before_it_joined_teaches_nothing_of_booting() {
     let mut balancer = Balancer::new(policy(), 1);
     let found = balancer.join(Time::ZERO, spec(&["0", "join", "a", "1", "1.0", "srpt"]));

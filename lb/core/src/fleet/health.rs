@@ -49,9 +49,13 @@ impl Fleet {
     pub fn probed(&mut self, now: Time, id: HostId, answered: bool) -> bool {
         let policy = self.policy.clone();
         let out = self.write(id, |host| match (host.phase, answered) {
-            (Phase::Active, false) => !std::mem::replace(&mut host.is_down, true),
-            (Phase::Active | Phase::Draining, true) if host.is_down => {
-                host.is_down = false;
+            (Phase::Active, false) => {
+                let is_news = !host.is_down();
+                host.down_since.get_or_insert(now);
+                is_news
+            }
+            (Phase::Active | Phase::Draining, true) if host.is_down() => {
+                host.down_since = None;
                 host.ejected_until = now;
                 put_on_probation(host, &policy);
                 false

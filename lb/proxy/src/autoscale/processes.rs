@@ -15,6 +15,9 @@ use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Launched, Place};
 use crate::metrics::Metrics;
 
+/// How long a worker may take to finish what it has once it was told to end.
+const GRACE: Duration = Duration::from_secs(30);
+
 /// Carries out scale plans on a fleet of processes. They are this balancer's own, whoever else
 /// there is.
 pub(crate) struct Executor {
@@ -59,7 +62,7 @@ impl Executor {
             self.end(*host, self.drain_max);
         }
         for host in &plan.replace {
-            tracing::warn!(host = host.0, "replacing a host that did not become ready");
+            tracing::warn!(host = host.0, "replacing a host that is of no use");
             self.metrics.scaled("replace", plan.reason.name());
             self.end(*host, Duration::ZERO);
         }
@@ -73,7 +76,7 @@ impl Executor {
         }
         let ends = hosts.into_iter().map(|(host, place)| {
             let this = self.clone();
-            async move { this.terminate(host, place).await }
+            async move { this.terminate(host, place, GRACE).await }
         });
         futures_util::future::join_all(ends).await;
     }
@@ -133,7 +136,8 @@ impl Executor {
         }
     }
 
-    /// Ends `host` when it is empty, or after `drain_max`.
+    /// Ends `host` when it is empty, or after `drain_max`. One that has no time to drain is of no use,
+    /// and is killed: what it has is sent to others.
     fn end(self: &Arc<Self>, host: HostId, drain_max: Duration) {
         if !self.ending().insert(host) {
             return;
@@ -145,16 +149,19 @@ impl Executor {
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
             match this.hosts.place(host) {
-                Some(place) => this.terminate(host, place).await,
+                Some(place) if drain_max.is_zero() => {
+                    this.terminate(host, place, Duration::ZERO).await;
+                }
+                Some(place) => this.terminate(host, place, GRACE).await,
                 None => this.forget(host),
             }
         });
     }
 
-    async fn terminate(&self, host: HostId, place: Place) {
+    async fn terminate(&self, host: HostId, place: Place, grace: Duration) {
         self.ending().insert(host);
         // Where it ends, `run` sees that and forgets it.
-        if let Err(error) = self.fleet.terminate(&place).await {
+        if let Err(error) = self.fleet.terminate(&place, grace).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(host = place.name, error, "a host could not be ended");
             self.forget(host);

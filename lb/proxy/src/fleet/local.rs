@@ -17,9 +17,6 @@ use tokio::sync::oneshot;
 
 use super::{Fleet, FleetError, Launched, Place};
 
-/// How long a worker may take to finish what it has once it was told to end.
-const TERMINATE_MAX: Duration = Duration::from_secs(30);
-
 /// What every worker prints once it listens, before its address.
 const LISTENING: &str = "listening on ";
 
@@ -31,7 +28,8 @@ pub struct LocalProcesses {
 }
 
 struct Running {
-    end: oneshot::Sender<()>,
+    /// Tells it to end, within that time.
+    end: oneshot::Sender<Duration>,
     ended: oneshot::Receiver<()>,
 }
 
@@ -95,18 +93,18 @@ impl Fleet for LocalProcesses {
         })
     }
 
-    async fn terminate(&self, place: &Place) -> Result<(), FleetError> {
+    async fn terminate(&self, place: &Place, grace: Duration) -> Result<(), FleetError> {
         let running = self.running.lock().remove(&place.name);
         let Some(running) = running else { return Err(FleetError::Unknown(place.name.clone())) };
         // It may have ended by itself a moment ago.
-        let _ = running.end.send(());
+        let _ = running.end.send(grace);
         let _ = running.ended.await;
         Ok(())
     }
 }
 
 /// Waits until `child` ends, by itself or because `end_asked`. Returns the reason.
-async fn watch(mut child: Child, end_asked: oneshot::Receiver<()>) -> String {
+async fn watch(mut child: Child, end_asked: oneshot::Receiver<Duration>) -> String {
     // Held until the end: closing it tells the worker that nobody wants it any more.
     let stdin = child.stdin.take();
     let asked = tokio::select! {
@@ -115,9 +113,11 @@ async fn watch(mut child: Child, end_asked: oneshot::Receiver<()>) -> String {
         }
         asked = end_asked => asked,
     };
-    if asked.is_ok() {
+    if let Ok(grace) = asked
+        && !grace.is_zero()
+    {
         terminate(&child);
-        if tokio::time::timeout(TERMINATE_MAX, child.wait()).await.is_ok() {
+        if tokio::time::timeout(grace, child.wait()).await.is_ok() {
             return "terminated".to_owned();
         }
     }

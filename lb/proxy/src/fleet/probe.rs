@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -25,15 +27,18 @@ pub(crate) struct Probe {
 /// Why a host gave no load report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProbeError {
-    /// It cannot be reached, or breaks off.
+    /// It cannot be reached.
     #[error("the host cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It takes the connection, and then breaks off, says what is no HTTP, or too much.
+    #[error("the host's answer cannot be read")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It takes too long.
     #[error("no answer within `{0:?}`")]
     Timeout(Duration),
     /// It answers, but not with a load report.
     #[error("the host answered `{0}`, expected a load report")]
-    Status(http::StatusCode),
+    Status(StatusCode),
     /// Its report must be rejected.
     #[error("the load report is not usable")]
     Report(#[source] weighbridge_instrument::ReportError),
@@ -42,47 +47,63 @@ pub(crate) enum ProbeError {
 impl Probe {
     /// Probes that wait at most `timeout`.
     pub(crate) fn new(timeout: Duration) -> Probe {
-        Probe { client: Client::builder(TokioExecutor::new()).build_http(), timeout }
+        // Each ask has a connection of its own: a host may close an idle one when it is used again,
+        // and would seem to be gone.
+        let mut builder = Client::builder(TokioExecutor::new());
+        Probe { client: builder.pool_max_idle_per_host(0).build_http(), timeout }
     }
 
     /// Whether the host at `address` is ready for requests: it answers, and with no failure of its
     /// own. A host that knows no `/readyz` is any other HTTP service, and ready.
     pub(crate) async fn is_ready(&self, address: SocketAddr) -> bool {
-        matches!(self.get(address, "readyz").await, Ok((status, _)) if !status.is_server_error())
+        let status = self.within(self.status(address)).await;
+        status.is_ok_and(|status| !status.is_server_error())
     }
 
     /// Whether the host at `address` says itself that it is ready: who answers at an address that a
     /// machine was just given may be another one.
     pub(crate) async fn says_ready(&self, address: SocketAddr) -> bool {
-        matches!(self.get(address, "readyz").await, Ok((status, _)) if status.is_success())
+        self.within(self.status(address)).await.is_ok_and(|status| status.is_success())
     }
 
     /// The load report of the host at `address`.
     pub(crate) async fn load(&self, address: SocketAddr) -> Result<LoadReport, ProbeError> {
-        let (status, body) = self.get(address, "load").await?;
-        if !status.is_success() {
-            return Err(ProbeError::Status(status));
+        self.within(self.report(address)).await
+    }
+
+    /// What `/readyz` answers. The page itself says nothing more, however long it is.
+    async fn status(&self, address: SocketAddr) -> Result<StatusCode, ProbeError> {
+        Ok(self.get(address, "readyz").await?.status())
+    }
+
+    async fn report(&self, address: SocketAddr) -> Result<LoadReport, ProbeError> {
+        let response = self.get(address, "load").await?;
+        if !response.status().is_success() {
+            return Err(ProbeError::Status(response.status()));
         }
+        let body = Limited::new(response.into_body(), REPORT_BYTES_MAX);
+        let body = body.collect().await.map_err(ProbeError::Body)?.to_bytes();
         LoadReport::decode_json(&String::from_utf8_lossy(&body)).map_err(ProbeError::Report)
     }
 
-    async fn get(
-        &self,
-        address: SocketAddr,
-        what: &str,
-    ) -> Result<(http::StatusCode, Bytes), ProbeError> {
+    async fn get(&self, address: SocketAddr, what: &str) -> Result<Response<Incoming>, ProbeError> {
         let uri = format!("http://{address}/{what}")
             .parse()
             .map_err(|error| ProbeError::Unreachable(Box::new(error)))?;
-        let ask = async {
-            let response =
-                self.client.get(uri).await.map_err(|e| ProbeError::Unreachable(Box::new(e)))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), REPORT_BYTES_MAX);
-            let body = body.collect().await.map_err(ProbeError::Unreachable)?.to_bytes();
-            Ok((status, body))
-        };
-        tokio::time::timeout(self.timeout, ask)
+        self.client.get(uri).await.map_err(|error| {
+            if error.is_connect() {
+                ProbeError::Unreachable(Box::new(error))
+            } else {
+                ProbeError::Body(Box::new(error))
+            }
+        })
+    }
+
+    async fn within<T>(
+        &self,
+        asked: impl Future<Output = Result<T, ProbeError>>,
+    ) -> Result<T, ProbeError> {
+        tokio::time::timeout(self.timeout, asked)
             .await
             .map_err(|_| ProbeError::Timeout(self.timeout))?
     }

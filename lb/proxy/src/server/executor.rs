@@ -7,7 +7,7 @@ use weighbridge_core::host::HostSpec;
 
 use super::{PROBE_TIMEOUT, ServerError};
 use crate::autoscale::{Executor, machines, processes};
-use crate::config::{FleetSource, LocalFleet};
+use crate::config::{Config, FleetSource, LocalFleet};
 use crate::fleet::Fleet;
 use crate::fleet::machines::Machines;
 use crate::fleet::probe::Probe;
@@ -49,7 +49,7 @@ pub(super) fn of(
             price: config.price,
         },
         poll: config.poll,
-        drain_max: front.config.timeouts.drain,
+        drain_max: drain_max(&front.config),
         state: machines::State::default(),
     };
     Ok(Some(Executor::Machines(Arc::new(executor))))
@@ -70,7 +70,12 @@ fn of_processes(front: &Front, local: &LocalFleet, fleet: Arc<dyn Fleet>) -> pro
             price: 1.0,
         },
         boot_timeout: front.config.policy.scale.boot_timeout,
-        drain_max: front.config.timeouts.drain,
+        drain_max: drain_max(&front.config),
         state: processes::State::default(),
     }
+}
+
+/// How long a host that is not needed may take for what it has: as long as a request may.
+fn drain_max(config: &Config) -> Duration {
+    config.timeouts.drain.max(config.timeouts.response)
 }

@@ -168,6 +168,12 @@ impl Balancer {
         })
     }
 
+    /// Whether it says that it is ready for requests.
+    #[track_caller]
+    pub(crate) fn is_ready(&self) -> bool {
+        get(self.admin, "/readyz").status == 200
+    }
+
     /// Waits until hosts have `n` requests in all.
     #[track_caller]
     pub(crate) fn has_in_flight(&self, n: u64) {
