@@ -180,7 +180,7 @@ impl Front {
             }
         };
         let rooms = (&*self.dispatch, &*self.ledger);
-        exchange::serve(rooms, &mut Client(session), record, (route, &body.bytes)).await
+        exchange::serve(rooms, &mut Client::new(session), record, (route, &body.bytes)).await
     }
 }
 

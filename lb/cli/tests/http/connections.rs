@@ -1,7 +1,7 @@
 //! What happens between the requests of one connection, and beside them.
 
 use crate::balancer::Balancer;
-use crate::client::{Connection, head, request};
+use crate::client::{Connection, ask, head, request};
 use crate::host::{self, Host, Then};
 
 #[test]
@@ -69,6 +69,31 @@ fn close_means_close_and_keep_alive_is_for_those_who_know_it() {
         old.response("GET");
         assert!(old.ends(), "{target}");
     }
+}
+
+#[test]
+fn a_client_that_closes_its_half_with_its_request_is_answered() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let host = Host::start(move |heard, client| {
+        if heard.is_for("/held/slow") {
+            wait.lock().expect("nobody panics").recv().expect("it is told");
+        }
+        host::answer(client, "200 OK", &[], &heard.body);
+        Then::Keep
+    });
+    let balancer = Balancer::before(&[host.address], "");
+    let mut connection = Connection::open(balancer.address);
+    connection.send(request("POST", "/held/slow", &[], b"all there is"));
+    connection.close_half();
+    // Meanwhile the balancer has seen the close.
+    for _ in 0..20 {
+        assert_eq!(ask(balancer.address, "GET", "/held", b"").status, 200);
+    }
+    go.send(()).expect("the host waits");
+    let response = connection.response("POST");
+    assert_eq!((response.status, response.body), (200, b"all there is".to_vec()));
+    assert!(connection.ends());
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The client of a session: whether it is still there, what it still sends, what it gets.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Version, header};
+use pingora::ErrorType;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
@@ -24,38 +25,64 @@ const LINGER_PAUSE: Duration = Duration::from_secs(2);
 /// A body up to this length that nothing needs is read, so that the connection can be used again.
 const SMALL_BODY_BYTES: u64 = 64 << 10;
 
+/// A client that closes its sending half within this time of its request's end has nothing more to
+/// say, and waits for its answer (RFC 9112, section 9.6). One that closes later has left: TCP does
+/// not tell the two apart.
+const HALF_CLOSE: Duration = Duration::from_millis(10);
+
 /// The client of a session whose body has been read: only then can its connection be watched.
-pub(super) struct Client<'a>(pub(super) &'a mut Session);
+pub(super) struct Client<'a> {
+    session: &'a mut Session,
+    /// When its request had been read.
+    read_at: Instant,
+    /// It sends no more, and waits.
+    is_half_closed: bool,
+}
+
+impl<'a> Client<'a> {
+    /// The client of `session`, whose request has just been read.
+    pub(super) fn new(session: &'a mut Session) -> Client<'a> {
+        Client { session, read_at: Instant::now(), is_half_closed: false }
+    }
+}
 
 impl Caller for Client<'_> {
     fn request(&self, body: &Bytes) -> pingora::Result<Box<RequestHeader>> {
-        headers::for_host(self.0.req_header(), body, address(self.0))
+        headers::for_host(self.session.req_header(), body, address(self.session))
     }
 
     async fn gone(&mut self) {
-        // A request that is pipelined behind this one does not resolve it: pingora keeps its bytes.
-        let _why = self.0.downstream_session.read_body_or_idle(true).await;
+        if !self.is_half_closed {
+            // A request that is pipelined behind this one does not resolve it: pingora keeps its
+            // bytes.
+            let why = self.session.downstream_session.read_body_or_idle(true).await;
+            let is_closed = why.is_err_and(|why| *why.etype() == ErrorType::ConnectionClosed);
+            self.is_half_closed = is_closed && self.read_at.elapsed() < HALF_CLOSE;
+        }
+        if self.is_half_closed {
+            std::future::pending::<()>().await;
+        }
     }
 
     async fn take(&mut self, answer: Whole) -> Result<u64, Gone> {
-        send(self.0, answer).await.map_err(|_| Gone)
+        send(self.session, answer).await.map_err(|_| Gone)
     }
 
     async fn begin(&mut self, mut head: Box<ResponseHeader>) -> Result<(), Gone> {
         cors::allow_origin(&mut head).map_err(|_| Gone)?;
         if headers::content_length(&head.headers).is_some() {
-        } else if knows_chunks(self.0) {
+        } else if knows_chunks(self.session) {
             head.insert_header(header::TRANSFER_ENCODING, "chunked").map_err(|_| Gone)?;
         } else {
             // The end of the connection is the end of the answer.
-            self.0.set_keepalive(None);
+            self.session.set_keepalive(None);
         }
-        self.0.write_response_header(head, false).await.map_err(|_| Gone)
+        self.session.write_response_header(head, false).await.map_err(|_| Gone)
     }
 
     async fn piece(&mut self, piece: Option<Bytes>) -> Result<(), Gone> {
         let is_last = piece.is_none();
-        self.0.write_response_body(piece, is_last).await.map_err(|_| Gone)
+        self.session.write_response_body(piece, is_last).await.map_err(|_| Gone)
     }
 }
 
