@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 
@@ -9,12 +10,12 @@ use weighbridge_core::admit::ShedReason;
 use weighbridge_core::observe::Failure;
 use weighbridge_core::request::RouteId;
 
-use crate::answer::Problem;
+use crate::answer::{Problem, Whole};
 use crate::config::Config;
 use crate::decide::Decide;
 use crate::fleet::AddressBook;
 use crate::forward::{Connections, TryLimits};
-use crate::lambda::{self, Functions};
+use crate::lambda::{self, Functions, InvokeError};
 
 /// The longest that a client is told to stay away.
 const RETRY_AFTER_MAX_SECS: u64 = 60;
@@ -48,6 +49,17 @@ impl Dispatch {
         let most = lambda.functions.get(usize::from(function.0))?.payload_bytes_max;
         // What is too long by itself is not looked at.
         (body.len() as u64 <= most).then(|| lambda::event_bytes(request, body))
+    }
+
+    /// Runs a request, as it would go to a host, on `function`.
+    pub(crate) async fn invoke(
+        &self,
+        function: &str,
+        request: &Parts,
+        body: &Bytes,
+    ) -> Result<Whole, InvokeError> {
+        let functions = self.functions.as_deref();
+        lambda::run(functions, function, (request, body), self.config.lambda.timeout).await
     }
 
     /// What the client of a shed request is told. `failure`: how the last host failed it, if one did.

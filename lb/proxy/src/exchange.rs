@@ -25,7 +25,6 @@ use crate::decide::Ticket;
 use crate::dispatch::Dispatch;
 use crate::forward::{self, Answer, Rest, Reuse, Try, TryError};
 use crate::headers;
-use crate::lambda;
 use crate::ledger::Ledger;
 use crate::record::Record;
 use crate::repeats::Fingerprint;
@@ -199,7 +198,7 @@ impl<C: Caller> Exchange<'_, C> {
         let metrics = &self.ledger.metrics.lambda;
         let invoked = tokio::select! {
             biased;
-            invoked = lambda::run(self.dispatch, function, &request, self.body) => invoked,
+            invoked = self.dispatch.invoke(function, &request, self.body) => invoked,
             () = self.caller.gone() => {
                 metrics.invoked(function, "abandoned");
                 return Err(Gone.into());

@@ -8,6 +8,7 @@ mod answer;
 mod event;
 
 use std::error::Error;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,7 +17,6 @@ use http::request::Parts;
 use weighbridge_core::observe::Failure;
 
 use crate::answer::Whole;
-use crate::dispatch::Dispatch;
 
 use event::Event;
 
@@ -84,20 +84,17 @@ pub(crate) fn event_bytes(request: &Parts, body: &[u8]) -> u64 {
     Event::new(request, body).bytes()
 }
 
-/// Runs a request, as it would go to a host, on `function`.
+/// Runs a request, as it would go to a host, on `function`, for `timeout` at most.
 pub(crate) async fn run(
-    dispatch: &Dispatch,
+    functions: Option<&dyn Functions>,
     function: &str,
-    request: &Parts,
-    body: &Bytes,
+    (request, body): (&Parts, &Bytes),
+    timeout: Duration,
 ) -> Result<Whole, InvokeError> {
-    let functions = dispatch
-        .functions
-        .as_ref()
+    let functions = functions
         .ok_or_else(|| InvokeError::Rejected("nothing was given that invokes functions".into()))?;
     let invoked = functions.invoke(function, Event::new(request, body).text());
-    let result = tokio::time::timeout(dispatch.config.lambda.timeout, invoked)
-        .await
-        .map_err(|_| InvokeError::Timeout)??;
+    let result =
+        tokio::time::timeout(timeout, invoked).await.map_err(|_| InvokeError::Timeout)??;
     answer::read(&result)
 }
