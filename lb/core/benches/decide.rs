@@ -1,10 +1,11 @@
 //! The cost of one decision: features, estimate, schedule, admit, claim; and giving the claim back.
 //!
 //! A fleet of two-core hosts in steady state at load 0.9: requests arrive, and end when the host
-//! should have run them; on `fcfs` hosts when their cores have, for what is believed of waits there is
-//! at times too long, and a fleet that took so long would fall behind for ever. One iteration is one arrival and the completions until the next. A trained
-//! model estimates by the query, a header and the body's length; what looking into images and scenes
-//! costs besides is in the benchmark `estimate`.
+//! should have run them; on `fcfs` hosts when their cores have, for what is believed of waits there
+//! is at times too long, and a fleet that took so long would fall behind for ever. One iteration is
+//! one arrival and the completions until the next. A trained model estimates by the query, a header
+//! and the body's length; what looking into images and scenes costs besides is in the benchmark
+//! `estimate`.
 //!
 //! `cargo bench -p weighbridge-core --bench decide`
 

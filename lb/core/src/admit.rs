@@ -88,7 +88,8 @@ pub enum WaitReason {
 pub struct Admission {
     /// The route's patience.
     pub patience: Duration,
-    /// Whether its estimate is of its own size and trusted: else there is no order worth waiting for.
+    /// Whether its estimate is of its own size and trusted: else there is no order worth waiting
+    /// for.
     pub is_ordered: bool,
     /// Whether it has waited for longer than the age guard allows.
     pub overdue: bool,
@@ -146,8 +147,8 @@ impl fmt::Display for WaitReason {
     }
 }
 
-/// Whether a run on Lambda answers sooner than the fleet, which has work for `ahead` before it turns
-/// to this request. Without a host that may have it, whatever answers is sooner.
+/// Whether a run on Lambda answers sooner than the fleet, which has work for `ahead` before it
+/// turns to this request. Where no host may have the request, Lambda is sooner.
 pub fn is_sooner(offer: &Offer, ranking: Option<&Ranking>, ahead: Seconds) -> bool {
     ranking.is_none_or(|ranking| {
         let delay = ranking.delay;
@@ -166,10 +167,10 @@ impl Admission {
 
     /// Whether the request goes to the best host now, or why it waits here for a better moment.
     ///
-    /// Waiting here is never worse than waiting at a host that serves in order of arrival: the place
-    /// in the order stays open, and so does the choice of host. Other hosts do better themselves
-    /// with what they have: there a request without a usable estimate goes at once (least
-    /// connections would do no other), and so does one that is overdue.
+    /// Waiting here is never worse than waiting at a host that serves in order of arrival: shorter
+    /// requests may still pass, and any host may become free. Other hosts order or share their work
+    /// themselves. A request that cannot be ordered goes to those at once, as by least connections,
+    /// and so does one that is overdue.
     pub fn admits(&self, ranking: &Ranking, discipline: Discipline) -> Result<(), WaitReason> {
         let (wait, patience) = (ranking.delay.wait, self.patience);
         let goes_anyhow = match discipline {

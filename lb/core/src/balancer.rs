@@ -1,8 +1,19 @@
 //! The machine that ties the stages together: events in, verdicts out.
 //!
 //! Sans-IO and deterministic: the same seed and the same events give the same verdicts. Time that
-//! runs backwards counts as standing still. Ids that are not known are ignored. In debug builds every
-//! entry point ends with [`Balancer::check_invariants`].
+//! runs backwards counts as standing still. Unknown ids are ignored. In debug builds every entry
+//! point ends with [`Balancer::check_invariants`].
+//!
+//! This file has what the balancer keeps and shows. The events are in the folder:
+//!
+//! ```text
+//! request.rs   of requests: arrive, complete, fail, abandon, dispatch
+//! fleet.rs     of hosts: join, ready, drain, leave, report; and the tick
+//! place.rs     where a request goes: decide and commit
+//! explain.rs   what would become of a request
+//! retry.rs     how many failed requests may be tried again
+//! counters.rs  what has happened so far
+//! ```
 
 mod counters;
 mod explain;
@@ -33,7 +44,7 @@ use crate::units::{Time, Work};
 pub use counters::Counters;
 use retry::RetryBudget;
 
-/// How many waiting requests are tried before the others are taken to fit no better.
+/// How many waiting requests are tried before the rest are taken to fit no better.
 const MISSES_MAX: usize = 4;
 
 /// What a tick asks for.
@@ -112,7 +123,7 @@ impl Balancer {
         Balancer {
             now: Time::ZERO,
             random: Random::new(seed),
-            // One more than the policy has: it answers for routes that there are not.
+            // One more than the policy has: it stands for unknown routes.
             routes: policy.routes.iter().chain([&no_route()]).map(route).collect(),
             fleet: Fleet::new(policy.hosts.clone()),
             schedule: Schedule::new(&policy.schedule),
@@ -137,7 +148,7 @@ impl Balancer {
         self.fleet.get(id)
     }
 
-    /// What has been learned of a route. Of a route that there is not: nothing has.
+    /// What has been learned of a route: nothing, where the route is unknown.
     pub fn predictor(&self, route: RouteId) -> &Predictor {
         &self.routes[usize::from(route.0).min(self.policy.routes.len())].predictor
     }
@@ -180,7 +191,7 @@ impl Balancer {
         route.predictor.install(model)
     }
 
-    /// Learns from an observation of an earlier life: nothing but the estimators hears of it.
+    /// Learns from an observation of an earlier life. Only the estimators are told.
     pub fn restore(&mut self, observation: &Observation) {
         if let Some(route) = self.route_mut(observation.route) {
             route.predictor.observe(observation);
@@ -237,7 +248,7 @@ fn waiting(id: RequestId, request: &Request) -> Waiting {
     Waiting { id, arrived, work, bytes: request.ask.body_bytes }
 }
 
-/// The policy of requests whose route there is not.
+/// The policy of an unknown route.
 fn no_route() -> RoutePolicy {
     RoutePolicy {
         name: String::new(),

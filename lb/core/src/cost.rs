@@ -21,7 +21,7 @@ mod tests;
 pub struct Pricing {
     /// Counts of this build only.
     build: u64,
-    /// Whatever is counted.
+    /// Of a request, before its counts.
     per_request: f64,
     /// Of instructions, blocks, methods, bytes.
     per_count: [f64; COUNTS],

@@ -1,7 +1,8 @@
 //! Predicts the work of a request from its features.
 //!
 //! Several regressions compete for each route ([`estimators`]); the one that cross-validation finds
-//! best is used (`choose.rs`). All of them end as one `Formula`, which is all that the path of a request sees.
+//! best is used (`choose.rs`). All of them end as one `Formula`, which is all that the path of a
+//! request sees.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
 //! All host states, and the only code that writes them.
 //!
 //! A claim is made when a request is sent to a host and released exactly once: when it completes,
-//! fails or is abandoned, or when its host leaves. Between events claims age as the host is believed
-//! to work (`aging.rs`).
+//! fails or is abandoned, or when its host leaves. Between events claims age as the host is
+//! believed to work (`aging.rs`).
 
 mod aging;
 mod glance;
@@ -138,7 +138,8 @@ impl Fleet {
         });
     }
 
-    /// A host is gone. Returns it as it was, with its claims, or `None` where it is not in the fleet.
+    /// A host is gone. Returns it as it was, with its claims, or `None` where it is not in the
+    /// fleet.
     pub fn leave(&mut self, id: HostId) -> Option<HostState> {
         let position = self.position(id)?;
         let mut host = self.hosts.remove(position);

@@ -55,7 +55,7 @@ pub struct HostSpec {
     pub price: f64,
 }
 
-/// What is believed of a host. The fleet writes it; everybody else reads.
+/// What is believed of a host. Only the fleet writes it.
 ///
 /// Claims and work left are as of `as_of`; the fleet brings them up to date before each decision.
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ impl HostState {
         self.is_on_probation && self.cores <= self.in_flight
     }
 
-    /// Requests that it has, from whatever balancer.
+    /// Requests that it has, from all balancers.
     pub fn n_requests(&self) -> u32 {
         self.in_flight + self.foreign
     }
@@ -169,7 +169,8 @@ impl HostState {
     }
 
     /// Fraction of it that is busy, may exceed 1: what others measured of its CPU, else what it
-    /// reported of its CPU or of its run slots, or, where nothing fresh says, its requests per core.
+    /// reported of its CPU or of its run slots, or, where nothing fresh says, its requests per
+    /// core.
     pub fn utilization(&self) -> f64 {
         let told = self.cpu_told.map(|(_, utilization)| utilization);
         let reported = self
@@ -179,10 +180,9 @@ impl HostState {
             .unwrap_or_else(|| f64::from(self.n_requests().min(self.cores)) / f64::from(self.cores))
     }
 
-    /// Fraction of it that is taken, at most 1: what others measured of its CPU, since whoever has
-    /// that measured wants it to count; of its run slots, where it says how many it has, for a request
-    /// takes its slot though the machine may give the CPU to others; or else as
-    /// [`HostState::utilization`].
+    /// Fraction of it that is taken, at most 1. What others measured of its CPU goes first: it is
+    /// measured to be used. Then its run slots, where it says how many it has: a request takes its
+    /// slot even while the machine gives the CPU to others. Else as [`HostState::utilization`].
     pub fn occupancy(&self) -> f64 {
         let has_slots = self.report.is_some_and(|(_, report)| report.slots.is_some());
         if has_slots && self.cpu_told.is_none() {

@@ -1,8 +1,10 @@
-//! What is known of Lambda: how many runs there are, how fast each function is, what they have cost.
+//! What is known of Lambda: how many runs there are, how fast each function is, what they have
+//! cost.
 //!
 //! A run takes its estimate at the speed of its function, a round trip, and a cold start where none
-//! of the function's environments is warm. How many run at once, which environments are warm, speed,
-//! round trip and cold start are each function's own; what may be spent is for all of them together.
+//! of the function's environments is warm. How many run at once, which environments are warm,
+//! speed, round trip and cold start are each function's own; what may be spent is for all of them
+//! together.
 
 mod function;
 mod spending;
@@ -93,8 +95,8 @@ impl Lambda {
     }
 
     /// What a run of `function` would be like that costs `work` and has an event of `event_bytes`.
-    /// `None` where it may not be: no such function, no event, too long a one, too many runs, too much
-    /// spent, too many failures.
+    /// `None` where it may not be: no such function, no event, too long a one, too many runs, too
+    /// much spent, too many failures.
     pub fn offer(
         &self,
         now: Time,
@@ -134,7 +136,7 @@ impl Lambda {
         Run { function: offer.function, started: now, is_cold: offer.is_cold, usd }
     }
 
-    /// A run has ended in whatever way. What was set aside for it stays spent until more is known.
+    /// A run has ended, well or not. What was set aside for it stays spent until more is known.
     pub(crate) fn end(&mut self, now: Time, run: &Run) {
         if let Some(function) = self.function_mut(run.function) {
             function.end(now);

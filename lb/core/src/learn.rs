@@ -55,7 +55,7 @@ pub struct Predictor {
     counted: usize,
 }
 
-/// Mean and p90 whatever the features.
+/// Mean and p90 of all requests of the route.
 #[derive(Debug, Clone, Copy, Default)]
 struct Running {
     mean: f64,
@@ -167,8 +167,8 @@ impl Predictor {
         priced.or_else(|| cost::by_cpu_time(cost, speed))
     }
 
-    /// What the counts of `cost` are worth, whatever host they were counted on. `None` where there
-    /// are none, or nothing is known of their worth.
+    /// What the counts of `cost` are worth, on any host. `None` where there are none, or nothing is
+    /// known of their worth.
     pub fn counted(&self, cost: &RequestCost) -> Option<Work> {
         let priced = self.pricing.as_ref().and_then(|pricing| pricing.work(cost));
         priced.filter(|_| cost::is_counted(cost)).or_else(|| self.rate.work(cost))
@@ -203,7 +203,8 @@ impl Predictor {
         let held = |estimate: Estimate| observation.work <= estimate.p90;
         let given = self.estimate(&observation.features, None);
         self.track.push(error(given), held(given));
-        // An underestimate is never off by more than 100 %, however wrong: trust asks by which factor.
+        // An underestimate is never off by more than 100 %, however wrong: trust asks by which
+        // factor.
         let miss = |estimate: Estimate| {
             let factor = estimate.mean.as_cpu_secs() / actual;
             factor.max(1.0 / factor) - 1.0

@@ -83,7 +83,7 @@ pub struct HostReport {
     pub mem_utilization: Option<f64>,
     /// Fraction of its run slots in use; may exceed 1.
     pub application_utilization: Option<f64>,
-    /// Requests that it has, from whatever balancer.
+    /// Requests that it has, from all balancers.
     pub in_flight: Option<u32>,
     /// Work that it has left.
     pub work_left: Option<Work>,

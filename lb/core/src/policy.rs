@@ -51,7 +51,8 @@ pub struct RoutePolicy {
     pub function: Option<FunctionId>,
 }
 
-/// How hosts are filtered and weighed (Nova: `host_subset_size`, `shuffle_best_same_weighed_hosts`).
+/// How hosts are filtered and weighed (Nova: `host_subset_size`,
+/// `shuffle_best_same_weighed_hosts`).
 #[derive(Debug, Clone)]
 pub struct SchedulePolicy {
     /// The filters to run, in order.
@@ -134,9 +135,9 @@ pub struct LearnPolicy {
     pub observations_min: usize,
     /// Retrained after this many further observations, and as many as the last model rests on.
     pub retrain_after: usize,
-    /// Drift gate: estimates whose recent median error is above this are switched off until they are
-    /// better. The error is the factor between estimate and truth, whichever is larger, less one: 1.0
-    /// is a factor of two.
+    /// Drift gate: estimates whose recent median error is above this are switched off until they
+    /// are better. The error is the factor between estimate and truth, whichever is larger, less
+    /// one: 1.0 is a factor of two.
     pub drift_error_max: f64,
 }
 
@@ -185,8 +186,8 @@ pub struct ScalePolicy {
     pub cpu_low: f64,
     /// The utilization to size the fleet for.
     pub cpu_target: f64,
-    /// Scale up when the predicted backlog would take longer than this to drain, counted from when a
-    /// host that is launched now would be ready.
+    /// Scale up when the predicted backlog would take longer than this to drain, counted from when
+    /// a host that is launched now would be ready.
     pub backlog_max: Duration,
     /// The desire must hold this long before scaling down.
     pub stable_window: Duration,

@@ -1,4 +1,5 @@
-//! The waiting room: bounded in requests, bytes and time; ordered by its discipline, with an age guard.
+//! The waiting room: bounded in requests, bytes and time; ordered by its discipline, with an age
+//! guard.
 //!
 //! Every operation is O(log n).
 

@@ -1,11 +1,13 @@
 //! How many hosts there should be: fleet, policy and now give a plan, which is executed elsewhere.
 //!
 //! A rule says how many hosts are desired ([`rules`]). More are launched at once; fewer only when
-//! the desire has held for the stable window. What is busy, and what runs or waits, is averaged for the
-//! whole fleet and then divided among the hosts there are (as Knative's KPA does with concurrency): a
-//! mean of what each had would still hold what they had when they were more or fewer. Panic: when the requests there are, over the short
-//! panic window, want `panic_factor` times the hosts that there are, all that are wanted are
-//! launched, and none is drained for a stable window.
+//! the desire has held for the stable window. The busy part of the fleet, and the requests that run
+//! or wait, are summed over the whole fleet, averaged over time, and divided among the hosts of now
+//! (as Knative's KPA does with concurrency). A mean of per-host numbers would lag behind each
+//! change of the fleet's size.
+//!
+//! Panic: when the requests of the short panic window want `panic_factor` times the hosts that
+//! there are, all of those are launched, and none is drained for a stable window.
 
 pub mod rules;
 mod stabilize;
@@ -102,8 +104,8 @@ impl Scaler {
         self.boot_time
     }
 
-    /// Keeps between `least` and `most` hosts, whatever the policy says; within that the policy's
-    /// own bounds hold.
+    /// Keeps between `least` and `most` hosts, against the policy where need be; within that the
+    /// policy's own bounds hold.
     pub fn bound(&mut self, least: usize, most: usize) {
         let most = most.max(least);
         let (own_least, own_most) = (self.policy.hosts_min, self.policy.hosts_max);
@@ -223,7 +225,7 @@ impl Scaler {
     }
 }
 
-/// Whether a host counts among those that there are.
+/// Whether a host is kept: it runs, or will.
 fn matches_kept(host: &HostState) -> bool {
     match host.phase {
         Phase::Starting | Phase::Active => true,

@@ -1,11 +1,11 @@
 //! Ranks hosts for a request: filters, then weighers, then pick, as Nova's scheduler does.
 //!
-//! Hosts are taken in blocks, so that every filter and weigher sees a block while it is in the
-//! cache, and calls through the trait are one per block and policy, not one per host. Nothing is
+//! Hosts are taken in batches, so that every filter and weigher sees a batch while it is in the
+//! cache, and calls through the trait are one per batch and policy, not one per host. Nothing is
 //! allocated once the scratch space has grown to the fleet.
 //!
-//! In a large fleet only hosts are looked at that can be among those that are picked from, as their
-//! glances show, block by block. The ranking is exactly that of looking at all.
+//! In a large fleet a host is looked at only where its glance allows that it is among the best. The
+//! ranking is exactly that of looking at all hosts.
 
 pub mod delay;
 pub mod explain;
@@ -29,7 +29,7 @@ pub use filters::Filter;
 pub use weighers::Weigher;
 
 /// Hosts that are filtered and weighed together, at most: one bit each in a word.
-const BLOCK: usize = 64;
+const BATCH: usize = 64;
 
 /// Blocks of a large fleet that are looked at first: those that promise most.
 const PROMISING: usize = 4;
@@ -66,12 +66,12 @@ struct Candidate {
 
 /// Up to 64 hosts, those that are kept with their bit set.
 #[derive(Debug, Clone, Copy)]
-pub struct Block<'a> {
+pub struct Batch<'a> {
     hosts: &'a [HostState],
     kept: u64,
 }
 
-/// The hosts of a block by their positions in the fleet, those to look at with their bit set.
+/// The hosts of a batch by their positions in the fleet, those to look at with their bit set.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     first: usize,
@@ -79,7 +79,7 @@ struct Span {
     kept: u64,
 }
 
-/// The hosts that are picked from, as far as hosts have been looked at.
+/// The best hosts of those that have been looked at: what another has to beat.
 #[derive(Debug)]
 struct Bar {
     best: SmallVec<[Candidate; 4]>,
@@ -126,8 +126,8 @@ impl Schedule {
     /// Brings to `demand.now` the hosts that it looks at. A host that cannot be among the best, as
     /// its glance shows, is not looked at: in a large fleet that is nearly all.
     ///
-    /// Where the filters that may be waived leave no host of those that pass the others, they are
-    /// waived: a fleet that is ejected as a whole is used, not shut off.
+    /// Filters that may be waived are waived where they would leave no host: a fleet that is
+    /// ejected as a whole is used, not shut off.
     pub fn rank(
         &mut self,
         demand: &Demand<'_>,
@@ -148,19 +148,20 @@ impl Schedule {
     fn weigh(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, waive: bool) {
         self.candidates.clear();
         let n_hosts = fleet.hosts().len();
-        if self.prunes && BLOCK < n_hosts {
+        if self.prunes && BATCH < n_hosts {
             self.search(demand, fleet, waive);
             self.candidates.sort_unstable_by_key(|candidate| candidate.position);
             return;
         }
-        for first in (0..n_hosts).step_by(BLOCK) {
-            let last = n_hosts.min(first + BLOCK);
-            let kept = u64::MAX >> (BLOCK - (last - first));
-            self.weigh_block(demand, fleet, Span { first, last, kept }, waive);
+        for first in (0..n_hosts).step_by(BATCH) {
+            let last = n_hosts.min(first + BATCH);
+            let kept = u64::MAX >> (BATCH - (last - first));
+            self.weigh_batch(demand, fleet, Span { first, last, kept }, waive);
         }
     }
 
-    /// Looks at the blocks that promise most, which sets the bar, and then at all that may pass it.
+    /// Looks at the blocks that promise most, which sets the bar, and then at those that may pass
+    /// it.
     fn search(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, waive: bool) {
         self.bound_blocks(demand, fleet);
         let mut bar = Bar::new(self.host_subset_size, self.shuffle);
@@ -215,7 +216,7 @@ impl Schedule {
     ) {
         if span.kept != 0 {
             let n_before = self.candidates.len();
-            self.weigh_block(demand, fleet, span, waive);
+            self.weigh_batch(demand, fleet, span, waive);
             bar.raise(&self.candidates[n_before..]);
         }
     }
@@ -234,25 +235,25 @@ impl Schedule {
         }
     }
 
-    /// Filters and weighs the kept hosts of a block, once they have been brought to now.
-    fn weigh_block(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, span: Span, waive: bool) {
+    /// Filters and weighs the kept hosts of a batch, once they have been brought to now.
+    fn weigh_batch(&mut self, demand: &Demand<'_>, fleet: &mut Fleet, span: Span, waive: bool) {
         for bit in Bits(span.kept) {
             fleet.advance_at(demand.now, span.first + bit);
         }
-        let mut block = Block { hosts: &fleet.hosts()[span.first..span.last], kept: span.kept };
+        let mut batch = Batch { hosts: &fleet.hosts()[span.first..span.last], kept: span.kept };
         for filter in &self.filters {
             if !(waive && filter.may_be_waived()) {
-                block.kept = filter.keep(demand, block);
+                batch.kept = filter.keep(demand, batch);
             }
         }
-        if block.kept == 0 {
+        if batch.kept == 0 {
             return;
         }
-        let mut weights = [0.0; BLOCK];
+        let mut weights = [0.0; BATCH];
         for (weigher, multiplier) in &self.weighers {
-            weigher.weigh(demand, block, *multiplier, &mut weights);
+            weigher.weigh(demand, batch, *multiplier, &mut weights);
         }
-        let passed = Bits(block.kept)
+        let passed = Bits(batch.kept)
             .map(|bit| Candidate { weight: weights[bit], position: (span.first + bit) as u32 });
         self.candidates.extend(passed);
     }
@@ -278,9 +279,9 @@ impl Bar {
         self.wanted <= self.best.len()
     }
 
-    /// Whether a host at `position`, or after it, that weighs `most` at most may be among those that
-    /// are picked from. What weighs the same as the last of them and comes later is not, unless
-    /// those are shuffled.
+    /// Whether a host at `position`, or after it, that weighs `most` at most may be among those
+    /// that are picked from. What weighs the same as the last of them and comes later is not,
+    /// unless those are shuffled.
     fn may_be_passed(&self, most: f64, position: usize) -> bool {
         let Some(bar) = self.best.get(self.wanted - 1) else { return f64::NEG_INFINITY < most };
         match most.total_cmp(&bar.weight) {
@@ -291,9 +292,9 @@ impl Bar {
     }
 }
 
-// === impl Block ===
+// === impl Batch ===
 
-impl<'a> Block<'a> {
+impl<'a> Batch<'a> {
     /// The kept hosts with their bits, in order.
     fn kept(self) -> impl Iterator<Item = (usize, &'a HostState)> {
         Bits(self.kept).filter_map(move |bit| self.hosts.get(bit).map(|host| (bit, host)))

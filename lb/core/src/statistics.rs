@@ -1,7 +1,7 @@
 //! Numbers that stand for many.
 
-/// The value that the fraction `share` of `values` does not exceed, by the nearest rank: one that is
-/// there. `None` where there are none. Takes linear time.
+/// The value that the fraction `share` of `values` does not exceed, by the nearest rank: one that
+/// is there. `None` where there are none. Takes linear time.
 pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut values = values.to_vec();
     let last = values.len().checked_sub(1)?;

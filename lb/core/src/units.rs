@@ -75,7 +75,8 @@ impl Work {
         (cpu_secs.is_finite() && 0.0 <= cpu_secs).then_some(Work(cpu_secs))
     }
 
-    /// `cpu_secs` of work, with zero for what is negative or not a number and `f64::MAX` for infinity.
+    /// `cpu_secs` of work, with zero for what is negative or not a number and `f64::MAX` for
+    /// infinity.
     pub fn saturating(cpu_secs: f64) -> Work {
         Work(cpu_secs.clamp(0.0, f64::MAX).max(0.0))
     }

@@ -14,8 +14,8 @@ const NO_ID: RequestId = RequestId(u64::MAX);
 // === impl Balancer ===
 
 impl Balancer {
-    /// What would become of a request if it came now, and why: the decision that `arrive` would make,
-    /// not carried out. Where the pick is random, that is as the next arrival would find it.
+    /// What would become of a request if it came now, and why: the decision that `arrive` would
+    /// make, not carried out. Where the pick is random, that is as the next arrival would find it.
     pub fn explain(&mut self, now: Time, ask: &Ask) -> Explanation {
         self.set_now(now);
         self.fleet.advance(self.now);

@@ -40,7 +40,7 @@ impl Balancer {
         self.fleet.name(host, name);
     }
 
-    /// A host is ready that had been running before it joined: of booting it teaches nothing.
+    /// A host is ready that had been running before it joined: it teaches nothing of booting.
     pub fn resume(&mut self, now: Time, host: HostId) {
         self.set_now(now);
         self.fleet.ready(self.now, host);
@@ -54,8 +54,8 @@ impl Balancer {
         self.check_invariants();
     }
 
-    /// A host is gone. Its claims are released; `complete`, `fail` or `abandon` of their requests may
-    /// still come, and release nothing more.
+    /// A host is gone. Its claims are released; `complete`, `fail` or `abandon` of their requests
+    /// may still come, and release nothing more.
     pub fn leave(&mut self, now: Time, host: HostId) {
         self.set_now(now);
         if let Some(host) = self.fleet.leave(host) {
@@ -77,21 +77,22 @@ impl Balancer {
         self.check_invariants();
     }
 
-    /// Others have measured that `utilization` of a host's CPU is busy. Believed for `valid`, before
-    /// what the host itself says.
+    /// Others have measured that `utilization` of a host's CPU is busy. Believed for `valid`,
+    /// before what the host itself says.
     pub fn tell_cpu(&mut self, now: Time, host: HostId, utilization: f64, valid: Duration) {
         self.set_now(now);
         self.fleet.tell_cpu(host, utilization, self.now + valid);
         self.check_invariants();
     }
 
-    /// Whoever rents out the hosts keeps between `least` and `most` of them: these bounds go before
+    /// The provider of the hosts keeps between `least` and `most` of them: these bounds go before
     /// those of the policy.
     pub fn bound_fleet(&mut self, least: usize, most: usize) {
         self.scaler.bound(least, most);
     }
 
-    /// A host was asked how it is: whether it answered at all. One that did not is out until it does.
+    /// A host was asked how it is: whether it answered at all. One that did not is out until it
+    /// does.
     pub fn probed(&mut self, now: Time, host: HostId, answered: bool) {
         self.set_now(now);
         self.counters.ejections += u64::from(self.fleet.probed(self.now, host, answered));

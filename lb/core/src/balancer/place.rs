@@ -112,8 +112,8 @@ impl Balancer {
         }
     }
 
-    /// Whether a request that waits goes before this one. One that has been tried does not: it may be
-    /// waiting for a host that it has not seen.
+    /// Whether a request that waits goes before this one. One that has been tried does not: it may
+    /// be waiting for a host that it has not seen.
     fn is_behind(&self, id: RequestId, request: &Request) -> bool {
         let first = self.queue.first(self.now, 1).first().and_then(|id| self.requests.get(id));
         first.is_some_and(|first| first.tried.is_empty())

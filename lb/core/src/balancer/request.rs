@@ -38,8 +38,8 @@ impl Balancer {
         verdict
     }
 
-    /// A host has answered. Releases the claim and learns. Returns what was learned, or `None` where
-    /// it teaches nothing: no success, no cost, or a request that is not known.
+    /// A host has answered. Releases the claim and learns. Returns what was learned, or `None`
+    /// where it teaches nothing: no success, no cost, or a request that is not known.
     pub fn complete(&mut self, now: Time, id: RequestId, outcome: &Outcome) -> Option<Observation> {
         self.set_now(now);
         let request = self.requests.remove(&id)?;
@@ -76,8 +76,8 @@ impl Balancer {
         self.check_invariants();
     }
 
-    /// Waiting requests that may go now (Forward), or have waited too long (Shed). To be called after
-    /// whatever makes room: a completion, a host that is ready; and with every tick.
+    /// Waiting requests that may go now (Forward), or have waited too long (Shed). To be called
+    /// when there may be room: after a completion, when a host is ready, and with every tick.
     pub fn dispatch(&mut self, now: Time) -> Vec<(RequestId, Verdict)> {
         self.set_now(now);
         let mut verdicts = Vec::new();
@@ -97,8 +97,8 @@ impl Balancer {
         verdicts
     }
 
-    /// The first waiting request that may go now. A few that may not are passed over: they may be
-    /// bound to hosts that the next is not.
+    /// The first waiting request that may go now. A few that may not are passed over: the next one
+    /// may go to a host that has failed those.
     fn dispatch_one(&mut self) -> Option<(RequestId, Verdict)> {
         for id in self.queue.first(self.now, MISSES_MAX) {
             let overdue = self.queue.is_overdue(self.now, id);
@@ -115,8 +115,8 @@ impl Balancer {
         None
     }
 
-    /// A host that failed a request may be well again: one that has been out since and is back, and
-    /// any after a while.
+    /// Lets a request that waits go to hosts that have failed it: to those that have been out since
+    /// and are back, and after a while to all.
     fn forgive(&self, request: &mut Request) {
         match request.grant {
             Grant::Place { since } => {
@@ -155,7 +155,7 @@ impl Balancer {
         })
     }
 
-    /// Gives back what a request holds, once: whoever calls this has taken it from the map.
+    /// Gives back what a request was granted. Called once for each request that leaves the map.
     fn release(&mut self, id: RequestId, request: &Request) {
         match request.grant {
             Grant::Claim(host) => {

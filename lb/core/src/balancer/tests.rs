@@ -1,7 +1,7 @@
 //! Transcripts: events in, verdicts out.
 //!
-//! A line is `SECONDS EVENT ARGUMENTS`; hosts and requests are numbers. Sizes are given as the known
-//! cost of a repeat, so that they are believed.
+//! A line is `SECONDS EVENT ARGUMENTS`; hosts and requests are numbers. Sizes are given as the
+//! known cost of a repeat, so that they are believed.
 
 use std::fmt::Write;
 use std::time::Duration;

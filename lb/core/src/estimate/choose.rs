@@ -28,8 +28,8 @@ pub(crate) const ROWS_MIN: usize = 10;
 const BETTER_FACTOR: f64 = 0.95;
 const BETTER_MARGIN: f64 = 1e-4;
 
-/// An estimate is taken for no less than this part of the least work seen, as negative and tiny
-/// ones come from formulas beyond what they were fitted to.
+/// An estimate is at least this part of the least work seen. Far from the rows that it was fitted
+/// to a formula may give tiny or negative numbers.
 pub(crate) const LEAST_PART: f64 = 0.2;
 
 /// The best of [`ALL`]; ties go to the simpler. The seed decides which rows are held back together.

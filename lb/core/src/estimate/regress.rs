@@ -32,7 +32,7 @@ pub(crate) struct Design {
 /// A column counts as a combination of others where less than this part of its length is its own.
 const OWN_MIN: f64 = 1e-6;
 
-/// Targets below this part of the median are weighed as if they were there: noise, not work.
+/// A target below this part of the median weighs as much as one at it: what is so small is noise.
 const TARGET_FLOOR: f64 = 1e-3;
 
 impl Design {

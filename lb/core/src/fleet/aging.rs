@@ -1,14 +1,14 @@
 //! Ages the claims of a host between events.
 //!
-//! What is known between two events is only that time passes, so the host is believed to work at its
-//! speed, in the order of its discipline, on what it has been given:
+//! Between two events only time passes. The host is believed to work at its speed, in the order of
+//! its discipline, on what it has been given:
 //! - `fcfs`: the first `cores` claims run, each on a core;
 //! - `srpt`: the `cores` claims with the least remaining work run, each on a core;
 //! - `ps`: all run, each at `min(1, cores / claims)` of a core.
 //!
-//! A claim that is not heard of although its estimate is used up has outlived it, and the estimate
-//! doubles: a giant mistaken for a dwarf sinks. A request of another balancer that has used up its
-//! share of what the host said it had left is believed to be done: the host's next report will say.
+//! A claim whose estimate is used up before its end is heard of has outlived the estimate, which
+//! doubles. A request of another balancer that has used up its share of the work that the host
+//! reported is believed to be done; the host's next report will say.
 
 use crate::host::{Claim, Discipline, HostState};
 use crate::units::{Time, Work};

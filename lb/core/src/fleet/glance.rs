@@ -1,16 +1,17 @@
-//! What can be told of a host without looking at it: enough to see that it cannot be among the best.
+//! A few numbers of each host: enough to see that it cannot be among the best.
 //!
-//! A host's state spans several cache lines, and its claims are elsewhere. In a fleet of thousands
-//! that is what a decision would cost, so these few numbers stand side by side, and once more for
-//! each block of hosts: field by field the best of them, which no host of the block can beat. Hosts
-//! with a free core and others are told apart, or each block would seem to have a fast idle host.
+//! A host's state spans several cache lines, and its claims are elsewhere. Reading all of them in a
+//! fleet of thousands would be most of the cost of a decision. So these few numbers stand side by
+//! side, and once more for each block of hosts: field by field the best of them, which no host of
+//! the block can beat. Hosts with a free core are kept apart from the others, or each block would
+//! seem to have a fast idle host.
 
 use crate::host::{Discipline, HostState};
 use crate::schedule::delay;
 use crate::units::{Seconds, Time};
 
-/// Hosts of one block: as many as there are cheap to bound one by one, and few enough for their best
-/// to be close to one of them.
+/// Hosts of one block: as many as there are cheap to bound one by one, and few enough for their
+/// best to be close to one of them.
 pub(crate) const BLOCK: usize = 16;
 
 /// What is taken off the wait, so that no rounding makes it longer than it is.
@@ -23,7 +24,7 @@ pub struct Glance {
     pub speed: f64,
     /// One by the speed: seconds for a second of the reference core.
     pub pace: f64,
-    /// Whichever claims run, none of them ends before this.
+    /// No claim ends before this.
     pub busy_until: Time,
     /// Where claims start in order of arrival: no core is free for one more before this.
     pub free_at: Time,
@@ -52,7 +53,7 @@ pub(crate) struct Glances {
 // === impl Glance ===
 
 impl Glance {
-    /// Of no host: whatever it is, another is better.
+    /// Of no host: every other is better.
     const NOBODY: Glance = Glance {
         speed: f64::MIN_POSITIVE,
         pace: f64::MAX,
@@ -100,15 +101,15 @@ impl Glance {
         self.rounds == u32::MAX
     }
 
-    /// How long every claim still runs at `now`, at least, if it runs at all.
+    /// How long it takes at `now`, at least, until one of the claims can end.
     pub fn busy_for(&self, now: Time) -> Seconds {
         span(now, self.busy_until)
     }
 
     /// How long one more claim waits at `now`, at least, where claims start in order of arrival.
     ///
-    /// Nothing makes that shorter than it was but time, and the end of a claim, which is seen: an
-    /// estimate that is outlived makes it longer.
+    /// Only time makes that shorter, and the end of a claim, after which the glance is made again.
+    /// An estimate that is outlived makes it longer.
     pub fn waits_for(&self, now: Time) -> Seconds {
         span(now, self.free_at)
     }

@@ -1,13 +1,13 @@
 //! Failures of hosts, ejection and return.
 //!
 //! After `eject_failures` failures in a row a host is ejected for `eject_base`, twice as long each
-//! further time, at most `eject_max`. A host that does not even answer when it is asked how it is
-//! (`probed`) is out until it does; if it was ejected before that, the ejection ends with the answer:
-//! what was wrong was that it was not there.
+//! further time, at most `eject_max`. A host that does not answer when it is asked how it is
+//! (`probed`) is out until it does. Its answer also ends an ejection: its failures are explained by
+//! its absence.
 //!
-//! What returns is on probation: until it has answered a request well it gets one for each core at
-//! most, and one more failure ejects it again. Failures before that count no more, for having been out
-//! has paid for them. Once it has been well for as long as it had been ejected, its past is forgotten.
+//! A host that returns is on probation: until it has answered a request well it gets at most one
+//! for each core, and one more failure ejects it again. Its earlier failures no longer count. Once
+//! it has been well for as long as it was ejected, its ejections are forgotten.
 
 use std::time::Duration;
 
@@ -81,9 +81,9 @@ impl Fleet {
 }
 
 impl HostState {
-    /// Smoothed fraction of its requests that failed, as it counts at `now`: half as much with every
-    /// `half_life` since the last failure. A host that is given nothing because of it cannot show
-    /// that it is well again.
+    /// Smoothed fraction of its requests that failed, as it counts at `now`: half as much with
+    /// every `half_life` since the last failure. A host that is given nothing because of it cannot
+    /// show that it is well again.
     pub fn failure_rate_at(&self, now: Time, half_life: Duration) -> f64 {
         let since = now.since(self.failed_at).as_secs_f64();
         self.failure_rate * 0.5_f64.powf(since / half_life.as_secs_f64().max(1e-3))

@@ -62,8 +62,8 @@ fn learn_speed(host: &mut HostState, work: f64, cpu_secs: f64) {
 /// What the speed of a core becomes that was `told`, and is believed to be `speed` after `n_seen`
 /// requests, by one more that cost `work` and ran for `cpu_secs`. `None` where that says nothing.
 ///
-/// Moves `ln speed` towards `ln(work / cpu_secs)`: as the mean of all of them does at first, so that
-/// a factor of 4 is found within a few requests, by [`GAIN`] later.
+/// Moves `ln speed` towards `ln(work / cpu_secs)`: as the mean of all of them does at first, so
+/// that a factor of 4 is found within a few requests, by [`GAIN`] later.
 pub(crate) fn learn(
     told: Speed,
     (speed, n_seen): (Speed, u64),

@@ -1,10 +1,10 @@
 //! What a load report tells of its host.
 //!
-//! The host knows best how many requests it has, whose they are it does not: what it has beyond our
-//! own claims is taken for requests of other balancers, all of the same size. Own requests that are
-//! on their way to the host are not in its report, so that others may be believed to be fewer by as
-//! many, and never more. Where it does not say how much work it has, they are as large as requests of
-//! our own have been of late. Between reports these claims age as our own do; see `aging.rs`.
+//! The host knows how many requests it has, but not whose they are. Those beyond our own claims are
+//! taken for requests of other balancers, all of the same size. Own requests on their way to the
+//! host are not in its report yet, so others may be undercounted by as many, never overcounted.
+//! Where the host does not say how much work it has, the others are as large as our own have been
+//! of late. Between reports these claims age as our own do; see `aging.rs`.
 
 use super::{Fleet, WORK_MIN, aging, insert, learning, note_crowd};
 use crate::host::{Claim, Discipline, HostId, HostState};

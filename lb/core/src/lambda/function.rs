@@ -1,9 +1,9 @@
 //! What is known of one function.
 //!
 //! An environment stays warm for a while after its run. After a failure the function is left alone
-//! for a while, twice as long after each further one, and then tried with one run at a time until one
-//! ends well. A run that was throttled has found the limit of what may run at once: no more than ran
-//! then are started, and one more after as many successes; and the function rests for a moment.
+//! for a while, twice as long after each further one, and then tried with one run at a time until
+//! one ends well. A throttled run shows how many may run at once: as many as ran then. The function
+//! rests for a moment, and the limit grows by one after as many successes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::units::{Seconds, Speed, Time};
 /// The gain of moving averages that have settled.
 const GAIN: f64 = 0.1;
 
-/// An environment that has not run for this long may be cold. AWS promises nothing; five minutes are
-/// what is commonly observed at least.
+/// An environment that has not run for this long may be cold. AWS promises nothing; five minutes
+/// are what is commonly observed at least.
 const WARM: Duration = Duration::from_mins(5);
 
 /// How long a function rests after it was first throttled.

@@ -2,8 +2,8 @@ use super::*;
 use crate::policy::FunctionPolicy;
 use crate::units::Speed;
 
-/// Two functions that are told to be as fast as the reference core and to start in a second. A second
-/// of either costs a cent, and an hour may cost ten.
+/// Two functions that are told to be as fast as the reference core and to start in a second. A
+/// second of either costs a cent, and an hour may cost ten.
 pub(crate) fn policy() -> LambdaPolicy {
     let function = |name: &str| FunctionPolicy {
         name: name.to_owned(),

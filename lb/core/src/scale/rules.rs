@@ -37,14 +37,15 @@ pub struct View {
     pub active: usize,
     /// Those, and those that are starting.
     pub kept: usize,
-    /// What has been busy over the stable window, for each active host; above 1 where there were more.
+    /// Hosts' worth of busy time over the stable window, for each host that is active now; above 1
+    /// where more were active.
     pub utilization: f64,
     /// Requests that run or wait.
     pub requests: usize,
     /// Requests that ran or waited over the panic window, for each active core.
     pub requests_per_core: f64,
-    /// Predicted work left, on the hosts and in the waiting room, of which a core each could do what
-    /// counts here within the time to boot and `backlog_max`.
+    /// Predicted work left, on the hosts and in the waiting room. Of each request it counts at most
+    /// what one core does within the time to boot and `backlog_max`.
     pub backlog: Work,
     /// Work that one host does in a second.
     pub host_capacity: Work,
@@ -151,8 +152,8 @@ impl View {
         (hosts - 1e-9).ceil().clamp(0.0, 1e6) as usize
     }
 
-    /// Hosts for the requests there are, each on a core of its own at the target utilization: what a
-    /// burst wants. None where nothing waits for a core.
+    /// Hosts for the requests there are, each on a core of its own at the target utilization: what
+    /// a burst wants. None where nothing waits for a core.
     pub(super) fn burst(&self, policy: &ScalePolicy) -> usize {
         if self.requests_per_core <= 1.0 {
             return 0;

@@ -1,28 +1,28 @@
 //! Added delay: the seconds that a request costs on a host, itself and the requests there.
 //!
-//! Let the host have `c` cores of speed `s` and `n` claims with remaining work `r`, of which none
-//! but those in question arrive or leave; let the request have work `x`. All are exact under that
-//! assumption, the estimates being right.
+//! Let the host have `c` cores of speed `s` and `n` claims with remaining work `r`, and let the
+//! request have work `x`. Where nothing else arrives and the estimates are right, all of these are
+//! exact.
 //!
 //! `fcfs`: claims start in order of arrival, each on the core that is free first. The request waits
-//! until the first core is free after all of them; nobody waits for it. With one core that is `Σ r / s`.
+//! until a core is free after all of them; nothing waits for it. With one core that is `Σ r / s`.
 //!
 //! `srpt`: claims in ascending order of `r` finish as on `c` machines dealt out in turn (shortest
 //! processing time first is optimal there), so that with `k` claims not longer than `x`
 //! - the request waits `Σ r[k − jc] / s` over `j = 1, 2, ...`; with one core, all shorter ones;
-//! - the sum of all response times grows by `(x ⌈(n + 1 − k) / c⌉ + Σ r[m]) / s`, the sum over `m < k`
-//!   with `m ≡ n (mod c)`. What that exceeds the request's own response by is what others wait:
+//! - the sum of all response times grows by `(x ⌈(n + 1 − k) / c⌉ + Σ r[m]) / s`, the sum over
+//!   `m < k` with `m ≡ n (mod c)`. What that exceeds the request's own response by is what others wait:
 //!   with one core, `x` for each longer one.
 //!
-//! `ps`: at a level `u` of attained work, `a(u)` claims have more than `u` remaining, and each unit of
-//! level takes `max(1, a / c) / s`. With the request it takes `max(1, (a + 1) / c) / s`, for levels
-//! below `x`. The request's wait is the integral of `max(1, (a + 1) / c) − 1` over the levels below
-//! `x`, what others wait is that of `a (max(1, (a + 1) / c) − max(1, a / c))`. With one core both
-//! are `Σ min(r, x) / s`. Nothing waits while there is a core for each.
+//! `ps`: at a level `u` of attained work, `a(u)` claims have more than `u` remaining, and each unit
+//! of level takes `max(1, a / c) / s`. With the request it takes `max(1, (a + 1) / c) / s`, for
+//! levels below `x`. The request's wait is the integral of `max(1, (a + 1) / c) − 1` over the
+//! levels below `x`, what others wait is that of `a (max(1, (a + 1) / c) − max(1, a / c))`. With
+//! one core both are `Σ min(r, x) / s`. Nothing waits while there is a core for each.
 //!
 //! Where the estimate is not trusted, all sizes count as `x`: the total is `x (1 + n / c) / s` on
-//! `fcfs` hosts and `x (1 + 2 n / c) / s` on others, where those that are there wait for the request
-//! as long as it waits for them. Hosts of one capacity are ranked as by least connections.
+//! `fcfs` hosts and `x (1 + 2 n / c) / s` on others, where those that are there wait for the
+//! request as long as it waits for them. Hosts of one capacity are ranked as by least connections.
 
 use serde::Serialize;
 use smallvec::SmallVec;

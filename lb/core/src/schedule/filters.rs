@@ -8,7 +8,7 @@ mod not_tried;
 
 use std::fmt::Debug;
 
-use super::{Block, Demand};
+use super::{Batch, Demand};
 use crate::host::HostState;
 
 /// Every filter there is. To add one: a file beside the others, and a line here.
@@ -33,9 +33,9 @@ pub trait Filter: Debug + Sync {
         false
     }
 
-    /// Those of the kept hosts of `block` that pass, a bit for each.
-    fn keep(&self, demand: &Demand<'_>, block: Block<'_>) -> u64 {
-        block
+    /// Those of the kept hosts of `batch` that pass, a bit for each.
+    fn keep(&self, demand: &Demand<'_>, batch: Batch<'_>) -> u64 {
+        batch
             .kept()
             .fold(0, |passed, (bit, host)| passed | u64::from(self.passes(demand, host)) << bit)
     }

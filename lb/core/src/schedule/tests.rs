@@ -29,8 +29,8 @@ fn schedule(subset: usize, shuffle: bool) -> Schedule {
     })
 }
 
-/// A fleet of `n` hosts with random claims, some of them failing, some ejected; of one discipline, or
-/// of all.
+/// A fleet of `n` hosts with random claims, some of them failing, some ejected; of one discipline,
+/// or of all.
 fn fleet(random: &mut Random, n: usize) -> Fleet {
     let mut fleet = Fleet::new(hosts_policy());
     let mut request = 0;
@@ -193,8 +193,8 @@ fn the_wait_on_a_host_that_serves_in_order_of_arrival_is_known_at_a_glance() {
         fleet.claim(Time::ZERO, host, RequestId(request), Work::saturating(work));
     }
     let glance = fleet.glances().hosts()[0];
-    // The third claim begins after 2 s and ends after 3.5 s. By 5 s the first two have outlived their
-    // estimates, and the wait is longer than was known.
+    // The third claim begins after 2 s and ends after 3.5 s. By 5 s the first two have outlived
+    // their estimates, and the wait is longer than was known.
     for (now, wait) in [(0.0, 3.5), (1.0, 2.5), (1.9, 1.6), (5.0, 0.0)] {
         let demand = demand(&hosts, now, 1.0, true);
         fleet.advance(demand.now);

@@ -8,7 +8,7 @@ mod warm_up;
 
 use std::fmt::Debug;
 
-use super::{BLOCK, Block, Demand};
+use super::{BATCH, Batch, Demand};
 use crate::fleet::Glance;
 use crate::host::HostState;
 use crate::units::Seconds;
@@ -35,16 +35,16 @@ pub trait Weigher: Debug + Sync {
     /// looked at. Nothing is added where it may be 0.
     fn bound(&self, _: &Demand<'_>, _: &[Glance], _multiplier: f64, _most: &mut [f64]) {}
 
-    /// Adds `multiplier` times the weight of each host of `block` that is kept to its place in
+    /// Adds `multiplier` times the weight of each host of `batch` that is kept to its place in
     /// `weights`.
     fn weigh(
         &self,
         demand: &Demand<'_>,
-        block: Block<'_>,
+        batch: Batch<'_>,
         multiplier: f64,
-        weights: &mut [f64; BLOCK],
+        weights: &mut [f64; BATCH],
     ) {
-        for (bit, host) in block.kept() {
+        for (bit, host) in batch.kept() {
             weights[bit] += multiplier * self.weight(demand, host).0;
         }
     }

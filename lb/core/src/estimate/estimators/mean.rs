@@ -1,4 +1,4 @@
-//! The mean, whatever the features: what is left where they tell nothing.
+//! The mean: where the features tell nothing.
 
 use super::Estimator;
 use crate::estimate::Table;

@@ -1,12 +1,12 @@
 //! By predicted backlog.
 //!
-//! What counts is what can be done until T = `boot + backlog_max`, which is as long as hosts that are
-//! launched now may take: the backlog B is the sum of min(what a request has left, what one core does
-//! in T). A giant that runs counts for the core that it has and for no further host, which could take
-//! nothing of it. B drains in time while B ≤ C · T, with C the work that the active hosts do in a
-//! second. Where it does not, hosts are wanted for what is left when they have booted:
-//! `⌈(B − C · boot) / (c · backlog_max)⌉` of capacity c. Few enough that the backlog still drains in
-//! half the time are desired otherwise.
+//! What counts is what can be done until T = `boot + backlog_max`, which is as long as hosts that
+//! are launched now may take: the backlog B is the sum of min(what a request has left, what one
+//! core does in T). A giant that runs counts for the core that it has and for no further host,
+//! which could take nothing of it. B drains in time while B ≤ C · T, with C the work that the
+//! active hosts do in a second. Where it does not, hosts are wanted for what is left when they have
+//! booted: `⌈(B − C · boot) / (c · backlog_max)⌉` of capacity c. Few enough that the backlog still
+//! drains in half the time are desired otherwise.
 
 use super::{Desire, Rule, ScaleReason, View};
 use crate::policy::ScalePolicy;

@@ -1,8 +1,8 @@
 //! By mean CPU utilization.
 //!
-//! Over the stable window; [`occupancy`](crate::host::HostState::occupancy) says what counts as busy.
-//! Above `cpu_high`, or below `cpu_low`: `⌈active × utilization / cpu_target⌉`. As many as there are
-//! between the two.
+//! Over the stable window; [`occupancy`](crate::host::HostState::occupancy) says what counts as
+//! busy. Above `cpu_high`, or below `cpu_low`: `⌈active × utilization / cpu_target⌉`. As many as
+//! there are between the two.
 
 use super::{Desire, Rule, ScaleReason, View};
 use crate::policy::ScalePolicy;

@@ -1,8 +1,8 @@
 //! Passes hosts that are not ejected for failing.
 //!
-//! Nor those that do not answer, or are on probation and have as much as they may have then.
-//! Waived where it would leave no host (Envoy: panic routing): when all fail, the fault is likely not
-//! theirs, and a try is better than none.
+//! Hosts that do not answer are out too, and so are hosts on probation that have a request for each
+//! core. Waived where it would leave no host (Envoy: panic routing): when all fail, the fault is
+//! likely elsewhere, and a try is better than none.
 
 use super::Filter;
 use crate::host::HostState;

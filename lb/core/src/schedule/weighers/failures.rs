@@ -1,9 +1,10 @@
 //! Avoids a host that has failed lately.
 //!
-//! weight = −p / (1 − p) × (one attempt), in seconds, where p is the smoothed fraction of its requests
-//! that failed, halved with every first ejection's length since the last failure, and one attempt costs
-//! the service time and the round trip, and at least a second: a host that fails at once is always idle,
-//! and would draw all the short requests. Having been out pays for the failures before that.
+//! weight = −p / (1 − p) × (one attempt), in seconds. p is the smoothed fraction of its requests
+//! that failed; it halves with every length of a first ejection since the last failure. One attempt
+//! costs the service time and the round trip, and at least a second: a host that fails at once is
+//! always idle, and would draw all the short requests. A host that returns from an ejection starts
+//! without failures.
 
 use super::Weigher;
 use crate::host::HostState;

@@ -1,8 +1,8 @@
 //! Prefers a cheap host.
 //!
 //! weight = −(service on the host × its price), in seconds, where the price of a core's second is
-//! relative to that of the reference core, which is 1. The multiplier says how many seconds of delay
-//! one second of a reference core is worth.
+//! relative to that of the reference core, which is 1. The multiplier says how many seconds of
+//! delay one second of a reference core is worth.
 
 use super::{Weigher, add_each};
 use crate::fleet::Glance;

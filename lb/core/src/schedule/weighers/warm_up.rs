@@ -1,7 +1,7 @@
 //! Spares a host that has just become active (slow start): its caches are cold.
 //!
-//! weight = −(service + work left per core) (1 / r − 1), in seconds, where r grows from 0.1 to 1 over
-//! the warm-up: a host at a tenth of its warm-up is believed to run at a tenth of its speed.
+//! weight = −(service + work left per core) (1 / r − 1), in seconds, where r grows from 0.1 to 1
+//! over the warm-up: a host at a tenth of its warm-up is believed to run at a tenth of its speed.
 
 use super::Weigher;
 use crate::host::HostState;
