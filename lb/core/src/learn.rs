@@ -19,9 +19,12 @@ use crate::units::{Speed, Work};
 pub use train::{Model, TrainingSet, train};
 
 use track::{Gate, Track};
+use train::VARIED_FACTOR;
+use window::Window;
 
 mod track;
 mod train;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -34,8 +37,10 @@ pub struct Predictor {
     work_min: Work,
     work_max: Work,
     policy: LearnPolicy,
-    /// The newest observations, oldest first; at most `policy.window`.
-    window: VecDeque<Observation>,
+    /// What to train on: of at most `policy.window` observations.
+    window: Window,
+    /// Observations since the last drift, those included that were kept then.
+    since_drift: usize,
     observations: u64,
     running: Running,
     /// The build of the newest observation.
@@ -51,15 +56,19 @@ pub struct Predictor {
     /// Of the estimates that were in use.
     track: Track,
     since_training: usize,
+    /// How many observations had been seen, since a drift, when the model was installed.
+    rests_on: usize,
     /// Counted observations of this build since it was first seen.
     counted: usize,
 }
 
 /// Mean and p90 of all requests of the route.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Running {
     mean: f64,
     p90: f64,
+    /// The work of the newest requests, the oldest first: what the p90 is of.
+    newest: VecDeque<f64>,
 }
 
 /// How good a route's estimates are.
@@ -95,6 +104,9 @@ const RUNNING_P90_MIN: usize = 10;
 /// No model is trained on fewer observations, whatever the policy says.
 const OBSERVATIONS_MIN: usize = 10;
 
+/// A model whose errors grow is trained anew after this part of the observations that it rests on.
+const OFF_AFTER_PART: usize = 4;
+
 impl Predictor {
     /// Knows nothing but the route's prior.
     pub fn new(policy: &RoutePolicy, learn: &LearnPolicy) -> Predictor {
@@ -105,7 +117,8 @@ impl Predictor {
             work_min: policy.work_min,
             work_max: policy.work_max,
             policy: learn.clone(),
-            window: VecDeque::new(),
+            window: Window::new(learn.window),
+            since_drift: 0,
             observations: 0,
             running: Running::default(),
             build: None,
@@ -116,6 +129,7 @@ impl Predictor {
             running_gate: Gate::new(learn.drift_error_max),
             track: Track::default(),
             since_training: 0,
+            rests_on: 0,
             counted: 0,
         }
     }
@@ -185,10 +199,8 @@ impl Predictor {
         self.note_build(observation);
         self.observations += 1;
         self.since_training = self.since_training.saturating_add(1);
-        if self.policy.window.max(1) <= self.window.len() {
-            self.window.pop_front();
-        }
-        self.window.push_back(observation.clone());
+        self.since_drift = self.since_drift.saturating_add(1);
+        self.window.push(observation.clone());
         self.update_running(observation.work.as_cpu_secs());
     }
 
@@ -220,7 +232,10 @@ impl Predictor {
         {
             // This observation is one of those missed, and not yet in the window.
             let n_kept = self.model_gate.n_missed().saturating_sub(1);
-            self.window.drain(..self.window.len().saturating_sub(n_kept));
+            self.window.keep_newest(n_kept);
+            self.since_drift = self.since_drift.min(n_kept);
+            let newest = &mut self.running.newest;
+            newest.drain(..newest.len().saturating_sub(n_kept));
         }
     }
 
@@ -243,22 +258,27 @@ impl Predictor {
     fn update_running(&mut self, cpu_secs: f64) {
         let counted = self.observations.min(self.policy.window.max(1) as u64);
         self.running.mean += (cpu_secs - self.running.mean) / counted as f64;
-        let newest = self.window.iter().rev().take(RUNNING_P90_OF);
-        let newest: Vec<f64> = newest.map(|one| one.work.as_cpu_secs()).collect();
-        self.running.p90 = quantile(&newest, 0.9)
+        let newest = &mut self.running.newest;
+        if newest.len() == RUNNING_P90_OF {
+            newest.pop_front();
+        }
+        newest.push_back(cpu_secs);
+        self.running.p90 = quantile(newest.make_contiguous(), 0.9)
             .filter(|_| RUNNING_P90_MIN <= newest.len())
             .unwrap_or(self.running.mean * P90_RATIO_UNKNOWN);
     }
 
     /// Whether a (new) model should be trained now: the first, after as many more observations as
-    /// the last one rests on, after a drift, or to price a new build's counts. Stays true until
-    /// [`Predictor::install`].
+    /// the last one rests on, sooner where its errors have grown, after a drift, or to price a new
+    /// build's counts. Stays true until [`Predictor::install`].
     ///
-    /// So each observation is trained on about twice, whatever the rate of requests: training costs
-    /// time in proportion to them.
+    /// So each observation is trained on about twice, and a few times more often where models go
+    /// wrong, at any rate of requests: training costs time in proportion to them.
     pub fn wants_training(&self) -> bool {
-        let least = self.policy.observations_min.min(self.policy.window).max(OBSERVATIONS_MIN);
-        if self.window.len() < least {
+        let window = self.policy.window.max(1);
+        let least = self.policy.observations_min.min(window).max(OBSERVATIONS_MIN);
+        let seen = self.since_drift.min(window);
+        if seen < least {
             return false;
         }
         let Some(model) = &self.model else { return true };
@@ -266,10 +286,17 @@ impl Predictor {
         if is_unpriced {
             return least.min(self.policy.retrain_after.max(1)) <= self.since_training;
         }
-        // One that has drifted rests on what was forgotten since; the next one on what there is.
-        let rests_on = model.observations.min(self.window.len());
-        let after = if self.has_drifted() { least } else { self.policy.retrain_after.max(1) };
-        after.max(rests_on) <= self.since_training
+        let rests_on = self.rests_on.max(1).min(seen);
+        if self.has_drifted() {
+            // It rests on what was forgotten since; the next one on what there is.
+            return least.max(rests_on) <= self.since_training;
+        }
+        let retrain_after = self.policy.retrain_after.max(1);
+        let is_off = self.model_gate.is_off(model.held_back_mdape);
+        let after = if is_off { rests_on / OFF_AFTER_PART } else { rests_on };
+        // What has been seen of late may be a few requests over and over: they teach it nothing.
+        let is_varied = model.n_different <= VARIED_FACTOR * self.window.n_different();
+        is_varied && retrain_after.max(after) <= self.since_training
     }
 
     fn has_drifted(&self) -> bool {
@@ -280,7 +307,7 @@ impl Predictor {
     pub fn training_set(&self) -> TrainingSet {
         TrainingSet {
             names: self.names.clone(),
-            observations: self.window.iter().cloned().collect(),
+            observations: self.window.rows().cloned().collect(),
             build: self.build.unwrap_or(0),
         }
     }
@@ -297,6 +324,7 @@ impl Predictor {
         self.model_gate = Gate::judged_by(self.policy.drift_error_max, model.held_back_mdape());
         self.model = Some(model);
         self.since_training = 0;
+        self.rests_on = self.since_drift.min(self.policy.window);
         true
     }
 

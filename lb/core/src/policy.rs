@@ -133,7 +133,8 @@ pub struct LearnPolicy {
     pub window: usize,
     /// A first model is trained after this many observations.
     pub observations_min: usize,
-    /// Retrained after this many further observations, and as many as the last model rests on.
+    /// Retrained after this many further observations, and as many as the last model rests on, or a
+    /// quarter of those where its errors have grown.
     pub retrain_after: usize,
     /// Drift gate: estimates whose recent median error is above this are switched off until they
     /// are better. The error is the factor between estimate and truth, whichever is larger, less

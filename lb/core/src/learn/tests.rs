@@ -231,11 +231,83 @@ fn a_model_of_other_features_is_refused() {
 #[test]
 fn the_window_is_bounded() {
     let mut predictor = predictor(&["query.x"]);
-    for _ in 0..500 {
-        predictor.observe(&observation(1.0, 0.1, 1));
+    for index in 0..500 {
+        predictor.observe(&observation(f64::from(index), 0.1, 1));
     }
-    assert_eq!(predictor.training_set().observations.len(), 200);
+    let rows = predictor.training_set().observations;
+    assert_eq!((rows.len(), rows[0].features.0[0]), (200, 300.0));
     assert_eq!(predictor.quality().observations, 500);
+}
+
+#[test]
+fn one_request_over_and_over_has_a_small_part_of_the_window() {
+    let mut predictor = predictor(&["query.x"]);
+    for index in 0..2200 {
+        let x = if index < 100 { f64::from(index) } else { 5.0 };
+        predictor.observe(&observation(x, 0.1, 1));
+    }
+    let rows = predictor.training_set().observations;
+    assert_eq!(rows.len(), 99 + 10);
+    assert_eq!(rows.iter().filter(|row| row.features == features(5.0)).count(), 10);
+}
+
+#[test]
+fn a_hot_request_does_not_erase_what_is_known_of_others() {
+    let mut predictor = predictor(&["query.x"]);
+    run(&mut predictor, 120, 0.01);
+    let noise = |index: u32| 0.95 + 0.1 * (f64::from(index) * 0.618_034).fract();
+    for index in 0..2200 {
+        predictor.observe(&observation(3.0, 0.03 * noise(index), 1));
+        if predictor.wants_training() {
+            assert!(predictor.install(train(&predictor.training_set(), 1).unwrap()));
+        }
+    }
+    for x in [1.0, 10.0, 50.0] {
+        let mean = predictor.estimate(&features(x), None).mean.as_cpu_secs();
+        assert!((mean / (x * 0.01) - 1.0).abs() < 0.05, "{x}: {mean}");
+    }
+    // Nor after a restart, when the window has the hot request alone.
+    let mut restarted = super::tests::predictor(&["query.x"]);
+    assert!(restarted.install(predictor.model().unwrap().clone()));
+    for index in 0..2200 {
+        restarted.observe(&observation(3.0, 0.03 * noise(index), 1));
+        assert!(!restarted.wants_training(), "of one request nothing is learned");
+    }
+}
+
+#[test]
+fn a_hot_request_from_the_start_leaves_the_others_their_part() {
+    let mut predictor = predictor(&["query.x"]);
+    for index in 0..2400 {
+        // One in twelve is another request, of which a model is to be made.
+        let is_other = index % 12 == 0;
+        let x = if is_other { 1.0 + f64::from(index / 12 * 7 % 50) } else { 3.0 };
+        predictor.observe(&observation(x, x * 0.01, 1));
+        if predictor.wants_training() {
+            assert!(predictor.install(train(&predictor.training_set(), 1).unwrap()));
+        }
+    }
+    check(&predictor, 50.0, "Model 0.500 0.500");
+    let quality = predictor.quality();
+    assert!(quality.held_back_mdape.unwrap() < 1e-6, "{quality:?}");
+    assert!(0.9 < quality.p90_coverage.unwrap(), "{quality:?}");
+}
+
+#[test]
+fn errors_that_grow_bring_a_training_forward() {
+    let mut predictor = predictor(&["query.x"]);
+    run(&mut predictor, 190, 0.01);
+    assert!(!predictor.wants_training());
+    let mut trained_after = None;
+    for index in 0..180 {
+        let x = 1.0 + f64::from(index * 7 % 50);
+        // Within the drift gate, and far from what the model had on rows that were held back.
+        predictor.observe(&observation(x, x * 0.013, 1));
+        if trained_after.is_none() && predictor.wants_training() {
+            trained_after = Some(index + 1);
+        }
+    }
+    assert_eq!(trained_after, Some(50), "not after the 180 that the model rests on");
 }
 
 proptest! {

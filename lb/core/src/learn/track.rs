@@ -27,6 +27,12 @@ const RECENT: usize = 100;
 const JUDGED: usize = 50;
 const JUDGED_MIN: usize = 20;
 
+/// Recent estimates are clearly worse above this multiple of the error that was expected, and this
+/// much more; or where fewer than this part stayed below their p90.
+const OFF_FACTOR: f64 = 2.0;
+const OFF_MARGIN: f64 = 0.02;
+const OFF_COVERAGE: f64 = 0.7;
+
 /// Trust is won back below this part of the limit.
 const REOPEN: f64 = 0.8;
 
@@ -76,6 +82,17 @@ impl Gate {
         let limit = if self.is_open { self.error_max } else { self.error_max * REOPEN };
         self.is_open = self.track.median_of(JUDGED).is_some_and(|error| error <= limit);
         was_open && !self.is_open
+    }
+
+    /// Whether recent estimates were clearly worse than those that its model was judged by, which
+    /// had a median error of `expected`: more than twice that, or their p90 seldom held.
+    pub(super) fn is_off(&self, expected: f64) -> bool {
+        if self.track.recent.len() < JUDGED {
+            return false;
+        }
+        let limit = expected * OFF_FACTOR + OFF_MARGIN;
+        let is_far = self.track.median_of(JUDGED).is_some_and(|error| limit < error);
+        is_far || self.track.p90_coverage().is_some_and(|held| held < OFF_COVERAGE)
     }
 
     pub(super) fn is_open(&self) -> bool {

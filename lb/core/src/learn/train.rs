@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::window;
 use crate::cost::{self, Pricing};
 use crate::estimate::{Formula, Table, choose, least};
 use crate::observe::Observation;
@@ -17,6 +18,10 @@ pub struct TrainingSet {
     pub build: u64,
 }
 
+/// A model is replaced by one that was trained on as many different requests, give or take this
+/// factor.
+pub(super) const VARIED_FACTOR: usize = 2;
+
 /// A trained model of one route: how counts are priced, and how features become an estimate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Model {
@@ -29,15 +34,22 @@ pub struct Model {
     pub(super) pricing: Option<Pricing>,
     /// What it was trained on.
     pub(super) observations: usize,
+    /// How many different features those had; 0 of a model that was kept by an older version.
+    #[serde(default)]
+    pub(super) n_different: usize,
     pub(super) held_back_mdape: f64,
     pub(super) held_back_p90_coverage: f64,
 }
 
 /// Trains a model. Slow (up to a second for thousands of observations) and pure: the same set and
 /// seed give the same model. `None` where there are too few observations.
+///
+/// Requests of equal features count only a few times as often as the middle ones do: a model is for
+/// all requests, and chosen by its error on all of them.
 pub fn train(set: &TrainingSet, seed: u64) -> Option<Model> {
-    let pricing = price(set);
-    let table = table(set, pricing.as_ref());
+    let (rows, n_different) = window::balanced(&set.observations);
+    let pricing = price(set, &rows);
+    let table = table(set, &rows, pricing.as_ref());
     let chosen = choose(&table, seed)?;
     Some(Model {
         names: set.names.clone(),
@@ -46,15 +58,16 @@ pub fn train(set: &TrainingSet, seed: u64) -> Option<Model> {
         least: least(&table),
         p90_ratio: chosen.p90_ratio,
         pricing,
-        observations: table.len(),
+        observations: set.observations.iter().filter(|one| set.is_usable(one)).count(),
+        n_different,
         held_back_mdape: chosen.mdape,
         held_back_p90_coverage: chosen.p90_coverage,
     })
 }
 
 /// Prices from the observations of the set's build.
-fn price(set: &TrainingSet) -> Option<Pricing> {
-    let of_build = set.observations.iter().filter(|observation| {
+fn price(set: &TrainingSet, rows: &[&Observation]) -> Option<Pricing> {
+    let of_build = rows.iter().filter(|observation| {
         observation.build == set.build && cost::is_counted(&observation.cost)
     });
     let costs: Vec<_> = of_build.map(|one| (one.cost, one.speed)).collect();
@@ -63,28 +76,41 @@ fn price(set: &TrainingSet) -> Option<Pricing> {
 
 /// The observations as rows. Those of the set's build are priced anew, so that all of them are
 /// priced alike; of other builds the work is kept as it was priced then.
-fn table(set: &TrainingSet, pricing: Option<&Pricing>) -> Table {
+fn table(set: &TrainingSet, rows: &[&Observation], pricing: Option<&Pricing>) -> Table {
     let mut table = Table::default();
-    for observation in &set.observations {
-        let features = &observation.features.0;
+    for observation in rows {
         let priced = pricing
             .filter(|_| observation.build == set.build)
             .and_then(|pricing| pricing.work(&observation.cost));
         let cpu_secs = priced.unwrap_or(observation.work).as_cpu_secs();
-        let is_usable = features.len() == set.names.len()
-            && features.iter().all(|value| value.is_finite())
-            && cpu_secs.is_finite()
-            && 0.0 < cpu_secs;
-        if is_usable {
-            table.features.push(features.to_vec());
+        if set.is_usable(observation) && 0.0 < cpu_secs {
+            table.features.push(observation.features.0.to_vec());
             table.cpu_secs.push(cpu_secs);
         }
     }
     table
 }
 
+// === impl TrainingSet ===
+
+impl TrainingSet {
+    /// Whether it has about as many different requests as `model` was trained on, or more. A few
+    /// requests over and over teach nothing of the others that a model knows.
+    pub fn is_as_varied_as(&self, model: &Model) -> bool {
+        model.n_different <= VARIED_FACTOR * window::balanced(&self.observations).1
+    }
+
+    /// Whether its features are those of the set.
+    fn is_usable(&self, observation: &Observation) -> bool {
+        let features = &observation.features.0;
+        features.len() == self.names.len() && features.iter().all(|value| value.is_finite())
+    }
+}
+
+// === impl Model ===
+
 impl Model {
-    /// How many observations it was trained on.
+    /// How many observations it rests on.
     pub fn observations(&self) -> usize {
         self.observations
     }

@@ -66,7 +66,11 @@ impl Trainer {
         let observations = self.evidence(route, &rows);
         let build = observations.last().map_or(0, |newest| newest.build);
         let names = self.feature_names(route).to_vec();
-        Ok(Some(TrainingSet { names, observations, build }))
+        let set = TrainingSet { names, observations, build };
+        let is_varied = self.decide.look(|balancer, _| {
+            balancer.predictor(route).model().is_none_or(|model| set.is_as_varied_as(model))
+        });
+        Ok(is_varied.then_some(set))
     }
 
     fn evidence(&self, route: RouteId, rows: &[StoredObservation]) -> Vec<Observation> {
