@@ -191,10 +191,11 @@ impl Balancer {
         route.predictor.install(model)
     }
 
-    /// Learns from an observation of an earlier life. Only the estimators are told.
+    /// Learns from an observation of an earlier life. Only the estimators are told. The model that
+    /// was kept is installed before, so that it is judged by what is restored.
     pub fn restore(&mut self, observation: &Observation) {
         if let Some(route) = self.route_mut(observation.route) {
-            route.predictor.observe(observation);
+            route.predictor.recall(observation);
         }
     }
 

@@ -204,6 +204,15 @@ impl Predictor {
         self.update_running(observation.work.as_cpu_secs());
     }
 
+    /// Learns from a request that was completed in an earlier life: the model there is has learned
+    /// from it already, and is not to be trained again for it.
+    pub fn recall(&mut self, observation: &Observation) {
+        let since_training = self.since_training;
+        self.observe(observation);
+        self.since_training = since_training;
+        self.rests_on = self.since_drift.min(self.policy.window);
+    }
+
     /// Compares what would have been estimated with what it cost, before anything is learned of it.
     /// On a drift the observations from before it are forgotten: as many are kept as were missed.
     fn judge(&mut self, observation: &Observation) {
@@ -239,7 +248,8 @@ impl Predictor {
         }
     }
 
-    /// Counts compare only within one build: prices of another are dropped.
+    /// Counts compare only within one build: prices of another are dropped, and those of the model
+    /// taken up again where they are of this one.
     fn note_build(&mut self, observation: &Observation) {
         if !cost::is_counted(&observation.cost) {
             return;
@@ -248,7 +258,9 @@ impl Predictor {
             self.build = Some(observation.build);
             self.counted = 0;
             self.rate = Rate::default();
-            self.pricing = self.pricing.take().filter(|prices| prices.build() == observation.build);
+            let of_model = self.model.as_ref().and_then(Model::pricing).cloned();
+            let known = self.pricing.take().into_iter().chain(of_model);
+            self.pricing = known.into_iter().find(|prices| prices.build() == observation.build);
         }
         self.counted = self.counted.saturating_add(1);
         self.rate.observe(&observation.cost, observation.speed);

@@ -97,12 +97,13 @@ impl Trainer {
         let rows = store.recent(name, self.config.policy.learn.window, self.oldest()).await?;
         let n_rows = rows.len();
         let names = self.feature_names(route);
+        // First the model: the observations tell how good it is.
+        let has_model = self.load(route).await?;
         self.decide.with(|balancer, _| {
             for observation in rows.iter().filter_map(|row| row.observation(route, names)) {
                 balancer.restore(&observation);
             }
         });
-        let has_model = self.load(route).await?;
         tracing::info!(route = name, observations = n_rows, has_model, "restored");
         Ok(())
     }

@@ -37,7 +37,13 @@ fn a_killed_balancer_leaves_nobody_behind_and_its_successor_knows_what_it_knew()
     for (restored, stored) in restored.iter().zip(&stored) {
         assert!(stored <= restored, "{restored:?} of {stored:?} observations are left");
     }
-    assert!(all_are_models(&second).is_some(), "{}", second.json("/models"));
+    let models = second.json("/models");
+    assert!(all_are_models(&second).is_some(), "{models}");
+    for route in ROUTES {
+        // That of the model. The running mean is off by several times what these requests cost.
+        let error = models["routes"][route]["mdape"].as_f64().expect("an error");
+        assert!(error < 1.0, "of {route}: {models}");
+    }
     let pids: Vec<u32> = second.has_active(1).iter().map(Host::pid).collect();
     assert!(workers.iter().all(|worker| !pids.contains(worker)));
     let answer = second.ask(&ray_trace(70, 20));

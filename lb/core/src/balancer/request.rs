@@ -253,7 +253,9 @@ impl Balancer {
             speed,
             build: outcome.build,
         };
-        self.restore(&observation);
+        if let Some(route) = self.route_mut(observation.route) {
+            route.predictor.observe(&observation);
+        }
         Some(observation)
     }
 

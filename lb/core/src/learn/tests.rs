@@ -218,6 +218,32 @@ fn a_model_survives_its_file_and_another_start() {
 }
 
 #[test]
+fn what_is_restored_tells_how_good_the_model_is() {
+    let mut trained = predictor(&["query.x"]);
+    run(&mut trained, 150, 0.01);
+    let rows = trained.training_set().observations;
+    let before = trained.quality();
+    let mut restarted = predictor(&["query.x"]);
+    assert!(restarted.install(trained.model().unwrap().clone()));
+    // What an older build counted comes first, and its prices are not those of the model.
+    for row in rows.iter().take(20) {
+        restarted.recall(&Observation { build: 3, ..row.clone() });
+    }
+    for row in &rows {
+        restarted.recall(row);
+    }
+    let after = restarted.quality();
+    assert!(after.mdape.unwrap() < 1e-6, "{after:?}");
+    assert!(0.95 < after.p90_coverage.unwrap(), "{after:?}");
+    assert_eq!((after.estimator, after.trusted), (before.estimator, before.trusted));
+    let cost = RequestCost { cpu_seconds: Some(7.0), ..rows[0].cost };
+    assert_eq!(restarted.price(&cost, Speed::ONE), trained.price(&cost, Speed::ONE));
+    assert!(!restarted.wants_training(), "it was trained on this");
+    run(&mut restarted, 149, 0.01);
+    assert!(!restarted.wants_training(), "it rests on 170");
+}
+
+#[test]
 fn a_model_of_other_features_is_refused() {
     let mut trained = predictor(&["query.x"]);
     run(&mut trained, 60, 0.01);
