@@ -51,8 +51,8 @@ boot_worker() {
 # The default routes, each with its function.
 routes_with_functions() {
     "$program" config | awk -v prefix="$functions" '
-        /^\[\[routes\]\]/ { on = 1 }
-        on { print }
+        /^\[/ { on = /^\[\[routes\]\]/ }
+        on && !/^#/ { print }
         on && /^name = "/ { split($0, part, "\""); printf "lambda = \"%s-%s\"\n", prefix, part[2] }'
 }
 

@@ -6,10 +6,16 @@
 //! ```
 //!
 //! DAY counts from 1970 (UTC), SHARD is the row's id modulo the number of shards, TIME is in
-//! microseconds and ID the row's, both as 16 hexadecimal digits. Writes of a route are spread over
-//! its shards; reads are queries of them in parallel, newest first, day by day. Nothing is scanned.
+//! microseconds and ID the row's, both as 16 hexadecimal digits. Reads are cached for half the
+//! interval at which balancers look at each other's models.
 //!
-//! Reads are cached for half the interval at which balancers look at each other's models.
+//! # Decision: one table of rows, one of state
+//!
+//! Writes of a route are spread over its shards, so no partition is hot. Reads are queries of the
+//! shards in parallel, newest day first, so nothing is scanned. The id is made when a row is
+//! recorded: a row that is written twice exists once. The names of features lie apart under their
+//! hash, so a row stays below one write unit. Cost: the number of shards is fixed for a day. Look
+//! again when one route needs more than 256 partitions.
 
 mod errors;
 mod item;
@@ -44,6 +50,9 @@ use tables::Tables;
 /// Routes and, for recent rows, what was asked for that are remembered.
 const CACHE_MAX: u64 = 1000;
 
+/// Requests of one kind that are under way at once.
+const REQUESTS_MAX: usize = 16;
+
 /// Observations and models in DynamoDB. Clones share connections and caches.
 #[derive(Debug, Clone)]
 pub struct DynamoStore {
@@ -58,7 +67,6 @@ struct Shared {
     ready: OnceCell<()>,
     shards: u32,
     days_max: u32,
-    requests_max: usize,
     ttl: Duration,
     names: Names,
     models: Cache<String, Option<StoredModel>>,
@@ -75,7 +83,6 @@ impl DynamoStore {
             ready: OnceCell::new(),
             shards: config.dynamodb.shards.max(1),
             days_max: config.dynamodb.days_max.max(1),
-            requests_max: config.dynamodb.requests_max.max(1),
             ttl: config.ttl,
             names: Names::new(),
             models: Cache::builder().max_capacity(CACHE_MAX).time_to_live(remember).build(),

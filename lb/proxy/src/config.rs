@@ -1,7 +1,11 @@
 //! The configuration: one TOML file, checked as a whole before anything starts.
 //!
-//! A key that the file leaves out has the value that the default file gives it
-//! (`deploy/files/weighbridge.toml`, see [`Config::default_text`]): there is no other default.
+//! # Decision: one file, one source of defaults
+//!
+//! `deploy/files/weighbridge.toml` is compiled in ([`Config::default_text`]), and the operator's
+//! file is laid over it. There is no other default, so the file that documents the keys cannot
+//! disagree with the program: tests compare its keys and ranges with the code. Cost: the file is
+//! read twice at a start. Look again when a key's default depends on more than `"auto"` can say.
 
 mod fleet;
 mod lambda;
@@ -86,15 +90,13 @@ pub enum FleetSource<'a> {
     Rented(&'a MachineConfig),
 }
 
-/// What is true of rented machines, whoever launches them.
+/// What all rented machines have in common, whether the balancer or a group launches them.
 #[derive(Debug, Clone)]
 pub struct MachineConfig {
     /// Where a worker listens, unless its machine's tag says otherwise.
     pub port: u16,
     /// Cores that run requests, until it says how many run slots it has; at least 1.
     pub cores: u32,
-    /// Speed of one core, until it has been learned.
-    pub speed: Speed,
     /// How it orders its requests; `None` where its load report says.
     pub discipline: Option<Discipline>,
     /// Price of a second of one core, relative to the reference core's.
@@ -164,8 +166,6 @@ pub struct StaticHost {
 pub struct LocalFleet {
     /// Requests that one worker runs at once; at least 1.
     pub cores_per_worker: u32,
-    /// Speed of one core, until it has been learned.
-    pub speed: Speed,
     /// How the workers order their requests.
     pub discipline: Discipline,
     /// Further arguments of every worker: its limits.
@@ -185,7 +185,8 @@ pub struct StoreConfig {
     pub batch_max: usize,
     /// An observation waits at most this long for others before it is written.
     pub batch_age: Duration,
-    /// The most observations that wait to be written; further ones are dropped. At least `batch_max`.
+    /// The most observations that wait to be written; further ones are dropped. At least
+    /// `batch_max`.
     pub queue_max: usize,
     /// The most bytes of observations kept on disk while the store takes none; 0: none are.
     pub spool_bytes_max: u64,
@@ -206,8 +207,6 @@ pub struct DynamoConfig {
     pub shards: u32,
     /// The most days that are looked at for recent observations, today included; at least 1.
     pub days_max: u32,
-    /// The most requests of one kind at once; at least 1.
-    pub requests_max: usize,
     /// The longest that one try of a request takes.
     pub timeout: Duration,
 }
@@ -240,9 +239,11 @@ pub enum CpuSource {
 pub struct Limits {
     /// The largest body of a request.
     pub body_bytes: u64,
-    /// The most bytes of bodies and responses held in memory, over all requests; at least `body_bytes`.
+    /// The most bytes of bodies and responses held in memory, over all requests; at least
+    /// `body_bytes`.
     pub buffer_bytes_total: u64,
-    /// The most bytes of one response held back, so that a host that fails in the middle can be hidden.
+    /// The most bytes of one response held back, so that a host that fails in the middle can be
+    /// hidden.
     pub response_buffer_bytes: u64,
     /// The largest head of a request.
     pub header_bytes: usize,
@@ -285,9 +286,9 @@ pub struct Route {
 /// What happens to the bodies of a route's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyMode {
-    /// Read whole before the host is chosen; can be sent again to another host.
+    /// Read whole before the host is chosen. It can be sent again to another host.
     Buffer,
-    /// Passed on as it arrives; a host's failure after the first byte is the client's to see.
+    /// Passed on as it arrives. The client sees a failure of the host after the first byte.
     Stream,
 }
 
@@ -339,7 +340,7 @@ pub struct ConfigError {
     pub mistake: Mistake,
 }
 
-/// What is wrong with a line of a configuration file. Every one is the operator's to mend.
+/// What is wrong with a line of a configuration file. The operator has to change it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Mistake {
     /// It is not TOML.

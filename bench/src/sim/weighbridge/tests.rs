@@ -11,7 +11,6 @@ count = 1
 [[functions]]
 route = \"all\"
 [weighbridge.lambda]
-speed = 1.0
 cold_start = \"1s\"
 ";
 

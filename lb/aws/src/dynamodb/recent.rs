@@ -10,7 +10,7 @@ use weighbridge_proxy::store::{StoreError, StoredObservation};
 
 use super::item::{Item, get_text, text};
 use super::keys::{self, SORT};
-use super::{Shared, errors, item};
+use super::{REQUESTS_MAX, Shared, errors, item};
 
 /// What was asked for.
 pub(super) type RecentKey = (String, usize, u64);
@@ -37,7 +37,8 @@ pub(super) async fn cached(
     limit: usize,
     since: SystemTime,
 ) -> Result<Vec<StoredObservation>, StoreError> {
-    // To the minute, and never later, so that what moves with the clock is one question for a while.
+    // To the minute, and never later, so that what moves with the clock is one question for a
+    // while.
     let minute = keys::micros(since) / MINUTE.as_micros() as u64;
     let from = UNIX_EPOCH.checked_add(MINUTE.saturating_mul(minute as u32)).unwrap_or(UNIX_EPOCH);
     let load = Box::pin(load(shared, route, limit, from));
@@ -98,7 +99,7 @@ async fn of_day(
             }
             Ok::<_, StoreError>(shard)
         });
-        shards = stream::iter(reads).buffered(shared.requests_max).try_collect().await?;
+        shards = stream::iter(reads).buffered(REQUESTS_MAX).try_collect().await?;
         let bar = self::bar(&shards, limit);
         if !shards.iter().any(|shard| shard.may_have(bar.as_deref())) {
             break;

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use weighbridge_proxy::backoff::Backoff;
 use weighbridge_proxy::store::{StoreError, StoredObservation};
 
-use super::{Shared, errors, item};
+use super::{REQUESTS_MAX, Shared, errors, item};
 
 /// The most that one request may write.
 const BATCH_MAX: usize = 25;
@@ -40,7 +40,7 @@ pub(super) async fn append(shared: &Shared, rows: &[StoredObservation]) -> Resul
             batch.push(put(shared, row, &hash)?);
             names = Some((row, hash));
         }
-        if shared.requests_max <= writes.len() {
+        if REQUESTS_MAX <= writes.len() {
             writes.try_next().await?;
         }
         writes.push(write(shared, batch));

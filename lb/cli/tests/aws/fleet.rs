@@ -22,7 +22,6 @@ tick_interval = \"50ms\"
 drain = \"10s\"
 
 [hosts]
-report_age_max = \"1s\"
 warm_up = \"0s\"
 ";
 
@@ -43,6 +42,11 @@ kind = \"ec2\"
 [fleet.ec2]
 image = \"ami-12c6146b\"
 instance_type = \"c5.large\"
+";
+
+/// One core, and looks that come often.
+const MACHINES: &str = "\
+[fleet.machines]
 poll = \"200ms\"
 timeout = \"3s\"
 cores = 1
@@ -58,7 +62,7 @@ fn place(config: &str, url: &str) -> Place {
 /// A balancer's configuration: an EC2 fleet of `least` to `most` hosts, with `further` keys of
 /// `[fleet.ec2]`.
 fn ec2(least: usize, most: usize, further: &str) -> String {
-    format!("{EC2}{further}\n{SCALE}hosts_min = {least}\nhosts_max = {most}\n")
+    format!("{EC2}{further}\n{MACHINES}{SCALE}hosts_min = {least}\nhosts_max = {most}\n")
 }
 
 /// The names of `hosts`, which are the ids of their instances, in order.

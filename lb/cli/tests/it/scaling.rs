@@ -16,9 +16,6 @@ const CONFIG: &str = "\
 report_interval = \"100ms\"
 tick_interval = \"50ms\"
 
-[hosts]
-report_age_max = \"1s\"
-
 [scale]
 stable_window = \"2s\"
 panic_window = \"1s\"

@@ -40,8 +40,9 @@ pub(super) fn read(mut section: Section<'_>) -> FleetConfig {
     let kind = section.word("kind", &kinds);
     let local = local(section.table("local"));
     let hosts = hosts(section.table("static"), kind);
-    let ec2 = machines::ec2(section.table("ec2"), kind == Kind::Ec2);
-    let asg = machines::asg(section.table("asg"), kind == Kind::Asg);
+    let machine = machines::machine(section.table("machines"));
+    let ec2 = machines::ec2(section.table("ec2"), machine.clone(), kind == Kind::Ec2);
+    let asg = machines::asg(section.table("asg"), machine, kind == Kind::Asg);
     section.finish();
     match kind {
         Kind::Local => FleetConfig::Local(local),
@@ -61,7 +62,8 @@ pub(super) fn hosts_auto(fleet: &FleetConfig, cores: usize) -> usize {
     }
 }
 
-/// The time that a host needs to boot, and after which it is given up, where the file says `"auto"`.
+/// The time that a host needs to boot, and after which it is given up, where the file says
+/// `"auto"`.
 pub(super) fn boot_auto(fleet: &FleetConfig) -> (Duration, Duration) {
     match fleet.source() {
         FleetSource::Listed(_) | FleetSource::Processes(_) => {
@@ -74,7 +76,6 @@ pub(super) fn boot_auto(fleet: &FleetConfig) -> (Duration, Duration) {
 fn local(mut section: Section<'_>) -> LocalFleet {
     let local = LocalFleet {
         cores_per_worker: section.whole("cores_per_worker", 1..=1024),
-        speed: speed(&mut section),
         discipline: section.word("discipline", &DISCIPLINES),
         arguments: section.texts("arguments", "a list of arguments, such as [\"--body=64MiB\"]"),
     };
@@ -84,13 +85,13 @@ fn local(mut section: Section<'_>) -> LocalFleet {
 
 fn hosts(mut section: Section<'_>, kind: Kind) -> Vec<StaticHost> {
     // Read once for itself, so that a mistake is told of even where no host falls back on it.
-    properties(&mut section);
+    host(&mut section);
     let mut seen = BTreeSet::new();
     let mut hosts = Vec::new();
     for mut item in section.tables("hosts", &section.reading_again()) {
         let expected = "an IP address and a port, such as \"10.0.0.7:8001\"";
         let address = item.text("address", expected, |text| text.parse::<SocketAddr>().ok());
-        let (cores, speed, discipline) = properties(&mut item);
+        let (cores, speed, discipline) = host(&mut item);
         if let Some(address) = address {
             item.check(seen.insert(address), &["address"], || {
                 format!("{} is `{address}` a second time", item.name("address"))
@@ -106,12 +107,14 @@ fn hosts(mut section: Section<'_>, kind: Kind) -> Vec<StaticHost> {
     hosts
 }
 
-/// Cores, speed and discipline of a host that may say itself what it is.
-pub(super) fn properties(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>) {
-    let cores = section.whole("cores", 1..=1024);
-    (cores, speed(section), section.word("discipline", &DISCIPLINES_AUTO))
+/// Cores, speed and discipline of a static host.
+fn host(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>) {
+    let (cores, discipline) = cores_and_discipline(section);
+    let speed = Speed::from_reference_cores(section.number("speed", 0.01..=100.0));
+    (cores, speed.unwrap_or(Speed::ONE), discipline)
 }
 
-fn speed(section: &mut Section<'_>) -> Speed {
-    Speed::from_reference_cores(section.number("speed", 0.01..=100.0)).unwrap_or(Speed::ONE)
+/// Cores and discipline of a host that may say itself what it is.
+pub(super) fn cores_and_discipline(section: &mut Section<'_>) -> (u32, Option<Discipline>) {
+    (section.whole("cores", 1..=1024), section.word("discipline", &DISCIPLINES_AUTO))
 }

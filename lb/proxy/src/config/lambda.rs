@@ -12,11 +12,14 @@ use super::{BodyMode, LambdaConfig, Route};
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Gigabytes of memory for which Lambda gives a function one whole core.
+const GB_PER_CORE: f64 = 1.769;
+
 /// The longest event and result that Lambda carries, in bytes.
 const PAYLOAD_BYTES_MAX: u64 = 6 << 20;
 
-/// Reads `[lambda]`, which `routes` name functions of, and tells their policies which. `None` for the
-/// policy where it is off: then the routes' functions are not used.
+/// Reads `[lambda]`, which `routes` name functions of, and tells their policies which. `None` for
+/// the policy where it is off: then the routes' functions are not used.
 pub(super) fn read(
     mut section: Section<'_>,
     routes: &[Route],
@@ -24,11 +27,12 @@ pub(super) fn read(
 ) -> (LambdaConfig, Option<LambdaPolicy>) {
     let enabled = section.flag("enabled");
     let timeout = section.duration("timeout", 100 * MS..=900 * SECOND);
+    let memory_gb = section.number("memory_gb", 0.125..=32.0);
     let one = FunctionPolicy {
         name: String::new(),
         concurrency_max: section.whole("concurrency_max", 1..=100_000),
-        memory_gb: section.number("memory_gb", 0.125..=32.0),
-        speed: speed(&mut section),
+        memory_gb,
+        speed: speed(memory_gb),
         cold_start: section.duration("cold_start", Duration::ZERO..=60 * SECOND),
         payload_bytes_max: section.size("payload_bytes_max", 0..=PAYLOAD_BYTES_MAX),
     };
@@ -73,9 +77,10 @@ fn id(policy: &mut LambdaPolicy, one: &FunctionPolicy, function: &str) -> Functi
     FunctionId(u16::try_from(index).unwrap_or(u16::MAX))
 }
 
-fn speed(section: &mut Section<'_>) -> Speed {
-    let cores = section.number("speed", 0.001..=1000.0);
-    Speed::from_reference_cores(cores).unwrap_or(Speed::ONE)
+/// Speed of a function until it has been learned. More memory than for one core brings more cores,
+/// which a request that runs on one of them does not feel.
+fn speed(memory_gb: f64) -> Speed {
+    Speed::from_reference_cores((memory_gb / GB_PER_CORE).min(1.0)).unwrap_or(Speed::ONE)
 }
 
 fn name(text: &str) -> Option<String> {

@@ -1,21 +1,21 @@
-//! Rented machines: `[fleet.ec2]` and `[fleet.asg]`.
+//! Rented machines: `[fleet.ec2]`, `[fleet.asg]`, and `[fleet.machines]` for both.
 
 use std::time::Duration;
 
 use super::reader::Section;
 use super::{AsgFleet, Ec2Fleet, MachineConfig, fleet};
 
-/// What an hour of one ordinary core costs, in USD: half a c5.large, on demand, in us-east-1. The
-/// price of a second of which is 1.
+/// Price of an hour of one ordinary core, in USD: half a c5.large, on demand, in us-east-1. Prices
+/// of hosts are relative to it.
 const USD_PER_CORE_HOUR: f64 = 0.0425;
 
 /// The longest user data, in bytes, that EC2 takes.
 const USER_DATA_BYTES_MAX: usize = 16 * 1024;
 
 /// Reads `[fleet.ec2]`, which is `used` or only checked.
-pub(super) fn ec2(mut section: Section<'_>, used: bool) -> Ec2Fleet {
+pub(super) fn ec2(mut section: Section<'_>, machine: MachineConfig, used: bool) -> Ec2Fleet {
     let fleet = Ec2Fleet {
-        machine: machine(&mut section),
+        machine,
         name: section
             .text("name", "1 to 64 of a-z, A-Z, 0-9, `_`, `.` and `-`", name)
             .unwrap_or_default(),
@@ -44,7 +44,7 @@ pub(super) fn ec2(mut section: Section<'_>, used: bool) -> Ec2Fleet {
             format!("fleet.ec2.subnets names `{subnet}` twice")
         });
     }
-    // What is stopped is not what a spot request asked for: EC2 refuses to stop such instances.
+    // EC2 refuses to stop instances of a spot request.
     section.check(!fleet.spot || fleet.warm == 0, &["warm", "spot"], || {
         "fleet.ec2.warm is above 0 with spot instances, which cannot be stopped: expected 0"
             .to_owned()
@@ -54,11 +54,9 @@ pub(super) fn ec2(mut section: Section<'_>, used: bool) -> Ec2Fleet {
 }
 
 /// Reads `[fleet.asg]`, which is `used` or only checked.
-pub(super) fn asg(mut section: Section<'_>, used: bool) -> AsgFleet {
-    let fleet = AsgFleet {
-        machine: machine(&mut section),
-        group: optional(&mut section, "group").unwrap_or_default(),
-    };
+pub(super) fn asg(mut section: Section<'_>, machine: MachineConfig, used: bool) -> AsgFleet {
+    let group = optional(&mut section, "group").unwrap_or_default();
+    let fleet = AsgFleet { machine, group };
     section.check(!used || !fleet.group.is_empty(), &["group"], || {
         "fleet.asg.group is empty: expected the name of an Auto Scaling group".to_owned()
     });
@@ -66,8 +64,9 @@ pub(super) fn asg(mut section: Section<'_>, used: bool) -> AsgFleet {
     fleet
 }
 
-fn machine(section: &mut Section<'_>) -> MachineConfig {
-    let (cores, speed, discipline) = fleet::properties(section);
+/// Reads `[fleet.machines]`.
+pub(super) fn machine(mut section: Section<'_>) -> MachineConfig {
+    let (cores, discipline) = fleet::cores_and_discipline(&mut section);
     let usd_per_hour = section.number("usd_per_hour", 0.0..=1000.0);
     let price = if 0.0 < usd_per_hour {
         usd_per_hour / f64::from(cores.max(1)) / USD_PER_CORE_HOUR
@@ -75,15 +74,16 @@ fn machine(section: &mut Section<'_>) -> MachineConfig {
         1.0
     };
     let (ms, minute) = (Duration::from_millis(1), Duration::from_mins(1));
-    MachineConfig {
+    let machine = MachineConfig {
         port: section.whole("port", 1..=65_535),
         cores,
-        speed,
         discipline,
         price,
         poll: section.duration("poll", 50 * ms..=10 * minute),
         timeout: section.duration("timeout", 50 * ms..=10 * minute),
-    }
+    };
+    section.finish();
+    machine
 }
 
 /// A text, or nothing where it is empty.

@@ -1,4 +1,4 @@
-//! What the command line says against the file.
+//! Options of the command line that win over the file.
 
 use std::net::SocketAddr;
 use std::num::ParseIntError;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::{Config, FleetSource};
 
-/// What the command line says; what it does not say stays as the file has it.
+/// Options of the command line. `None`: as the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// Instead of `listen`.
@@ -29,7 +29,7 @@ pub struct WorkerRange {
     pub max: usize,
 }
 
-/// Why the command line cannot be followed. Every one is the operator's to mend.
+/// Why the command line does not fit. The operator has to change it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OverrideError {
     /// Not a range of workers.
@@ -59,7 +59,7 @@ impl FromStr for WorkerRange {
 }
 
 impl Config {
-    /// This configuration with what the command line says instead.
+    /// This configuration, with the options of the command line in place of its own values.
     pub fn with(mut self, overrides: &Overrides) -> Result<Config, OverrideError> {
         self.listen = overrides.listen.unwrap_or(self.listen);
         self.admin = overrides.admin.unwrap_or(self.admin);

@@ -16,7 +16,17 @@ const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// What `"auto"` means, which depends on where the hosts come from.
+/// The least observations that a first model is trained on.
+const OBSERVATIONS_MIN: usize = 20;
+
+/// A load report is believed for this many intervals at which hosts are asked for it,
+const REPORT_INTERVALS: u32 = 5;
+
+/// and for at least this long, because a busy machine may answer late.
+const REPORT_AGE_LEAST: Duration = SECOND;
+
+/// What of the policy depends on other tables: where the hosts come from, and how often they are
+/// asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Auto {
     /// The most hosts.
@@ -25,6 +35,8 @@ pub(super) struct Auto {
     pub(super) boot: (Duration, Duration),
     /// Whether CloudWatch knows the hosts.
     pub(super) on_aws: bool,
+    /// Between two looks at a host's load report.
+    pub(super) report_interval: Duration,
 }
 
 /// Reads the policy's tables, and who says how busy CPUs are.
@@ -38,7 +50,7 @@ pub(super) fn read(
         routes,
         schedule: schedule(root.table("schedule")),
         queue: queue(root.table("queue")),
-        hosts: hosts(root.table("hosts")),
+        hosts: hosts(root.table("hosts"), auto.report_interval),
         retry: retry(root.table("retry")),
         learn: learn(root.table("learn")),
         scale,
@@ -59,7 +71,7 @@ fn schedule(mut section: Section<'_>) -> SchedulePolicy {
         filters: filters(&mut section),
         weighers,
         host_subset_size: section.whole("host_subset_size", 1..=1000),
-        shuffle_best_same_weighed_hosts: section.flag("shuffle_best_same_weighed_hosts"),
+        shuffle_best_same_weighed_hosts: true,
     };
     section.finish();
     policy
@@ -104,7 +116,7 @@ fn queue(mut section: Section<'_>) -> QueuePolicy {
     policy
 }
 
-fn hosts(mut section: Section<'_>) -> HostPolicy {
+fn hosts(mut section: Section<'_>, report_interval: Duration) -> HostPolicy {
     let policy = HostPolicy {
         in_flight_max_per_core: section.whole("in_flight_max_per_core", 1..=100_000),
         memory_utilization_max: section.number("memory_utilization_max", 0.01..=1.0),
@@ -113,7 +125,7 @@ fn hosts(mut section: Section<'_>) -> HostPolicy {
         eject_max: section.duration("eject_max", Duration::ZERO..=24 * HOUR),
         eject_fraction_max: section.number("eject_fraction_max", 0.0..=1.0),
         warm_up: section.duration("warm_up", Duration::ZERO..=HOUR),
-        report_age_max: section.duration("report_age_max", 10 * MS..=HOUR),
+        report_age_max: (REPORT_INTERVALS * report_interval).max(REPORT_AGE_LEAST),
     };
     let keys = ["eject_base", "eject_max"];
     section.check(policy.eject_base <= policy.eject_max, &keys, || above("hosts", keys));
@@ -134,12 +146,10 @@ fn retry(mut section: Section<'_>) -> RetryPolicy {
 fn learn(mut section: Section<'_>) -> LearnPolicy {
     let policy = LearnPolicy {
         window: section.whole("window", 10..=100_000),
-        observations_min: section.whole("observations_min", 2..=100_000),
+        observations_min: OBSERVATIONS_MIN,
         retrain_after: section.whole("retrain_after", 1..=100_000),
         drift_error_max: section.number("drift_error_max", 0.01..=100.0),
     };
-    let keys = ["observations_min", "window"];
-    section.check(policy.observations_min <= policy.window, &keys, || above("learn", keys));
     section.finish();
     policy
 }

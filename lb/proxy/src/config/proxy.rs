@@ -16,6 +16,9 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const MS: Duration = Duration::from_millis(1);
 
+/// The most lines of the access log that wait to be written.
+const LOG_LINES_MAX: usize = 10_000;
+
 /// Reads the whole document. Where the reader has found a mistake the result means nothing.
 pub(super) fn read(reader: &Reader<'_>) -> Config {
     let mut root = reader.root();
@@ -27,10 +30,12 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
     });
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let fleet = fleet::read(root.table("fleet"));
+    let timeouts = timeouts(root.table("timeouts"));
     let auto = policy::Auto {
         hosts_max: fleet::hosts_auto(&fleet, cores),
         boot: fleet::boot_auto(&fleet),
         on_aws: matches!(fleet.source(), FleetSource::Rented(_)),
+        report_interval: timeouts.report_interval,
     };
     let (routes, mut route_policies) = routes::read(&mut root);
     let (lambda, lambda_policy) = lambda::read(root.table("lambda"), &routes, &mut route_policies);
@@ -42,7 +47,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
         fleet,
         store: store::read(root.table("store")),
         limits: limits(root.table("limits")),
-        timeouts: timeouts(root.table("timeouts")),
+        timeouts,
         routes,
         lambda,
         repeats: repeats(root.table("repeats")),
@@ -110,9 +115,8 @@ fn access_log(mut section: Section<'_>) -> AccessLog {
         2 => AccessLogTarget::Stderr,
         _ => AccessLogTarget::File(path),
     };
-    let log = AccessLog { to, queue_max: section.whole("queue_max", 1..=10_000_000) };
     section.finish();
-    log
+    AccessLog { to, queue_max: LOG_LINES_MAX }
 }
 
 pub(super) fn path(section: &mut Section<'_>, key: &'static str, expected: &str) -> PathBuf {

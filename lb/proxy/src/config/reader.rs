@@ -4,7 +4,7 @@
 //! wrong is a mistake, and the next layer's value stands in for it, so that reading goes on.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub(super) struct Reader<'d> {
     file: Document<'d>,
     defaults: Document<'d>,
     errors: RefCell<Vec<ConfigError>>,
-    /// Every key that has been asked for, with the names of its tables.
-    known: RefCell<BTreeSet<String>>,
+    /// Every key that has been asked for, with the names of its tables, and what it takes.
+    known: RefCell<BTreeMap<String, String>>,
 }
 
 /// One table, being read.
@@ -78,9 +78,10 @@ impl<'d> Reader<'d> {
         errors
     }
 
-    /// Every key that has been asked for; what stands in lists is `routes[].name`.
+    /// Every key that has been asked for, and what it takes (nothing of tables); what stands in
+    /// lists is `routes[].name`.
     #[cfg(test)]
-    pub(super) fn known(&self) -> BTreeSet<String> {
+    pub(super) fn known(&self) -> BTreeMap<String, String> {
         self.known.borrow().clone()
     }
 
@@ -282,7 +283,7 @@ impl<'r> Section<'r> {
 
     /// The table `key` in this one.
     pub(super) fn table(&mut self, key: &'static str) -> Section<'r> {
-        self.ask(key);
+        self.ask(key, "");
         let mut layers = Vec::new();
         for layer in &self.layers {
             let Some(value) = layer.table.get(key) else { continue };
@@ -297,7 +298,7 @@ impl<'r> Section<'r> {
     /// The tables in the list `key`; each falls back on `defaults` for what it leaves out. The
     /// default file's list counts only where the operator has none.
     pub(super) fn tables(&mut self, key: &'static str, defaults: &Section<'r>) -> Vec<Section<'r>> {
-        self.ask(key);
+        self.ask(key, "");
         let found = self.layers.iter().find_map(|l| l.table.get(key).map(|value| (l, value)));
         let Some((layer, value)) = found else { return Vec::new() };
         let Some(items) = value.get_ref().as_array() else {
@@ -346,7 +347,7 @@ impl<'r> Section<'r> {
             .find(|(layer, key)| layer.table.contains_key(*key))
     }
 
-    /// Ends the reading of a table: what nobody asked for is a mistake.
+    /// Ends the reading of a table: a key that was not asked for is a mistake.
     pub(super) fn finish(self) {
         let Some(layer) = self.layers.first() else { return };
         for (key, _) in layer.table {
@@ -368,7 +369,7 @@ impl<'r> Section<'r> {
         expected: &str,
         convert: impl Fn(&DeValue<'_>) -> Option<T>,
     ) -> Option<T> {
-        self.ask(key);
+        self.ask(key, expected);
         let mut written = false;
         for layer in &self.layers {
             let Some(value) = layer.table.get(key) else { continue };
@@ -386,13 +387,13 @@ impl<'r> Section<'r> {
         None
     }
 
-    fn ask(&mut self, key: &'static str) {
+    fn ask(&mut self, key: &'static str, expected: &str) {
         self.known.push(key);
         if let Some(layer) = self.layers.first() {
             let name = layer.name(key);
             let digits = |c: char| c.is_ascii_digit();
             let name: Vec<&str> = name.split('[').map(|s| s.trim_start_matches(digits)).collect();
-            self.reader.known.borrow_mut().insert(name.join("["));
+            self.reader.known.borrow_mut().insert(name.join("["), expected.to_owned());
         }
     }
 

@@ -1,4 +1,5 @@
-//! The routes: what path, what of a request is looked at, what is believed before anything is known.
+//! The routes: what path, what of a request is looked at, what is believed before anything is
+//! known.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use weighbridge_core::units::Work;
 
 use super::reader::Section;
 use super::{BodyMode, Route, lambda};
+
+/// The least that an estimate may be, in CPU-seconds of the reference core.
+const WORK_MIN: f64 = 1e-5;
 
 /// Reads `[[routes]]` and what they fall back on, `[route_defaults]`.
 pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
@@ -44,7 +48,7 @@ fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, String, R
         name,
         features,
         prior: work(section, "prior"),
-        work_min: work(section, "work_min"),
+        work_min: Work::saturating(WORK_MIN),
         work_max: work(section, "work_max"),
         patience: section.duration("patience", Duration::ZERO..=Duration::from_hours(1)),
         idempotent: section.flag("idempotent"),
@@ -57,8 +61,8 @@ fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, String, R
         format!("{name} is \"stream\", but a feature looks into the body: expected \"buffer\"")
     });
     let ordered = policy.work_min <= policy.prior && policy.prior <= policy.work_max;
-    section.check(ordered, &["prior", "work_min", "work_max"], || {
-        format!("{}: expected work_min <= prior <= work_max", section.name("prior"))
+    section.check(ordered, &["prior", "work_max"], || {
+        format!("{}: expected \"10us\" <= prior <= work_max", section.name("prior"))
     });
     (body, function, policy)
 }

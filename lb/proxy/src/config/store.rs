@@ -11,6 +11,9 @@ const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 const MS: Duration = Duration::from_millis(1);
 
+/// The most observations that are written at once.
+const BATCH_MAX: usize = 1000;
+
 const KINDS: [(&str, StoreKind); 3] =
     [("sqlite", StoreKind::Sqlite), ("dynamodb", StoreKind::DynamoDb), ("off", StoreKind::Off)];
 
@@ -20,18 +23,14 @@ pub(super) fn read(mut section: Section<'_>) -> StoreConfig {
         kind: section.word("kind", &KINDS),
         data_dir: path(&mut section, "data_dir", "a folder"),
         ttl: section.duration("ttl", SECOND..=3650 * DAY),
-        batch_max: section.whole("batch_max", 1..=100_000),
+        batch_max: BATCH_MAX,
         batch_age: section.duration("batch_age", MS..=MINUTE),
-        queue_max: section.whole("queue_max", 1..=10_000_000),
+        queue_max: section.whole("queue_max", 1000..=10_000_000),
         spool_bytes_max: section.size("spool_bytes_max", 0..=1 << 40),
         share_interval: section.duration("share_interval", 100 * MS..=60 * MINUTE),
         lease_term: section.duration("lease_term", SECOND..=10 * MINUTE),
         dynamodb: dynamodb(section.table("dynamodb")),
     };
-    section.check(store.batch_max <= store.queue_max, &["batch_max", "queue_max"], || {
-        let (batch, queue) = (store.batch_max, store.queue_max);
-        format!("store.batch_max is `{batch}`: expected at most store.queue_max, `{queue}`")
-    });
     section.finish();
     store
 }
@@ -48,7 +47,6 @@ fn dynamodb(mut section: Section<'_>) -> DynamoConfig {
         table: section.text("table", expected, name).unwrap_or_default(),
         shards: section.whole("shards", 1..=256),
         days_max: section.whole("days_max", 1..=366),
-        requests_max: section.whole("requests_max", 1..=256),
         timeout: section.duration("timeout", 100 * MS..=MINUTE),
     };
     section.finish();

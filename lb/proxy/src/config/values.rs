@@ -60,7 +60,7 @@ fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let whole = digits(whole)?.checked_mul(*factor)?;
-    // Nine digits are more than any unit here can tell apart.
+    // No unit here needs more than nine digits.
     let fraction = fraction.get(..9).unwrap_or(fraction);
     let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
     let part = u128::from(digits(fraction)?) * u128::from(*factor) / scale;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weighbridge_core::host::HostSpec;
+use weighbridge_core::units::Speed;
 
 use super::{PROBE_TIMEOUT, ServerError};
 use crate::autoscale::{Executor, machines, processes};
@@ -44,7 +45,7 @@ pub(super) fn of(
         spec: HostSpec {
             name: String::new(),
             cores: config.cores,
-            speed: config.speed,
+            speed: Speed::ONE,
             discipline: config.discipline,
             price: config.price,
         },
@@ -65,7 +66,7 @@ fn of_processes(front: &Front, local: &LocalFleet, fleet: Arc<dyn Fleet>) -> pro
         spec: HostSpec {
             name: String::new(),
             cores: local.cores_per_worker,
-            speed: local.speed,
+            speed: Speed::ONE,
             discipline: Some(local.discipline),
             price: 1.0,
         },

@@ -1,6 +1,6 @@
 //! A fleet that is an Auto Scaling group.
 
-use super::{Cloud, SCALE, ids, place};
+use super::{Cloud, MACHINES, SCALE, ids, place};
 use crate::harness::client::Client;
 use crate::harness::load::Load;
 use crate::harness::requests::{jobs, mixed};
@@ -11,9 +11,6 @@ const ASG: &str = "\
 kind = \"asg\"
 [fleet.asg]
 group = \"workers\"
-poll = \"200ms\"
-timeout = \"3s\"
-cores = 1
 ";
 
 /// A group of one to two instances, and the size that it is to have.
@@ -41,7 +38,7 @@ fn desired(cloud: &Cloud) -> String {
 fn a_group_grows_to_its_own_most_and_shrinks_without_a_failed_request() {
     let cloud = Cloud::start();
     group(&cloud);
-    let config = format!("{ASG}{SCALE}hosts_min = 1\nhosts_max = 5\n");
+    let config = format!("{ASG}{MACHINES}{SCALE}hosts_min = 1\nhosts_max = 5\n");
     let place = place(&config, &cloud.moto.url());
     let balancer = place.serve();
     assert_eq!(ids(&balancer.has_active(1)), cloud.running(), "the group's instance is adopted");

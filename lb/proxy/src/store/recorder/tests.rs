@@ -132,7 +132,6 @@ fn start_on(
             table: String::new(),
             shards: 1,
             days_max: 1,
-            requests_max: 1,
             timeout: Duration::from_secs(1),
         },
     };
