@@ -1,5 +1,6 @@
-//! Dashboard and alerts against the metrics that there are: those of the README's table, which
-//! another test holds against a running balancer, and of Lambda, which only some balancers have.
+//! Dashboard and alerts against the metrics that there are: those of the table in `lb/README.md`,
+//! which another test holds against a running balancer, and of Lambda, which only some balancers
+//! have.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -8,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::shell::{read, run};
 
-/// The names in the README's table.
+/// The names in the table.
 fn exported() -> BTreeSet<String> {
-    let readme = read("README.md");
+    let readme = read("lb/README.md");
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `weighbridge_"));
     let names = rows.filter_map(|row| row.split_once('`'));
     let names = names.map(|(name, _)| format!("weighbridge_{name}"));
@@ -48,7 +49,7 @@ fn dashboard() -> Value {
 #[test]
 fn dashboard_and_alerts_name_only_metrics_that_there_are() {
     let exported = exported();
-    assert!(20 < exported.len(), "the README has a table");
+    assert!(20 < exported.len(), "there is a table");
     for file in ["deploy/grafana/weighbridge.json", "deploy/prometheus/alerts.yaml"] {
         let named = named(&read(file));
         assert!(8 < named.len(), "{file} names metrics");

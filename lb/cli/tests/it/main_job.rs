@@ -74,13 +74,13 @@ fn assert_metrics_are_well_formed(balancer: &Balancer, n_jobs: usize) {
     assert!(checked.status.success(), "{checked:?}");
 }
 
-/// The README's table has every metric, in the words that Prometheus is told.
+/// The table in `lb/README.md` has every metric, in the words that Prometheus is told.
 fn assert_metrics_are_in_the_readme(metrics: &str) {
-    let readme = include_str!("../../../../README.md");
+    let readme = include_str!("../../../README.md");
     let told = metrics.lines().filter_map(|line| line.strip_prefix("# HELP "));
     for (name, help) in told.filter_map(|line| line.split_once(' ')) {
         let row = format!("| `{name}` | {help} |\n");
-        assert!(readme.contains(&row), "README.md has no row {row}");
+        assert!(readme.contains(&row), "lb/README.md has no row {row}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The README's table of policies is made of the first sentence of each policy's file.
+//! The table of policies in `lb/README.md` is made of the first sentence of each policy's file.
 //!
 //! Where it is stale: `README_WRITE=1 cargo test -p weighbridge-core --test it readme`.
 
@@ -38,7 +38,7 @@ fn table() -> String {
 
 #[test]
 fn the_readme_lists_every_policy_with_its_first_sentence() {
-    let file = root().join("README.md");
+    let file = root().join("lb/README.md");
     let readme = std::fs::read_to_string(&file).unwrap();
     let begin = readme.find(BEGIN).unwrap() + BEGIN.len();
     let end = begin + readme[begin..].find(END).unwrap();
@@ -48,5 +48,5 @@ fn the_readme_lists_every_policy_with_its_first_sentence() {
         std::fs::write(file, written).unwrap();
         return;
     }
-    assert_eq!(readme[begin..end], table, "README.md is stale, see the top of this file");
+    assert_eq!(readme[begin..end], table, "lb/README.md is stale, see the top of this file");
 }
