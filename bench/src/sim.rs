@@ -1,6 +1,15 @@
 //! `weighbridge-bench sim`: the production balancer and its rivals in virtual time.
 //!
 //! A discrete-event simulation, deterministic by seed. Every policy gets the same requests.
+//!
+//! # Decision: the simulator drives the production balancer
+//!
+//! It runs with the shipped configuration, and a scenario's `[weighbridge]` laid over it, beside
+//! thirteen policies from papers and projects. It is held against M/M/1, M/M/k, processor sharing,
+//! power of two choices and SRPT before its results are believed. Its functions start cold,
+//! throttle, crash and cost list prices. Debug builds check limits, budget and claims at each
+//! event. Cost: a simulated event takes as long as a real decision. Look again when fleets of
+//! 100,000 hosts are to be simulated.
 
 pub mod random;
 pub mod arrivals;
@@ -34,17 +43,19 @@ use workload::Workload;
 
 /// Compares policies in virtual time.
 ///
-/// Prints a row a policy: response times in seconds, slowdown (response over the service time alone on
-/// the reference core), and what the hosts cost. The same scenario and seed give the same numbers.
+/// Prints a row a policy: response times in seconds, slowdown (response over the service time alone
+/// on the reference core), and what the hosts cost. The same scenario and seed give the same
+/// numbers.
 #[derive(Debug, clap::Args)]
 #[command(after_help = run::listing())]
 pub struct Sim {
     /// The scenario: a TOML file.
     #[arg(long, value_name = "FILE")]
     pub scenario: PathBuf,
-    /// Policies, in place of those of the scenario: NAME, NAME@srpt, NAME@ps, NAME@fcfs to choose how
-    /// hosts order their requests, NAME+AUTOSCALER, or `all`. A policy that ends with `:hosts=N` starts
-    /// with so many hosts, one that ends with `:lambda=off` has no functions; both may be said.
+    /// Policies, in place of those of the scenario: NAME, NAME@srpt, NAME@ps, NAME@fcfs to choose
+    /// how hosts order their requests, NAME+AUTOSCALER, or `all`. A policy that ends with
+    /// `:hosts=N` starts with so many hosts, one that ends with `:lambda=off` has no functions;
+    /// both may be said.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub policy: Vec<String>,
     /// Recorded sizes, in place of the scenario's: lines of `route,work`, or an access log.

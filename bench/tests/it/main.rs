@@ -15,6 +15,8 @@ mod load;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod seeds;

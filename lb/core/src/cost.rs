@@ -1,8 +1,14 @@
 //! Turns measured counts into [`Work`].
 //!
-//! The CPU time of one request is noisy: it depends on the neighbours on the machine. Its counts
-//! are not. So what a count is worth is learned from many requests, and a request's work is what
-//! its counts are worth together. Until there are enough, its CPU time has to do.
+//! # Decision: work is priced from counts
+//!
+//! Workers count instructions, basic blocks, functions and bytes of each request. The prices of
+//! these counts are learned from many requests, and the work of one request is the sum of its
+//! priced counts. The reason: CPU time depends on the neighbours on the machine, counts do not, so
+//! the learned target has less noise. Until there are prices, and where a host counts nothing, work
+//! is CPU time multiplied by the host's speed. A host that reports no cost teaches nothing. Cost:
+//! counting builds of the worker (`instrument/README.md`). Look again when CPU time proves good
+//! enough.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,12 @@
 //! A worker as the scheduler sees it.
+//!
+//! # Decision: hosts say what they are
+//!
+//! Discipline, run slots and speed come with the load report; the configuration only says what is
+//! believed before the first one. A static host is taken for one that shares its time, because
+//! every ordinary server does. Requests in flight and work left beyond our own claims are those of
+//! other balancers, and age as ours do. Cost: a host that reports wrongly is believed. Look again
+//! when hosts report what the balancer can measure better itself.
 
 use std::time::Duration;
 

@@ -1,13 +1,18 @@
 //! How many hosts there should be: fleet, policy and now give a plan, which is executed elsewhere.
 //!
 //! A rule says how many hosts are desired ([`rules`]). More are launched at once; fewer only when
-//! the desire has held for the stable window. The busy part of the fleet, and the requests that run
-//! or wait, are summed over the whole fleet, averaged over time, and divided among the hosts of now
-//! (as Knative's KPA does with concurrency). A mean of per-host numbers would lag behind each
-//! change of the fleet's size.
+//! the desire has held for the stable window. Panic begins when the requests, over the short panic
+//! window, want `panic_factor` times the hosts that exist. Then all hosts that are wanted are
+//! launched, and none is drained for a stable window.
 //!
-//! Panic: when the requests of the short panic window want `panic_factor` times the hosts that
-//! there are, all of those are launched, and none is drained for a stable window.
+//! # Decision: the fleet is sized for 70 %, from means of the whole fleet
+//!
+//! Up over 70 % and down under 20 %, as is common, a simulated day cost 77 % more than an oracle's
+//! fleet; with down under 60 %, 6 % more. Busy cores and requests are averaged for the whole fleet
+//! and then divided among the hosts that exist (as Knative's KPA does with concurrency). A mean
+//! over each host's own past would still hold what it had when hosts were more or fewer. Cost: a
+//! burst meets a fleet with less room. Look again where hosts do not run the shortest request
+//! first.
 
 pub mod rules;
 mod stabilize;

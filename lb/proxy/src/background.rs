@@ -1,5 +1,12 @@
-//! Threads for what may wait: writing observations. Those that carry requests go before them, and so
-//! does training, whose models are needed most where a machine is busiest.
+//! Threads for work that may wait: writing observations.
+//!
+//! # Decision: work that may wait is nicer
+//!
+//! Observations are written at a higher niceness, so that threads that carry requests run first.
+//! Training is not nicer: models are needed most on a busy machine, which would let it wait. The
+//! next model waits for as many observations as the last one rests on, so training takes a bounded
+//! part of the CPU. Cost: a busy machine writes later. Look again when training shows in response
+//! times.
 
 use std::io;
 

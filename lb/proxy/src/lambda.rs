@@ -1,8 +1,15 @@
-//! Runs requests on Lambda, when the balancer's verdict says so.
+//! Runs requests on Lambda, when that is the balancer's verdict.
 //!
-//! A function gets the request as a function URL would give it to it (`event.rs`), and its result is
-//! read as a function URL would read it (`answer.rs`): so any function that is written for one can
-//! stand behind a route.
+//! # Decision: a function gets HTTP, not an event of ours
+//!
+//! A function gets the request as a function URL passes it on (`event.rs`), and its result is read
+//! as a function URL reads it (`answer.rs`). So every function that is written for a function URL
+//! can stand behind a route, and its load report is the same as a host's. Events without `rawPath`
+//! are those of earlier callers. Only the balancer decides: the SDK retries nothing, a throttled
+//! request counts as not sent, and a failed one goes to the fleet. Each function has its own speed,
+//! round trip, warm environments and concurrency. One budget in USD bounds all of them, and each
+//! run sets its estimate aside. Cost: an abandoned run may go on and be billed; an answer over 6
+//! MiB is paid for and made again. Look again when answers can be predicted to be that long.
 
 mod answer;
 mod event;
@@ -23,15 +30,15 @@ use event::Event;
 /// Invokes functions.
 #[async_trait]
 pub trait Functions: Send + Sync {
-    /// Invokes `function` with `event`, a JSON text, and returns its result, another one. Waits for
-    /// it; dropped meanwhile, it waits no longer.
+    /// Invokes `function` with `event`, a JSON text, and returns its result, also a JSON text.
+    /// Dropping the future stops waiting.
     async fn invoke(&self, function: &str, event: Bytes) -> Result<Bytes, InvokeError>;
 }
 
 /// Why an invocation brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
-    /// More are running than may (429). Nothing ran.
+    /// Lambda throttles (429). Nothing ran.
     #[error("the function is throttled")]
     Throttled,
     /// The event or the result is longer than Lambda carries.
@@ -40,14 +47,14 @@ pub enum InvokeError {
     /// The function ran and failed: the function's fault.
     #[error("the function failed: {0}")]
     Function(String),
-    /// The function was ended for taking too long, or nobody waited for it any longer.
+    /// The function took too long: Lambda ended it, or the balancer stopped waiting.
     #[error("the function took too long")]
     Timeout,
-    /// Lambda refused the call, as for a function that there is not, or one that is not ours to
-    /// invoke. Nothing ran: the operator's to mend.
+    /// Lambda refused the call, because the function does not exist or may not be invoked. Nothing
+    /// ran. The operator has to act.
     #[error("Lambda refused the call")]
     Rejected(#[source] Box<dyn Error + Send + Sync>),
-    /// Lambda cannot be reached, or broke off. The function may have run.
+    /// Lambda cannot be reached, or the connection broke. The function may have run.
     #[error("Lambda cannot be used")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
 }

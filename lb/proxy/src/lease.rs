@@ -1,8 +1,18 @@
 //! Who of several balancers scales the fleet and trains the models: the holder of a lease.
 //!
-//! A lease is taken for a while and renewed. Each taking by another holder has a larger fence, so
-//! that what an earlier holder still sends can be told from what the present one does (Gray and
-//! Cheriton, "Leases", SOSP 1989).
+//! A lease is taken for a while and renewed. Each new holder has a larger fence, so that the writes
+//! of an earlier holder can be told from those of the present one (Gray and Cheriton, "Leases",
+//! SOSP 1989).
+//!
+//! # Decision: leases compare no clocks
+//!
+//! A balancer that wants a lease watches the lease's version. It takes the lease when the version
+//! has not changed for the term that the holder stated, by the watcher's own clock, from when it
+//! first saw the version. The holder believes in its lease for nine tenths of the term, from before
+//! it wrote. So two clocks have to run equally fast to one part in ten, whatever time they show. A
+//! model with a smaller fence than the kept model's is refused. Cost: a takeover takes a whole
+//! term. Look again when a store offers leases of its own. A balancer with a local or static fleet
+//! scales alone.
 
 mod candidate;
 mod leads;
@@ -38,16 +48,16 @@ pub trait Leases: Send + Sync {
     async fn give_back(&self, name: &str, holder: &str) -> Result<(), LeaseError>;
 }
 
-/// Why nobody knows who has a lease. May pass.
+/// It is not known who has a lease. A later call may work.
 #[derive(Debug, thiserror::Error)]
 #[error("the leases cannot be reached")]
 pub struct LeaseError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// Whether this balancer leads.
 ///
-/// It does from when a lease was given until a little before the lease ends, by its own clock, and
-/// counted from before it asked: however long an answer took or this process slept, another can hold
-/// the lease only later, as long as the clocks of the two run equally fast to one part in ten.
+/// It leads from the grant of a lease until a little before the lease's end, by its own clock,
+/// counted from before it asked. So another balancer can lead only later, however long the answer
+/// took or this process slept, as long as both clocks run equally fast to one part in ten.
 #[derive(Debug)]
 pub(crate) struct Leadership {
     held: Mutex<Option<Held>>,
@@ -68,7 +78,7 @@ impl Leadership {
         Leadership { held: Mutex::new(Some(Held { fence: Fence(1), until: None })) }
     }
 
-    /// There may be others: nobody leads yet.
+    /// There may be other balancers. This one does not lead yet.
     pub(crate) fn candidate() -> Leadership {
         Leadership { held: Mutex::new(None) }
     }

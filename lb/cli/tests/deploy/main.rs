@@ -1,4 +1,5 @@
-//! What is in `deploy`: the stack and the scripts against moto, everything else by its own checker.
+//! What is in `deploy`: the stack and the scripts against moto, everything else by its own checker;
+//! and what the READMEs say against what there is.
 //!
 //! moto's records boot nothing, so VMs are stood in for by a real ssh server on this machine.
 
@@ -12,6 +13,7 @@ mod deployment;
 mod image;
 mod metrics;
 mod policy;
+mod readme;
 mod runbook;
 mod scripts;
 mod stack;

@@ -1,10 +1,15 @@
-//! A few numbers of each host: enough to see that it cannot be among the best.
+//! What can be told of a host without looking at it: enough to see that it cannot be among the
+//! best.
 //!
-//! A host's state spans several cache lines, and its claims are elsewhere. Reading all of them in a
-//! fleet of thousands would be most of the cost of a decision. So these few numbers stand side by
-//! side, and once more for each block of hosts: field by field the best of them, which no host of
-//! the block can beat. Hosts with a free core are kept apart from the others, or each block would
-//! seem to have a fast idle host.
+//! # Decision: large fleets are searched by blocks
+//!
+//! A host's state spans several cache lines, and its claims lie elsewhere. In a fleet of thousands
+//! a decision would cost mostly that memory. So a few numbers of each host (its glance) stand side
+//! by side. Each block of 16 hosts has one more glance: field by field the best of its hosts, which
+//! no host of the block can beat. Hosts with a free core have a block glance of their own;
+//! otherwise each block would seem to have a fast idle host. Only blocks and hosts that may be
+//! among the best are looked at, and the ranking is the same as that of looking at all. Cost: each
+//! weigher also states a bound. Look again when fleets of more than 10,000 hosts matter.
 
 use crate::host::{Discipline, HostState};
 use crate::schedule::delay;

@@ -1,13 +1,19 @@
 //! Failures of hosts, ejection and return.
 //!
 //! After `eject_failures` failures in a row a host is ejected for `eject_base`, twice as long each
-//! further time, at most `eject_max`. A host that does not answer when it is asked how it is
-//! (`probed`) is out until it does. Its answer also ends an ejection: its failures are explained by
-//! its absence.
+//! further time, at most `eject_max`. A host that does not even answer when it is asked how it is
+//! (`probed`) is out until it does; if it was ejected before that, the ejection ends with the
+//! answer: what was wrong was that it was not there.
 //!
-//! A host that returns is on probation: until it has answered a request well it gets at most one
-//! for each core, and one more failure ejects it again. Its earlier failures no longer count. Once
-//! it has been well for as long as it was ejected, its ejections are forgotten.
+//! # Decision: a host that does not answer is out, and a host that returns is on probation
+//!
+//! A host that refuses the connection when it is asked for its load is out at once: requests need
+//! not fail first to find out. Its ejection ends when it answers. A host that was there all the
+//! time stays ejected for its full term. A host that returns gets at most one request for each core
+//! until it has answered one well; one more failure ejects it again. Its earlier failures no longer
+//! count. Once it has been well for as long as it had been ejected, its past is forgotten. Cost: a
+//! restarted host is used fully one request later. Look again when hosts return broken more often
+//! than well.
 
 use std::time::Duration;
 

@@ -1,4 +1,12 @@
 //! How good recent estimates were.
+//!
+//! # Decision: the drift gate asks by which factor an estimate is off
+//!
+//! As a percentage, an underestimate is never off by more than 100 %, however wrong it is. So the
+//! gate judges `max(estimate / truth, truth / estimate) - 1`. Estimates that it holds back rank
+//! hosts by `x (1 + 2 n / cores) / speed`, which is least connections with the cost to those that
+//! are there. Cost: two measures of error, for `/models` shows the percentage. Look again when a
+//! route's estimates are good for most requests and wrong for a few large ones.
 
 use std::collections::VecDeque;
 

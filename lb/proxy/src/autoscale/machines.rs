@@ -1,8 +1,15 @@
 //! Rented machines: launched, found, drained, ended, and left alone when the balancer stops.
 //!
-//! What there is is looked at again and again, and the [`Ledger`] says what follows from it. A plan
-//! is carried out only by the leader, and only once it has seen what there is since it leads. A host
-//! takes requests when its worker is ready, whatever is said of its machine.
+//! A host takes requests when its worker is ready, whatever the cloud says of its machine.
+//!
+//! # Decision: machines are found, not remembered
+//!
+//! The list of machines is read again and again, and the [`Ledger`] says what follows from it:
+//! adopt, forget, drain or end. So a new leader needs no memory of the last one. A launch has a
+//! token, so that its repetition launches nothing twice. Draining is a tag, so that every balancer
+//! sees it. Only the leader carries out plans, and only after it has read the list as leader. Cost:
+//! a list that lags, as EC2's may, can launch one host too many, which the next plan drains. Look
+//! again when a cloud offers events that cannot be lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,10 +32,10 @@ use crate::fleet::{AddressBook, Place};
 use crate::lease::{Fence, Leadership};
 use crate::metrics::Metrics;
 
-/// Between two looks at whether a host is ready.
+/// Time between two checks whether a host is ready.
 const READY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Launches that are under way at once.
+/// The most launches that run at once.
 const LAUNCHES_MAX: usize = 4;
 
 /// Carries out scale plans on a fleet of rented machines.
@@ -38,13 +45,13 @@ pub(crate) struct Executor {
     pub(crate) machines: Arc<dyn Machines>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) probe: Probe,
-    /// What every host of this fleet is like; the name is added.
+    /// What all hosts of this fleet have in common. The name is added.
     pub(crate) spec: HostSpec,
-    /// Between two looks at what there is.
+    /// Time between two readings of the list.
     pub(crate) poll: Duration,
-    /// A draining host is ended after this, whatever it still has.
+    /// A draining host is ended after this, even with requests.
     pub(crate) drain_max: Duration,
-    /// It drains for at least as long: other balancers have to see that it does.
+    /// It drains for at least this long, so that other balancers notice.
     pub(crate) drain_min: Duration,
     /// Of several balancers, one scales.
     pub(crate) leadership: Arc<Leadership>,
@@ -56,26 +63,26 @@ pub(crate) struct State {
     ledger: Mutex<Ledger>,
     /// Failed launches since the last one that worked.
     failures: AtomicU64,
-    /// As whose leader it has seen what there is.
+    /// The term as leader in which it has read the list. `None`: in no term yet.
     seen_as: Mutex<Option<Fence>>,
     launches: Semaphore,
-    /// Launches, waits and ends that are under way; they stop with the balancer.
+    /// Running launches, waits and ends. They stop with the balancer.
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// Why a host was drained, which says how its machine ends.
+/// Why a host was drained. It decides how its machine ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
-    /// It is not needed: it finishes what it has, and may be kept.
+    /// It is not needed. It finishes its requests, and its machine may be kept.
     Surplus,
-    /// It is of no use.
+    /// It does not work.
     Useless,
 }
 
 // === impl Executor ===
 
 impl Executor {
-    /// Carries out `plan`; returns at once, the work goes on beside.
+    /// Carries out `plan`. Returns at once; the work goes on in the background.
     pub(crate) fn execute(self: &Arc<Self>, plan: &ScalePlan) {
         if plan.is_steady() || !self.may_act() {
             return;
@@ -96,7 +103,7 @@ impl Executor {
         }
     }
 
-    /// Looks at what there is, until it is dropped.
+    /// Reads the list again and again, until it is dropped.
     pub(crate) async fn follow(self: Arc<Self>) {
         let (mut failures, mut tidied_as) = (0, None);
         loop {
@@ -121,8 +128,7 @@ impl Executor {
         }
     }
 
-    /// Lets go of machines that are kept and no longer wanted; false where that has to be tried
-    /// again.
+    /// Ends kept machines that are no longer wanted. False where that has to be tried again.
     async fn tidy(&self) -> bool {
         match self.machines.tidy().await {
             Ok(machines) => {
@@ -138,12 +144,12 @@ impl Executor {
         }
     }
 
-    /// Each host that is there, with the id of its machine.
+    /// Each host with a machine, and the id of that machine.
     pub(crate) fn machines(&self) -> Vec<(HostId, String)> {
         self.ledger().machines()
     }
 
-    /// Whether this balancer leads, and has seen what there is since then.
+    /// Whether this balancer leads, and has read the list in this term.
     fn may_act(&self) -> bool {
         let fence = self.leadership.fence();
         fence.is_some() && *self.state.seen_as.lock() == fence
@@ -168,7 +174,7 @@ impl Executor {
             Step::Adopt(machine) => self.adopt(&machine),
             Step::Named(host, id) => self.named(host, id),
             Step::Moved(host, address) => {
-                // Before it is ready nobody has to know.
+                // Other balancers need not know of a host that is not ready.
                 if let Some(place) = self.hosts.place(host) {
                     self.hosts.insert(host, Place { address, ..place });
                 }
@@ -197,7 +203,7 @@ impl Executor {
         self.spawn(self.clone().make_ready(host, Balancer::ready));
     }
 
-    /// Asks for a machine until there is one, or nobody wants it any more.
+    /// Asks for a machine until there is one, or until it is no longer wanted.
     async fn launch(self: Arc<Self>, host: HostId, token: String) {
         let Ok(_permit) = self.state.launches.acquire().await else { return };
         loop {
@@ -230,8 +236,8 @@ impl Executor {
             Launched::Adopted => self.forget(host),
             Launched::Unwanted => {
                 if let Err(error) = self.machines.end(&machine.id, false).await {
-                    // It will be seen, and adopted.
-                    self.failed("terminate", "a machine that nobody wants stays", &error);
+                    // A later list will have it, and it will be adopted.
+                    self.failed("terminate", "a machine that is not wanted stays", &error);
                 }
             }
         }
@@ -256,8 +262,8 @@ impl Executor {
         self.decide.with(|balancer, _| balancer.name_host(host, id));
     }
 
-    /// Lets the host take requests as soon as its worker is ready. One that never is stays Starting:
-    /// the balancer's plan replaces it.
+    /// Lets the host take requests as soon as its worker is ready. A host that never becomes ready
+    /// stays Starting, and the balancer's plan replaces it.
     async fn make_ready(
         self: Arc<Self>,
         host: HostId,
@@ -303,7 +309,7 @@ impl Executor {
         }
     }
 
-    /// Waits until nobody has a request on `host`.
+    /// Waits until no balancer has a request on `host`.
     async fn empty(&self, host: HostId, id: &str) {
         let started = Instant::now();
         if let Err(error) = self.machines.mark_draining(id).await {
@@ -337,7 +343,7 @@ impl Executor {
         self.forget(host);
     }
 
-    /// Whether anybody's request is on `host`.
+    /// Whether any balancer has a request on `host`.
     fn is_busy(&self, host: HostId) -> bool {
         self.decide
             .look(|balancer, _| balancer.host(host).is_some_and(|state| 0 < state.n_requests()))

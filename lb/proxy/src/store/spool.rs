@@ -1,14 +1,16 @@
 //! Observations on disk while the store takes none: written at one end, read at the other.
 //!
-//! A folder of numbered files, each of which is only ever added to by the process that made it and
-//! deleted when the store has all of it. A process that dies leaves at most a torn last record, which
-//! is left out, and begins a new file when it comes back. What of a file had been stored before it
-//! died is stored again, which changes nothing: rows are known by their ids.
+//! A folder of numbered files. Only the process that made a file appends to it, and the file is
+//! deleted when the store has all of it. A process that dies leaves at most one torn record at the
+//! end, which is left out; after its return it begins a new file. Rows of a file that were stored
+//! before are stored again, which changes nothing, because rows are recognised by their ids.
 //!
-//! Files of our own rather than a crate: a queue with one reader that forgets whole files needs no
-//! index, no compaction and no cursor. SQLite, which is here already, may be what is in trouble.
-//! Nothing waits for the disk: a process that is killed loses nothing that was added, a machine that
-//! loses power may lose the last seconds.
+//! # Decision: the spool is files of our own
+//!
+//! A queue with one reader that forgets whole files needs no index, no compaction and no cursor, so
+//! no crate is used. SQLite, which is here already, may be the store that is in trouble. Nothing
+//! waits for the disk: a process that is killed loses nothing that was added. Cost: a machine that
+//! loses power may lose the last seconds. Look again when observations have to survive that.
 
 mod record;
 #[cfg(test)]
@@ -28,10 +30,10 @@ use record::{Contents, contents, record, scan};
 /// What the names of the files end with.
 const SUFFIX: &str = "spool";
 
-/// So many files share the room, so that dropping the oldest drops little.
+/// The number of files that share the room. Dropping the oldest file then drops little.
 const SEGMENTS: u64 = 16;
 
-/// The largest file: one is read as a whole, and stored again as a whole after a crash.
+/// The largest file. A file is read as a whole, and after a crash stored again as a whole.
 const SEGMENT_BYTES_MAX: u64 = 4 << 20;
 
 /// Rows waiting on disk. One process at a time has a folder.
@@ -78,7 +80,7 @@ pub(super) struct Waiting {
 }
 
 impl Spool {
-    /// Opens `folder`, made where it is missing, with what an earlier process left. At most
+    /// Opens `folder` with the files of an earlier process; creates it where it is missing. At most
     /// `bytes_max` bytes are kept. Blocks.
     pub fn open(folder: &Path, bytes_max: u64) -> Result<Spool, StoreError> {
         let lock = lock(folder)?;
@@ -97,7 +99,7 @@ impl Spool {
         Ok(Spool { folder, bytes_max, state: Mutex::new(state), _lock: lock })
     }
 
-    /// Adds `rows`; says how many older ones were dropped to make room. Blocks.
+    /// Adds `rows`, and returns how many older rows were dropped to make room. Blocks.
     pub(super) fn push(&self, rows: &[StoredObservation]) -> Result<u64, StoreError> {
         let record = record(rows)?;
         let mut state = self.state.lock();
@@ -116,7 +118,7 @@ impl Spool {
             return Ok(dropped);
         };
         if let Err(source) = file.write_all(&record) {
-            // What follows a half-written record could not be read.
+            // Rows after a half-written record could not be read.
             let path = self.path(segment.number);
             *open = None;
             return Err(failed(&path, source));
@@ -126,7 +128,7 @@ impl Spool {
         Ok(dropped)
     }
 
-    /// The oldest file. What is added from now on goes to another. Blocks.
+    /// The oldest file. Rows that are added from now on go to another file. Blocks.
     pub(super) fn oldest(&self) -> Result<Option<Oldest>, StoreError> {
         let mut state = self.state.lock();
         let Some(segment) = state.segments.front().copied() else { return Ok(None) };
@@ -174,7 +176,7 @@ impl Spool {
         }
     }
 
-    /// Deletes the oldest file; says how many rows it had.
+    /// Deletes the oldest file, and returns how many rows it had.
     fn drop_oldest(&self, state: &mut State) -> Result<u64, StoreError> {
         let Some(segment) = state.segments.front() else { return Ok(0) };
         let path = self.path(segment.number);

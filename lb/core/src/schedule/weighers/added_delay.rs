@@ -3,6 +3,14 @@
 //! weight = −(its wait + what others wait for it + its service there), in seconds; see
 //! [`delay`](crate::schedule::delay) for each discipline, and for estimates that say nothing: among
 //! hosts of one capacity that is least connections.
+//!
+//! # Decision: one principal weigher, and every weight in seconds
+//!
+//! Sending requests to the host with the least predicted work is worse than counting them where
+//! hosts share their time. A prediction helps in ordering, and in placing only through the delay
+//! that a request would suffer and cause. In seconds, weights can be added without scaling them.
+//! Cost: every new weigher has to state its preference in seconds. Look again when a goal is not a
+//! delay, such as money.
 
 use super::{Weigher, add_each};
 use crate::fleet::Glance;
