@@ -19,7 +19,7 @@ use weighbridge_worker::WorkerError;
 /// Why a command failed. Printed by `main`, with its causes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// The configuration has mistakes: the operator's.
+    /// The configuration has mistakes.
     #[error("`{file}` has {} mistake(s)", .mistakes.len())]
     Config {
         /// Where they are.
@@ -57,7 +57,7 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
-    /// Tells the user, causes and all.
+    /// Prints the error with its causes.
     pub(crate) fn print(&self) {
         eprintln!("weighbridge: {self}");
         if let CommandError::Config { mistakes, .. } = self {

@@ -4,8 +4,8 @@ use std::io::{IsTerminal as _, stderr};
 
 use tracing_subscriber::EnvFilter;
 
-/// What is logged where `RUST_LOG` says nothing: pingora speaks of every broken connection, and of
-/// pooled ones that close as they are taken, which does no harm.
+/// What is logged without `RUST_LOG`. Pingora logs every broken connection, and every pooled one
+/// that closes when it is taken; neither does harm.
 const DEFAULT: &str =
     "info,pingora=error,pingora_core=error,pingora_core::connectors=off,pingora_proxy=error";
 

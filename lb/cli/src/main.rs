@@ -1,4 +1,4 @@
-//! `weighbridge`: a load balancer that weighs every request before it routes it.
+//! `weighbridge`: a load balancer that predicts what every request will cost.
 
 mod commands;
 mod log;
@@ -11,21 +11,29 @@ use weighbridge_instrument::{BySize, CountingAllocator};
 
 use commands::{check, config, explain, serve, up, worker};
 
-/// Counts what the worker's operations allocate; the balancer's cost is a thread-local addition.
-/// A request allocates dozens of small blocks on its way through the balancer. The long ones of the
-/// operations stay with the system's allocator, which keeps them.
+const EXAMPLES: &str = "\
+Examples:
+  weighbridge up                             Balancer, workers and store on this machine
+  weighbridge config > my.toml               A configuration to start from
+  weighbridge check my.toml                  Its mistakes, with their lines
+  weighbridge serve -c my.toml               A balancer for your own service
+  weighbridge worker --listen 0.0.0.0:8080   One worker, on a machine of its own
+  weighbridge explain /blurimage -b in.png   What would happen to this request, and why
+
+`weighbridge COMMAND --help` says more about each command.";
+
+/// Counts what the worker's operations allocate. In the balancer this costs one addition to a
+/// thread-local number. Which blocks come from where: see [`BySize`].
 #[global_allocator]
 static ALLOCATOR: CountingAllocator<BySize<MiMalloc>> = CountingAllocator(BySize(MiMalloc));
 
-/// A load balancer that weighs every request before it routes it.
+/// A load balancer that predicts what every request will cost.
 ///
-/// It predicts what each request will cost from what workers measured of earlier ones, sends it
-/// where it adds the least delay to everybody, and sizes the fleet by the predicted backlog.
+/// Workers measure what each request cost. From these measurements the balancer learns to predict
+/// the cost of the next one. It sends each request where it adds the least delay, and sizes the
+/// fleet by the predicted work.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about, max_term_width = 100)]
-#[command(
-    after_help = "Start with `weighbridge up`: balancer, autoscaler, workers and store, all local."
-)]
+#[command(version, about, long_about, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -33,17 +41,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything on this machine: balancer, autoscaler, workers and store.
     Up(up::Up),
-    /// Run the balancer as a configuration file says.
     Serve(serve::Serve),
-    /// Run one worker: the operations behind HTTP.
     Worker(worker::RunWorker),
-    /// Check a configuration file and tell of every mistake in it, with its line.
     Check(check::Check),
-    /// Print the default configuration, with a comment on every key.
-    Config,
-    /// Say what a running balancer would do with a request, and why. Sends nothing to a host.
+    Config(config::Print),
     Explain(explain::Explain),
 }
 
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Worker(command) => command.run(),
         Command::Check(command) => command.run(),
-        Command::Config => config::run(),
+        Command::Config(command) => command.run(),
         Command::Explain(command) => command.run(),
     };
     match result {

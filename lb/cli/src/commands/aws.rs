@@ -1,11 +1,11 @@
-//! What of a configuration is on AWS: there with the feature `aws`, refused without it.
+//! The parts of a configuration that need AWS. Without the feature `aws` they are refused.
 
 use weighbridge_proxy::config::{Config, FleetSource, StoreKind};
 use weighbridge_proxy::server::Services;
 
 use super::CommandError;
 
-/// Adds what `config` wants of AWS.
+/// Adds the services of AWS that `config` names.
 #[cfg(feature = "aws")]
 pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), CommandError> {
     if wants(config).is_none() {
@@ -24,14 +24,14 @@ pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), 
     Ok(())
 }
 
-/// Refuses what `config` wants of AWS.
+/// Refuses a configuration that needs AWS.
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "with the feature it connects")]
 pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), CommandError> {
     wants(config).map_or(Ok(()), |what| Err(CommandError::NoAws(what)))
 }
 
-/// The first thing of `config` that is on AWS.
+/// The first part of `config` that needs AWS.
 fn wants(config: &Config) -> Option<String> {
     let store = wants_store(config).then(|| "store.kind is `dynamodb`".to_owned());
     let fleet = || rents(config).then(|| format!("fleet.kind is `{}`", config.fleet.kind()));
@@ -67,8 +67,9 @@ mod store {
 
     use super::CommandError;
 
-    /// Adds the store that `config` names. One that is away does not keep the balancer from serving;
-    /// one that is not ours, or not open to us, does: the operator wants to know.
+    /// Adds the store that `config` names. The balancer starts without a store that is away. It
+    /// does not start with a store that is not ours or denies access, because the operator has to
+    /// act.
     pub(super) async fn add(
         services: &mut Services,
         aws: &Aws,
@@ -99,7 +100,7 @@ mod functions {
     use weighbridge_proxy::config::Config;
     use weighbridge_proxy::server::Services;
 
-    /// Adds what invokes functions.
+    /// Adds the client that invokes functions.
     pub(super) fn add(services: &mut Services, aws: &Aws, config: &Config) {
         let functions = LambdaFunctions::new(aws, config.timeouts.connect);
         services.functions = Some(Arc::new(functions));
@@ -114,7 +115,7 @@ mod machines {
     use weighbridge_proxy::config::{Config, CpuSource, FleetConfig};
     use weighbridge_proxy::server::Services;
 
-    /// Adds what rents the machines of the fleet, and what measures their CPUs.
+    /// Adds the client that rents machines, and the one that measures their CPUs.
     pub(super) fn add(services: &mut Services, aws: &Aws, config: &Config) {
         match &config.fleet {
             FleetConfig::Ec2(ec2) => services.machines = Some(Ec2::new(aws, ec2)),

@@ -1,4 +1,4 @@
-//! `weighbridge check`: tells of every mistake in a configuration file.
+//! `weighbridge check`: lists every mistake in a configuration file.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,15 @@ use weighbridge_proxy::config::Config;
 
 use super::CommandError;
 
-/// Check a configuration file.
+/// List every mistake in a configuration file, with its line.
+///
+/// Nothing is started. The exit status is 0 where there is no mistake.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  weighbridge check my.toml && systemctl restart weighbridge")]
 pub(crate) struct Check {
-    /// The file.
+    /// The configuration file.
     file: PathBuf,
 }
 

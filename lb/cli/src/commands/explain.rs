@@ -11,20 +11,24 @@ use hyper_util::rt::TokioExecutor;
 use super::CommandError;
 
 /// Say what a running balancer would do with a request, and why.
+///
+/// Prints the features of the request, its estimate, the hosts that each filter passed, the weight
+/// of each host in seconds, and the verdict. No host gets the request.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example: weighbridge explain '/raytracer?scols=400&srows=300&wcols=400&wrows=300&coff=0&roff=0' --body scene.json"
-)]
+#[command(after_help = "\
+Examples:
+  weighbridge explain /blurimage --body in.png
+  weighbridge explain '/raytracer?scols=40&srows=30&wcols=40&wrows=30&coff=0&roff=0' -b scene.json")]
 pub(crate) struct Explain {
     /// Path and query of the request.
     target: String,
-    /// A file with its body; `-` is standard input [default: no body].
+    /// A file with the body of the request; `-` is standard input [default: no body].
     #[arg(short, long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// The balancer's admin address.
+    /// The balancer's admin address (`admin` in its configuration).
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
     admin: SocketAddr,
-    /// Print the account as JSON.
+    /// Print the same as JSON.
     #[arg(long)]
     json: bool,
 }

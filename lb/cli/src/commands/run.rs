@@ -13,7 +13,7 @@ use weighbridge_proxy::server::{Server, Services};
 
 use super::{CommandError, aws};
 
-/// Background work (training) that is still going on at the end may take so long to notice.
+/// How long background work (training) may take to notice the end.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
 /// Starts a balancer by `config`, calls `started`, and drains when SIGINT or SIGTERM comes. A
@@ -45,7 +45,7 @@ pub(crate) fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), C
     result
 }
 
-/// Where everything is, one thing a line.
+/// The addresses and the data folder, one per line.
 pub(crate) fn places(server: &Server, data_dir: &Path) -> String {
     let (listen, admin) = (server.listen, server.admin);
     format!(
@@ -56,22 +56,22 @@ pub(crate) fn places(server: &Server, data_dir: &Path) -> String {
     )
 }
 
-/// Prints `text`. A balancer does not end because nobody reads it.
+/// Prints `text`. A closed standard output does not end the balancer.
 pub(crate) fn say(text: &str) {
     let mut stdout = std::io::stdout().lock();
     if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        tracing::warn!(%error, "nobody reads standard output");
+        tracing::warn!(%error, "standard output cannot be written");
     }
 }
 
-/// What the configuration wants that the proxy does not make itself.
+/// The parts of the configuration that the proxy cannot make by itself.
 async fn services(config: &Config) -> Result<Services, CommandError> {
     let mut services = Services { fleet: fleet(config)?, ..Services::default() };
     aws::add(&mut services, config).await?;
     Ok(services)
 }
 
-/// What starts the workers of a local fleet: this program.
+/// Starts the workers of a local fleet, by this program itself.
 fn fleet(config: &Config) -> Result<Option<Arc<dyn Fleet>>, CommandError> {
     match config.fleet.source() {
         FleetSource::Listed(_) | FleetSource::Rented(_) => Ok(None),

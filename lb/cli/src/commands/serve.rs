@@ -1,4 +1,4 @@
-//! `weighbridge serve`: the balancer as a configuration file says.
+//! `weighbridge serve`: the balancer, by a configuration file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,29 +7,51 @@ use weighbridge_proxy::config::{Overrides, WorkerRange};
 
 use super::{CommandError, check, run};
 
-/// Run the balancer as a configuration file says.
+/// Run the balancer for your own service, by a configuration file.
+///
+/// The file says where the hosts come from and which routes there are. Options win over the file.
+/// SIGINT and SIGTERM drain the balancer; a second one ends it at once.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  weighbridge serve -c my.toml
+  weighbridge serve -c my.toml --listen 0.0.0.0:80 --data-dir /var/lib/weighbridge
+
+A file for two hosts of a service of yours:
+  [fleet]
+  kind = \"static\"
+  [[fleet.static.hosts]]
+  address = \"10.0.0.7:8001\"
+  [[fleet.static.hosts]]
+  address = \"10.0.0.8:8001\"
+  [[routes]]
+  name = \"all\"
+  path = \"/\"")]
 pub(crate) struct Serve {
-    /// The configuration file; `weighbridge config` prints one to start from.
+    /// The configuration file. `weighbridge config` prints one to start from.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
     #[command(flatten)]
     overrides: OverrideArguments,
 }
 
-/// What the command line may say against the file.
+/// Options that win over the file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OverrideArguments {
-    /// Where clients connect [the file's, by default 127.0.0.1:8000].
+    /// The address for clients [default: `listen` of the configuration, 127.0.0.1:8000].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Where operators and Prometheus connect [the file's, by default 127.0.0.1:9090].
+    /// The address for operators and Prometheus [default: `admin` of the configuration,
+    /// 127.0.0.1:9090].
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
-    /// Folder for observations, models and logs [the file's].
+    /// Folder for observations, models and logs [default: `store.data_dir` of the configuration,
+    /// weighbridge-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The least and most local workers, of one core each [by default 1..CORES].
+    /// The smallest and the largest number of workers or instances, such as 1..4, or one number for
+    /// both. Not for a static fleet [default: `scale.hosts_min` and `scale.hosts_max` of the
+    /// configuration].
     #[arg(long, value_name = "MIN..MAX")]
     workers: Option<WorkerRange>,
 }

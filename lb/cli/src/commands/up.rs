@@ -1,4 +1,4 @@
-//! `weighbridge up`: everything on this machine, from nothing.
+//! `weighbridge up`: everything on this machine, without any preparation.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,18 @@ use weighbridge_proxy::server::Server;
 use super::serve::OverrideArguments;
 use super::{CommandError, check, run};
 
-/// Run everything on this machine.
+/// Run everything on this machine: balancer, autoscaler, workers and store.
+///
+/// Starts one worker with one core, and more as the load asks for them. Prints the addresses, and
+/// three requests to try. Ctrl-C finishes the requests that are there, and ends everything.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  weighbridge up
+  weighbridge up --workers 2..8 --listen 0.0.0.0:8000
+  weighbridge up --data-dir /tmp/try")]
 pub(crate) struct Up {
-    /// A configuration file instead of the default one.
+    /// A configuration file [default: the configuration that `weighbridge config` prints].
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -33,7 +41,7 @@ impl Up {
     }
 }
 
-/// Where everything is, and three requests to try.
+/// The addresses, and three requests to try.
 fn welcome(server: &Server, data_dir: &std::path::Path) -> String {
     let listen = server.listen;
     let scene = r#"{"scene":"0 2 8  0 0 0  0 1 0  45  2  0 0 0  1 1 1  1 0 0  4 8 6  1 1 1  1 0 0  1 solid .8 .2 .1  1 .2 .7 .3 40 0 0 0  2  0 0 sphere 0 0 0 2  0 0 plane 0 1 0 2"}"#;

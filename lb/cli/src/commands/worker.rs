@@ -9,42 +9,57 @@ use weighbridge_worker::{WorkerConfig, serve};
 
 use super::CommandError;
 
-/// Run one worker.
+/// Run one worker: blur, enhance and ray tracing over HTTP.
+///
+/// It says in the header `endpoint-load-metrics` of each answer what the request cost. SIGINT and
+/// SIGTERM drain it; a second one ends it at once.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  weighbridge worker --listen 0.0.0.0:8080 --cores 4
+  weighbridge worker --discipline ps --body 64MiB
+
+A balancer finds it by its configuration:
+  [fleet]
+  kind = \"static\"
+  [[fleet.static.hosts]]
+  address = \"10.0.0.7:8080\"")]
 pub(crate) struct RunWorker {
-    /// Where to listen; port 0 takes a free one. The address is printed.
+    /// The address to listen on. Port 0 takes a free port. The address is printed.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Requests that run at once [default: every core].
     #[arg(long, value_name = "N")]
     cores: Option<usize>,
-    /// Requests that wait for a core; further ones get a 503.
+    /// Requests that wait for a core. One more gets 503.
     #[arg(long, value_name = "N", default_value_t = 1024)]
     queue_max: usize,
-    /// The order in which requests run: the shortest remaining first, all at once, or as they came.
+    /// The order in which requests run. srpt: the shortest remaining one first; longer ones pause
+    /// for it. ps: all at once, as on an ordinary server. fcfs: first come, first served.
     #[arg(long, value_name = "ORDER", value_parser = ["srpt", "ps", "fcfs"], default_value = "srpt")]
     discipline: String,
-    /// Requests that are started and not done, parked ones included: each holds its memory.
+    /// Requests that are started and not done, paused ones included. Each holds its memory.
     #[arg(long, value_name = "N", default_value_t = 64)]
     started_max: usize,
-    /// How many times its own cost a request may wait with srpt before it goes first.
+    /// With srpt, a request runs before all others once it has waited for this many times its own
+    /// cost, and for --age-floor.
     #[arg(long, value_name = "N", default_value_t = 10.0)]
     age_factor: f64,
-    /// How much longer it may wait than that, as in 5s.
+    /// See --age-factor. A duration, such as 5s or 250ms.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
     age_floor: Duration,
-    /// End when standard input does, so as not to outlive the program that holds its other end.
+    /// End when standard input ends. So a worker does not outlive the program that started it.
     #[arg(long)]
     exit_with_stdin: bool,
     #[command(flatten)]
     limits: LimitArguments,
 }
 
-/// What one request may ask for; each has a 4xx of its own.
+/// What one request may ask for. A request beyond a limit gets a 4xx that names the limit.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits of one request")]
 struct LimitArguments {
-    /// Bytes of a body, as in 64MiB.
+    /// Size of a body, such as 64MiB.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "32MiB")]
     body: usize,
     /// Pixels of an image or texture, read from its header before it is decoded.
@@ -59,10 +74,11 @@ struct LimitArguments {
     /// Lights of a scene, the ambient one included.
     #[arg(long, value_name = "N", default_value_t = Limits::default().lights)]
     lights: usize,
-    /// Bytes of a texture, before it is decoded, as in 16MiB.
+    /// Size of a texture before it is decoded, such as 16MiB.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "16MiB")]
     texture: usize,
-    /// How often a ray may be reflected or transmitted; under 6, scenes that do either are refused.
+    /// How often a ray may be reflected or transmitted. Below 6, scenes that need either are
+    /// refused.
     #[arg(long, value_name = "N", default_value_t = Limits::default().recursion_depth)]
     recursion: u32,
 }

@@ -44,6 +44,30 @@ fn every_mistake_of_a_configuration_is_told_with_its_line_and_nothing_starts() {
     }
 }
 
+/// The examples in the help of a command are asked for their help, which they give only where what
+/// stands before it is right.
+#[test]
+fn every_command_is_shown_by_an_example_that_works() {
+    for command in ["", "up", "serve", "worker", "check", "config", "explain"] {
+        let words = command.split_whitespace().chain(["--help"]);
+        let help = stdout(&run(words));
+        let examples = help.lines().filter_map(|line| line.strip_prefix("  weighbridge "));
+        let mut count = 0;
+        for example in examples.filter(|example| command.is_empty() || example.starts_with(command))
+        {
+            let example = example.split(['>', '|']).next().unwrap_or_default();
+            let example = example.split(" && ").next().unwrap_or_default();
+            // What follows two blanks explains it.
+            let example = example.split("  ").next().unwrap_or_default();
+            let words = example.split_whitespace().map(|word| word.trim_matches('\''));
+            let shown = run(words.chain(["--help"]));
+            assert!(shown.status.success(), "{example}: {}", stderr(&shown));
+            count += 1;
+        }
+        assert!(0 < count, "`weighbridge {command} --help` has no example: {help}");
+    }
+}
+
 #[test]
 fn what_cannot_be_started_says_why() {
     let missing = run(["serve", "-c", "/no/such/file"]);

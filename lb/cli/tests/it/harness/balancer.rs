@@ -31,14 +31,14 @@ pub(crate) struct Place {
 pub(crate) struct Host(pub(crate) Value);
 
 /// The program, with `arguments`.
-pub(crate) fn weighbridge<const N: usize>(arguments: [&str; N]) -> Command {
+pub(crate) fn weighbridge<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weighbridge"));
     command.args(arguments).env_remove("RUST_LOG");
     command
 }
 
 /// Runs the program with `arguments` to its end.
-pub(crate) fn run<const N: usize>(arguments: [&str; N]) -> Output {
+pub(crate) fn run<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Output {
     weighbridge(arguments).output().expect("it starts")
 }
 
