@@ -1,4 +1,4 @@
-//! One line of JSON per request, written by a thread of its own.
+//! The access log: one line of JSON per request, written by a thread of its own.
 
 mod lines;
 #[cfg(test)]
@@ -21,10 +21,10 @@ use lines::Lines;
 
 /// The longest that closing takes.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
-/// Bytes that a line rarely exceeds.
+/// Room for one line, in bytes. Few lines are longer.
 const LINE_BYTES: usize = 512;
 
-/// What is told of one request. What does not apply (no host, no estimate) is `null`.
+/// One line of the log. A member that does not apply (no host, no estimate) is `null`.
 #[derive(Debug, Clone)]
 pub struct AccessRecord<'a> {
     /// When the request had arrived; written as RFC 3339 with milliseconds, in UTC.
@@ -74,7 +74,7 @@ pub struct AccessWriter {
     metrics: Metrics,
 }
 
-/// Why the access log cannot be opened. The operator's to mend.
+/// Why the access log cannot be opened. The operator has to act.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessLogError {
     /// The file, or its folder, cannot be made or written.
@@ -102,8 +102,8 @@ struct Metrics {
 // === impl AccessRecord ===
 
 impl AccessRecord<'_> {
-    /// Appends one line of JSON. The members are written by hand: a serializer would look for what
-    /// is to be escaped in each of their names.
+    /// Appends one line of JSON. The names of members are written as they are, because a serializer
+    /// would search each of them for characters to escape.
     fn write_to(&self, line: &mut Vec<u8>) -> io::Result<()> {
         write!(line, "{{\"time\":\"{}\"", humantime::format_rfc3339_millis(self.time))?;
         member(line, ",\"client\":", &self.client)?;
@@ -165,7 +165,7 @@ impl AccessWriter {
         Ok(AccessWriter { lines: Some(lines), metrics })
     }
 
-    /// Whether records are written: where not, none need be made.
+    /// Whether records are written. Where not, the caller need not make any.
     pub fn is_on(&self) -> bool {
         self.lines.is_some()
     }
@@ -174,15 +174,15 @@ impl AccessWriter {
     pub fn write(&self, record: &AccessRecord<'_>) {
         let Some(lines) = &self.lines else { return };
         let mut line = Vec::with_capacity(LINE_BYTES);
-        // Fails only where a value refuses to be JSON; none of a record's does.
+        // Fails only for values that cannot be JSON, and a record has none.
         let is_written = record.write_to(&mut line).is_ok();
         if !(is_written && lines.add(&line)) {
             self.metrics.dropped.inc();
         }
     }
 
-    /// Writes what waits and ends. Blocks while it is written, but not for long: what a stuck sink
-    /// does not take is lost.
+    /// Writes all lines that wait, and ends. Blocks for a few seconds at most; lines that a stuck
+    /// sink does not take are lost.
     pub fn close(&self) {
         if self.lines.as_ref().is_some_and(|lines| !lines.close(CLOSE_WAIT)) {
             tracing::error!("the access log could not be written to its end");

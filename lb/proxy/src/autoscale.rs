@@ -1,4 +1,4 @@
-//! Carries out what the balancer plans: launches, drains, replacements. It has no choice of its own.
+//! Carries out the plans of the balancer: launches, drains, replacements. It decides nothing.
 //!
 //! Local workers live and die with the balancer ([`processes`]); rented machines live on without it
 //! and are found again ([`machines`]).
@@ -14,10 +14,10 @@ use weighbridge_core::scale::ScalePlan;
 
 use crate::backoff::Backoff;
 
-/// Between two looks at whether a host is empty.
+/// Time between two checks whether a host is empty.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Pauses after failures in a row.
+/// Pauses between tries, after failures in a row.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(30) };
 
 /// Carries out scale plans.
@@ -30,7 +30,7 @@ pub(crate) enum Executor {
 }
 
 impl Executor {
-    /// Carries out `plan`; returns at once, the work goes on beside.
+    /// Carries out `plan`. Returns at once; the work goes on in the background.
     pub(crate) fn execute(&self, plan: &ScalePlan) {
         match self {
             Executor::Processes(executor) => executor.execute(plan),
@@ -38,7 +38,7 @@ impl Executor {
         }
     }
 
-    /// Ends what lives only with the balancer. Returns when it is gone.
+    /// Ends the hosts that live only with the balancer. Returns when they are gone.
     pub(crate) async fn stop(&self) {
         match self {
             Executor::Processes(executor) => executor.end_all().await,

@@ -1,7 +1,7 @@
 //! Where hosts come from, and where they are.
 //!
-//! The balancer knows hosts by number; their addresses are here. A [`Fleet`] starts and ends them;
-//! it decides nothing.
+//! The balancer knows hosts by number. Their addresses are here. A [`Fleet`] starts and ends hosts,
+//! and decides nothing.
 
 mod local;
 pub mod machines;
@@ -61,15 +61,15 @@ pub enum FleetError {
         #[source]
         source: std::io::Error,
     },
-    /// It ended before it said where it listens.
+    /// It ended before it printed its address.
     #[error("`{0}` ended before it listened")]
     EndedEarly(String),
-    /// It said something else than where it listens.
+    /// It printed something other than its address.
     #[error("`{name}` said `{said}`, expected `listening on ADDRESS`")]
     NoAddress {
         /// The host.
         name: String,
-        /// Its words.
+        /// What it printed.
         said: String,
     },
     /// No such host.
@@ -104,7 +104,7 @@ impl AddressBook {
         self.places.write().remove(&host)
     }
 
-    /// Every host there is.
+    /// Every host.
     pub(crate) fn all(&self) -> Vec<(HostId, Place)> {
         self.places.read().iter().map(|(host, place)| (*host, place.clone())).collect()
     }

@@ -1,7 +1,7 @@
 //! Keeps observations and models, so that a restart does not forget them.
 //!
-//! `recorder -> ObservationStore -> SQLite | DynamoDB`; while the store is away `recorder -> spool`,
-//! and later `spool -> ObservationStore`. Only the recorder writes observations.
+//! `recorder -> ObservationStore -> SQLite | DynamoDB`; while the store is away `recorder ->
+//! spool`, and later `spool -> ObservationStore`. Only the recorder writes observations.
 
 mod error;
 mod recorder;
@@ -27,12 +27,12 @@ pub use sqlite::SqliteStore;
 /// Where observations and models are kept.
 #[async_trait]
 pub trait ObservationStore: Send + Sync {
-    /// Adds `rows`. A row that is there already, by its time and id, stays as it is; after an error
-    /// some may have been added, so that the same rows may be sent again.
+    /// Adds `rows`. A row that exists already, by its time and id, stays as it is. After an error
+    /// some rows may have been added; the same rows may then be sent again.
     async fn append(&self, rows: &[StoredObservation]) -> Result<(), StoreError>;
 
-    /// The newest `limit` observations of `route` since `since`, the oldest of them first. A store
-    /// may look back less far, and may answer from what it read a moment ago.
+    /// The newest `limit` observations of `route` since `since`, oldest first. A store may look
+    /// back less far, and may answer from a cache.
     async fn recent(
         &self,
         route: &str,
@@ -40,8 +40,8 @@ pub trait ObservationStore: Send + Sync {
         since: SystemTime,
     ) -> Result<Vec<StoredObservation>, StoreError>;
 
-    /// Keeps `model` as the one of `route`, in place of any earlier one. `fence` is of the lease
-    /// under which it was trained: [`StoreError::Fenced`] where a later holder has kept one.
+    /// Keeps `model` for `route`, in place of an earlier one. `fence` is that of the lease under
+    /// which it was trained. [`StoreError::Fenced`] where a later holder has kept a model.
     async fn save_model(
         &self,
         route: &str,
@@ -49,20 +49,20 @@ pub trait ObservationStore: Send + Sync {
         fence: Fence,
     ) -> Result<(), StoreError>;
 
-    /// The model of `route`. A store may answer from what it read a moment ago.
+    /// The model of `route`. A store may answer from a cache.
     async fn model(&self, route: &str) -> Result<Option<StoredModel>, StoreError>;
 
-    /// Deletes observations from before `older_than`; says how many. None where the store does that
-    /// by itself.
+    /// Deletes observations from before `older_than`, and returns how many. 0 where the store
+    /// deletes them by itself.
     async fn expire(&self, older_than: SystemTime) -> Result<u64, StoreError>;
 }
 
-/// One completed request as it is kept: by the route's name and with the features' names, since
-/// either may mean something else after the next change of the configuration.
+/// One completed request as it is kept: with the names of its route and features, because their
+/// numbers may mean something else after a change of the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredObservation {
-    /// Tells it from others of the same time, wherever they were made: random, made once. What is
-    /// written a second time is known by it.
+    /// A random number, made once. It tells observations of the same time apart, and one that is
+    /// written a second time is recognised by it.
     pub id: u64,
     /// Name of the route.
     pub route: String,
@@ -97,7 +97,7 @@ pub struct StoredObservation {
 pub struct StoredModel {
     /// When it was trained; kept to the microsecond.
     pub at: SystemTime,
-    /// Names of the features that it was trained on: it is good for no others.
+    /// Names of the features that it was trained on. It cannot be used with others.
     pub feature_names: Vec<String>,
     /// The model as JSON.
     pub json: String,
@@ -106,8 +106,8 @@ pub struct StoredModel {
 // === impl StoredObservation ===
 
 impl StoredObservation {
-    /// As evidence for `route`, whose features now have the names `names`; `None` where those are
-    /// not the features that it was observed with.
+    /// The observation for `route`, whose features are called `names` at present. `None` where it
+    /// was made with other features.
     pub fn observation(&self, route: RouteId, names: &[String]) -> Option<Observation> {
         let comparable = *self.feature_names == *names && self.features.0.len() == names.len();
         comparable.then(|| Observation {

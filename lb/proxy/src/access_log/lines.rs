@@ -1,7 +1,7 @@
 //! Lines that wait to be written, bounded.
 //!
-//! They gather for a moment: to wake a thread costs more than a line does, and to write many at once
-//! costs hardly more than to write one.
+//! They gather for a moment, because waking a thread costs more than writing a line, and writing
+//! many lines at once costs hardly more than writing one.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 /// How long lines gather, at most.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// So many lines, or half of those that may wait, are enough.
+/// The writer wakes for this many lines, or for half of those that may wait.
 const ENOUGH_LINES: usize = 1024;
 
 /// See the module.
@@ -25,9 +25,9 @@ pub(super) struct Lines {
 struct Gathered {
     text: Vec<u8>,
     n_lines: usize,
-    /// Nothing more is taken.
+    /// Set when no more lines are taken.
     is_closed: bool,
-    /// Everything has been written.
+    /// Set when all lines have been written.
     is_ended: bool,
 }
 
@@ -37,8 +37,8 @@ impl Lines {
         Lines { state: Mutex::default(), changed: Condvar::new(), room: room.max(1) }
     }
 
-    /// Takes `line`, which ends in a line break, for writing. False where there is no room, or after
-    /// the close. Never waits for the writing.
+    /// Takes `line`, which ends in a line break. False where there is no room, or after the close.
+    /// Never waits for the writer.
     pub(super) fn add(&self, line: &[u8]) -> bool {
         let mut state = self.state.lock();
         if state.is_closed || self.room <= state.n_lines {
@@ -54,8 +54,8 @@ impl Lines {
         true
     }
 
-    /// Waits for lines and puts all there are into `text`, in place of what was in it. Returns how
-    /// many; `None` after the last one.
+    /// Waits for lines, and replaces `text` by all of them. Returns how many there are. `None`
+    /// after the last one.
     pub(super) fn take(&self, text: &mut Vec<u8>) -> Option<usize> {
         text.clear();
         let mut state = self.state.lock();
@@ -67,14 +67,14 @@ impl Lines {
         Some(std::mem::take(&mut state.n_lines)).filter(|n_lines| *n_lines != 0)
     }
 
-    /// Everything has been written.
+    /// Says that all lines have been written.
     pub(super) fn end(&self) {
         self.state.lock().is_ended = true;
         self.changed.notify_all();
     }
 
-    /// Takes no more, and waits until everything has been written, for `wait_max` at most. Whether
-    /// it has been.
+    /// Takes no more lines, and waits until all are written, for `wait_max` at most. Returns
+    /// whether they are.
     pub(super) fn close(&self, wait_max: Duration) -> bool {
         self.state.lock().is_closed = true;
         self.changed.notify_all();

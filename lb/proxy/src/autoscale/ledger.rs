@@ -1,8 +1,9 @@
-//! What is known of the machines of a fleet: which host each one is, and what is to become of it.
+//! What is known of the machines of a fleet: which host each machine is, and what happens to it
+//! next.
 //!
-//! Sans-IO: what is asked for, what came of it and what is seen go in, steps come out. An entry goes
-//! from *launching* (asked for, its id unknown) to *there* to *draining*, and leaves when its machine
-//! is ended or not seen any more.
+//! Sans-IO: requests for launches, their results and lists of machines go in; steps come out. An
+//! entry goes from *launching* (asked for, its id unknown) to *there* to *draining*. It leaves when
+//! its machine is ended or no longer listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -11,38 +12,38 @@ use weighbridge_core::host::HostId;
 
 use crate::fleet::machines::Machine;
 
-/// A machine whose id is known and that has not been seen in so many looks is not there. A list may
-/// lag behind what it lists.
+/// A machine with a known id that is missing from this many lists in a row is gone. One list may
+/// lag behind the truth.
 const LOOKS_UNSEEN_MAX: u32 = 12;
 
 /// The machines of a fleet.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     entries: BTreeMap<HostId, Entry>,
-    /// Ids of machines that were ended and are still seen.
+    /// Ids of machines that were ended and are still listed.
     ended: BTreeSet<String>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// What its launch was asked with; `None` where somebody else launched it.
+    /// The token of its launch. `None` where another balancer or a person launched it.
     token: Option<String>,
     /// `None` while it is launching.
     id: Option<String>,
-    /// It has been launched, and which one it is will be seen.
+    /// It is launched. A later list will say which machine it is.
     anonymous: bool,
     address: Option<SocketAddr>,
-    /// Looks in which it was not seen; `None` once it has been seen.
+    /// Lists in a row that did not have it. `None` once one had it.
     unseen: Option<u32>,
     draining: bool,
-    /// Somebody waits for its last request, or ends it.
+    /// A task of this balancer waits for its last request, or ends it.
     ending: bool,
 }
 
-/// What a look asks for.
+/// What to do after reading a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    /// A machine that nobody here launched: it is to join, and then [`Ledger::adopt`] to be called.
+    /// A machine that this balancer did not launch. It joins, and then [`Ledger::adopt`] is called.
     Adopt(Machine),
     /// The host is this machine.
     Named(HostId, String),
@@ -50,20 +51,20 @@ pub(super) enum Step {
     Moved(HostId, SocketAddr),
     /// Another balancer drains the host.
     Drain(HostId),
-    /// The host drains, and nobody ends it: for the leader to do.
+    /// The host drains, and no task ends it. The leader has to.
     End(HostId),
     /// The host is gone; `expected` where it was draining.
     Gone { host: HostId, id: String, expected: bool },
 }
 
-/// What became of a launch.
+/// The result of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Launched {
     /// It is the host that it was launched for.
     Noted,
-    /// It has been adopted as another host in the meantime: this one is none.
+    /// It was adopted as another host in the meantime. This host has no machine.
     Adopted,
-    /// Nobody wants it any more: it is to be ended.
+    /// It is no longer wanted, and has to be ended.
     Unwanted,
 }
 
@@ -75,7 +76,7 @@ impl Ledger {
         self.entries.insert(host, Entry::new(Some(token), None, None));
     }
 
-    /// The launch for `host` has worked; `machine` where it is known which one it is.
+    /// The launch for `host` has worked. `machine` where it is known which machine it is.
     pub(super) fn launched(&mut self, host: HostId, machine: Option<&Machine>) -> Launched {
         let Some(entry) = self.entries.get_mut(&host) else { return Launched::Unwanted };
         let Some(machine) = machine else {
@@ -97,7 +98,7 @@ impl Ledger {
         Launched::Noted
     }
 
-    /// `host` has joined for `machine`, which was found.
+    /// `host` has joined for `machine`, which was found in a list.
     pub(super) fn adopt(&mut self, host: HostId, machine: &Machine) {
         let mut entry =
             Entry::new(machine.token.clone(), Some(machine.id.clone()), machine.address);
@@ -106,7 +107,7 @@ impl Ledger {
         self.entries.insert(host, entry);
     }
 
-    /// These machines are there, and no others.
+    /// Reads a list: these machines exist, and no others.
     pub(super) fn look(&mut self, machines: &[Machine]) -> Vec<Step> {
         let mut steps = Vec::new();
         for machine in machines {
@@ -126,8 +127,8 @@ impl Ledger {
         steps
     }
 
-    /// `host` gets nothing new. Returns whether its machine is to be ended; where it is launching,
-    /// there is none, and it is forgotten.
+    /// `host` gets nothing new. Returns whether its machine has to be ended. A host that is still
+    /// launching has no machine, and is forgotten.
     pub(super) fn drain(&mut self, host: HostId) -> bool {
         let Some(entry) = self.entries.get_mut(&host) else { return false };
         entry.draining = true;
@@ -138,7 +139,8 @@ impl Ledger {
         true
     }
 
-    /// Somebody begins to end `host`. Its machine, unless it has none or somebody else has begun.
+    /// A task begins to end `host`. Returns its machine, unless it has none or a task has begun
+    /// before.
     pub(super) fn begin_end(&mut self, host: HostId) -> Option<String> {
         let entry = self.entries.get_mut(&host)?;
         if entry.ending {
@@ -148,14 +150,14 @@ impl Ledger {
         entry.id.clone()
     }
 
-    /// Whoever began to end `host` leaves it to others.
+    /// The task that began to end `host` gives up, so that another one may begin.
     pub(super) fn leave_end(&mut self, host: HostId) {
         if let Some(entry) = self.entries.get_mut(&host) {
             entry.ending = false;
         }
     }
 
-    /// The machine of `host` is ended, though it may be seen for a while.
+    /// The machine of `host` is ended. Lists may have it for a while.
     pub(super) fn ended(&mut self, host: HostId) {
         if let Some(id) = self.entries.remove(&host).and_then(|entry| entry.id) {
             self.ended.insert(id);
@@ -184,8 +186,8 @@ impl Ledger {
         self.entries.iter().filter_map(known).collect()
     }
 
-    /// The host of `machine`: by its id, by the token of its launch, or the oldest one that waits to
-    /// see which it is.
+    /// The host of `machine`: by its id, by the token of its launch, or else the oldest host whose
+    /// machine is not known yet.
     fn host_of(&self, machine: &Machine) -> Option<HostId> {
         let by = |is_it: &dyn Fn(&Entry) -> bool| {
             self.entries.iter().find(|(_, entry)| is_it(entry)).map(|(host, _)| *host)
@@ -213,7 +215,7 @@ impl Ledger {
         }
     }
 
-    /// Takes leave of machines that are not among the `seen`.
+    /// Forgets machines that are not among the `seen`.
     fn miss(&mut self, seen: &BTreeSet<&str>, steps: &mut Vec<Step>) {
         let mut gone = Vec::new();
         for (host, entry) in &mut self.entries {

@@ -1,4 +1,4 @@
-//! Worker processes of this machine: launched, drained, and gone when the balancer is.
+//! Worker processes of this machine: launched, drained, and ended with the balancer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,22 +15,21 @@ use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Launched, Place};
 use crate::metrics::Metrics;
 
-/// How long a worker may take to finish what it has once it was told to end.
+/// How long a worker may take to finish its requests after it was told to end.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Carries out scale plans on a fleet of processes. They are this balancer's own, whoever else
-/// there is.
+/// Carries out scale plans on a fleet of processes. They belong to this balancer alone.
 pub(crate) struct Executor {
     pub(crate) decide: Arc<Decide>,
     pub(crate) hosts: Arc<AddressBook>,
     pub(crate) fleet: Arc<dyn Fleet>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) probe: Probe,
-    /// What every host of this fleet is like; the name is added.
+    /// What all hosts of this fleet have in common. The name is added.
     pub(crate) spec: HostSpec,
     /// A host that is not ready after this is given up.
     pub(crate) boot_timeout: Duration,
-    /// A draining host is ended after this, whatever it still has.
+    /// A draining host is ended after this, even with requests.
     pub(crate) drain_max: Duration,
     pub(crate) state: State,
 }
@@ -44,7 +43,7 @@ pub(crate) struct State {
 }
 
 impl Executor {
-    /// Carries out `plan`; returns at once, the work goes on beside.
+    /// Carries out `plan`. Returns at once; the work goes on in the background.
     pub(crate) fn execute(self: &Arc<Self>, plan: &ScalePlan) {
         for _ in 0..plan.launch {
             let name =
@@ -121,8 +120,8 @@ impl Executor {
         }
     }
 
-    /// Lets the host take requests as soon as it is ready. A host that never is stays Starting: the
-    /// balancer's plan replaces it.
+    /// Lets the host take requests as soon as it is ready. A host that never becomes ready stays
+    /// Starting, and the balancer's plan replaces it.
     async fn make_ready(&self, host: HostId, place: &Place) {
         let started = Instant::now();
         while started.elapsed() < self.boot_timeout {
@@ -160,7 +159,7 @@ impl Executor {
 
     async fn terminate(&self, host: HostId, place: Place, grace: Duration) {
         self.ending().insert(host);
-        // Where it ends, `run` sees that and forgets it.
+        // When it ends, `run` sees that and forgets it.
         if let Err(error) = self.fleet.terminate(&place, grace).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(host = place.name, error, "a host could not be ended");

@@ -1,7 +1,7 @@
 //! Hosts that are processes on this machine: each its own `weighbridge worker`.
 //!
-//! A worker holds the read end of a pipe from here and ends when that closes, so that none is left
-//! behind even where this process is killed.
+//! A worker holds the read end of a pipe from here, and ends when the pipe closes. So no worker is
+//! left behind, even when this process is killed.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::{Fleet, FleetError, Launched, Place};
 
-/// What every worker prints once it listens, before its address.
+/// What every worker prints before its address, once it listens.
 const LISTENING: &str = "listening on ";
 
 /// Worker processes of one program.
@@ -45,8 +45,8 @@ impl LocalProcesses {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
-            // Ctrl-C reaches the whole foreground group: the workers are told by us, after the
-            // requests that they have.
+            // Ctrl-C reaches the whole foreground group. The workers must not get it: the balancer
+            // ends them after their requests.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -77,11 +77,11 @@ impl Fleet for LocalProcesses {
         let (end, end_asked) = oneshot::channel();
         let (gone_sender, gone) = oneshot::channel();
         let (ended_sender, ended) = oneshot::channel();
-        // Kept open: a worker that prints must not die of a closed pipe.
+        // Kept open, so that a worker that prints does not die of a closed pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         tokio::spawn(async move {
             let why = watch(child, end_asked).await;
-            // Nobody listens where the host was terminated on purpose.
+            // Fails only where the host was ended on purpose: then the reason is not awaited.
             let _ = gone_sender.send(why);
             let _ = ended_sender.send(());
         });
@@ -105,7 +105,7 @@ impl Fleet for LocalProcesses {
 
 /// Waits until `child` ends, by itself or because `end_asked`. Returns the reason.
 async fn watch(mut child: Child, end_asked: oneshot::Receiver<Duration>) -> String {
-    // Held until the end: closing it tells the worker that nobody wants it any more.
+    // Held until the end: when it closes, the worker ends.
     let stdin = child.stdin.take();
     let asked = tokio::select! {
         status = child.wait() => {
@@ -128,7 +128,7 @@ async fn watch(mut child: Child, end_asked: oneshot::Receiver<Duration>) -> Stri
     }
 }
 
-/// Sends SIGTERM to `child`, which has not been waited for: its process id is still its own.
+/// Sends SIGTERM to `child`. It has not been waited for, so its process id is still its own.
 fn terminate(child: &Child) {
     let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
     let Some(process) = rustix::process::Pid::from_raw(pid) else { return };

@@ -53,15 +53,15 @@ impl Probe {
         Probe { client: builder.pool_max_idle_per_host(0).build_http(), timeout }
     }
 
-    /// Whether the host at `address` is ready for requests: it answers, and with no failure of its
-    /// own. A host that knows no `/readyz` is any other HTTP service, and ready.
+    /// Whether the host at `address` is ready for requests: it answers with a status below 500. A
+    /// host without `/readyz` is any other HTTP service, and ready.
     pub(crate) async fn is_ready(&self, address: SocketAddr) -> bool {
         let status = self.within(self.status(address)).await;
         status.is_ok_and(|status| !status.is_server_error())
     }
 
-    /// Whether the host at `address` says itself that it is ready: who answers at an address that a
-    /// machine was just given may be another one.
+    /// Whether the host at `address` itself says that it is ready. An address that a machine was
+    /// just given may still be answered by another one.
     pub(crate) async fn says_ready(&self, address: SocketAddr) -> bool {
         self.within(self.status(address)).await.is_ok_and(|status| status.is_success())
     }

@@ -1,6 +1,6 @@
 //! What a function returns as an HTTP answer: as a function URL reads it.
 //!
-//! An object with `statusCode` says all of it; any other JSON is the body of a 200.
+//! An object with `statusCode` is the whole answer. Any other JSON is the body of a 200.
 
 use std::borrow::Cow;
 
@@ -31,14 +31,14 @@ struct Carried<'a> {
     is_base64_encoded: bool,
 }
 
-/// Only whether it is an answer.
+/// Tells whether it is an answer.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kind {
     status_code: Option<serde::de::IgnoredAny>,
 }
 
-/// Reads `result`. An answer that is none is the function's fault.
+/// Reads `result`. A malformed answer is the function's fault.
 pub(super) fn read(result: &Bytes) -> Result<Whole, InvokeError> {
     // An array would be read as the members of an object, in order.
     let is_object = result.trim_ascii_start().starts_with(b"{");
@@ -80,7 +80,7 @@ pub(super) fn read(result: &Bytes) -> Result<Whole, InvokeError> {
     Ok(Whole { header: Box::new(header), body: Bytes::from(body) })
 }
 
-/// JSON that is no answer is the body of one.
+/// JSON without `statusCode` is the body of an answer.
 fn plain(result: &Bytes) -> Result<Whole, InvokeError> {
     let mut header = build(StatusCode::OK)?;
     let named = header.insert_header(CONTENT_TYPE, "application/json");

@@ -27,7 +27,7 @@ enum Body<'a> {
     Binary(&'a [u8]),
 }
 
-/// The event with a body of nothing.
+/// The event without a body.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Head<'a> {
@@ -68,13 +68,14 @@ struct Http<'a> {
     user_agent: Cow<'a, str>,
 }
 
-/// Counts what is written to it.
+/// Counts the bytes that are written to it.
 struct Counter(u64);
 
 // === impl Event ===
 
 impl<'a> Event<'a> {
-    /// `request` is as hosts get it: nothing of the client's connection, and where it comes from.
+    /// `request` is the one that hosts get: without headers of the connection, with the client's
+    /// address.
     pub(super) fn new(request: &'a Parts, body: &'a [u8]) -> Event<'a> {
         let body = str::from_utf8(body).map_or(Body::Binary(body), Body::Text);
         let path = request.uri.path();
@@ -113,10 +114,10 @@ impl<'a> Event<'a> {
         Event { head: head.at(SystemTime::now()), body }
     }
 
-    /// Its length as [`Event::text`] makes it, without making it.
+    /// The length of [`Event::text`], without making it.
     pub(super) fn bytes(&self) -> u64 {
         let mut counter = Counter(0);
-        // Neither the counter nor what is counted can fail.
+        // Counting cannot fail.
         let _ = serde_json::to_writer(&mut counter, &self.head);
         counter.0 + self.body.json_bytes()
     }
@@ -128,7 +129,7 @@ impl<'a> Event<'a> {
             Body::Binary(bytes) => Cow::Owned(STANDARD.encode(bytes)),
         };
         let mut text = Vec::with_capacity(self.head.body.len() + 4096);
-        // Strings, numbers and maps of strings cannot fail to be written to memory.
+        // Writing strings, numbers and maps of strings to memory cannot fail.
         let _ = serde_json::to_writer(&mut text, &self.head);
         Bytes::from(text)
     }
@@ -137,11 +138,12 @@ impl<'a> Event<'a> {
 // === impl Head ===
 
 impl<'a> Head<'a> {
-    /// The same at that time, which numbers the request too. Both have one length at any time.
+    /// The text for a given time, which also numbers the request. Its length does not depend on the
+    /// time.
     fn at(mut self, now: SystemTime) -> Head<'a> {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.request_context.request_id = format!("{:032x}", since.as_nanos());
-        // In 2001 it got its thirteenth digit, and in 2286 it gets one more.
+        // It has thirteen digits from 2001 to 2286.
         self.request_context.time_epoch =
             u64::try_from(since.as_millis()).unwrap_or(0).max(1_000_000_000_000);
         self
@@ -169,8 +171,8 @@ fn json_byte(byte: u8) -> u64 {
     }
 }
 
-/// All but cookies, which have a place of their own, and what only hosts are told. Those that come
-/// several times are one, with commas.
+/// All headers except cookies, which have a member of their own, and those that only hosts get.
+/// Headers of one name are joined by commas.
 fn headers(request: &Parts) -> BTreeMap<&str, Cow<'_, str>> {
     let mut headers: BTreeMap<&str, Cow<'_, str>> = BTreeMap::new();
     for (name, value) in &request.headers {
@@ -195,7 +197,7 @@ fn text(value: &http::HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
-/// The parameters of a query, decoded; those that come several times are one, with commas.
+/// The parameters of a query, decoded. Parameters of one name are joined by commas.
 fn parameters(query: &str) -> BTreeMap<String, String> {
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

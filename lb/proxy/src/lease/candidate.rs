@@ -8,24 +8,25 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Fence, Held, Leadership, LeaseError, Leases};
 use crate::metrics::Metrics;
 
-/// A lease is renewed, and one that another has is asked for again, so many times in its term.
+/// How often in its term a lease is renewed, or asked for again while another balancer has it.
 const RENEWALS: u32 = 3;
 
-/// After an error it is asked for again after this part of the term.
+/// After an error, it is asked for again after this part of the term.
 const RETRY: u32 = 10;
 
-/// The part of the term for which a holder believes in it: the rest is for clocks that run unequally.
+/// The part of the term for which the holder believes in its lease. The rest is for clocks that do
+/// not run equally fast.
 const SURE: f64 = 0.9;
 
-/// The longest that giving back takes: the term ends by itself.
+/// The longest that giving back takes. Without it the lease ends with its term.
 const GIVE_BACK_MAX: Duration = Duration::from_secs(2);
 
-/// One that wants to lead.
+/// A balancer that wants to lead.
 pub(crate) struct Candidate {
     pub(crate) leases: Arc<dyn Leases>,
     /// The lease.
     pub(crate) name: &'static str,
-    /// This balancer, in this life.
+    /// Names this run of this balancer.
     pub(crate) holder: String,
     pub(crate) term: Duration,
     pub(crate) leadership: Arc<Leadership>,
@@ -38,7 +39,7 @@ impl Candidate {
         let mut led = None;
         loop {
             let asked = Instant::now();
-            // An answer is not awaited for longer than it could be of use.
+            // A later answer would be of no use.
             let patience = self.leadership.left().unwrap_or(self.term).min(self.term / RENEWALS);
             let take = self.leases.take(self.name, &self.holder, self.term);
             let pause = match timeout(patience, take).await {
@@ -51,13 +52,13 @@ impl Candidate {
                 Err(_) => self.failed(None),
             };
             self.tell(&mut led);
-            // The end of the leadership is told of when it comes.
+            // Wakes at the end of the leadership, to say so at once.
             sleep(self.leadership.left().unwrap_or(pause).min(pause)).await;
             self.tell(&mut led);
         }
     }
 
-    /// Gives the lease back, so that another need not wait for its end.
+    /// Gives the lease back, so that another balancer need not wait for its end.
     pub(crate) async fn give_back(&self) {
         if self.leadership.fence().is_none() {
             return;
@@ -78,7 +79,7 @@ impl Candidate {
     fn failed(&self, error: Option<&LeaseError>) -> Duration {
         self.metrics.loop_failed("lease");
         let error = error.map(|error| error as &dyn std::error::Error);
-        tracing::warn!(lease = self.name, error, "nobody knows who has a lease");
+        tracing::warn!(lease = self.name, error, "it is not known who has a lease");
         self.term / RETRY
     }
 

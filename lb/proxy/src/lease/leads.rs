@@ -1,4 +1,4 @@
-//! What of several balancers only one does.
+//! The tasks that only one of several balancers does.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use super::{Candidate, Leadership, Leases};
 use crate::config::{Config, FleetConfig, FleetSource};
 use crate::metrics::Metrics;
 
-/// The lease of the one that sizes the fleet.
+/// The lease of the balancer that sizes the fleet.
 const SCALE: &str = "scale";
 
-/// The lease of the one that trains models.
+/// The lease of the balancer that trains models.
 const TRAIN: &str = "train";
 
-/// Who leads in what, and the candidates that find out.
+/// Whether this balancer leads, for each task, and the candidates that keep it up to date.
 pub(crate) struct Leads {
     pub(crate) scale: Arc<Leadership>,
     pub(crate) train: Arc<Leadership>,

@@ -8,13 +8,13 @@ use rusqlite::ErrorCode;
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another balancer has the file: the operator gives each its own data folder.
+    /// Another balancer has the file. The operator has to give each balancer its own data folder.
     #[error("{0} is in use by another process: expected a data folder of its own")]
     InUse(PathBuf),
-    /// Another process holds a lock on the database for longer than we wait. May pass.
+    /// Another process locks the database for longer than we wait. A later try may work.
     #[error("{0} is locked by another process")]
     Locked(PathBuf),
-    /// The file was written by a newer version: the operator upgrades, or moves it away.
+    /// A newer version wrote the file. The operator has to upgrade, or to move the file away.
     #[error("{path} has schema version `{found}`: expected at most {known}")]
     TooNew {
         /// The file.
@@ -24,7 +24,7 @@ pub enum StoreError {
         /// The newest version that this program knows.
         known: i64,
     },
-    /// The file or its folder cannot be used. May pass.
+    /// The file or its folder cannot be used. A later try may work.
     #[error("cannot use {path}")]
     File {
         /// The file or folder.
@@ -32,26 +32,26 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
-    /// The database refused. May pass where the rows are not to blame: a full disk, say.
+    /// The database refused. A later try may work where the rows are not the cause, as with a full
+    /// disk.
     #[error("the database refused")]
     Database(#[from] rusqlite::Error),
-    /// What was to be kept cannot be written down; it never can.
+    /// The value cannot be written down. No later try can work.
     #[error("cannot be written down")]
     Encode(#[from] serde_json::Error),
-    /// A store elsewhere takes no more for now. Passes.
+    /// A remote store is throttling. A later try will work.
     #[error("the store is throttling")]
     Throttled(#[source] Box<dyn Error + Send + Sync>),
-    /// A store elsewhere cannot be reached, or is in trouble. May pass.
+    /// A remote store cannot be reached, or is in trouble. A later try may work.
     #[error("the store cannot be used")]
     Away(#[source] Box<dyn Error + Send + Sync>),
-    /// A store elsewhere does not let us: the operator gives us permissions or other credentials.
-    /// Passes when that is done.
+    /// A remote store denies access. The operator has to change permissions or credentials.
     #[error("the store denies access")]
     Denied(#[source] Box<dyn Error + Send + Sync>),
-    /// A store elsewhere never takes this.
+    /// A remote store never takes this.
     #[error("the store refused")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
-    /// A table is not one of ours: the operator names another.
+    /// A table is not one of ours. The operator has to name another one.
     #[error("table `{table}` has {found}: expected {expected}")]
     WrongTable {
         /// The table.
@@ -61,10 +61,10 @@ pub enum StoreError {
         /// What it should have.
         expected: String,
     },
-    /// A later holder of the lease has kept a model: ours is out of date, and always will be.
+    /// A later holder of the lease has kept a model. Ours is out of date.
     #[error("another balancer has kept a model since")]
     Fenced,
-    /// The task that talks to the database is gone: the program is stopping.
+    /// The task that uses the database has ended, because the program is stopping.
     #[error("the store has stopped")]
     Stopped,
 }
@@ -91,7 +91,8 @@ impl StoreError {
             | StoreError::Stopped => false,
         }
     }
-    /// Whether nobody is to blame here: the balancer serves meanwhile, even if it is just starting.
+    /// Whether the cause is an outage that passes. The balancer serves meanwhile, also when it
+    /// starts.
     pub fn is_outage(&self) -> bool {
         matches!(self, StoreError::Throttled(_) | StoreError::Away(_))
     }

@@ -45,9 +45,9 @@ pub struct Recorder {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Starts writing to `store`; registers `weighbridge_store_*`. On the tokio runtime that it is
-    /// called in, which need not be that of the requests. What
-    /// waits in `spool` is written first; without one the queue alone bears the store's absence.
+    /// Starts writing to `store`, and registers `weighbridge_store_*`. It runs on the tokio runtime
+    /// that it is called in, which need not be that of the requests. Rows in `spool` are written
+    /// first. Without a spool, only the queue bridges an absence of the store.
     pub fn start(
         store: Arc<dyn ObservationStore>,
         spool: Option<Spool>,
@@ -77,8 +77,8 @@ impl Recorder {
         Ok(Recorder { sender, closing, tasks: Mutex::new(tasks), metrics })
     }
 
-    /// Takes `row` for writing. Never waits: where the queue is full, or the recorder is closed,
-    /// the row is dropped and counted.
+    /// Takes `row` for writing. Never waits. Where the queue is full or the recorder is closed, the
+    /// row is dropped and counted.
     pub fn record(&self, row: StoredObservation) {
         // Counted before it can be written, so that the gauge never falls below zero.
         self.metrics.waiting.inc();
@@ -88,8 +88,8 @@ impl Recorder {
         }
     }
 
-    /// Writes what waits and ends. What the store still refuses goes to the spool or, where there is
-    /// none, is dropped after a few tries and counted.
+    /// Writes all rows that wait, and ends. Rows that the store refuses go to the spool. Without a
+    /// spool they are dropped after a few tries, and counted.
     pub async fn close(&self) {
         self.closing.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock());

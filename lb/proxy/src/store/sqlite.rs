@@ -21,7 +21,7 @@ use crate::lease::Fence;
 use file::StoreFile;
 pub(super) use file::lock;
 
-/// Observations are deleted this many at a time, so that nobody waits long for the database.
+/// Observations are deleted this many at a time, so that no other use of the database waits long.
 const EXPIRE_CHUNK: u64 = 5_000;
 
 /// Observations and models in a SQLite file. Clones share it.
@@ -40,15 +40,15 @@ impl SqliteStore {
         Ok(SqliteStore { file: Arc::new(Mutex::new(file)) })
     }
 
-    /// Runs `work` where blocking is allowed; once more where it found the file corrupt, on a new
-    /// one.
+    /// Runs `work` where blocking is allowed. Where it finds the file corrupt, it runs once more on
+    /// a new file.
     async fn run<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let file = Arc::clone(&self.file);
         let blocking = move || {
-            // A panic cannot leave the connection half-way: transactions roll back.
+            // A panic leaves nothing half done: transactions roll back.
             file.lock().run(work)
         };
         tokio::task::spawn_blocking(blocking).await.map_err(|_| StoreError::Stopped)?
@@ -72,7 +72,7 @@ impl ObservationStore for SqliteStore {
         self.run(move |connection| rows::recent(connection, &route, limit, since)).await
     }
 
-    /// The fence says nothing here: nobody else has the file open.
+    /// The fence is not used: no other balancer has the file open.
     async fn save_model(
         &self,
         route: &str,

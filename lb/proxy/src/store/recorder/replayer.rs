@@ -1,5 +1,5 @@
-//! What happens while the store takes none: rows go to the spool, and from there to the store as
-//! soon as it does.
+//! While the store takes no rows, they go to the spool, and from there to the store once it takes
+//! rows again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,9 +24,9 @@ pub(super) struct Spooling {
 #[derive(Debug)]
 struct Shared {
     spool: Spool,
-    /// Whether the store took what it was given last.
+    /// Whether the store took the last batch.
     is_well: AtomicBool,
-    /// There is something to do for the replayer.
+    /// Wakes the replayer.
     wake: Notify,
 }
 
@@ -37,17 +37,17 @@ impl Spooling {
         Spooling { shared: Arc::new(shared), metrics: metrics.clone() }
     }
 
-    /// Whether rows are to be given to the store rather than to the spool.
+    /// Whether the next rows go to the store rather than to the spool.
     pub(super) fn is_well(&self) -> bool {
         self.shared.is_well.load(Ordering::Acquire)
     }
 
-    /// The store takes none.
+    /// The store takes no rows.
     pub(super) fn is_down(&self) {
         self.shared.is_well.store(false, Ordering::Release);
     }
 
-    /// Puts `rows` on disk; gives them back, and whether that went well.
+    /// Puts `rows` on disk. Returns them, and whether that worked.
     pub(super) async fn push(
         &self,
         rows: Vec<StoredObservation>,
@@ -59,7 +59,7 @@ impl Spooling {
         });
         let (rows, pushed) = match pushed.await {
             Ok(pushed) => pushed,
-            // Only a panic: the rows went with it.
+            // It panicked, and the rows are lost.
             Err(_) => (Vec::new(), Err(StoreError::Stopped)),
         };
         self.metrics.look_at(&self.shared.spool);
@@ -93,8 +93,8 @@ impl Spooling {
     }
 }
 
-/// Brings what is in the spool to `store`, file by file, until the recorder closes. What cannot be
-/// brought then stays for the next start.
+/// Brings the spool's rows to `store`, file by file, until the recorder closes. The rest stays for
+/// the next start.
 pub(super) async fn replay(
     store: Arc<dyn ObservationStore>,
     spool: Spooling,
@@ -112,7 +112,7 @@ struct Replay {
     store: Arc<dyn ObservationStore>,
     spool: Spooling,
     metrics: Metrics,
-    /// The file that is being brought, and how many of its batches have been.
+    /// The file that is being stored, and how many of its batches are done.
     current: Option<(Oldest, usize)>,
 }
 
@@ -122,7 +122,7 @@ impl Replay {
         loop {
             match self.one().await {
                 Ok(true) => refusals = 0,
-                // The store may be back, and then nothing comes here: the next row will tell.
+                // The store may be back, and then no row comes here. The next row will show.
                 Ok(false) => {
                     self.spool.shared.is_well.store(true, Ordering::Release);
                     self.spool.shared.wake.notified().await;
@@ -139,7 +139,7 @@ impl Replay {
         }
     }
 
-    /// Brings one file; false where there was none. After an error it goes on where it stopped.
+    /// Stores one file. False where there was none. After an error it goes on where it stopped.
     async fn one(&mut self) -> Result<bool, StoreError> {
         if self.current.is_none() {
             let Some(oldest) = self.spool.oldest().await? else { return Ok(false) };

@@ -12,7 +12,7 @@ use super::BACKOFF;
 use super::metrics::Metrics;
 use super::replayer::Spooling;
 
-/// How often a batch is tried once the recorder is closing, where nothing else bears it.
+/// How often a batch is tried while the recorder closes and there is no spool.
 const CLOSING_TRIES: u64 = 3;
 
 /// The longest that one try may take where there is a spool.
@@ -24,7 +24,7 @@ pub(super) struct Writer {
     pub(super) closing: watch::Receiver<bool>,
     pub(super) batch_max: usize,
     pub(super) batch_age: Duration,
-    /// With more than so many rows in the queue the store is too slow.
+    /// With more rows than this in the queue, the store is too slow.
     pub(super) behind: usize,
     pub(super) metrics: Metrics,
     pub(super) spool: Option<Spooling>,
@@ -38,8 +38,8 @@ impl Writer {
         }
     }
 
-    /// Waits for a first row, then for others: until the batch is full, old enough, or the recorder
-    /// closes. False once it is closed and everything has been taken.
+    /// Waits for a first row, and then for others, until the batch is full or old enough, or the
+    /// recorder closes. False once it is closed and no row is left.
     async fn gather(&mut self, batch: &mut Vec<StoredObservation>) -> bool {
         if !self.take(batch, None).await {
             return false;
@@ -49,7 +49,7 @@ impl Writer {
         true
     }
 
-    /// Takes at least one row more; false where there was none before `until`, or ever.
+    /// Takes at least one more row. False where none came before `until`, or none can come.
     async fn take(&mut self, batch: &mut Vec<StoredObservation>, until: Option<Instant>) -> bool {
         let room = self.batch_max - batch.len();
         loop {
@@ -66,14 +66,15 @@ impl Writer {
                 n = rows => return n != 0,
                 _ = self.closing.wait_for(|closing| *closing), if open => {}
             }
-            // From here on nothing is added, and what waits is taken without waiting for more.
+            // No more rows are added; those that wait are taken.
             self.receiver.close();
         }
     }
 
     /// Writes the batch and gives it back empty, whatever it takes: to the store, or to the spool
-    /// while the store takes none or the queue fills faster than it does. Without a spool it is tried again and again, and while the
-    /// recorder is open that is bounded by the queue, which fills up and drops.
+    /// while the store takes none or the queue fills faster than it does. Without a spool it is
+    /// tried again and again, and while the recorder is open that is bounded by the queue, which
+    /// fills up and drops.
     async fn write(&mut self, mut batch: Vec<StoredObservation>) -> Vec<StoredObservation> {
         let n = batch.len();
         let mut tries = 0;
@@ -98,7 +99,7 @@ impl Writer {
                 if done {
                     break;
                 }
-                // Neither store nor disk: the store may be back first.
+                // Neither store nor disk takes them. The store may be back first.
                 tries = tries.max(1);
             }
             self.back_off(tries).await;
@@ -108,23 +109,24 @@ impl Writer {
         batch
     }
 
-    /// Whether the next batch is for the store rather than for the spool.
+    /// Whether the next batch goes to the store rather than to the spool.
     fn is_store_next(&self) -> bool {
         let Some(spool) = &self.spool else { return true };
         spool.is_well() && self.receiver.len() <= self.behind
     }
 
-    /// One try. Where there is a spool it is not to take long, for the queue fills meanwhile.
+    /// One try. With a spool its time is bounded, because the queue fills meanwhile.
     async fn append(&self, batch: &[StoredObservation]) -> Result<(), StoreError> {
         let append = self.store.append(batch);
         if self.spool.is_none() {
             return append.await;
         }
-        // What was given up may yet be written: the same rows change nothing then.
+        // A try that was given up may still be written. Writing the same rows again changes
+        // nothing.
         timeout(TRY_MAX, append).await.unwrap_or_else(|late| Err(StoreError::Away(Box::new(late))))
     }
 
-    /// Says what becomes of `rows` rows that the store refused.
+    /// Logs what happens to `rows` rows that the store refused.
     fn may_try_again(&self, cause: &StoreError, tries: u64, rows: usize) -> bool {
         let cause_of = cause as &dyn std::error::Error;
         let is_last = *self.closing.borrow() && self.spool.is_none() && CLOSING_TRIES <= tries;

@@ -74,7 +74,8 @@ pub(super) fn record(rows: &[StoredObservation]) -> Result<Vec<u8>, StoreError> 
     Ok(record)
 }
 
-/// The bytes of the file at `path`, and the rows of its whole records, by their heads alone.
+/// The length of the file at `path`, and the rows of its whole records, read from their heads
+/// alone.
 pub(super) fn scan(path: &Path) -> io::Result<(u64, u64)> {
     let bytes = fs::metadata(path)?.len();
     let mut file = BufReader::new(File::open(path)?);
@@ -96,7 +97,7 @@ pub(super) fn scan(path: &Path) -> io::Result<(u64, u64)> {
     }
 }
 
-/// The whole records of the file at `path`; what is torn or damaged is left out.
+/// The whole records of the file at `path`. Torn and damaged ones are left out.
 pub(super) fn contents(path: &Path) -> io::Result<Contents> {
     let bytes = fs::read(path)?;
     let mut rest = &bytes[..];

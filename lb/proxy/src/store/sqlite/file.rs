@@ -9,13 +9,13 @@ use tracing::{error, warn};
 
 use super::super::StoreError;
 
-/// What turns a file of each version into one of the next; the first makes an empty file's tables.
+/// The statements from each version to the next. The first ones create the tables of an empty file.
 const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
 
 /// How long we wait for another process that has locked the database.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
 
-/// The most corrupt files that are kept; the last of them is replaced.
+/// The most corrupt files that are kept. Beyond it the last one is replaced.
 const CORRUPT_MAX: u32 = 8;
 
 /// The open file. Locked against other balancers until it is dropped or the process ends.
@@ -36,7 +36,7 @@ impl StoreFile {
         Ok(file)
     }
 
-    /// Runs `work`; once more where it found the file corrupt, on a new one.
+    /// Runs `work`. Where it finds the file corrupt, it runs once more on a new file.
     pub(super) fn run<T>(
         &mut self,
         work: impl Fn(&mut Connection) -> Result<T, StoreError>,
@@ -65,15 +65,15 @@ impl StoreFile {
 impl Drop for StoreFile {
     fn drop(&mut self) {
         self.connection = None;
-        // Said aloud, since a child that is just being started still shares the lock. Where it
-        // fails, the lock ends with the last descriptor.
+        // Unlocked explicitly, because a child that is just being started still shares the lock.
+        // Where it fails, the lock ends with the last descriptor.
         if let Err(cause) = self.lock.unlock() {
             warn!(file = %self.path.display(), %cause, "the store's lock is not given back at once");
         }
     }
 }
 
-/// Makes the folders, and takes the lock that keeps a second balancer away.
+/// Creates the folders, and takes the lock that keeps a second balancer out.
 pub(in super::super) fn lock(path: &Path) -> Result<File, StoreError> {
     let failed = |path: &Path, source| StoreError::File { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {

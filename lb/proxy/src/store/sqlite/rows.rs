@@ -31,7 +31,7 @@ DELETE FROM observations WHERE id IN (
     SELECT id FROM observations WHERE at_us < ?1 ORDER BY at_us LIMIT ?2
 )";
 
-/// Adds `rows` in one transaction, but for those that are there.
+/// Adds `rows` in one transaction, except those that exist.
 pub(super) fn append(
     connection: &mut Connection,
     rows: &[StoredObservation],
@@ -73,7 +73,8 @@ pub(super) fn append(
     Ok(transaction.commit()?)
 }
 
-/// The newest `limit` of `route` since `since`, the oldest of them first. Rows that cannot be read are left out.
+/// The newest `limit` of `route` since `since`, the oldest of them first. Rows that cannot be read
+/// are left out.
 pub(super) fn recent(
     connection: &mut Connection,
     route: &str,
