@@ -24,7 +24,7 @@ pub use overhead::{Direction, Overhead, OverheadRow};
 pub use process::ProcessError;
 pub use proxies::Proxy;
 pub use running::RunningError;
-pub use scheduling::{Against, ClassSpread, Discipline, Scheduling, SchedulingRow};
+pub use scheduling::{Against, ClassSpread, Scheduling, SchedulingRow};
 pub use spread::Spread;
 
 use crate::load::AloneError;

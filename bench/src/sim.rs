@@ -52,10 +52,9 @@ pub struct Sim {
     /// The scenario: a TOML file.
     #[arg(long, value_name = "FILE")]
     pub scenario: PathBuf,
-    /// Policies, in place of those of the scenario: NAME, NAME@srpt, NAME@ps, NAME@fcfs to choose
-    /// how hosts order their requests, NAME+AUTOSCALER, or `all`. A policy that ends with
-    /// `:hosts=N` starts with so many hosts, one that ends with `:lambda=off` has no functions;
-    /// both may be said.
+    /// Policies, in place of those of the scenario: NAME, NAME@DISCIPLINE to choose how hosts order
+    /// their requests, NAME+AUTOSCALER, or `all`. A policy that ends with `:hosts=N` starts with so
+    /// many hosts, one that ends with `:lambda=off` has no functions; both may be said.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub policy: Vec<String>,
     /// Recorded sizes, in place of the scenario's: lines of `route,work`, or an access log.

@@ -16,7 +16,8 @@ mod tests;
 
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use weighbridge_core::host::Discipline;
 
 use super::{CompareArguments, CompareError, Proxy, plot};
 use crate::load::pool::PoolArguments;
@@ -58,26 +59,15 @@ pub struct Scheduling {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub cores: u32,
     /// The order in which all workers run their requests [default: the worker's own default].
-    #[arg(long, value_enum)]
+    #[arg(long, value_name = "ORDER", value_parser = disciplines())]
     pub discipline: Option<Discipline>,
     /// Other workers for all proxies but Weighbridge, which run their requests in this order: `ps` is
     /// what an ordinary server does.
-    #[arg(long, value_enum)]
+    #[arg(long, value_name = "ORDER", value_parser = disciplines())]
     pub peers_discipline: Option<Discipline>,
     /// Which requests.
     #[command(flatten)]
     pub pool: PoolArguments,
-}
-
-/// The order in which workers run their requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Discipline {
-    /// Shortest remaining first.
-    Srpt,
-    /// All at once.
-    Ps,
-    /// First come, first served.
-    Fcfs,
 }
 
 /// A comparison as it was measured.
@@ -142,13 +132,8 @@ impl Scheduling {
     }
 }
 
-impl Discipline {
-    /// As the worker calls it.
-    fn name(self) -> &'static str {
-        match self {
-            Discipline::Srpt => "srpt",
-            Discipline::Ps => "ps",
-            Discipline::Fcfs => "fcfs",
-        }
-    }
+/// Takes the name of a discipline.
+fn disciplines() -> impl TypedValueParser<Value = Discipline> {
+    let names = PossibleValuesParser::new(Discipline::ALL.map(Discipline::name));
+    names.try_map(|name| Discipline::by_name(&name).ok_or("no such discipline"))
 }

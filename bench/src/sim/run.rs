@@ -52,7 +52,7 @@ pub enum PolicyError {
     #[error("no policy is called `{0}`, expected one of `{names}`", names = names().join("`, `"))]
     Unknown(String),
     /// There is no such discipline.
-    #[error("no discipline is called `{0}`, expected `srpt`, `ps` or `fcfs`")]
+    #[error("no discipline is called `{0}`, expected one of `{names}`", names = disciplines().join("`, `"))]
     Discipline(String),
     /// There is no autoscaler of that name.
     #[error("no autoscaler is called `{0}`, expected one of `{names}`", names = rules().join("`, `"))]
@@ -78,7 +78,10 @@ impl PolicySpec {
             None => (rest, None),
         };
         let (name, discipline) = match rest.split_once('@') {
-            Some((name, discipline)) => (name, Some(discipline_of(discipline)?)),
+            Some((name, discipline)) => {
+                let known = Discipline::by_name(discipline);
+                (name, Some(known.ok_or_else(|| PolicyError::Discipline(discipline.to_owned()))?))
+            }
             None => (rest, None),
         };
         let kind = Kind::by_name(name).ok_or_else(|| PolicyError::Unknown(name.to_owned()))?;
@@ -207,27 +210,25 @@ pub fn names() -> Vec<&'static str> {
     [WEIGHBRIDGE].into_iter().chain(rivals).collect()
 }
 
-/// What policies and autoscalers there are, a line each.
+/// What policies, disciplines and autoscalers there are.
 pub fn listing() -> String {
     let line = |name: &str, about: &str| format!("  {name:<21} {about}\n");
     let weighbridge = line(WEIGHBRIDGE, "the production balancer, with its own scaling");
     let rivals = policies::ALL.iter().map(|policy| line(policy.name, policy.about));
     let rules = autoscalers::ALL.iter().map(|rule| line(rule.name, rule.about));
     let (rivals, rules): (String, String) = (rivals.collect(), rules.collect());
-    format!("Policies:\n{weighbridge}{rivals}\nAutoscalers:\n{rules}")
+    let disciplines = disciplines().join(", ");
+    format!(
+        "Policies:\n{weighbridge}{rivals}\nDisciplines of hosts: {disciplines}\n\nAutoscalers:\n{rules}"
+    )
 }
 
 fn rules() -> Vec<&'static str> {
     autoscalers::ALL.iter().map(|rule| rule.name).collect()
 }
 
-fn discipline_of(name: &str) -> Result<Discipline, PolicyError> {
-    match name {
-        "srpt" => Ok(Discipline::Srpt),
-        "ps" => Ok(Discipline::Ps),
-        "fcfs" => Ok(Discipline::Fcfs),
-        _ => Err(PolicyError::Discipline(name.to_owned())),
-    }
+fn disciplines() -> [&'static str; 3] {
+    Discipline::ALL.map(Discipline::name)
 }
 
 #[cfg(test)]

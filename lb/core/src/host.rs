@@ -138,13 +138,21 @@ pub struct Claim {
 // === impl Discipline ===
 
 impl Discipline {
-    /// Its name, as in configurations and on the worker's command line.
-    pub fn name(self) -> &'static str {
+    /// Every discipline, in the order in which messages list them.
+    pub const ALL: [Discipline; 3] = [Discipline::Srpt, Discipline::Ps, Discipline::Fcfs];
+
+    /// Its name, as in configurations, in load reports and on the worker's command line.
+    pub const fn name(self) -> &'static str {
         match self {
             Discipline::Srpt => "srpt",
             Discipline::Ps => "ps",
             Discipline::Fcfs => "fcfs",
         }
+    }
+
+    /// The discipline called `name`.
+    pub fn by_name(name: &str) -> Option<Discipline> {
+        Discipline::ALL.into_iter().find(|discipline| discipline.name() == name)
     }
 }
 

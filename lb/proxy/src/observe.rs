@@ -1,5 +1,7 @@
 //! The only place where the wire's load report meets the core's types.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 
 use weighbridge_core::host::Discipline;
@@ -50,7 +52,7 @@ pub(crate) fn reported(report: &LoadReport) -> Reported {
             application_utilization: Some(report.application_utilization),
             in_flight: named("in_flight").map(|n| n as u32),
             work_left: named("work_left").and_then(Work::from_cpu_secs),
-            discipline: discipline(named),
+            discipline: discipline(&report.named_metrics),
             // A worker that has measured nothing yet says that it is the reference.
             speed: named("speed")
                 .and_then(Speed::from_reference_cores)
@@ -70,14 +72,12 @@ pub(crate) fn reported(report: &LoadReport) -> Reported {
 }
 
 /// The discipline whose metric is 1; `None` where it is not exactly one.
-fn discipline(named: impl Fn(&str) -> Option<f64>) -> Option<Discipline> {
-    let all = [
-        ("discipline_srpt", Discipline::Srpt),
-        ("discipline_ps", Discipline::Ps),
-        ("discipline_fcfs", Discipline::Fcfs),
-    ];
-    let mut said = all.into_iter().filter(|(name, _)| named(name) == Some(1.0));
-    let (_, discipline) = said.next()?;
+fn discipline(named: &BTreeMap<String, f64>) -> Option<Discipline> {
+    let is_one = |value: f64| (value - 1.0).abs() < f64::EPSILON;
+    let mut said = named.iter().filter_map(|(name, value)| {
+        Discipline::by_name(name.strip_prefix("discipline_")?).filter(|_| is_one(*value))
+    });
+    let discipline = said.next()?;
     said.next().is_none().then_some(discipline)
 }
 

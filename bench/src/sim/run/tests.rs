@@ -10,6 +10,7 @@ fn the_help_lists_every_policy_and_autoscaler() {
     for name in names().into_iter().chain(rules()) {
         assert!(help.contains(&format!("  {name} ")), "`{name}` is not in the help:\n{help}");
     }
+    assert!(help.contains(&disciplines().join(", ")), "{help}");
 }
 
 #[test]
@@ -20,7 +21,8 @@ fn a_policy_is_a_name_a_discipline_and_an_autoscaler() {
     let mistakes = ["nobody", "random@lifo", "random+nothing"];
     let mistakes = mistakes.map(|text| PolicySpec::parse(text).unwrap_err().to_string());
     assert!(mistakes[0].starts_with("no policy is called `nobody`, expected one of `weighbridge`"));
-    assert!(mistakes[1].starts_with("no discipline is called `lifo`"));
+    let disciplines = "no discipline is called `lifo`, expected one of `srpt`, `ps`, `fcfs`";
+    assert_eq!(mistakes[1], disciplines);
     assert!(mistakes[2].starts_with("no autoscaler is called `nothing`, expected one of `fixed`"));
 }
 

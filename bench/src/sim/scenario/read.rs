@@ -95,12 +95,8 @@ fn check(scenario: &Scenario, reader: &Reader) {
 }
 
 fn hosts(reader: Reader) -> Hosts {
-    let disciplines = [
-        ("auto", None),
-        ("srpt", Some(Discipline::Srpt)),
-        ("ps", Some(Discipline::Ps)),
-        ("fcfs", Some(Discipline::Fcfs)),
-    ];
+    let named = Discipline::ALL.into_iter().map(|one| (one.name(), Some(one)));
+    let disciplines: Vec<_> = [("auto", None)].into_iter().chain(named).collect();
     let hosts = Hosts {
         count: reader.whole("count", 8, 1..=HOSTS_MAX),
         cores: reader.whole("cores", 2, 1..=1024) as u32,

@@ -264,12 +264,7 @@ fn spec(words: &[&str]) -> HostSpec {
 
 /// `auto` is none.
 fn discipline(word: &str) -> Option<Discipline> {
-    match word {
-        "srpt" => Some(Discipline::Srpt),
-        "ps" => Some(Discipline::Ps),
-        "fcfs" => Some(Discipline::Fcfs),
-        _ => None,
-    }
+    Discipline::by_name(word)
 }
 
 fn text(verdict: &Verdict) -> String {

@@ -10,17 +10,6 @@ use weighbridge_core::units::Speed;
 use super::reader::Section;
 use super::{FleetConfig, FleetSource, LocalFleet, StaticHost, machines};
 
-const DISCIPLINES: [(&str, Discipline); 3] =
-    [("srpt", Discipline::Srpt), ("ps", Discipline::Ps), ("fcfs", Discipline::Fcfs)];
-
-/// Of hosts that may say it themselves.
-const DISCIPLINES_AUTO: [(&str, Option<Discipline>); 4] = [
-    ("auto", None),
-    ("srpt", Some(Discipline::Srpt)),
-    ("ps", Some(Discipline::Ps)),
-    ("fcfs", Some(Discipline::Fcfs)),
-];
-
 /// Which fleet, while it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -76,7 +65,7 @@ pub(super) fn boot_auto(fleet: &FleetConfig) -> (Duration, Duration) {
 fn local(mut section: Section<'_>) -> LocalFleet {
     let local = LocalFleet {
         cores_per_worker: section.whole("cores_per_worker", 1..=1024),
-        discipline: section.word("discipline", &DISCIPLINES),
+        discipline: section.word("discipline", &Discipline::ALL.map(|one| (one.name(), one))),
         arguments: section.texts("arguments", "a list of arguments, such as [\"--body=64MiB\"]"),
     };
     section.finish();
@@ -116,5 +105,7 @@ fn host(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>) {
 
 /// Cores and discipline of a host that may say itself what it is.
 pub(super) fn cores_and_discipline(section: &mut Section<'_>) -> (u32, Option<Discipline>) {
-    (section.whole("cores", 1..=1024), section.word("discipline", &DISCIPLINES_AUTO))
+    let named = Discipline::ALL.into_iter().map(|one| (one.name(), Some(one)));
+    let disciplines: Vec<_> = [("auto", None)].into_iter().chain(named).collect();
+    (section.whole("cores", 1..=1024), section.word("discipline", &disciplines))
 }
