@@ -10,7 +10,7 @@ Renders the scene in the text file SCENE; without one, a sample.
 
   -s COLSxROWS    size of the whole picture (default 400x300)
   -w COLSxROWS    size of the part that is rendered (default: the whole)
-  -p COL,ROW      where that part begins (default 0,0)
+  -p COL,ROW      where that part begins, from the picture's upper left corner (default 0,0)
   -a              four rays a pixel instead of one
   -t IMAGE        the image file of the scene's texture
 TEXT
@@ -61,7 +61,7 @@ parse_own() {
 
 parse "$@"
 part=${part:-$size}
-[[ $size$part =~ ^([0-9]+x[0-9]+){1,2}$ ]] || fail "-s $size or -w $part is not COLSxROWS"
+[[ $size =~ ^[0-9]+x[0-9]+$ && $part =~ ^[0-9]+x[0-9]+$ ]] || fail "-s $size or -w $part is not COLSxROWS"
 [[ $start =~ ^[0-9]+,[0-9]+$ ]] || fail "-p $start is not COL,ROW"
 [[ -z $texture || -r $texture ]] || fail "cannot read $texture"
 
@@ -71,4 +71,6 @@ od -An -v -tu1 "${texture:-/dev/null}" | jq --slurp . >"$scratch/texture"
 jq --null-input --rawfile scene "$scratch/scene" --slurpfile texture "$scratch/texture" \
     '{ scene: $scene, texmap: $texture[0] }' >"$scratch/body"
 query="scols=${size%x*}&srows=${size#*x}&wcols=${part%x*}&wrows=${part#*x}"
-send "raytracer?$query&coff=${start%,*}&roff=${start#*,}&aa=$aa" "$scratch/body"
+# A worker counts rows from the picture's lower edge: a part that lies above it begins below zero.
+row=$((10#${start#*,} + 10#${part#*x} - 10#${size#*x}))
+send "raytracer?$query&coff=${start%,*}&roff=$row&aa=$aa" "$scratch/body"

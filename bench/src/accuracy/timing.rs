@@ -12,6 +12,7 @@ use weighbridge_core::policy::{LearnPolicy, RoutePolicy};
 use weighbridge_core::request::RequestSpec;
 use weighbridge_core::statistics::quantile;
 use weighbridge_core::units::Work;
+use weighbridge_scene_extract::extractors;
 
 use crate::requests::{Request, Route};
 
@@ -76,7 +77,7 @@ fn predictor(name: &'static str, told: &Value) -> Result<(FeatureSet, Predictor)
     let names = told["features"].as_array().ok_or(TimingError::NoFeatures(name))?;
     let names: Vec<String> =
         names.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect();
-    let set = FeatureSet::parse(&names).map_err(|mistakes| {
+    let set = FeatureSet::parse(&names, &extractors()).map_err(|mistakes| {
         let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         TimingError::Features(name, mistakes.join(", "))
     })?;

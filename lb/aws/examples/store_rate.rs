@@ -30,6 +30,7 @@ use weighbridge_proxy::background::Background;
 use weighbridge_proxy::config::{Config, StoreConfig};
 use weighbridge_proxy::server::{Server, Services};
 use weighbridge_proxy::store::{Recorder, Spool, StoredObservation};
+use weighbridge_scene_extract::extractors;
 
 use emulators::{CREDENTIALS, Emulator};
 
@@ -283,7 +284,7 @@ async fn balancer(host: SocketAddr) -> Result<(Server, StoreConfig), Box<dyn Err
          [fleet]\nkind = \"static\"\n[[fleet.static.hosts]]\naddress = \"{host}\"\n\
          [[routes]]\nname = \"work\"\npath = \"/work\"\n"
     );
-    let config = Config::parse(&text).map_err(|mistakes| format!("{mistakes:?}"))?;
+    let config = Config::parse(&text, &extractors()).map_err(|mistakes| format!("{mistakes:?}"))?;
     let store = config.store.clone();
     let server = Server::start(config, Services::default()).await?;
     let mut client = TcpStream::connect(server.listen).await?;

@@ -4,8 +4,7 @@
 //! should have run them; on `fcfs` hosts when their cores have, for what is believed of waits there
 //! is at times too long, and a fleet that took so long would fall behind for ever. One iteration is
 //! one arrival and the completions until the next. A trained model estimates by the query, a header
-//! and the body's length; what looking into images and scenes costs besides is in the benchmark
-//! `estimate`.
+//! and the body's length; what looking into bodies costs besides is in the benchmark `estimate`.
 //!
 //! `cargo bench -p weighbridge-core --bench decide`
 
@@ -17,7 +16,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::Balancer;
-use weighbridge_core::features::FeatureSet;
+use weighbridge_core::features::{FeatureSet, extractors};
 use weighbridge_core::host::{Discipline, HostId, HostSpec};
 use weighbridge_core::learn::train;
 use weighbridge_core::observe::{Observation, Outcome, RequestCost};
@@ -45,7 +44,7 @@ const REQUESTS: usize = 1024;
 const DECISIONS: u64 = 1000;
 
 fn features() -> FeatureSet {
-    FeatureSet::parse(&FEATURES.map(str::to_owned))
+    FeatureSet::parse(&FEATURES.map(str::to_owned), extractors::ALL)
         .expect("the benchmark's features are well-formed")
 }
 

@@ -10,39 +10,16 @@ use base64::engine::general_purpose::STANDARD;
 use criterion::{Criterion, criterion_group, criterion_main};
 use smallvec::smallvec;
 
-use weighbridge_core::features::{FeatureSet, Features};
+use weighbridge_core::features::{FeatureSet, Features, extractors};
 use weighbridge_core::learn::{Predictor, train};
 use weighbridge_core::observe::{Observation, RequestCost};
 use weighbridge_core::policy::{LearnPolicy, RoutePolicy};
 use weighbridge_core::request::{RequestSpec, RouteId};
 use weighbridge_core::units::{Speed, Work};
 
-const RAYS: [&str; 4] = [
-    "query.wcols * query.wrows",
-    "query.wcols * query.wrows * scene.intersections",
-    "query.wcols * query.wrows * scene.hits",
-    "body.bytes",
-];
-
 fn features(names: &[&str]) -> FeatureSet {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    FeatureSet::parse(&names).expect("the benchmark's features are well-formed")
-}
-
-/// Balls over a floor under two lamps, one of three a mirror, in front of a texture.
-fn scene(n_shapes: usize, texture_bytes: usize) -> Vec<u8> {
-    let mut text = "0 3 10  0 0 -15  0 1 0  45\n3\n0 0 0 .2 .2 .2 1 0 0\n".to_owned();
-    text += "10 100 10 1 1 1 1 0 0\n100 100 100 1 1 1 1 0 0\n1 solid 1 0 0\n";
-    text += "2\n.4 .6 0 1 0 0 0\n.4 .6 .7 500 .5 0 0\n";
-    let balls = (1..n_shapes).map(|index| {
-        let [x, y] = [index * 5 % 13, index * 7 % 5];
-        format!("0 {} sphere {x} {y} -{} 1.5\n", usize::from(index % 3 == 0), 8 + index * 3 % 11)
-    });
-    let balls = balls.collect::<String>();
-    text = format!("{text}{n_shapes}\n0 0 plane 0 1 0 4\n{balls}");
-    let texture: Vec<usize> = (0..texture_bytes).map(|index| index * 31 % 256).collect();
-    let body = serde_json::json!({ "scene": text, "texmap": texture });
-    serde_json::to_vec(&body).expect("a value is JSON")
+    FeatureSet::parse(&names, extractors::ALL).expect("the benchmark's features are well-formed")
 }
 
 /// A JPEG's headers, with a camera's preview of 20 kB, and bytes to a length of a megabyte in text.
@@ -55,29 +32,20 @@ fn photo() -> Vec<u8> {
 }
 
 fn extraction(criterion: &mut Criterion) {
-    let window = "scols=400&srows=300&wcols=400&wrows=300&coff=0&roff=0";
-    let mut group = criterion.benchmark_group("extract");
-    let requests = [
-        ("scene of 3 shapes", features(&RAYS), scene(3, 0)),
-        ("scene of 10 shapes", features(&RAYS), scene(10, 0)),
-        ("scene of 10 shapes, texture of 1 MB", features(&RAYS), scene(10, 1 << 20)),
-        ("scene of 200 shapes", features(&RAYS), scene(200, 0)),
-        ("JPEG of 1 MB", features(&["body.image.pixels", "body.bytes"]), photo()),
-    ];
-    for (name, set, body) in requests {
-        let spec = RequestSpec { query: window, headers: &[], body_bytes: None, body: &body };
-        println!("{name}: {:?}", set.extract(&spec).0);
-        group.bench_function(name, |bencher| bencher.iter(|| set.extract(black_box(&spec))));
-    }
-    group.finish();
+    let (set, body) = (features(&["body.image.pixels", "body.bytes"]), photo());
+    let spec = RequestSpec { query: "", headers: &[], body_bytes: None, body: &body };
+    println!("JPEG of 1 MB: {:?}", set.extract(&spec).0);
+    criterion.bench_function("extract/JPEG of 1 MB", |bencher| {
+        bencher.iter(|| set.extract(black_box(&spec)));
+    });
 }
 
 /// A predictor that has learned a cost with products and logarithms in it.
 fn trained() -> Predictor {
     let work = Work::saturating;
     let route = RoutePolicy {
-        name: "raytracer".to_owned(),
-        features: features(&RAYS),
+        name: "render".to_owned(),
+        features: features(&["query.a", "query.b", "query.c", "body.bytes"]),
         prior: work(0.1),
         work_min: work(1e-6),
         work_max: work(600.0),

@@ -1,39 +1,33 @@
 //! The route's feature vector: named, finite, of fixed length.
 //!
-//! A route declares its features as text, and each is a sum of products of numbers and extractors:
+//! A route declares its features as text, and each is a sum of products:
 //!
 //! ```text
 //! expression = product { "+" product }
 //! product    = factor { "*" factor }
-//! factor     = number | extractor
-//! extractor  = query.NAME     number; true and false are 1 and 0; the last duplicate counts
-//!            | header.NAME    the same
-//!            | body.bytes     length of the body
-//!            | body.image.    see `image::Field`
-//!            | body.json      /POINTER, or .length of what is there (RFC 6901)
-//!            | scene.         see `scene::Field`
+//! factor     = number | what one of the extractors reads
 //! ```
 //!
-//! `2.5 * query.width * query.height + body.bytes`. A pointer may hold neither white space nor `*`
-//! or `+`; numbers carry no `+` in their exponent. Whatever a request does not say is 0.
+//! `2.5 * query.width * query.height + body.bytes`. The core's extractors are in
+//! [`extractors::ALL`]; others are registered by naming them to [`FeatureSet::parse`]. No factor holds
+//! white space, `*` or `+`; numbers carry no `+` in their exponent. What a request does not say is 0.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::request::RequestSpec;
 
 use expression::Expression;
-use extract::Extraction;
+use extractors::{Extractor, Reader};
 
+pub mod extractors;
+pub mod json;
 mod expression;
-mod extract;
 mod image;
-mod json;
 mod peek;
-mod sample;
-mod scene;
-mod solids;
-mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -46,13 +40,19 @@ pub struct Features(pub SmallVec<[f64; 8]>);
 #[derive(Debug, Clone, Default)]
 pub struct FeatureSet {
     names: Vec<String>,
-    expressions: Vec<Expression>,
+    /// Their factors are places in the numbers that the readers read.
+    expressions: Vec<Expression<usize>>,
+    /// What reads the numbers, one reader for each extractor that is used, and how many it reads.
+    readers: Vec<(Arc<dyn Reader>, usize)>,
+    n_numbers: usize,
+    body_need: BodyNeed,
 }
 
 /// How much of a request's body its features need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BodyNeed {
     /// None of it.
+    #[default]
     Nothing,
     /// Its beginning, of [`PREFIX_BYTES`]; more does no harm.
     Prefix,
@@ -69,24 +69,24 @@ pub const FEATURES_MAX: usize = 16;
 /// A feature's magnitude is at most this, so that squares and sums of features stay finite.
 pub const FEATURE_MAX: f64 = 1e18;
 
+/// Numbers of a request that need no memory of their own.
+const NUMBERS_INLINE: usize = 32;
+
 /// Why the features of a route cannot be used. The configuration's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeatureError {
     /// A factor is missing.
-    #[error("feature `{0}` has an empty factor, expected a number or an extractor")]
+    #[error("feature `{0}` has an empty factor, expected a number or what an extractor reads")]
     Empty(String),
-    /// A factor is neither a number nor an extractor.
-    #[error(
-        "feature `{feature}` has the factor `{factor}`, expected a finite number, `query.NAME`, \
-         `header.NAME`, `body.bytes`, `body.image.{{{}}}`, `body.json/POINTER` or `scene.{{{}}}`",
-        image::Field::names().join(","),
-        scene::Field::names().join(",")
-    )]
+    /// A factor is neither a finite number nor what an extractor reads.
+    #[error("feature `{feature}` has the factor `{factor}`, expected a finite number, {expected}")]
     Unknown {
         /// The whole expression.
         feature: String,
         /// What is wrong with it.
         factor: String,
+        /// What the registered extractors read.
+        expected: String,
     },
     /// An expression has more factors than can be evaluated at a bounded cost.
     #[error(
@@ -108,24 +108,30 @@ pub enum FeatureError {
 }
 
 impl FeatureSet {
-    /// Parses one feature per expression. All mistakes are reported at once.
-    pub fn parse(expressions: &[String]) -> Result<FeatureSet, Vec<FeatureError>> {
+    /// Parses one feature per expression, whose factors `extractors` read. All mistakes are reported
+    /// at once.
+    pub fn parse(
+        expressions: &[String],
+        extractors: &[&'static dyn Extractor],
+    ) -> Result<FeatureSet, Vec<FeatureError>> {
         let mut mistakes = Vec::new();
         if FEATURES_MAX < expressions.len() {
             mistakes.push(FeatureError::TooMany(expressions.len()));
         }
-        let mut set = FeatureSet::default();
+        let mut names: Vec<String> = Vec::new();
+        let mut parsed = Vec::new();
+        let mut factors = Factors::new(extractors);
         for text in expressions {
-            if set.names.contains(text) {
+            if names.contains(text) {
                 mistakes.push(FeatureError::Duplicate(text.clone()));
             }
-            set.names.push(text.clone());
-            match Expression::parse(text) {
-                Ok(expression) => set.expressions.push(expression),
+            names.push(text.clone());
+            match Expression::parse(text, |factor| factors.place(factor)) {
+                Ok(expression) => parsed.push(expression),
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        if mistakes.is_empty() { Ok(set) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(factors.finish(names, parsed)) } else { Err(mistakes) }
     }
 
     /// The expressions as written, in the order of [`Features`].
@@ -135,15 +141,82 @@ impl FeatureSet {
 
     /// How much of the body has to be read before [`FeatureSet::extract`].
     pub fn body_need(&self) -> BodyNeed {
-        self.expressions.iter().map(Expression::body_need).max().unwrap_or(BodyNeed::Nothing)
+        self.body_need
     }
 
     /// The features of one request: always finite and as many as there are names.
     ///
-    /// Cost: linear in the length of what was read of the request, whatever is in it, and a bounded
-    /// number of ray tests where a `scene` feature asks for them.
+    /// Cost: that of the extractors which are used, each at most linear in the length of what was
+    /// read of the request, whatever is in it.
     pub fn extract(&self, spec: &RequestSpec<'_>) -> Features {
-        let mut extraction = Extraction::new(spec);
-        Features(self.expressions.iter().map(|one| one.value(&mut extraction)).collect())
+        let mut numbers: SmallVec<[f64; NUMBERS_INLINE]> = smallvec![0.0; self.n_numbers];
+        let mut rest = &mut numbers[..];
+        for (reader, n_numbers) in &self.readers {
+            let (own, others) = rest.split_at_mut(*n_numbers);
+            reader.read(spec, own);
+            rest = others;
+        }
+        Features(self.expressions.iter().map(|one| one.value(&numbers)).collect())
+    }
+}
+
+/// Where the number of a factor will be: of which extractor, and which of its numbers.
+type Place = (usize, usize);
+
+/// The factors of a set while it is parsed, each once.
+struct Factors<'a> {
+    extractors: &'a [&'static dyn Extractor],
+    /// Of each extractor.
+    readers: Vec<(Box<dyn Reader>, usize)>,
+    places: BTreeMap<String, Place>,
+}
+
+// === impl Factors ===
+
+impl<'a> Factors<'a> {
+    fn new(extractors: &'a [&'static dyn Extractor]) -> Factors<'a> {
+        let readers = extractors.iter().map(|extractor| (extractor.reader(), 0)).collect();
+        Factors { extractors, readers, places: BTreeMap::new() }
+    }
+
+    /// The place of the number that the first extractor which knows `factor` reads, or what the
+    /// extractors would read.
+    fn place(&mut self, factor: &str) -> Result<Place, String> {
+        if let Some(place) = self.places.get(factor) {
+            return Ok(*place);
+        }
+        for (index, (reader, n_numbers)) in self.readers.iter_mut().enumerate() {
+            if reader.add(factor) {
+                let place = (index, *n_numbers);
+                *n_numbers += 1;
+                self.places.insert(factor.to_owned(), place);
+                return Ok(place);
+            }
+        }
+        Err(extractors::syntax(self.extractors))
+    }
+
+    fn finish(self, names: Vec<String>, expressions: Vec<Expression<Place>>) -> FeatureSet {
+        let mut begins = Vec::new();
+        let mut n_numbers = 0;
+        for (_, own) in &self.readers {
+            begins.push(n_numbers);
+            n_numbers += own;
+        }
+        let expressions =
+            expressions.into_iter().map(|one| one.map(|(index, nth)| begins[index] + nth));
+        let used = self.extractors.iter().zip(&self.readers).filter(|(_, (_, n))| 0 < *n);
+        FeatureSet {
+            names,
+            expressions: expressions.collect(),
+            body_need: used.map(|(one, _)| one.body_need()).max().unwrap_or_default(),
+            readers: self
+                .readers
+                .into_iter()
+                .filter(|(_, n_numbers)| 0 < *n_numbers)
+                .map(|(reader, n_numbers)| (Arc::from(reader), n_numbers))
+                .collect(),
+            n_numbers,
+        }
     }
 }

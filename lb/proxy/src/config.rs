@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use weighbridge_core::features::extractors::Extractor;
 use weighbridge_core::host::Discipline;
 use weighbridge_core::lambda::FunctionId;
 use weighbridge_core::policy::{Policy, RoutePolicy};
@@ -402,10 +403,14 @@ impl FleetConfig {
 impl Config {
     /// Reads and checks the whole of `text`; tells of every mistake, in the order of lines.
     ///
-    /// `"auto"` values are resolved for the machine that this runs on.
-    pub fn parse(text: &str) -> Result<Config, Vec<ConfigError>> {
+    /// `"auto"` values are resolved for the machine that this runs on. `extractors` read what the
+    /// routes' features name; those of the default file need the core's and the scene's.
+    pub fn parse(
+        text: &str,
+        extractors: &[&'static dyn Extractor],
+    ) -> Result<Config, Vec<ConfigError>> {
         let reader = Reader::new(text, Config::default_text());
-        let config = proxy::read(&reader);
+        let config = proxy::read(&reader, extractors);
         let errors = reader.into_errors();
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }

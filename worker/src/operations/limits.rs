@@ -23,7 +23,7 @@ pub struct Limits {
 
 impl Limits {
     /// How often a ray of a scene with reflection or transmission is followed up.
-    pub const RECURSION_DEPTH_NEEDED: u32 = 6;
+    pub const RECURSION_DEPTH_NEEDED: u32 = weighbridge_scene::DEPTH_MAX;
 }
 
 impl Default for Limits {

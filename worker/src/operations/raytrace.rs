@@ -1,32 +1,24 @@
 //! Ray tracing: renders a scene of spheres, planes and triangles.
 //!
-//! Geometry is `f64`, colours are `f32`, and every formula is evaluated in a fixed order: the
-//! output is compared byte for byte with what the systems before us rendered. That is why some
-//! expressions here are not in their shortest form.
-//!
-//! In the order of a request: `view` reads the query, `body` the JSON, `scene` the text in
-//! it, `render` traces the rays, `bmp` writes the file.
+//! The scene's language and geometry are in `weighbridge_scene`. In the order of a request: the view
+//! is read from the query, `body` takes the JSON apart, the scene is read from the text in it, `render`
+//! traces the rays, `bmp` writes the file. The output is compared byte for byte with what the systems
+//! before us rendered. That is why some expressions here are not in their shortest form.
 
 use thiserror::Error;
+use weighbridge_scene::View;
 
 use self::render::Renderer;
 use super::codec::{self, CodecError, Raster, Source};
 use super::limits::Limits;
 use super::{OperationError, OperationRequest, Reply, form};
 
-mod view;
 mod body;
-mod scene;
-mod vector;
-mod colour;
-mod camera;
 mod pigment;
-mod shapes;
 mod render;
 mod bmp;
 
-pub use scene::SceneError;
-pub use view::ViewError;
+pub use weighbridge_scene::{SceneError, ViewError};
 
 /// Why a scene cannot be rendered. Every one is the client's fault.
 #[derive(Debug, Error)]
@@ -35,7 +27,11 @@ pub enum RayTraceError {
     #[error(transparent)]
     View(#[from] ViewError),
     /// The body is not the JSON that was expected.
-    #[error("the body is not `{{\"scene\": \"...\", \"texmap\": [byte, ...]}}`")]
+    #[error(
+        "the body is not `{{\"scene\": \"...\", \"texmap\": [byte, ...]}}`: line {}, column {}",
+        .0.line(),
+        .0.column()
+    )]
     Json(#[source] serde_json::Error),
     /// The body has no `scene`.
     #[error("the body has no `scene`")]
@@ -64,13 +60,19 @@ pub(super) fn run(
     request: &OperationRequest<'_>,
     limits: &Limits,
 ) -> Result<Reply, OperationError> {
-    let view = view::View::parse(request.query, limits).map_err(RayTraceError::from)?;
+    let view = View::parse(request.query, limits.output_pixels).map_err(RayTraceError::from)?;
     let body = body::parse(request.body)?;
-    let scene = scene::parse(&body.scene, limits).map_err(RayTraceError::from)?;
+    let scene = weighbridge_scene::parse(&body.scene, &scene_limits(limits))
+        .map_err(RayTraceError::from)?;
     let texture = if scene.has_texture() { Some(texture(&body.texmap, limits)?) } else { None };
     let pixels = Renderer::new(&scene, &view, texture.as_ref()).render()?;
     let file = bmp::encode(view.width(), view.height(), &pixels);
     Ok(form::data_url("bmp", &file))
+}
+
+fn scene_limits(limits: &Limits) -> weighbridge_scene::Limits {
+    let Limits { shapes, lights, recursion_depth, .. } = *limits;
+    weighbridge_scene::Limits { shapes, lights, recursion_depth }
 }
 
 /// Decodes the texture.
@@ -94,8 +96,8 @@ fn texture(bytes: &[u8], limits: &Limits) -> Result<Raster, OperationError> {
 impl RayTraceError {
     pub(super) fn status(&self) -> u16 {
         match self {
-            RayTraceError::View(error) => error.status(),
-            RayTraceError::Scene(error) => error.status(),
+            RayTraceError::View(error) => view_status(error),
+            RayTraceError::Scene(error) => scene_status(error),
             RayTraceError::Texture(error) => error.status(),
             RayTraceError::Json(_) | RayTraceError::NoScene | RayTraceError::NoTexture => 400,
             RayTraceError::TextureTooLarge { .. } => 413,
@@ -104,12 +106,39 @@ impl RayTraceError {
 
     pub(super) fn field(&self) -> &str {
         match self {
-            RayTraceError::View(error) => error.field(),
+            RayTraceError::View(error) => view_field(error),
             RayTraceError::Json(_) => "body",
             RayTraceError::NoScene | RayTraceError::Scene(_) => "scene",
             RayTraceError::NoTexture
             | RayTraceError::TextureTooLarge { .. }
             | RayTraceError::Texture(_) => "texmap",
         }
+    }
+}
+
+fn view_status(error: &ViewError) -> u16 {
+    match error {
+        ViewError::Missing(_) | ViewError::NotAnInteger { .. } | ViewError::OutOfRange { .. } => {
+            400
+        }
+        ViewError::TooManyPixels { .. } => 422,
+    }
+}
+
+fn view_field(error: &ViewError) -> &'static str {
+    match error {
+        ViewError::Missing(name)
+        | ViewError::NotAnInteger { name, .. }
+        | ViewError::OutOfRange { name, .. } => name,
+        ViewError::TooManyPixels { .. } => "wcols",
+    }
+}
+
+fn scene_status(error: &SceneError) -> u16 {
+    match error {
+        SceneError::Truncated(_) | SceneError::Unexpected { .. } | SceneError::NoSuch { .. } => 400,
+        SceneError::TooManyShapes { .. }
+        | SceneError::TooManyLights { .. }
+        | SceneError::TooDeep { .. } => 422,
     }
 }

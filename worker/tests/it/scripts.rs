@@ -71,6 +71,30 @@ fn the_scripts_send_files() {
     ));
 }
 
+/// The four quarters of a picture, each rendered for itself, are the picture.
+#[test]
+fn parts_of_a_picture_fit_together() {
+    if !tools_are_here() {
+        return;
+    }
+    let worker = Running::start(1);
+    let folder = TempDir::new().expect("there is room");
+    let file = folder.path().join("part.bmp");
+    let file = file.to_str().expect("it is UTF-8");
+    let render = |part: &str, start: &str| {
+        let arguments = ["-s", "40x30", "-w", part, "-p", start, "-o", file];
+        printed(&run(&worker, "raytrace.sh", &arguments));
+        let bmp = fs::read(file).expect("it was written");
+        image::load_from_memory_with_format(&bmp, ImageFormat::Bmp).expect("a BMP").into_rgb8()
+    };
+    let whole = render("40x30", "0,0");
+    for (column, row) in [(0, 0), (20, 0), (0, 15), (20, 15)] {
+        let part = render("20x15", &format!("{column},{row}"));
+        let expected = image::imageops::crop_imm(&whole, column, row, 20, 15).to_image();
+        assert!(part == expected, "at {column},{row}");
+    }
+}
+
 #[test]
 fn the_scripts_tell_what_went_wrong() {
     if !tools_are_here() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use toml::{Table, Value};
 use weighbridge_core::policy::Policy;
 use weighbridge_proxy::config::Config;
+use weighbridge_scene_extract::extractors;
 
 use crate::sim::cost::Prices;
 use crate::sim::functions::{FunctionKind, VCPUS};
@@ -60,7 +61,7 @@ pub fn config(
     if !functions.is_empty() {
         spill_over(&mut table);
     }
-    let config = Config::parse(&table.to_string()).map_err(|errors| {
+    let config = Config::parse(&table.to_string(), &extractors()).map_err(|errors| {
         errors.iter().map(|error| error.mistake.to_string()).collect::<Vec<_>>()
     })?;
     if config.policy.scale.boot_timeout.as_secs_f64() <= fleet.boot {

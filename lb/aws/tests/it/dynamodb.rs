@@ -17,6 +17,7 @@ use weighbridge_core::observe::RequestCost;
 use weighbridge_core::units::{Speed, Work};
 use weighbridge_proxy::config::{Config, StoreConfig};
 use weighbridge_proxy::store::StoredObservation;
+use weighbridge_scene_extract::extractors;
 
 use crate::{aws, sdk_config};
 
@@ -28,7 +29,7 @@ pub(crate) async fn client(url: &str) -> Client {
 /// The default configuration, with `more` laid over its `[store]`.
 pub(crate) fn config(more: &str) -> StoreConfig {
     let text = format!("[store]\nkind = \"dynamodb\"\n{more}");
-    Config::parse(&text).expect("it is right").store
+    Config::parse(&text, &extractors()).expect("it is right").store
 }
 
 /// A store at `url` that remembers nothing for longer than a moment.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use weighbridge_proxy::config::Config;
+use weighbridge_scene_extract::extractors;
 
 use super::CommandError;
 
@@ -30,6 +31,6 @@ impl Check {
 pub(crate) fn read(file: &Path) -> Result<Config, CommandError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| CommandError::Read(file.to_owned(), error))?;
-    Config::parse(&text)
+    Config::parse(&text, &extractors())
         .map_err(|mistakes| CommandError::Config { file: file.display().to_string(), mistakes })
 }

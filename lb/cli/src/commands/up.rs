@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use weighbridge_proxy::config::Config;
 use weighbridge_proxy::server::Server;
+use weighbridge_scene_extract::extractors;
 
 use super::serve::OverrideArguments;
 use super::{CommandError, check, run};
@@ -31,7 +32,7 @@ impl Up {
         crate::log::start();
         let config = match &self.config {
             Some(file) => check::read(file)?,
-            None => Config::parse(Config::default_text()).map_err(|mistakes| {
+            None => Config::parse(Config::default_text(), &extractors()).map_err(|mistakes| {
                 CommandError::Config { file: "the default configuration".to_owned(), mistakes }
             })?,
         };

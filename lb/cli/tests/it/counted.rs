@@ -7,6 +7,7 @@ use std::hint::black_box;
 use weighbridge_instrument::{Counting, CountingAllocator, counted_functions, counting};
 use weighbridge_proxy::config::Config;
 use weighbridge_proxy::server::{Server, Services};
+use weighbridge_scene_extract::extractors;
 use weighbridge_worker::{WorkerConfig, serve};
 
 #[global_allocator]
@@ -21,13 +22,14 @@ fn operations_are_counted_and_the_proxys_code_is_not() {
     assert_ne!(counting(), Counting::Off);
 
     let names: Vec<String> = counted_functions().into_iter().filter_map(name).collect();
-    for counted in ["weighbridge_worker::operations::", "image::", "png::"] {
+    for counted in ["weighbridge_worker::operations::", "weighbridge_scene::", "image::", "png::"] {
         assert!(names.iter().any(|name| name.contains(counted)), "{counted} is not counted");
     }
     let elsewhere = [
         "pingora",
         "weighbridge_proxy",
         "weighbridge_core",
+        "weighbridge_scene_extract",
         "weighbridge_instrument",
         "weighbridge::",
         "tokio",
@@ -44,7 +46,7 @@ fn operations_are_counted_and_the_proxys_code_is_not() {
 fn run_everything() {
     let runtime = tokio::runtime::Runtime::new().expect("it starts");
     runtime.block_on(async {
-        let config = Config::parse("").expect("it is the default");
+        let config = Config::parse("", &extractors()).expect("it is the default");
         let server = Server::start(config, Services::default()).await.expect("it starts");
         serve(WorkerConfig::new(server.listen)).await.expect("it ends");
         server.stop().await;

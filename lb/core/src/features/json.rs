@@ -6,10 +6,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 /// A JSON pointer (RFC 6901), parsed.
 #[derive(Debug, Clone)]
-pub(super) struct Pointer(Vec<String>);
+pub struct Pointer(Vec<String>);
 
 /// What stands at a pointer.
-pub(super) enum Found<'a> {
+#[derive(Debug)]
+pub enum Found<'a> {
     /// A number; true and false are 1 and 0.
     Number(f64),
     /// A string.
@@ -22,7 +23,8 @@ impl Pointer {
     /// The deepest pointer.
     const DEPTH_MAX: usize = 32;
 
-    pub(super) fn parse(text: &str) -> Option<Pointer> {
+    /// Parses a pointer; `None` for what is none, holds white space or is too deep.
+    pub fn parse(text: &str) -> Option<Pointer> {
         let Some(path) = text.strip_prefix('/') else {
             return text.is_empty().then(|| Pointer(Vec::new()));
         };
@@ -33,7 +35,7 @@ impl Pointer {
     }
 
     /// The member `name` of the top object.
-    pub(super) fn member(name: &str) -> Pointer {
+    pub fn member(name: &str) -> Pointer {
         Pointer(vec![name.to_owned()])
     }
 }
@@ -41,7 +43,7 @@ impl Pointer {
 /// Calls `found` with what stands at `pointer`, at most once; not at all where the text is not JSON
 /// up to there or has nothing there. Of duplicate members the first counts. Reads no further than
 /// needed.
-pub(super) fn find(body: &[u8], pointer: &Pointer, found: &mut dyn FnMut(Found<'_>)) {
+pub fn find(body: &[u8], pointer: &Pointer, found: &mut dyn FnMut(Found<'_>)) {
     let mut json = serde_json::Deserializer::from_slice(body);
     // An error here is either the end of the search or malformed text: both leave nothing to do.
     let _ = Search { path: &pointer.0, found }.deserialize(&mut json);

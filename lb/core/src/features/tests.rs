@@ -9,7 +9,7 @@ fn check(query: &str, body: &[u8], expected: &str) {
     let lines: Vec<(&str, &str)> =
         expected.trim().lines().map(|line| line.rsplit_once(" = ").unwrap()).collect();
     let expressions: Vec<String> = lines.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let set = FeatureSet::parse(&expressions).unwrap();
+    let set = FeatureSet::parse(&expressions, extractors::ALL).unwrap();
     let headers = [("x-size", "12"), ("x-deep", "TRUE")];
     let spec = RequestSpec { query, headers: &headers, body_bytes: None, body };
     let features = set.extract(&spec);
@@ -20,7 +20,7 @@ fn check(query: &str, body: &[u8], expected: &str) {
 /// Checks the messages of a set that cannot be parsed.
 fn check_mistakes(expressions: &[&str], expected: &str) {
     let expressions: Vec<String> = expressions.iter().map(|&text| text.to_owned()).collect();
-    let mistakes = FeatureSet::parse(&expressions).unwrap_err();
+    let mistakes = FeatureSet::parse(&expressions, extractors::ALL).unwrap_err();
     let got: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     assert_eq!(got.join("\n"), expected.trim());
 }
@@ -80,21 +80,6 @@ fn tiff(width: u32, height: u32) -> Vec<u8> {
         image.extend(value.to_le_bytes());
     }
     image
-}
-
-/// Two lamps; a mirror ball over a floor.
-const SCENE: &str = "0 0 0  0 0 -1  0 1 0  40
-3  0 0 0 .2 .2 .2 1 0 0   10 100 10 1 1 1 1 0 0   100 100 100 1 1 1 1 0 0
-2  solid 1 0 0   checker 0 0 1 1 1 1 2
-2  .4 .6 0 1 0 0 0   .4 .6 .7 500 .5 0 0
-3
-0 1 sphere 0 0 -15 3
-1 0 plane 0 1 0 4
-0 0 cylinder 0 0 0 1 1 1 3
-";
-
-fn scene_body(scene: &str) -> Vec<u8> {
-    serde_json::to_vec(&serde_json::json!({ "texmap": [1, 2, 3], "scene": scene })).unwrap()
 }
 
 const IMAGE: [&str; 4] =
@@ -173,14 +158,14 @@ body.json = 0
 #[test]
 fn mistakes_are_told_all_at_once() {
     check_mistakes(
-        &["query.a *", "queri.a", "1e999", "body.image.depth", "query.a", "query.a", "scene.x"],
+        &["query.a *", "queri.a", "1e999", "body.image.depth", "query.a", "query.a", "song.x"],
         "
-feature `query.a *` has an empty factor, expected a number or an extractor
-feature `queri.a` has the factor `queri.a`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit,sphere_tests,spheres_met,plane_tests,triangle_tests,triangles_met}`
-feature `1e999` has the factor `1e999`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit,sphere_tests,spheres_met,plane_tests,triangle_tests,triangles_met}`
-feature `body.image.depth` has the factor `body.image.depth`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit,sphere_tests,spheres_met,plane_tests,triangle_tests,triangles_met}`
+feature `query.a *` has an empty factor, expected a number or what an extractor reads
+feature `queri.a` has the factor `queri.a`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}` or `body.json/POINTER`
+feature `1e999` has the factor `1e999`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}` or `body.json/POINTER`
+feature `body.image.depth` has the factor `body.image.depth`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}` or `body.json/POINTER`
 feature `query.a` is there twice
-feature `scene.x` has the factor `scene.x`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}`, `body.json/POINTER` or `scene.{shapes,solids,spheres,planes,triangles,lights,pigments,finishes,rays,shadows,intersections,hits,lit,sphere_tests,spheres_met,plane_tests,triangle_tests,triangles_met}`
+feature `song.x` has the factor `song.x`, expected a finite number, `query.NAME`, `header.NAME`, `body.bytes`, `body.image.{pixels,width,height,channels,bytes,is_jpeg,is_png,is_bmp,is_gif,is_tiff,to_jpeg,to_png,to_bmp,to_gif,to_tiff}` or `body.json/POINTER`
 ",
     );
     let many: Vec<String> = (0..17).map(|index| format!("query.n{index}")).collect();
@@ -190,12 +175,73 @@ feature `scene.x` has the factor `scene.x`, expected a finite number, `query.NAM
     check_mistakes(&[&long], &format!("feature `{long}` has 33 factors, expected at most 32"));
 }
 
+/// An extractor that the core does not know: how many factors of it a request's features have.
+#[derive(Debug)]
+struct Outside;
+
+#[derive(Debug, Default)]
+struct Names(Vec<String>);
+
+impl Extractor for Outside {
+    fn name(&self) -> &'static str {
+        "outside"
+    }
+
+    fn syntax(&self) -> String {
+        "outside.NAME".to_owned()
+    }
+
+    fn about(&self) -> &'static str {
+        "as many as there are"
+    }
+
+    fn body_need(&self) -> BodyNeed {
+        BodyNeed::Whole
+    }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(Names::default())
+    }
+}
+
+impl Reader for Names {
+    fn add(&mut self, factor: &str) -> bool {
+        factor.strip_prefix("outside.").map(|name| self.0.push(name.to_owned())).is_some()
+    }
+
+    fn read(&self, _: &RequestSpec<'_>, numbers: &mut [f64]) {
+        assert_eq!(numbers.len(), self.0.len());
+        for (number, name) in numbers.iter_mut().zip(&self.0) {
+            *number = (10 * self.0.len() + name.len()) as f64;
+        }
+    }
+}
+
+#[test]
+fn an_extractor_is_registered_from_outside() {
+    let names = ["outside.a * query.x", "query.x + outside.bcd", "2 * outside.a"];
+    let names = names.map(str::to_owned);
+    let extractors = [extractors::ALL, &[&Outside]].concat();
+    let set = FeatureSet::parse(&names, &extractors).unwrap();
+    let spec = RequestSpec { query: "x=2", headers: &[], body_bytes: None, body: b"" };
+    // What two features name is read once.
+    assert_eq!(set.extract(&spec).0[..], [42.0, 25.0, 42.0]);
+    assert_eq!(set.body_need(), BodyNeed::Whole);
+
+    let mistakes = FeatureSet::parse(&names, extractors::ALL).unwrap_err();
+    assert_eq!(mistakes.len(), 3);
+    let mistakes = FeatureSet::parse(&["outsid".to_owned()], &extractors).unwrap_err();
+    let message = mistakes[0].to_string();
+    assert!(message.ends_with("`body.json/POINTER` or `outside.NAME`"), "{message}");
+}
+
 #[test]
 fn the_body_is_read_only_as_far_as_needed() {
-    let need = |text: &str| FeatureSet::parse(&[text.to_owned()]).unwrap().body_need();
+    let need =
+        |text: &str| FeatureSet::parse(&[text.to_owned()], extractors::ALL).unwrap().body_need();
     assert_eq!(need("query.a + body.bytes"), BodyNeed::Nothing);
     assert_eq!(need("query.a * body.image.width"), BodyNeed::Prefix);
-    assert_eq!(need("body.image.width + scene.shapes"), BodyNeed::Whole);
+    assert_eq!(need("body.image.width + body.json./a"), BodyNeed::Whole);
     assert_eq!(FeatureSet::default().body_need(), BodyNeed::Nothing);
 }
 
@@ -249,25 +295,6 @@ fn a_jpeg_of_countless_tiny_segments_is_given_up() {
 }
 
 #[test]
-fn a_scene_is_counted() {
-    check(
-        "",
-        &scene_body(SCENE),
-        "
-scene.shapes = 3
-scene.solids = 2
-scene.spheres = 1
-scene.planes = 1
-scene.triangles = 0
-scene.lights = 3
-scene.pigments = 2
-scene.finishes = 2
-scene.rays = 0
-",
-    );
-}
-
-#[test]
 fn an_image_knows_its_format_and_that_of_the_answer() {
     let jpeg = jpeg(640, 480, 3, 0);
     let formats = |body: &[u8], expected: [f64; 4]| {
@@ -291,7 +318,7 @@ fn an_image_knows_its_format_and_that_of_the_answer() {
 
 #[test]
 fn an_answer_is_in_the_format_that_is_accepted_first() {
-    let set = FeatureSet::parse(&["body.image.to_png".to_owned()]).unwrap();
+    let set = FeatureSet::parse(&["body.image.to_png".to_owned()], extractors::ALL).unwrap();
     for (accept, expected) in [("image/png", 1.0), ("text/*, image/x-png;q=.5", 1.0), ("*/*", 0.0)]
     {
         let headers = [("accept", accept)];
@@ -301,67 +328,12 @@ fn an_answer_is_in_the_format_that_is_accepted_first() {
     }
 }
 
-#[test]
-fn shapes_are_tried_as_the_ray_tracer_tries_them() {
-    // Looking down at the floor from between five balls that no ray meets; one light above, which a
-    // triangle blocks.
-    let balls = "0 0 sphere 99 0 0 1 ".repeat(5);
-    let body = scene_body(&format!(
-        "0 1 0  0 0 0  0 0 1  20  2 0 0 0 1 1 1 1 0 0  0 9 0 1 1 1 1 0 0  1 solid 1 1 1 \
-         1 1 1 1 1 0 0 1  8 {balls} 0 0 plane 0 1 0 0 \
-         0 0 triangle -9 5 -9  9 5 -9  0 5 9  0 0 triangle -9 7 -9  9 7 -9  0 7 9"
-    ));
-    let view = "scols=40&srows=40&wcols=40&wrows=40&coff=0&roff=0";
-    check(
-        view,
-        &body,
-        "
-scene.rays = 2
-scene.shadows = 1
-scene.hits = 1
-scene.lit = 0
-scene.sphere_tests = 4
-scene.spheres_met = 0
-scene.plane_tests = 2
-scene.triangle_tests = 3
-scene.triangles_met = 1",
-    );
-}
-
-#[test]
-fn an_empty_view_takes_one_ray_for_a_pixel() {
-    let scene = SCENE.replace("0 0 -1  0 1 0", "0 1 0  0 0 1");
-    check(
-        "scols=40&srows=30&wcols=40&wrows=30&coff=0&roff=0&aa=TRUE",
-        &scene_body(&scene),
-        "
-scene.rays = 4
-scene.shadows = 0
-scene.intersections = 8
-scene.hits = 0
-scene.lit = 0
-",
-    );
-}
-
-#[test]
-fn a_malformed_scene_counts_nothing() {
-    let cut = &SCENE[..SCENE.len() - 4];
-    let huge = SCENE.replace("\n3\n", "\n1e300\n");
-    let bodies = [cut, &huge, "", "1 2 x"].map(scene_body);
-    let others = [&b"{"[..], b"", b"[1]", b"{\"scene\": 5}", b"{\"scene\": [1, 2]}"];
-    for body in bodies.iter().map(Vec::as_slice).chain(others) {
-        let query = "scols=40&srows=30&wcols=40&wrows=30&coff=0&roff=0";
-        check(query, body, "scene.shapes = 0\nscene.lights = 0\nscene.rays = 0");
-    }
-}
-
 fn every_extractor() -> FeatureSet {
     let mut names = vec!["query.w * query.h", "header.x", "body.bytes", "body.json./a/0"];
     names.extend(IMAGE);
-    names.extend(["body.json.length", "body.json./a.length", "scene.shapes", "scene.lights"]);
-    names.extend(["scene.rays * query.w", "scene.intersections", "scene.hits", "scene.lit"]);
-    FeatureSet::parse(&names.into_iter().map(str::to_owned).collect::<Vec<_>>()).unwrap()
+    names.extend(["body.json.length", "body.json./a.length"]);
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    FeatureSet::parse(&names, extractors::ALL).unwrap()
 }
 
 fn assert_finite(query: &str, header: &str, body: &[u8]) {
@@ -370,37 +342,6 @@ fn assert_finite(query: &str, header: &str, body: &[u8]) {
     let features = set.extract(&RequestSpec { query, headers: &headers, body_bytes: None, body });
     assert_eq!(features.0.len(), set.names().len());
     assert!(features.0.iter().all(|value| value.abs() <= FEATURE_MAX), "{features:?}");
-}
-
-/// Tokens of a scene, some of them wrong.
-fn scene_tokens() -> impl Strategy<Value = String> {
-    let token = prop_oneof![
-        4 => (-5_i32..40).prop_map(|number| number.to_string()),
-        1 => any::<f64>().prop_map(|number| number.to_string()),
-        1 => prop::sample::select(vec!["sphere", "plane", "triangle", "solid", "bezier", "1e999"])
-            .prop_map(str::to_owned),
-    ];
-    prop::collection::vec(token, 0..80).prop_map(|tokens| tokens.join(" "))
-}
-
-/// A well-formed scene of whatever numbers.
-fn wild_scene() -> impl Strategy<Value = String> {
-    let number = prop_oneof![-9.0..9.0_f64, any::<f64>()];
-    prop::collection::vec(number, 40).prop_map(|numbers| {
-        let text = |range: std::ops::Range<usize>| {
-            numbers[range].iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
-        };
-        format!(
-            "{} 2 {} {} 1 solid 1 1 1 1 {} 3 0 0 sphere {} 0 0 plane {} 0 0 triangle {}",
-            text(0..10),
-            text(10..19),
-            text(10..19),
-            text(16..23),
-            text(23..27),
-            text(27..31),
-            text(31..40)
-        )
-    })
 }
 
 proptest! {
@@ -428,15 +369,5 @@ proptest! {
         assert_finite("", "", &image);
         let url = data_url(&image);
         assert_finite("", "", if space { wrapped(&url) } else { url }.as_slice());
-    }
-
-    #[test]
-    fn any_scene_gives_finite_features(
-        scene in prop_oneof![scene_tokens(), wild_scene()],
-        sides in prop::array::uniform4(prop_oneof![(-3_i32..500).prop_map(f64::from), any::<f64>()]),
-    ) {
-        let [scols, srows, wcols, coff] = sides;
-        let query = format!("scols={scols}&srows={srows}&wcols={wcols}&wrows=9&coff={coff}&roff=0");
-        assert_finite(&query, "", &scene_body(&scene));
     }
 }

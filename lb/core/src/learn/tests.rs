@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use smallvec::smallvec;
 
 use super::*;
-use crate::features::FeatureSet;
+use crate::features::{FeatureSet, extractors};
 use crate::request::RouteId;
 
 fn work(cpu_secs: f64) -> Work {
@@ -15,7 +15,7 @@ fn predictor(names: &[&str]) -> Predictor {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let route = RoutePolicy {
         name: "route".to_owned(),
-        features: FeatureSet::parse(&names).unwrap(),
+        features: FeatureSet::parse(&names, extractors::ALL).unwrap(),
         prior: work(0.25),
         work_min: work(0.001),
         work_max: work(100.0),

@@ -3,10 +3,10 @@
 #[cfg(test)]
 mod accuracy;
 #[cfg(test)]
+mod learning;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod seeds;
-#[cfg(test)]
-mod truth;

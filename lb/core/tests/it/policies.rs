@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use weighbridge_core::estimate::estimators;
+use weighbridge_core::features::extractors;
 use weighbridge_core::scale::rules;
 use weighbridge_core::schedule::{filters, weighers};
 
@@ -17,13 +18,13 @@ pub(crate) struct Kind {
     pub(crate) names: Vec<&'static str>,
 }
 
-/// Every kind of policy.
+fn kind(word: &'static str, folder: &str, names: Vec<&'static str>) -> Kind {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+    Kind { word, folder, names }
+}
+
+/// Every kind of policy that is chosen by its name.
 pub(crate) fn kinds() -> Vec<Kind> {
-    let kind = |word, folder: &str, names: Vec<&'static str>| Kind {
-        word,
-        folder: Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder),
-        names,
-    };
     vec![
         kind("filter", "schedule/filters", filters::ALL.iter().map(|one| one.name()).collect()),
         kind("weigher", "schedule/weighers", weighers::ALL.iter().map(|one| one.name()).collect()),
@@ -34,7 +35,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
 
 #[test]
 fn every_policy_file_is_in_all_under_its_name() {
-    for kind in kinds() {
+    let names = extractors::ALL.iter().map(|one| one.name()).collect();
+    let extractors = kind("extractor", "features/extractors", names);
+    for kind in kinds().into_iter().chain([extractors]) {
         let entries = std::fs::read_dir(&kind.folder).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         let files: BTreeSet<String> =

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use weighbridge_core::features::extractors::Extractor;
 use weighbridge_core::policy::Policy;
 
 use super::reader::{Reader, Section};
@@ -20,7 +21,7 @@ const MS: Duration = Duration::from_millis(1);
 const LOG_LINES_MAX: usize = 10_000;
 
 /// Reads the whole document. Where the reader has found a mistake the result means nothing.
-pub(super) fn read(reader: &Reader<'_>) -> Config {
+pub(super) fn read(reader: &Reader<'_>, extractors: &[&'static dyn Extractor]) -> Config {
     let mut root = reader.root();
     let cores = available_parallelism().map_or(1, usize::from);
     let listen = address(&mut root, "listen");
@@ -37,7 +38,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Config {
         on_aws: matches!(fleet.source(), FleetSource::Rented(_)),
         report_interval: timeouts.report_interval,
     };
-    let (routes, mut route_policies) = routes::read(&mut root);
+    let (routes, mut route_policies) = routes::read(&mut root, extractors);
     let (lambda, lambda_policy) = lambda::read(root.table("lambda"), &routes, &mut route_policies);
     let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
     let config = Config {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use weighbridge_core::features::extractors::Extractor;
 use weighbridge_core::features::{BodyNeed, FeatureSet};
 use weighbridge_core::policy::RoutePolicy;
 use weighbridge_core::units::Work;
@@ -15,10 +16,13 @@ use super::{BodyMode, Route, lambda};
 const WORK_MIN: f64 = 1e-5;
 
 /// Reads `[[routes]]` and what they fall back on, `[route_defaults]`.
-pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
+pub(super) fn read(
+    root: &mut Section<'_>,
+    extractors: &[&'static dyn Extractor],
+) -> (Vec<Route>, Vec<RoutePolicy>) {
     let mut defaults = root.table("route_defaults");
     // Read once for itself, so that a mistake is told of even where no route falls back on it.
-    route_policy(&mut defaults, String::new());
+    route_policy(&mut defaults, String::new(), extractors);
     let items = root.tables("routes", &defaults);
     defaults.finish();
 
@@ -32,7 +36,7 @@ pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
         let path = item.text("path", "a path that begins with `/`", path).unwrap_or_default();
         unique(&item, "name", &name, &mut names);
         unique(&item, "path", &path, &mut paths);
-        let (body, function, policy) = route_policy(&mut item, name.clone());
+        let (body, function, policy) = route_policy(&mut item, name.clone(), extractors);
         routes.push(Route { name, path, body, function });
         policies.push(policy);
         item.finish();
@@ -41,9 +45,13 @@ pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
 }
 
 /// What a route and the routes' defaults have in common.
-fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, String, RoutePolicy) {
+fn route_policy(
+    section: &mut Section<'_>,
+    name: String,
+    extractors: &[&'static dyn Extractor],
+) -> (BodyMode, String, RoutePolicy) {
     let body = section.word("body", &[("buffer", BodyMode::Buffer), ("stream", BodyMode::Stream)]);
-    let features = features(section);
+    let features = features(section, extractors);
     let policy = RoutePolicy {
         name,
         features,
@@ -67,10 +75,10 @@ fn route_policy(section: &mut Section<'_>, name: String) -> (BodyMode, String, R
     (body, function, policy)
 }
 
-fn features(section: &mut Section<'_>) -> FeatureSet {
+fn features(section: &mut Section<'_>, extractors: &[&'static dyn Extractor]) -> FeatureSet {
     let expected = "a list of features, such as [\"query.width * query.height\"]";
     let expressions = section.texts("features", expected);
-    match FeatureSet::parse(&expressions) {
+    match FeatureSet::parse(&expressions, extractors) {
         Ok(features) => features,
         Err(errors) => {
             for error in errors {

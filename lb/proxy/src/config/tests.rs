@@ -1,28 +1,33 @@
 use weighbridge_core::scale::rules;
 use weighbridge_core::schedule::filters;
+use weighbridge_scene_extract::extractors;
 
 use super::*;
 
 mod default_file;
 
+fn parse(text: &str) -> Result<Config, Vec<ConfigError>> {
+    Config::parse(text, &extractors())
+}
+
 #[test]
 fn the_default_file_is_the_empty_file() {
-    let written = Config::parse(Config::default_text()).unwrap();
-    let empty = Config::parse("").unwrap();
+    let written = parse(Config::default_text()).unwrap();
+    let empty = parse("").unwrap();
     assert_eq!(format!("{written:#?}"), format!("{empty:#?}"));
 }
 
 #[test]
 fn a_load_report_counts_for_five_intervals_and_at_least_a_second() {
     for (interval, age) in [("1s", 5.0), ("30s", 150.0), ("20ms", 1.0)] {
-        let config = Config::parse(&format!("[timeouts]\nreport_interval = \"{interval}\"\n"));
+        let config = parse(&format!("[timeouts]\nreport_interval = \"{interval}\"\n"));
         assert_eq!(config.unwrap().policy.hosts.report_age_max, Duration::from_secs_f64(age));
     }
 }
 
 /// The mistakes in `text`, one a line.
 fn mistakes(text: &str) -> String {
-    let errors = Config::parse(text).expect_err("a mistake is found");
+    let errors = parse(text).expect_err("a mistake is found");
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     lines.join("\n") + "\n"
 }
@@ -202,7 +207,7 @@ line 6: schedule.weighers.price is `-1`: expected a number from 0 to 1000
 
 #[test]
 fn a_weigher_with_multiplier_zero_is_left_out() {
-    let config = Config::parse("[schedule.weighers]\nprice = 0\nfailures = 2\n").unwrap();
+    let config = parse("[schedule.weighers]\nprice = 0\nfailures = 2\n").unwrap();
     let weighers = &config.policy.schedule.weighers;
     let multiplier = |name| weighers.iter().find(|(one, _)| one.name() == name).map(|(_, by)| *by);
     assert_eq!((multiplier("failures"), multiplier("price")), (Some(2.0), None));
@@ -222,7 +227,7 @@ line 3: routes is `1`: expected a list of tables
 
 #[test]
 fn routes_of_a_file_replace_the_default_ones_and_fall_back_on_its_defaults() {
-    let config = Config::parse(
+    let config = parse(
         r#"
 [route_defaults]
 patience = "7s"
@@ -242,7 +247,7 @@ prior = "20ms"
 
 #[test]
 fn the_longest_path_takes_the_request() {
-    let config = Config::parse("").unwrap();
+    let config = parse("").unwrap();
     let name = |path: &str| config.route(config.route_of(path).unwrap()).name.as_str();
     assert_eq!(name("/blurimage"), "blur");
     assert_eq!(name("/blurimage/again"), "blur");
@@ -253,7 +258,7 @@ fn the_longest_path_takes_the_request() {
 
 #[test]
 fn the_default_routes_are_the_three_workloads() {
-    let config = Config::parse("").unwrap();
+    let config = parse("").unwrap();
     let names = |names: Vec<&str>| names.join(" ");
     let routes = config.routes.iter().map(|route| route.name.as_str()).collect();
     let policies = config.policy.routes.iter().map(|route| route.name.as_str()).collect();
@@ -282,7 +287,7 @@ lambda = "one"
 name = "d"
 path = "/d"
 "#;
-    let on = Config::parse(&format!("[lambda]\nenabled = true\nmemory_gb = 2\n{routes}")).unwrap();
+    let on = parse(&format!("[lambda]\nenabled = true\nmemory_gb = 2\n{routes}")).unwrap();
     let lambda = on.policy.lambda.unwrap();
     let names = lambda.functions.iter().map(|f| (f.name.as_str(), f.memory_gb));
     assert_eq!(names.collect::<Vec<_>>(), [("one", 2.0), ("other:live", 2.0)]);
@@ -291,10 +296,10 @@ path = "/d"
     assert_eq!(functions.collect::<Vec<_>>(), [Some(0), Some(1), Some(0), None]);
 
     let small = format!("[lambda]\nenabled = true\nmemory_gb = 0.8845\n{routes}");
-    let small = Config::parse(&small).unwrap().policy.lambda.unwrap();
+    let small = parse(&small).unwrap().policy.lambda.unwrap();
     assert_eq!(small.functions[0].speed, Speed::from_reference_cores(0.5).unwrap());
 
-    let off = Config::parse(routes).unwrap();
+    let off = parse(routes).unwrap();
     assert!(off.policy.lambda.is_none(), "it is off by default");
     assert!(off.policy.routes.iter().all(|route| route.function.is_none()));
 }
@@ -338,7 +343,7 @@ line 10: routes[1].lambda is `"not a name"`: expected the name of a function, wi
 
 #[test]
 fn a_static_fleet_has_its_hosts_and_their_defaults() {
-    let config = Config::parse(
+    let config = parse(
         r#"
 [fleet]
 kind = "static"
@@ -384,7 +389,7 @@ line 3: fleet.static.hosts[1].address is `10.0.0.7:80` a second time
 
 #[test]
 fn rented_machines_are_read_with_their_own_times_and_bounds() {
-    let config = Config::parse(
+    let config = parse(
         r#"
 [fleet]
 kind = "ec2"
@@ -407,7 +412,7 @@ cpu_source = "cloudwatch"
     let scale = &config.policy.scale;
     assert_eq!((scale.hosts_max, scale.boot_timeout), (20, Duration::from_mins(10)));
     assert_eq!(config.cpu_source, CpuSource::CloudWatch { interval: Duration::from_mins(1) });
-    let local = Config::parse("").unwrap();
+    let local = parse("").unwrap();
     assert_eq!(local.policy.scale.boot_timeout, Duration::from_secs(30));
 }
 
@@ -454,7 +459,7 @@ fn the_command_line_wins_over_the_file() {
         workers: Some("2..5".parse().unwrap()),
         ..Overrides::default()
     };
-    let config = Config::parse("").unwrap().with(&overrides).unwrap();
+    let config = parse("").unwrap().with(&overrides).unwrap();
     assert_eq!(config.listen.port(), 0);
     assert_eq!(config.admin.port(), 9090);
     assert_eq!(config.store.data_dir, PathBuf::from("/elsewhere"));

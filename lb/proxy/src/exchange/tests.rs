@@ -99,7 +99,7 @@ fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
     let text = format!(
         "access_log.to = \"off\"\n{settings}\n[[routes]]\nname = \"work\"\npath = \"/work\"\n"
     );
-    let config = Arc::new(Config::parse(&text).unwrap());
+    let config = Arc::new(Config::parse(&text, &weighbridge_scene_extract::extractors()).unwrap());
     let hosts = Hosts::playing(script);
     let decide = Decide::new(Balancer::new(config.policy.clone(), 1));
     let book = Arc::new(AddressBook::default());

@@ -1,49 +1,20 @@
-//! What colour a shape has, and where.
+//! What colour a pigment has at a place.
 
-use super::colour::Colour;
-use super::vector::Vector;
+use weighbridge_scene::{Colour, Pigment, Vector};
+
 use crate::operations::codec::Raster;
 
-/// How the colour depends on the place.
-#[derive(Debug, Clone)]
-pub(super) enum Pigment {
-    /// The same everywhere. A gradient is one, too.
-    Solid(Colour),
-    /// Cubes of side `scale`, in turns.
-    Checker { even: Colour, odd: Colour, scale: f64 },
-    /// A picture: coordinates `(s, t)` of it are affine in the place.
-    Texture { s: Affine, t: Affine },
-}
-
-/// `factors . place + offset`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Affine {
-    pub(super) factors: Vector,
-    pub(super) offset: f64,
-}
-
-// === impl Pigment ===
-
-impl Pigment {
-    /// The colour at `place`. Without a texture, what is textured is black.
-    pub(super) fn colour(&self, place: Vector, texture: Option<&Raster>) -> Colour {
-        match self {
-            Pigment::Solid(colour) => *colour,
-            Pigment::Checker { even, odd, scale } => {
-                let cube = |coordinate: f64| (coordinate / scale).floor().abs() as i32;
-                let number = cube(place.x).wrapping_add(cube(place.y)).wrapping_add(cube(place.z));
-                if number % 2 == 0 { *even } else { *odd }
-            }
-            Pigment::Texture { s, t } => texture.map_or(Colour::BLACK, |texture| {
-                texel(texture, wrap(s.at(place)), wrap(t.at(place)))
-            }),
+/// The colour of `pigment` at `place`. Without a texture, what is textured is black.
+pub(super) fn colour(pigment: &Pigment, place: Vector, texture: Option<&Raster>) -> Colour {
+    match pigment {
+        Pigment::Solid(colour) => *colour,
+        Pigment::Checker { even, odd, scale } => {
+            let cube = |coordinate: f64| (coordinate / scale).floor().abs() as i32;
+            let number = cube(place.x).wrapping_add(cube(place.y)).wrapping_add(cube(place.z));
+            if number % 2 == 0 { *even } else { *odd }
         }
-    }
-}
-
-impl Affine {
-    fn at(&self, place: Vector) -> f64 {
-        self.factors.dot(place) + self.offset
+        Pigment::Texture { s, t } => texture
+            .map_or(Colour::BLACK, |texture| texel(texture, wrap(s.at(place)), wrap(t.at(place)))),
     }
 }
 

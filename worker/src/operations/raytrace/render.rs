@@ -1,15 +1,12 @@
 //! Traces the rays of a view.
 
 use weighbridge_instrument::{Abandoned, checkpoint};
+use weighbridge_scene::{
+    Camera, Colour, DEPTH_MAX, Finish, Hit, Light, Material, Ray, Scene, Vector, View, clamp,
+};
 
-use super::camera::Camera;
-use super::colour::{Colour, clamp};
-use super::scene::{Finish, Light, Scene};
-use super::shapes::{Hit, Material};
-use super::vector::{Ray, Vector};
-use super::view::View;
+use super::pigment;
 use crate::operations::codec::Raster;
-use crate::operations::limits::Limits;
 
 /// A scene, seen from its camera.
 pub(super) struct Renderer<'a> {
@@ -55,14 +52,13 @@ impl<'a> Renderer<'a> {
     pub(super) fn render(&self) -> Result<Vec<[u8; 3]>, Abandoned> {
         let mut pixels = Vec::with_capacity(self.view.width() * self.view.height());
         for row in 0..i64::from(self.view.wrows) {
-            // The picture counts its rows from below.
-            let row = i64::from(self.view.wrows) - 1 - (row + i64::from(self.view.roff));
+            let row = self.view.row((row + 1) as f64);
             for column in 0..i64::from(self.view.wcols) {
                 if column % COLUMNS == 0 {
                     checkpoint()?;
                 }
                 let column = column + i64::from(self.view.coff);
-                pixels.push(self.pixel(column as f64, row as f64)?.to_bytes());
+                pixels.push(self.pixel(column as f64, row)?.to_bytes());
             }
         }
         Ok(pixels)
@@ -85,7 +81,7 @@ impl<'a> Renderer<'a> {
         if self.slow_rays || depth == DEEP {
             checkpoint()?;
         }
-        match self.scene.shapes.nearest(ray) {
+        match self.scene.shapes.nearest(ray, &mut ()) {
             Some(hit) => self.shade(ray, &hit, depth),
             None => Ok(Colour::BACKGROUND),
         }
@@ -95,7 +91,7 @@ impl<'a> Renderer<'a> {
         let Material { pigment, finish } = hit.material;
         Surface {
             finish: &self.scene.finishes[finish],
-            pigment: self.scene.pigments[pigment].colour(hit.point, self.texture),
+            pigment: pigment::colour(&self.scene.pigments[pigment], hit.point, self.texture),
         }
     }
 
@@ -113,15 +109,15 @@ impl<'a> Renderer<'a> {
                 }
             }
         }
-        if Limits::RECURSION_DEPTH_NEEDED <= depth {
+        if DEPTH_MAX <= depth {
             return Ok(colour);
         }
         if 0.0 < finish.reflection {
-            let seen = self.trace(&reflected(ray, hit), depth + 1)?;
+            let seen = self.trace(&hit.reflected(ray), depth + 1)?;
             colour = colour.blend(seen * clamp(finish.reflection));
         }
         if 0.0 < finish.transmission {
-            let seen = self.trace(&transmitted(ray, hit, finish), depth + 1)?;
+            let seen = self.trace(&hit.transmitted(ray, finish.ior), depth + 1)?;
             colour = colour.blend(seen * clamp(finish.transmission));
         }
         Ok(colour)
@@ -131,7 +127,7 @@ impl<'a> Renderer<'a> {
     fn lit(&self, light: &Light, ray: &Ray, hit: &Hit, surface: &Surface<'_>) -> Option<Colour> {
         let towards = light.position - hit.point;
         let shadow = Ray::new(hit.point, towards);
-        if self.scene.shapes.blocks(&shadow, towards.length()) {
+        if self.scene.shapes.blocks(&shadow, towards.length(), &mut ()) {
             return None;
         }
         let diffuse = diffuse(surface.finish, hit.normal, shadow.direction);
@@ -173,20 +169,4 @@ fn attenuation(light: &Light, distance: f64) -> f32 {
 /// `value`, or zero where it is negative. What is not a number stays so, unlike with [`f64::max`].
 fn not_negative(value: f64) -> f64 {
     if value <= 0.0 { 0.0 } else { value }
-}
-
-fn reflected(ray: &Ray, hit: &Hit) -> Ray {
-    let direction = ray.direction - hit.normal * (2.0 * ray.direction.dot(hit.normal));
-    Ray::new(hit.point, direction)
-}
-
-/// The ray that goes on behind the surface. Where it is totally reflected there is none: its
-/// direction is not a number, and it hits nothing.
-fn transmitted(ray: &Ray, hit: &Hit, finish: &Finish) -> Ray {
-    let back = -ray.direction;
-    let cosine = back.dot(hit.normal);
-    let ior = f64::from(finish.ior);
-    let ratio = if hit.entering { 1.0 / ior } else { ior };
-    let cosine_behind = (1.0 - ratio * ratio * (1.0 - cosine * cosine)).sqrt();
-    Ray::new(hit.point, hit.normal * (ratio * cosine - cosine_behind) - back * ratio)
 }

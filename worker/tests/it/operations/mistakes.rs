@@ -201,15 +201,28 @@ fn the_last_duplicate_counts_and_the_query_is_decoded() {
 
 #[test]
 fn the_body_is_json() {
-    let expected = "400 body: the body is not `{\"scene\": \"...\", \"texmap\": [byte, ...]}`";
-    for body in ["x", "[1]", "{\"scene\": 1}", "{\"scene\": \"", "\"text\"", "{} {}"] {
-        check_post(Operation::RayTrace, QUERY, body.as_bytes(), expected);
+    let expected = |place: &str| {
+        let body = "`{\"scene\": \"...\", \"texmap\": [byte, ...]}`";
+        format!("400 body: the body is not {body}: {place}")
+    };
+    for (body, place) in [
+        (&b"x"[..], "line 1, column 1"),
+        (b"[1]", "line 1, column 2"),
+        (b"{\"scene\": 1}", "line 1, column 11"),
+        (b"{\n\"scene\": \"", "line 2, column 10"),
+        (b"\"text\"", "line 1, column 6"),
+        (b"{}\n\n {}", "line 3, column 2"),
+        (b"{\"scene\": \"\xff\"}", "line 1, column 12"),
+    ] {
+        check_post(Operation::RayTrace, QUERY, body, &expected(place));
     }
-    check_post(Operation::RayTrace, QUERY, b"{\"scene\": \"\xff\"}", expected);
     let deep = format!("{{\"x\": {}", "[".repeat(100_000));
-    check_post(Operation::RayTrace, QUERY, deep.as_bytes(), expected);
-    for bytes in [json!([256]), json!([-129]), json!(["1"]), json!([1.5]), json!("AAAA")] {
-        check_json(&json!({ "scene": SCENE, "texmap": bytes }), expected);
+    check_post(Operation::RayTrace, QUERY, deep.as_bytes(), &expected("line 1, column 133"));
+    for bytes in ["[256]", "[-129]", "[\"1\"]", "[1.5]", "\"AAAA\""] {
+        let body = format!("{{\"scene\": \"\",\n\"texmap\":\n{bytes}}}");
+        let column = bytes.trim_end_matches(']').len();
+        let expected = expected(&format!("line 3, column {column}"));
+        check_post(Operation::RayTrace, QUERY, body.as_bytes(), &expected);
     }
     check_json(&json!({}), "400 scene: the body has no `scene`");
     check_json(&json!({ "scene": null }), "400 scene: the body has no `scene`");

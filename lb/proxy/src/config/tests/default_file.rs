@@ -48,7 +48,7 @@ fn told(expected: &str) -> Vec<String> {
 
 fn known() -> BTreeMap<String, String> {
     let reader = Reader::new("", Config::default_text());
-    proxy::read(&reader);
+    proxy::read(&reader, &extractors());
     reader.known()
 }
 

@@ -4,38 +4,46 @@ use std::ops::Mul;
 
 /// Red, green and blue in 0 to 1, or not a number, which is shown as black.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Colour(pub(super) [f32; 3]);
+pub struct Colour(pub [f32; 3]);
 
 // === impl Colour ===
 
 impl Colour {
-    pub(super) const BLACK: Colour = Colour([0.0; 3]);
+    /// No light at all.
+    pub const BLACK: Colour = Colour([0.0; 3]);
 
     /// What a ray sees that hits nothing: gray.
-    pub(super) const BACKGROUND: Colour = Colour([128.0 / 255.0; 3]);
+    pub const BACKGROUND: Colour = Colour([128.0 / 255.0; 3]);
 
     /// The colour of three channels of 8 bits.
-    pub(super) fn from_bytes(channels: [u8; 3]) -> Colour {
+    #[inline]
+    pub fn from_bytes(channels: [u8; 3]) -> Colour {
         Colour(channels.map(|channel| f32::from(channel) / 255.0))
     }
 
     /// The colour whose channels are `channels`, clamped.
-    pub(super) fn clamped(channels: [f32; 3]) -> Colour {
+    #[inline]
+    pub fn clamped(channels: [f32; 3]) -> Colour {
         Colour(channels.map(clamp))
     }
 
     /// The sum of both, clamped.
-    pub(super) fn blend(self, other: Colour) -> Colour {
+    #[inline]
+    #[must_use]
+    pub fn blend(self, other: Colour) -> Colour {
         Colour(zip(self, other, |own, other| clamp(own + other)))
     }
 
-    /// The sum of both, for those who know that it stays in range.
-    pub(super) fn plus(self, other: Colour) -> Colour {
+    /// The sum of both, where the caller knows that it stays in range.
+    #[inline]
+    #[must_use]
+    pub fn plus(self, other: Colour) -> Colour {
         Colour(zip(self, other, |own, other| own + other))
     }
 
     /// Every channel as 8 bits, rounded.
-    pub(super) fn to_bytes(self) -> [u8; 3] {
+    #[inline]
+    pub fn to_bytes(self) -> [u8; 3] {
         self.0.map(|channel| (f64::from(channel * 255.0) + 0.5) as u8)
     }
 }
@@ -43,6 +51,7 @@ impl Colour {
 impl Mul for Colour {
     type Output = Colour;
 
+    #[inline]
     fn mul(self, other: Colour) -> Colour {
         Colour(zip(self, other, |own, other| own * other))
     }
@@ -51,16 +60,19 @@ impl Mul for Colour {
 impl Mul<f32> for Colour {
     type Output = Colour;
 
+    #[inline]
     fn mul(self, factor: f32) -> Colour {
         Colour(self.0.map(|channel| channel * factor))
     }
 }
 
 /// `value` within 0 to 1. What is not a number stays so, unlike with [`f32::max`].
-pub(super) fn clamp(value: f32) -> f32 {
+#[inline]
+pub fn clamp(value: f32) -> f32 {
     value.clamp(0.0, 1.0)
 }
 
+#[inline]
 fn zip(a: Colour, b: Colour, combine: impl Fn(f32, f32) -> f32) -> [f32; 3] {
     [combine(a.0[0], b.0[0]), combine(a.0[1], b.0[1]), combine(a.0[2], b.0[2])]
 }

@@ -35,7 +35,7 @@ pub enum SceneError {
     TooManyShapes {
         /// What was announced.
         shapes: usize,
-        /// [`Limits::shapes`](crate::operations::Limits::shapes).
+        /// [`Limits::shapes`](super::Limits::shapes).
         limit: usize,
     },
     /// There are more lights than the limit allows.
@@ -43,7 +43,7 @@ pub enum SceneError {
     TooManyLights {
         /// What was announced.
         lights: usize,
-        /// [`Limits::lights`](crate::operations::Limits::lights).
+        /// [`Limits::lights`](super::Limits::lights).
         limit: usize,
     },
     /// Rays are reflected or transmitted more often than the limit allows.
@@ -51,20 +51,7 @@ pub enum SceneError {
     TooDeep {
         /// How often.
         needed: u32,
-        /// [`Limits::recursion_depth`](crate::operations::Limits::recursion_depth).
+        /// [`Limits::recursion_depth`](super::Limits::recursion_depth).
         limit: u32,
     },
-}
-
-impl SceneError {
-    pub(in crate::operations::raytrace) fn status(&self) -> u16 {
-        match self {
-            SceneError::Truncated(_)
-            | SceneError::Unexpected { .. }
-            | SceneError::NoSuch { .. } => 400,
-            SceneError::TooManyShapes { .. }
-            | SceneError::TooManyLights { .. }
-            | SceneError::TooDeep { .. } => 422,
-        }
-    }
 }

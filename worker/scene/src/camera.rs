@@ -1,22 +1,24 @@
 //! From pixels to rays.
 
-use super::vector::{Ray, Vector};
-use super::view::View;
+use crate::vector::{Ray, Vector};
+use crate::view::View;
 
 /// Where a scene is seen from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Viewpoint {
-    pub(super) eye: Vector,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Viewpoint {
+    /// Where every ray of the picture starts.
+    pub eye: Vector,
     /// What is in the middle of the picture.
-    pub(super) center: Vector,
-    pub(super) up: Vector,
+    pub center: Vector,
+    /// What is up in the picture.
+    pub up: Vector,
     /// The angle between the picture's lower and upper edge.
-    pub(super) fovy_degrees: f64,
+    pub fovy_degrees: f64,
 }
 
 /// A viewpoint with a window in front of it, at distance one.
 #[derive(Debug)]
-pub(super) struct Camera {
+pub struct Camera {
     eye: Vector,
     right: Vector,
     above: Vector,
@@ -30,7 +32,9 @@ pub(super) struct Camera {
 // === impl Camera ===
 
 impl Camera {
-    pub(super) fn new(viewpoint: &Viewpoint, view: &View) -> Camera {
+    /// The camera that sees the picture of `view` from `viewpoint`.
+    #[inline]
+    pub fn new(viewpoint: &Viewpoint, view: &View) -> Camera {
         let (columns, rows) = (f64::from(view.scols), f64::from(view.srows));
         let fovy = viewpoint.fovy_degrees.to_radians();
         let fovx = fovy * columns / rows;
@@ -49,7 +53,8 @@ impl Camera {
     }
 
     /// The ray through a place of the picture, in pixels from its lower left corner.
-    pub(super) fn ray(&self, column: f64, row: f64) -> Ray {
+    #[inline]
+    pub fn ray(&self, column: f64, row: f64) -> Ray {
         let x = column / self.columns * self.width - self.width / 2.0;
         let y = row / self.rows * self.height - self.height / 2.0;
         // Through world coordinates and back: that rounds, and neighbours of an edge can tell.

@@ -1,33 +1,8 @@
 //! Random ray-tracing requests and what they truly cost: every pixel traced, nothing sampled.
 
+use crate::learning::Random;
+
 type Vector = [f64; 3];
-
-/// `SplitMix64`.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn between(&mut self, least: f64, most: f64) -> f64 {
-        least + (most - least) * (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    pub(crate) fn whole(&mut self, least: u64, most: u64) -> u64 {
-        least + self.next() % (most - least + 1)
-    }
-
-    /// About log-normal around 1, `sigma` wide.
-    pub(crate) fn noise(&mut self, sigma: f64) -> f64 {
-        let sum: f64 = (0..12).map(|_| self.between(-0.5, 0.5)).sum();
-        (sum * sigma).exp()
-    }
-}
 
 enum Shape {
     Sphere(Vector, f64),
@@ -167,9 +142,11 @@ impl Render {
             self.trace(point, along(direction, normal, -2.0 * cosine), depth + 1, counts);
         }
         if 0.0 < *transmission {
+            // Only a sphere has an inside: a ray enters what is flat from either side.
+            let leaves = 0.0 <= cosine && matches!(shape, Shape::Sphere(..));
             let (normal, ratio) =
-                if cosine < 0.0 { (normal, 1.0 / 1.5) } else { (normal.map(|side| -side), 1.5) };
-            let inwards = cosine.abs();
+                if leaves { (normal.map(|side| -side), 1.5) } else { (normal, 1.0 / 1.5) };
+            let inwards = -dot(direction, normal);
             let bent = (1.0 - ratio * ratio * (1.0 - inwards * inwards)).sqrt();
             let next = along(direction.map(|side| side * ratio), normal, ratio * inwards - bent);
             self.trace(point, next, depth + 1, counts);

@@ -4,31 +4,43 @@ use std::ops::{Add, Mul, Neg, Sub};
 
 /// A point, or a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Vector {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) z: f64,
+pub struct Vector {
+    /// To the right, in a scene whose camera looks ahead.
+    pub x: f64,
+    /// Up.
+    pub y: f64,
+    /// Towards the viewer.
+    pub z: f64,
 }
 
 /// A half line. Its direction has length one, or is not a number.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ray {
-    pub(super) origin: Vector,
-    pub(super) direction: Vector,
+pub struct Ray {
+    /// Where it starts.
+    pub origin: Vector,
+    /// Where it goes.
+    pub direction: Vector,
 }
 
 // === impl Vector ===
 
 impl Vector {
-    pub(super) const fn new(x: f64, y: f64, z: f64) -> Vector {
+    /// The vector of these coordinates.
+    #[inline]
+    pub const fn new(x: f64, y: f64, z: f64) -> Vector {
         Vector { x, y, z }
     }
 
-    pub(super) fn dot(self, other: Vector) -> f64 {
+    /// The scalar product.
+    #[inline]
+    pub fn dot(self, other: Vector) -> f64 {
         self.x * other.x + self.y * other.y + self.z * other.z
     }
 
-    pub(super) fn cross(self, other: Vector) -> Vector {
+    /// The vector product.
+    #[inline]
+    #[must_use]
+    pub fn cross(self, other: Vector) -> Vector {
         Vector {
             x: self.y * other.z - self.z * other.y,
             y: self.z * other.x - self.x * other.z,
@@ -36,13 +48,17 @@ impl Vector {
         }
     }
 
-    pub(super) fn length(self) -> f64 {
+    /// How long it is.
+    #[inline]
+    pub fn length(self) -> f64 {
         self.dot(self).sqrt()
     }
 
-    /// The same direction, of length one. Of no length at all there is none: the result is not a
+    /// The same direction, of length one. A vector of no length has none: the result is not a
     /// number, and hits nothing.
-    pub(super) fn normalized(self) -> Vector {
+    #[inline]
+    #[must_use]
+    pub fn normalized(self) -> Vector {
         self * (1.0 / self.length())
     }
 }
@@ -50,6 +66,7 @@ impl Vector {
 impl Add for Vector {
     type Output = Vector;
 
+    #[inline]
     fn add(self, other: Vector) -> Vector {
         Vector { x: self.x + other.x, y: self.y + other.y, z: self.z + other.z }
     }
@@ -58,6 +75,7 @@ impl Add for Vector {
 impl Sub for Vector {
     type Output = Vector;
 
+    #[inline]
     fn sub(self, other: Vector) -> Vector {
         Vector { x: self.x - other.x, y: self.y - other.y, z: self.z - other.z }
     }
@@ -66,6 +84,7 @@ impl Sub for Vector {
 impl Mul<f64> for Vector {
     type Output = Vector;
 
+    #[inline]
     fn mul(self, factor: f64) -> Vector {
         Vector { x: self.x * factor, y: self.y * factor, z: self.z * factor }
     }
@@ -74,6 +93,7 @@ impl Mul<f64> for Vector {
 impl Neg for Vector {
     type Output = Vector;
 
+    #[inline]
     fn neg(self) -> Vector {
         Vector { x: -self.x, y: -self.y, z: -self.z }
     }
@@ -84,13 +104,15 @@ impl Neg for Vector {
 impl Ray {
     /// The ray from `origin` towards `direction`. It starts a little further on, so that it does
     /// not hit the shape that it leaves.
-    pub(super) fn new(origin: Vector, direction: Vector) -> Ray {
+    #[inline]
+    pub fn new(origin: Vector, direction: Vector) -> Ray {
         let direction = direction.normalized();
         Ray { origin: origin + direction * 0.001, direction }
     }
 
     /// The point at `t` along the ray.
-    pub(super) fn at(&self, t: f64) -> Vector {
+    #[inline]
+    pub fn at(&self, t: f64) -> Vector {
         self.origin + self.direction * t
     }
 }
