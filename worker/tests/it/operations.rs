@@ -3,6 +3,7 @@
 mod images;
 mod scenes;
 mod forms;
+mod kinds;
 mod mistakes;
 mod anything;
 

@@ -1,8 +1,6 @@
 //! Dimensions and format of an image from its first bytes, never decoded.
 
-use std::io::{Read, Seek, SeekFrom};
-
-use imagesize::ImageType;
+use weighbridge_image_header::{self as header, ImageHeader};
 
 use super::peek::Peek;
 
@@ -99,14 +97,14 @@ impl Format {
             .find_map(Format::from_subtype)
     }
 
-    fn of(image: ImageType) -> Option<Format> {
-        match image {
-            ImageType::Jpeg => Some(Format::Jpeg),
-            ImageType::Png => Some(Format::Png),
-            ImageType::Bmp => Some(Format::Bmp),
-            ImageType::Gif => Some(Format::Gif),
-            ImageType::Tiff => Some(Format::Tiff),
-            _ => None,
+    fn of(format: header::Format) -> Option<Format> {
+        match format {
+            header::Format::Jpeg => Some(Format::Jpeg),
+            header::Format::Png => Some(Format::Png),
+            header::Format::Bmp => Some(Format::Bmp),
+            header::Format::Gif => Some(Format::Gif),
+            header::Format::Tiff => Some(Format::Tiff),
+            header::Format::WebP => None,
         }
     }
 }
@@ -156,40 +154,12 @@ fn data_url(body: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 fn measure_bytes(bytes: &mut Peek<'_>) -> Option<Image> {
-    let mut head = [0; 16];
-    bytes.read_exact(&mut head).ok()?;
-    let kind = imagesize::image_type(&head).ok()?;
-    let size = kind.reader_size(bytes).ok()?;
-    let channels = channels(kind, bytes).unwrap_or(3);
+    let header = ImageHeader::read(bytes).ok()?;
     Some(Image {
-        width: size.width as f64,
-        height: size.height as f64,
-        channels: f64::from(channels),
-        format: Format::of(kind),
+        width: f64::from(header.width),
+        height: f64::from(header.height),
+        channels: f64::from(header.channels),
+        format: Format::of(header.format),
         ..Image::default()
     })
-}
-
-/// Colour channels once decoded, alpha included.
-fn channels(format: ImageType, bytes: &mut Peek<'_>) -> Option<u8> {
-    match format {
-        // The number of components stands right behind the size, where the reader stopped.
-        ImageType::Jpeg => byte(bytes, SeekFrom::Current(0)),
-        ImageType::Png => Some(match byte(bytes, SeekFrom::Start(25))? {
-            0 => 1,
-            4 => 2,
-            6 => 4,
-            _ => 3,
-        }),
-        ImageType::Bmp => Some(if byte(bytes, SeekFrom::Start(28))? == 32 { 4 } else { 3 }),
-        ImageType::Gif => Some(4),
-        _ => Some(3),
-    }
-}
-
-fn byte(bytes: &mut Peek<'_>, at: SeekFrom) -> Option<u8> {
-    let mut one = [0];
-    bytes.seek(at).ok()?;
-    bytes.read_exact(&mut one).ok()?;
-    Some(one[0])
 }

@@ -257,6 +257,19 @@ fn images_are_measured_raw_and_in_data_urls() {
 }
 
 #[test]
+fn an_image_has_the_size_that_its_decoder_finds() {
+    let bitmap = |header: &[u8]| [b"BM\0\0\0\0\0\0\0\0\x36\0\0\0", header, &[0; 40]].concat();
+    let from_the_top = bitmap(b"\x28\0\0\0\x2C\x01\0\0\x38\xFF\xFF\xFF\x01\0\x18\0");
+    let of_the_old_header = bitmap(b"\x0C\0\0\0\x2C\x01\xC8\0\x01\0\x18\0");
+    let mut filled = jpeg(300, 200, 3, 9);
+    filled.splice(2..2, [0xFF, 0xFF]);
+    for image in [from_the_top, of_the_old_header, filled] {
+        check_image(&image, [60_000.0, 300.0, 200.0, 3.0]);
+        check_image(&data_url(&image), [60_000.0, 300.0, 200.0, 3.0]);
+    }
+}
+
+#[test]
 fn a_frame_header_far_behind_is_found() {
     let image = jpeg(4000, 3000, 3, 200_000);
     for body in [image.clone(), data_url(&image), wrapped(&data_url(&image))] {

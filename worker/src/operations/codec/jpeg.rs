@@ -1,107 +1,53 @@
-//! Decodes the common JPEG files exactly as the reference software (libjpeg) does.
-//!
-//! The standard leaves decoders some freedom, and most use it: their pixels differ by one here and
-//! there. Local equalisation makes such differences visible in smooth areas, where what is one
-//! level brighter is brighter than half of the window. So what matters here is the exact "islow"
-//! inverse DCT, the "fancy" triangular upsampling and the colour conversion of libjpeg.
-//!
-//! Files of other kinds (arithmetic coding, 12 bits, CMYK, RGB, unusual subsampling) and damaged
-//! files are left to the `image` crate: [`decode`] has nothing to say of them.
+//! JPEG, by a crate of ours.
 
-use weighbridge_instrument::Abandoned;
+use weighbridge_instrument::checkpoint;
+use weighbridge_jpeg::{DecodeError, EncodeError, Image, Limits, Quality, Stopped};
 
-use self::frame::{Frame, Layout};
-use self::scan::{Scan, Tables};
-use super::Raster;
+use super::{CodecError, Raster, Source};
+use crate::operations::OperationError;
 
-mod frame;
-mod huffman;
-mod bits;
-mod scan;
-mod idct;
-mod upsample;
+/// The quality of the files that we write. Files of the systems before us have the same tables.
+const QUALITY: u8 = 75;
 
-/// Scans of a file. A scan takes time for every pixel, but nearly no bytes.
+/// Scans of a file that we read.
 const SCANS_MAX: usize = 100;
 
-/// Why a file is not decoded here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
-    /// It is damaged, or of a kind that is left to others.
-    Unusual,
-    /// Nobody wants it any more.
-    Abandoned,
+pub(super) fn decode(source: &Source<'_>) -> Result<Raster, OperationError> {
+    decode_file(source.bytes, source.limits.image_pixels)
 }
 
-/// The pixels of `file`, which has the dimensions `size`; `None` where it is left to others.
-pub(super) fn decode(file: &[u8], size: (usize, usize)) -> Result<Option<Raster>, Abandoned> {
-    match try_decode(file, size) {
-        Ok(raster) => Ok(Some(raster)),
-        Err(Refusal::Unusual) => Ok(None),
-        Err(Refusal::Abandoned) => Err(Abandoned),
-    }
+/// Decodes a file of up to `pixels` pixels.
+pub(super) fn decode_file(file: &[u8], pixels: u64) -> Result<Raster, OperationError> {
+    let limits = Limits { pixels, scans: SCANS_MAX };
+    let Image { width, height, bands, samples } =
+        weighbridge_jpeg::decode(file, &limits, &mut go_on)?;
+    Ok(Raster { width, height, bands, samples })
 }
 
-fn try_decode(file: &[u8], size: (usize, usize)) -> Result<Raster, Refusal> {
-    let mut rest = file.strip_prefix(&[0xFF, 0xD8]).ok_or(Refusal::Unusual)?;
-    let mut tables = Tables::default();
-    let mut layout = Layout::default();
-    let mut frame: Option<Frame> = None;
-    let mut scans = 0;
-    loop {
-        let (marker, after) = next_marker(rest)?;
-        if marker == 0xD9 {
-            break;
-        }
-        let (segment, after) = split_segment(after)?;
-        rest = after;
-        match marker {
-            0xC0..=0xC2 if frame.is_none() => {
-                frame = Some(Frame::parse(segment, marker == 0xC2, size)?);
+/// Encodes an image that is gray or RGB.
+pub(super) fn encode(raster: Raster) -> Result<Vec<u8>, OperationError> {
+    let Raster { width, height, bands, samples } = raster;
+    let image = Image { width, height, bands, samples };
+    weighbridge_jpeg::encode(&image, Quality::new(QUALITY), &mut go_on).map_err(|error| match error
+    {
+        EncodeError::Stopped(_) => OperationError::Abandoned,
+        error => CodecError::EncodeJpeg(error).into(),
+    })
+}
+
+fn go_on() -> Result<(), Stopped> {
+    checkpoint().map_err(|_| Stopped)
+}
+
+impl From<DecodeError> for OperationError {
+    fn from(error: DecodeError) -> OperationError {
+        match error {
+            DecodeError::Stopped(_) => OperationError::Abandoned,
+            DecodeError::TooManyPixels { width, height, limit } => {
+                let (width, height) = (width.into(), height.into());
+                CodecError::TooManyPixels { width, height, limit }.into()
             }
-            0xC4 => tables.define_huffman(segment)?,
-            0xDB => tables.define_quantization(segment)?,
-            0xDD => tables.define_restarts(segment)?,
-            0xDA if scans < SCANS_MAX => {
-                scans += 1;
-                let frame = frame.as_mut().ok_or(Refusal::Unusual)?;
-                rest = Scan::parse(segment, frame, &tables)?.decode(after)?;
-            }
-            0xE0 | 0xEE => layout.note(marker, segment),
-            // Comments, and what applications add.
-            0xE1..=0xEF | 0xFE => {}
-            _ => return Err(Refusal::Unusual),
+            error => CodecError::Jpeg(error).into(),
         }
     }
-    let frame = frame.ok_or(Refusal::Unusual)?;
-    if !layout.is_ycc(&frame) || !frame.is_complete() {
-        return Err(Refusal::Unusual);
-    }
-    upsample::raster(&frame.planes()?, size)
 }
-
-/// The next marker, and what follows it.
-fn next_marker(bytes: &[u8]) -> Result<(u8, &[u8]), Refusal> {
-    let fill = bytes.iter().take_while(|&&byte| byte == 0xFF).count();
-    match bytes.get(fill) {
-        Some(&marker) if 0 < fill => Ok((marker, &bytes[fill + 1..])),
-        _ => Err(Refusal::Unusual),
-    }
-}
-
-/// The payload of a segment, and what follows it.
-fn split_segment(bytes: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
-    let (length, _) = bytes.split_first_chunk().ok_or(Refusal::Unusual)?;
-    let (segment, after) =
-        bytes.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or(Refusal::Unusual)?;
-    Ok((segment.get(2..).ok_or(Refusal::Unusual)?, after))
-}
-
-impl From<Abandoned> for Refusal {
-    fn from(_: Abandoned) -> Refusal {
-        Refusal::Abandoned
-    }
-}
-
-#[cfg(test)]
-mod tests;

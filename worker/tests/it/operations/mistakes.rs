@@ -139,7 +139,11 @@ fn a_damaged_file_cannot_be_decoded() {
     for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff] {
         let file = encode(&data::photo(1, 40, 30, 3), format);
         let half = data_url("png", &file[..file.len() / 2]);
-        check_image(&half, "400 body: cannot decode the image");
+        for operation in [Operation::Blur, Operation::Enhance] {
+            let error = post(operation, "", half.as_bytes()).unwrap_err();
+            let text = explain(&error);
+            assert!(text.starts_with("400 body: cannot decode the image: "), "{format:?}: {text}");
+        }
     }
 }
 

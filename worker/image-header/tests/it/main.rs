@@ -1,0 +1,4 @@
+//! Headers of files of every format.
+
+#[cfg(test)]
+mod sizes;
