@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use image::{ExtendedColorType, ImageFormat};
 use serde_json::json;
-use weighbridge_worker::operations::{Limits, Operation, OperationRequest, blur, enhance, run};
+use weighbridge_worker::operations::{
+    Blur, Enhance, Limits, Operation, OperationRequest, RayTrace, blur, enhance, run,
+};
 
 #[path = "../tests/it/data.rs"]
 mod data;
@@ -78,7 +80,7 @@ fn scenes(c: &mut Criterion) {
         let body = json!({ "scene": scene }).to_string();
         let request = request(QUERY, body.as_bytes());
         group.bench_function(name, |b| {
-            b.iter(|| run(Operation::RayTrace, black_box(&request), &Limits::default()));
+            b.iter(|| run(&RayTrace, black_box(&request), &Limits::default()));
         });
     };
     for shapes in [10, 100] {
@@ -115,7 +117,7 @@ fn requests(c: &mut Criterion) {
             .expect("a generated image can be encoded");
         let request =
             OperationRequest { content_type: Some("image/any"), ..request("", file.get_ref()) };
-        for operation in [Operation::Blur, Operation::Enhance] {
+        for operation in [&Blur as &dyn Operation, &Enhance] {
             group.bench_function(format!("{}/{name}", operation.name()), |b| {
                 b.iter(|| run(operation, black_box(&request), &Limits::default()));
             });

@@ -17,7 +17,9 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use weighbridge_instrument::{CountingAllocator, Meter, RequestCost, counting, prepare};
-use weighbridge_worker::operations::{Limits, Operation, OperationRequest, Reply, run};
+use weighbridge_worker::operations::{
+    ALL, EventForm, Limits, Operation, OperationRequest, Reply, run,
+};
 
 use picture::picture;
 
@@ -26,7 +28,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator(System);
 
 /// A request of a size as they come: it takes some milliseconds.
 struct Case {
-    operation: Operation,
+    operation: &'static dyn Operation,
     query: &'static str,
     content_type: &'static str,
     body: Vec<u8>,
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_default();
     let repeats = arguments.next().map_or(Ok(1), |repeats| repeats.parse::<u32>());
-    let operation = Operation::ALL.into_iter().find(|operation| operation.name() == name);
+    let operation = ALL.iter().copied().find(|operation| operation.name() == name);
     let (Some(operation), Ok(repeats)) = (operation, repeats) else {
         eprintln!("usage: operation_cost blur|enhance|raytrace [REPEATS]");
         return ExitCode::FAILURE;
@@ -81,10 +83,10 @@ fn values(cost: &RequestCost) -> String {
 // === impl Case ===
 
 impl Case {
-    fn of(operation: Operation) -> Case {
-        let (query, content_type, body) = match operation {
-            Operation::Blur | Operation::Enhance => ("", "image/png", picture(400, 300)),
-            Operation::RayTrace => (
+    fn of(operation: &'static dyn Operation) -> Case {
+        let (query, content_type, body) = match operation.event() {
+            EventForm::Image => ("", "image/png", picture(400, 300)),
+            EventForm::Scene => (
                 "scols=240&srows=180&wcols=240&wrows=180&coff=0&roff=0",
                 "application/json",
                 scene(),

@@ -26,7 +26,9 @@ use std::time::{Duration, Instant};
 use weighbridge_instrument::{
     CountingAllocator, Interrupt, Meter, ThreadClock, checkpoint, interruptible, prepare,
 };
-use weighbridge_worker::operations::{Limits, Operation, OperationRequest, run};
+use weighbridge_worker::operations::{
+    ALL, EventForm, Limits, Operation, OperationRequest, RayTrace, run,
+};
 use weighbridge_worker::{Worker, WorkerConfig};
 
 use picture::picture;
@@ -59,7 +61,7 @@ fn main() -> Outcome<()> {
     println!("busy with    runs p50   runs p99   answered p50   answered p99   preempted");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    for operation in Operation::ALL {
+    for &operation in ALL {
         let mut config = WorkerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         config.cores = cores;
         let worker = runtime.block_on(Worker::bind(config))?;
@@ -74,7 +76,7 @@ fn main() -> Outcome<()> {
 }
 
 /// Keeps the worker busy and asks for small requests meanwhile.
-fn measure(operation: Operation, address: SocketAddr, cores: usize, n: usize) -> Outcome<()> {
+fn measure(operation: &dyn Operation, address: SocketAddr, cores: usize, n: usize) -> Outcome<()> {
     let (large, small) = (Case::large(operation), Case::small());
     let enough = AtomicBool::new(false);
     let answers = thread::scope(|scope| {
@@ -93,7 +95,7 @@ fn measure(operation: Operation, address: SocketAddr, cores: usize, n: usize) ->
         let answers = (0..n).map(|nth| {
             // At any moment of a large request, and never in step with the system's clock.
             thread::sleep(Duration::from_micros(8_000 + (nth as u64 * 7919) % 7_000));
-            ask(address, Operation::RayTrace, &small, "0.0001")
+            ask(address, &RayTrace, &small, "0.0001")
         });
         let answers = answers.collect::<Outcome<Vec<_>>>();
         enough.store(true, Ordering::Relaxed);
@@ -123,7 +125,7 @@ fn checkpoint_costs() -> Outcome<()> {
     let nanos = start.elapsed().as_secs_f64() * 1e9 / f64::from(ROUNDS);
     println!("a checkpoint costs {nanos:.2} ns");
     println!("operation   CPU ms   checkpoints   every us   longest ms   cost");
-    for operation in Operation::ALL {
+    for &operation in ALL {
         let case = Case::large(operation);
         let (n, longest) = case.checkpoints(operation)?;
         let meter = Meter::start();
@@ -137,7 +139,12 @@ fn checkpoint_costs() -> Outcome<()> {
 }
 
 /// One request with an estimate, on a connection of its own.
-fn ask(address: SocketAddr, operation: Operation, case: &Case, estimate: &str) -> Outcome<Answer> {
+fn ask(
+    address: SocketAddr,
+    operation: &dyn Operation,
+    case: &Case,
+    estimate: &str,
+) -> Outcome<Answer> {
     let (path, query, length) = (operation.path(), &case.query, case.body.len());
     let head = format!(
         "POST {path}?{query} HTTP/1.1\r\nHost: worker\r\nContent-Type: image/png\r\n\
@@ -179,12 +186,10 @@ fn preemptions(address: SocketAddr) -> Outcome<f64> {
 
 impl Case {
     /// Some tenths of a second of work.
-    fn large(operation: Operation) -> Case {
-        match operation {
-            Operation::Blur | Operation::Enhance => {
-                Case { query: String::new(), body: picture(2000, 1200) }
-            }
-            Operation::RayTrace => scene(500, 400, 40),
+    fn large(operation: &dyn Operation) -> Case {
+        match operation.event() {
+            EventForm::Image => Case { query: String::new(), body: picture(2000, 1200) },
+            EventForm::Scene => scene(500, 400, 40),
         }
     }
 
@@ -193,7 +198,7 @@ impl Case {
         scene(4, 3, 1)
     }
 
-    fn run(&self, operation: Operation) -> Outcome<Vec<u8>> {
+    fn run(&self, operation: &dyn Operation) -> Outcome<Vec<u8>> {
         let request = OperationRequest {
             query: &self.query,
             content_type: Some("image/png"),
@@ -205,7 +210,7 @@ impl Case {
 
     /// How many checkpoints a run comes to, and the longest CPU time without one: it is asked to park
     /// at each, and never does.
-    fn checkpoints(&self, operation: Operation) -> Outcome<(u64, Duration)> {
+    fn checkpoints(&self, operation: &dyn Operation) -> Outcome<(u64, Duration)> {
         let again = Arc::new(OnceLock::<Interrupt>::new());
         let clock = ThreadClock::of_this_thread();
         let now = move || clock.and_then(ThreadClock::cpu_time).unwrap_or_default();

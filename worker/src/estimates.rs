@@ -3,9 +3,10 @@
 //! The balancer says so in a header, in CPU-seconds of the reference core. Where it does not, it is
 //! the mean of the same operation on this worker. Both decay: what ran last counts most.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::operations::Operation;
 
@@ -28,7 +29,7 @@ pub(crate) struct Estimates {
     learned: Mutex<Learned>,
 }
 
-/// The work that a request is believed to be, and who said so.
+/// The work that a request is believed to be, and where that comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Estimate {
     /// In CPU-seconds of the reference core, above zero.
@@ -41,8 +42,8 @@ pub(crate) struct Estimate {
 struct Learned {
     /// Estimates over CPU seconds, of requests that came with an estimate.
     speed: Ratio,
-    /// CPU seconds over requests, for each of [`Operation::ALL`].
-    means: [Ratio; Operation::ALL.len()],
+    /// CPU seconds over requests, by the name of an operation.
+    means: BTreeMap<&'static str, Ratio>,
 }
 
 /// A quotient of two decayed sums.
@@ -56,7 +57,7 @@ struct Ratio {
 
 impl Estimates {
     /// The estimate of a request for `operation` with these headers.
-    pub(crate) fn of(&self, operation: Operation, headers: &HeaderMap) -> Estimate {
+    pub(crate) fn of(&self, operation: &dyn Operation, headers: &HeaderMap) -> Estimate {
         let told = headers.get(ESTIMATE).and_then(|value| value.to_str().ok()?.parse().ok());
         let told = told.filter(|secs: &f64| secs.is_finite() && 0.0 < *secs);
         let work_secs = told.unwrap_or_else(|| self.mean_secs(operation));
@@ -65,9 +66,9 @@ impl Estimates {
     }
 
     /// Learns from a request that has run to its end.
-    pub(crate) fn ran(&self, operation: Operation, estimate: Estimate, cpu_secs: f64) {
+    pub(crate) fn ran(&self, operation: &dyn Operation, estimate: Estimate, cpu_secs: f64) {
         let mut learned = self.lock();
-        learned.means[operation as usize].add(MEAN_DECAY, cpu_secs, 1.0);
+        learned.means.entry(operation.name()).or_default().add(MEAN_DECAY, cpu_secs, 1.0);
         if estimate.is_told {
             learned.speed.add(SPEED_DECAY, estimate.work_secs, cpu_secs);
         }
@@ -78,14 +79,14 @@ impl Estimates {
         self.lock().speed()
     }
 
-    fn mean_secs(&self, operation: Operation) -> f64 {
+    fn mean_secs(&self, operation: &dyn Operation) -> f64 {
         let learned = self.lock();
-        let mean = learned.means[operation as usize].value();
+        let mean = learned.means.get(operation.name()).copied().and_then(Ratio::value);
         mean.map_or(PRIOR_SECS, |cpu_secs| cpu_secs * learned.speed())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Learned> {
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock()
     }
 }
 
@@ -107,7 +108,7 @@ impl Ratio {
     }
 
     /// `None` where there is nothing to divide by.
-    fn value(&self) -> Option<f64> {
+    fn value(self) -> Option<f64> {
         (0.0 < self.below).then(|| self.above / self.below)
     }
 }

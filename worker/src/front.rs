@@ -11,7 +11,7 @@ use crate::estimates::Estimates;
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::operate;
-use crate::operations::{Limits, Operation};
+use crate::operations::{self, Limits};
 use crate::queue::RunQueue;
 use crate::receive::{self, BodyBounds};
 use crate::respond::{self, Answer, Problem};
@@ -69,7 +69,7 @@ impl Front {
             return problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
         }
         if request.method() != Method::OPTIONS
-            && let Some(operation) = Operation::from_path(request.uri().path())
+            && let Some(operation) = operations::by_path(request.uri().path())
         {
             return operate::operate(self, operation, request).await;
         }

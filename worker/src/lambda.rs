@@ -23,7 +23,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::operations::{Limits, Operation};
+use crate::operations::{self, Limits, Operation};
 use run::Ran;
 
 /// Says which operation contract events ask for; HTTP events say it by their path.
@@ -52,7 +52,7 @@ enum InvocationError {
     #[error("the event is {0}: expected an object, of the contract or of a function URL")]
     NotAnObject(&'static str),
     /// The operator's: the function was not told what it does.
-    #[error("`WEIGHBRIDGE_OPERATION` is `{0}`: expected blur, enhance or raytrace")]
+    #[error("`WEIGHBRIDGE_OPERATION` is `{0}`: expected one of `{names}`", names = names().join("`, `"))]
     NoOperation(String),
     /// The caller's: a member of the event.
     #[error("`{field}` {problem}")]
@@ -74,7 +74,7 @@ enum InvocationError {
 #[derive(Debug)]
 struct Function {
     /// What contract events ask for, or what was written instead.
-    operation: Result<Operation, String>,
+    operation: Result<&'static dyn Operation, String>,
     limits: Limits,
     is_cold: Cell<bool>,
 }
@@ -91,8 +91,7 @@ pub async fn serve() -> Result<(), lambda_runtime::Error> {
 
 impl Function {
     fn new(operation: String) -> Function {
-        let known = Operation::ALL.into_iter().find(|known| known.name() == operation);
-        let operation = known.ok_or(operation);
+        let operation = operations::by_name(&operation).ok_or(operation);
         Function { operation, limits: Limits::default(), is_cold: Cell::new(true) }
     }
 
@@ -150,6 +149,10 @@ impl Function {
             }
         })
     }
+}
+
+fn names() -> Vec<&'static str> {
+    operations::ALL.iter().map(|operation| operation.name()).collect()
 }
 
 fn check_length(bytes: usize) -> Result<(), InvocationError> {
@@ -213,7 +216,7 @@ impl Line {
             "run_seconds": self.run_secs,
             "error": error.map(ToString::to_string),
         });
-        // Nobody would hear of it.
+        // Without standard error there is no place to tell of it.
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 }

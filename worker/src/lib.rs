@@ -4,6 +4,7 @@
 //! connection -> front -> operate -> receive (body) -> queue (slot, meter) -> operations::run -> response + load report
 //! ```
 
+pub mod defaults;
 mod estimates;
 mod front;
 #[cfg(feature = "lambda")]
@@ -17,4 +18,4 @@ mod receive;
 mod respond;
 mod serve;
 
-pub use serve::{FrontLimits, Worker, WorkerConfig, WorkerError, serve};
+pub use serve::{FrontLimits, Worker, WorkerConfig, WorkerError, disciplines, serve};

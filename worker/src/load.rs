@@ -5,10 +5,10 @@ mod window;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
+use parking_lot::Mutex;
 use weighbridge_instrument::{LoadReport, RequestCost, build_id};
 
 use crate::queue::Occupancy;
@@ -55,7 +55,7 @@ impl Load {
         let resident = process::resident_bytes().unwrap_or(0);
         self.resident_bytes.store(resident, Ordering::Relaxed);
         let totals = self.totals();
-        self.window.lock().unwrap_or_else(PoisonError::into_inner).push(totals);
+        self.window.lock().push(totals);
     }
 
     /// The report of now; `cost` is that of the request whose response carries it.
@@ -66,7 +66,7 @@ impl Load {
         cost: Option<&RequestCost>,
     ) -> LoadReport {
         let totals = self.totals();
-        let rates = self.window.lock().unwrap_or_else(PoisonError::into_inner).rates(&totals);
+        let rates = self.window.lock().rates(&totals);
         LoadReport {
             cpu_utilization: rates.cpu / self.cores,
             mem_utilization: self.memory_utilization(),

@@ -94,12 +94,12 @@ impl Metrics {
     }
 
     /// Counts an answer.
-    pub(crate) fn answered(&self, operation: Operation, status: StatusCode) {
+    pub(crate) fn answered(&self, operation: &dyn Operation, status: StatusCode) {
         self.requests.with_label_values(&[operation.name(), status.as_str()]).inc();
     }
 
     /// Counts a client that hung up.
-    pub(crate) fn abandoned(&self, operation: Operation) {
+    pub(crate) fn abandoned(&self, operation: &dyn Operation) {
         self.abandoned.with_label_values(&[operation.name()]).inc();
     }
 
@@ -114,7 +114,7 @@ impl Metrics {
     }
 
     /// Adds what a request took, whether or not its client still waits.
-    pub(crate) fn ran(&self, operation: Operation, cost: &RequestCost, times: Times) {
+    pub(crate) fn ran(&self, operation: &dyn Operation, cost: &RequestCost, times: Times) {
         let labels = &[operation.name()];
         self.waiting_time.with_label_values(labels).observe(times.waiting.as_secs_f64());
         self.service_time.with_label_values(labels).observe(times.service.as_secs_f64());

@@ -22,7 +22,7 @@ type Outcome = Result<Ran<Result<Reply, OperationError>>, Refusal>;
 /// What a request's thread sees of it: nothing of the connection.
 #[derive(Debug)]
 struct Spec {
-    operation: Operation,
+    operation: &'static dyn Operation,
     estimate: Estimate,
     query: String,
     content_type: Option<String>,
@@ -47,14 +47,14 @@ enum Refusal {
 #[derive(Debug)]
 struct HangUp<'a> {
     metrics: &'a Metrics,
-    operation: Operation,
+    operation: &'static dyn Operation,
     is_answered: bool,
 }
 
 /// Answers a request for `operation`.
 pub(crate) async fn operate(
     front: &Front,
-    operation: Operation,
+    operation: &'static dyn Operation,
     request: Request<Incoming>,
 ) -> Answer {
     let in_flight = front.drain.enter();
@@ -98,7 +98,7 @@ fn attach(front: &Front, answer: &mut Answer, measured: Option<(RequestCost, Str
 /// Reads all that the operation needs, unless it is refused before.
 async fn receive_spec(
     front: &Front,
-    operation: Operation,
+    operation: &'static dyn Operation,
     mut request: Request<Incoming>,
     takes_work: bool,
 ) -> Result<Spec, Refusal> {
@@ -138,7 +138,7 @@ async fn run(front: &Front, spec: Spec) -> Outcome {
     let (operation, estimate) = (spec.operation, spec.estimate);
     let estimates = Arc::clone(&front.estimates);
     let (answer, answered) = oneshot::channel();
-    let place = front.queue.submit(
+    let submission = front.queue.submit(
         estimate.work_secs,
         move || spec.run(&limits),
         move |ran: Ran<Result<Reply, OperationError>>| {
@@ -147,19 +147,19 @@ async fn run(front: &Front, spec: Spec) -> Outcome {
             if let (Ok(Ok(_)), Some(cpu_secs)) = (&ran.result, ran.cost.cpu_seconds) {
                 estimates.ran(operation, estimate, cpu_secs);
             }
-            // Nobody listens where the client has hung up.
+            // It fails where the client has hung up.
             let _ = answer.send(ran);
         },
     )?;
     let ran = answered.await.map_err(|_| Refusal::Ended);
-    drop(place);
+    drop(submission);
     ran
 }
 
 /// What the client gets of `result`. A panic is told to the log, not to the client.
 fn reply_of(
     front: &Front,
-    operation: Operation,
+    operation: &'static dyn Operation,
     result: Result<Result<Reply, OperationError>, Panicked>,
 ) -> Result<Reply, Problem> {
     match result {
@@ -167,7 +167,7 @@ fn reply_of(
         Ok(Err(error)) => Err(Problem::from(&error)),
         Err(panicked) => {
             front.metrics.panicked();
-            tracing::error!(?operation, %panicked, "answered 500");
+            tracing::error!(operation = operation.name(), %panicked, "answered 500");
             Err(Problem::panicked())
         }
     }

@@ -4,6 +4,8 @@
 //! thread that calls it, and checks every limit before it pays the cost. The image formats are
 //! decoded and encoded by the `image` crate; everything else is ours.
 
+use std::fmt;
+
 use thiserror::Error;
 use weighbridge_instrument::Abandoned;
 
@@ -14,17 +16,40 @@ pub mod enhance;
 pub mod raytrace;
 mod form;
 
+pub use blur::Blur;
+pub use enhance::Enhance;
 pub use limits::Limits;
+pub use raytrace::RayTrace;
+
+/// Every operation there is. To add one: a file beside these, and a line here.
+pub const ALL: &[&dyn Operation] = &[&blur::Blur, &enhance::Enhance, &raytrace::RayTrace];
 
 /// What a path asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// Blurs an image.
-    Blur,
-    /// Equalises the histogram of an image, locally.
-    Enhance,
-    /// Renders a scene.
-    RayTrace,
+pub trait Operation: fmt::Debug + Send + Sync {
+    /// Unique and short, as in logs, metrics and the environment of a function: `blur`.
+    fn name(&self) -> &'static str;
+
+    /// The path that it is served at: it starts the path of a request, as in `/blurimage` and
+    /// `/blurimage/x`.
+    fn path(&self) -> &'static str;
+
+    /// What the events of the earlier systems have in place of a body and a query.
+    fn event(&self) -> EventForm;
+
+    /// Runs on the calling thread, and takes as long as it takes. At every block boundary it calls
+    /// [`weighbridge_instrument::checkpoint`], so that an abandoned request ends early. The body is not
+    /// empty and within its limit; every other limit is checked here.
+    fn run(&self, request: &OperationRequest<'_>, limits: &Limits)
+    -> Result<Reply, OperationError>;
+}
+
+/// What an event of the earlier systems consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventForm {
+    /// An image and its format.
+    Image,
+    /// A scene, a texture, and what is seen of it.
+    Scene,
 }
 
 /// One request, as it came.
@@ -72,17 +97,24 @@ pub enum OperationError {
     /// The scene cannot be rendered.
     #[error(transparent)]
     RayTrace(#[from] raytrace::RayTraceError),
-    /// The client is gone: there is nobody to answer.
+    /// The client is gone: there is no one to answer.
     #[error("the client has abandoned the request")]
     Abandoned,
 }
 
-/// Runs `operation` on the calling thread.
-///
-/// It takes as long as it takes; at every block boundary it calls
-/// [`weighbridge_instrument::checkpoint`], so that an abandoned request ends early.
+/// The operation called `name`.
+pub fn by_name(name: &str) -> Option<&'static dyn Operation> {
+    ALL.iter().copied().find(|operation| operation.name() == name)
+}
+
+/// The operation that is served at `path`.
+pub fn by_path(path: &str) -> Option<&'static dyn Operation> {
+    ALL.iter().copied().find(|operation| path.starts_with(operation.path()))
+}
+
+/// Runs `operation` on the calling thread, within `limits`.
 pub fn run(
-    operation: Operation,
+    operation: &dyn Operation,
     request: &OperationRequest<'_>,
     limits: &Limits,
 ) -> Result<Reply, OperationError> {
@@ -95,11 +127,7 @@ pub fn run(
             limit: limits.body_bytes,
         });
     }
-    match operation {
-        Operation::Blur => filter(request, limits, blur::blur),
-        Operation::Enhance => filter(request, limits, enhance::enhance),
-        Operation::RayTrace => raytrace::run(request, limits),
-    }
+    operation.run(request, limits)
 }
 
 /// Reads an image, applies `apply` to it, and replies in the form that was asked for.
@@ -116,40 +144,10 @@ fn filter(
     Ok(image.reply(output, encoded))
 }
 
-// === impl Operation ===
-
-impl Operation {
-    /// Every operation.
-    pub const ALL: [Operation; 3] = [Operation::Blur, Operation::Enhance, Operation::RayTrace];
-
-    /// The operation whose path starts `path`, as in `/blurimage` and `/blurimage/x`.
-    pub fn from_path(path: &str) -> Option<Operation> {
-        Operation::ALL.into_iter().find(|operation| path.starts_with(operation.path()))
-    }
-
-    /// The path that it is served at.
-    pub fn path(self) -> &'static str {
-        match self {
-            Operation::Blur => "/blurimage",
-            Operation::Enhance => "/enhanceimage",
-            Operation::RayTrace => "/raytracer",
-        }
-    }
-
-    /// A short name, for logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Operation::Blur => "blur",
-            Operation::Enhance => "enhance",
-            Operation::RayTrace => "raytrace",
-        }
-    }
-}
-
 // === impl OperationError ===
 
 impl OperationError {
-    /// The HTTP status that says so; 499 where nobody is left to read it.
+    /// The HTTP status that says so; 499 where the client is gone.
     pub fn status(&self) -> u16 {
         match self {
             OperationError::EmptyBody => 400,

@@ -7,65 +7,49 @@
 //!                        parked, at a checkpoint (bounded)
 //! ```
 //!
-//! `schedule.rs` decides who runs, purely; `room.rs` carries it out; `threads.rs` has the threads. A
-//! slot is free again before `done` is called, so whoever has an answer sees a queue without it.
+//! The crate `weighbridge-schedule` decides which requests run; `room.rs` carries that out;
+//! `threads.rs` has the threads. When `done` is called, the request's slot is free but not yet given
+//! to another: an answer shows a queue without its request, and leaves before another one goes on.
 
-mod age;
-mod fcfs;
-mod job;
 mod nice;
-mod order;
-mod ps;
+mod queued;
 mod room;
 mod run;
-mod schedule;
-mod srpt;
 mod threads;
-mod ticket;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use weighbridge_instrument::Interrupt;
+use weighbridge_schedule::{Bounds, Order, Schedule};
 
 use crate::estimates::Estimates;
 
-pub(crate) use age::AgeGuard;
-pub(crate) use order::{Order, order, order_names};
 pub(crate) use run::{Panicked, Ran, Times};
 
 use nice::Niceness;
-use schedule::{Bounds, Schedule};
 use threads::Shared;
 
-/// How long a request that was asked to park keeps its slot before it has to share it. Where there
-/// are checkpoints, it is mostly a fifth of that from one to the next.
-const YIELDS_AFTER: Duration = Duration::from_micros(250);
-
 /// What a queue may take, and its order.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct QueueConfig {
-    /// At least 1.
-    pub(crate) slots: usize,
-    /// Requests that are started and have not ended, at least `slots`.
-    pub(crate) started_max: usize,
+    pub(crate) order: &'static dyn Order,
+    pub(crate) bounds: Bounds,
     /// Requests beyond those that run at once.
     pub(crate) waiting_max: usize,
-    pub(crate) order: &'static dyn Order,
-    pub(crate) age: AgeGuard,
 }
 
-/// The queue and its threads. Dropped, it forgets who waits, and its threads end after what they run.
+/// The queue and its threads. Dropped, it forgets the requests that wait, and its threads end after
+/// what they run.
 #[derive(Debug)]
 pub(crate) struct RunQueue {
     shared: Arc<Shared>,
     order: &'static dyn Order,
 }
 
-/// A request's place in the queue or in a slot. Dropped, the request is abandoned: it leaves the
-/// queue, or stops at its next checkpoint; a parked one is at one.
+/// What a client holds of its request. Dropped, the request is abandoned: it leaves the queue, or
+/// stops at its next checkpoint; a parked one is at one.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Submission {
     shared: Arc<Shared>,
     number: u64,
     interrupt: Interrupt,
@@ -103,35 +87,35 @@ impl RunQueue {
         config: QueueConfig,
         estimates: Arc<Estimates>,
     ) -> std::io::Result<RunQueue> {
-        let QueueConfig { slots, started_max, waiting_max, order, age } = config;
+        let QueueConfig { order, mut bounds, waiting_max } = config;
         let niceness = if order.preempts() { Niceness::probe() } else { None };
         if order.preempts() && niceness.is_none() {
             tracing::warn!(
                 "may not restore a thread's niceness: between checkpoints nothing is preempted"
             );
         }
-        let yields_after = niceness.map(|_| YIELDS_AFTER);
-        let schedule = Schedule::new(order, Bounds { slots, started_max, yields_after, age });
+        bounds.yields_after = bounds.yields_after.filter(|_| niceness.is_some());
+        let schedule = Schedule::new(order, bounds);
         let shared = Shared::start(schedule, waiting_max, estimates, niceness)?;
         Ok(RunQueue { shared, order })
     }
 
     /// Queues `run`, whose work is believed to be `estimate_secs`, above zero, in CPU-seconds of the
-    /// reference core. Once it has run, its thread calls `done`, unless its [`Place`] was dropped
+    /// reference core. Once it has run, its thread calls `done`, unless its [`Submission`] was dropped
     /// while it still waited.
     pub(crate) fn submit<T, R, D>(
         &self,
         estimate_secs: f64,
         run: R,
         done: D,
-    ) -> Result<Place, QueueFull>
+    ) -> Result<Submission, QueueFull>
     where
         T: Send + 'static,
         R: FnOnce() -> T + Send + 'static,
         D: FnOnce(Ran<T>) + Send + 'static,
     {
         let (number, interrupt) = self.shared.enter(estimate_secs, run::run_of(run, done))?;
-        Ok(Place { shared: Arc::clone(&self.shared), number, interrupt })
+        Ok(Submission { shared: Arc::clone(&self.shared), number, interrupt })
     }
 
     /// Whether [`RunQueue::submit`] would fail now.
@@ -156,9 +140,9 @@ impl Drop for RunQueue {
     }
 }
 
-// === impl Place ===
+// === impl Submission ===
 
-impl Drop for Place {
+impl Drop for Submission {
     fn drop(&mut self) {
         self.interrupt.abandon();
         self.shared.abandon(self.number);

@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use weighbridge_instrument::{build_id, counting, off_reason};
+use weighbridge_schedule::{AgeGuard, Bounds, ORDERS, UnknownOrder, order};
 
+use crate::defaults;
 use crate::estimates::Estimates;
 use crate::front::{Drain, Front};
 use crate::load::{self, Load};
 use crate::metrics::Metrics;
 use crate::operations::Limits;
-use crate::queue::{self, AgeGuard, QueueConfig, RunQueue};
+use crate::queue::{QueueConfig, RunQueue};
 use crate::receive::{BodyBounds, Budget};
 use connect::Connections;
 
@@ -31,7 +33,7 @@ pub struct WorkerConfig {
     pub limits: Limits,
     /// The most requests that wait for a slot; further ones get a 503.
     pub queue_max: usize,
-    /// The order in which they get one: `srpt`, `ps` or `fcfs`.
+    /// The order in which they get one: one of [`disciplines`].
     pub discipline: String,
     /// The most requests that are started and have not ended, and never less than `cores`: each holds
     /// its memory and a thread, also where it is parked for a shorter one.
@@ -81,8 +83,8 @@ pub enum WorkerError {
     #[error("a worker needs at least one core")]
     NoCores,
     /// The configuration's fault.
-    #[error("no discipline is called `{0}`: expected `{names}`", names = queue::order_names())]
-    UnknownDiscipline(String),
+    #[error(transparent)]
+    UnknownDiscipline(#[from] UnknownOrder),
     /// The configuration's fault.
     #[error("the age factor is `{0}`: expected a number that is not negative")]
     AgeFactor(f64),
@@ -104,6 +106,11 @@ pub enum WorkerError {
     /// A second signal came before the drain's end.
     #[error("told to stop again while requests were still in flight")]
     Impatient,
+}
+
+/// The orders that a worker's requests may run in, each with what it does in a few words.
+pub fn disciplines() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ORDERS.iter().map(|order| (order.name(), order.about()))
 }
 
 /// Runs a worker until it has drained after a SIGTERM or SIGINT. Prints one line on standard output
@@ -136,18 +143,18 @@ pub async fn serve(config: WorkerConfig) -> Result<(), WorkerError> {
 // === impl WorkerConfig ===
 
 impl WorkerConfig {
-    /// A worker at `listen` with one slot for each core of the machine, and default limits.
+    /// A worker at `listen`, and otherwise as the [`defaults`] have it.
     pub fn new(listen: SocketAddr) -> WorkerConfig {
         WorkerConfig {
             listen,
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            limits: Limits::default(),
-            queue_max: 1024,
-            discipline: "srpt".to_owned(),
-            started_max: 64,
-            age_factor: 10.0,
-            age_floor: Duration::from_secs(5),
-            front: FrontLimits::default(),
+            cores: defaults::cores(),
+            limits: defaults::LIMITS,
+            queue_max: defaults::QUEUE_MAX,
+            discipline: defaults::DISCIPLINE.to_owned(),
+            started_max: defaults::STARTED_MAX,
+            age_factor: defaults::AGE.factor,
+            age_floor: defaults::AGE.floor,
+            front: defaults::FRONT,
             exit_with_stdin: false,
         }
     }
@@ -162,30 +169,12 @@ impl WorkerConfig {
         if !self.age_factor.is_finite() || self.age_factor < 0.0 {
             return Err(WorkerError::AgeFactor(self.age_factor));
         }
-        let Some(order) = queue::order(&self.discipline) else {
-            return Err(WorkerError::UnknownDiscipline(self.discipline.clone()));
-        };
-        let age = AgeGuard { factor: self.age_factor, floor: self.age_floor };
-        Ok(QueueConfig {
-            slots: self.cores,
+        let bounds = Bounds {
             started_max: self.started_max.max(self.cores),
-            waiting_max: self.queue_max,
-            order,
-            age,
-        })
-    }
-}
-
-impl Default for FrontLimits {
-    fn default() -> FrontLimits {
-        FrontLimits {
-            connections: 4096,
-            header_bytes: 64 << 10,
-            header_read: Duration::from_mins(1),
-            body_read: Duration::from_mins(2),
-            bodies_bytes: 1 << 30,
-            last_response: Duration::from_secs(10),
-        }
+            age: AgeGuard { factor: self.age_factor, floor: self.age_floor },
+            ..Bounds::new(self.cores)
+        };
+        Ok(QueueConfig { order: order(&self.discipline)?, bounds, waiting_max: self.queue_max })
     }
 }
 
@@ -263,7 +252,7 @@ fn announce(address: SocketAddr) {
     let mut stdout = io::stdout().lock();
     let written = writeln!(stdout, "listening on {address}").and_then(|()| stdout.flush());
     if let Err(error) = written {
-        tracing::warn!(%error, "nobody reads standard output");
+        tracing::warn!(%error, "cannot write to standard output");
     }
     tracing::info!(%address, "listens");
 }

@@ -1,14 +1,6 @@
-use weighbridge_worker::operations::{Limits, Operation, OperationRequest, run};
+use weighbridge_worker::operations::{Limits, OperationRequest, by_name, run};
 
 use super::*;
-
-fn operation(route: Route) -> Operation {
-    match route {
-        Route::Blur => Operation::Blur,
-        Route::Enhance => Operation::Enhance,
-        Route::RayTrace => Operation::RayTrace,
-    }
-}
 
 #[test]
 fn the_worker_answers_every_request() {
@@ -22,7 +14,8 @@ fn the_worker_answers_every_request() {
                 accept: None,
                 body: &request.body,
             };
-            let reply = run(operation(route), &asked, &Limits::default());
+            let operation = by_name(route.name()).expect("the worker has it");
+            let reply = run(operation, &asked, &Limits::default());
             assert!(reply.is_ok(), "{} {}: {reply:?}", route.name(), request.target);
         }
     }

@@ -3,50 +3,28 @@
 //! Work is in CPU-seconds of the reference core, time in seconds since the start. Between two events
 //! of a host every rate is constant, so the instant of the next one is known in closed form.
 
-mod fcfs;
 mod history;
-mod ps;
 mod report;
-mod srpt;
-
-use std::fmt::Debug;
+mod run_queue;
 
 use weighbridge_core::host::Discipline;
+use weighbridge_schedule::{ORDERS, Order};
 
 use history::History;
 pub use report::LoadReport;
 use report::Rates;
-pub use srpt::Preemption;
+pub use run_queue::Preemption;
+use run_queue::RunQueue;
 
 /// What a host is given to run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Job {
+pub struct Assignment {
     /// Index of the request in the workload.
     pub request: usize,
     /// What it truly takes.
     pub work: f64,
     /// What the host believes that it takes; above zero.
     pub estimate: f64,
-}
-
-/// The order in which a host runs what it has. One file a discipline.
-trait Service: Debug {
-    /// Takes a job.
-    fn push(&mut self, job: Job);
-    /// Lets the jobs that run attain what a core does in the span in which it does `work`.
-    fn run(&mut self, work: f64);
-    /// How much work a core does until the next event, `None` where nothing runs.
-    fn next(&self) -> Option<f64>;
-    /// The event that [`Service::next`] foretold: a job that ends, or a change of order.
-    fn happen(&mut self) -> Option<Job>;
-    /// Loses all jobs.
-    fn clear(&mut self) -> Vec<Job>;
-    /// How many jobs there are.
-    fn n_jobs(&self) -> usize;
-    /// What they truly have left.
-    fn work_left(&self) -> f64;
-    /// What they have left as far as the host knows: an outlived estimate doubles.
-    fn estimated_left(&self) -> f64;
 }
 
 /// Where a host is in its life.
@@ -73,7 +51,7 @@ pub struct HostKind {
     pub speed: f64,
     /// How it orders its requests.
     pub discipline: Discipline,
-    /// How exactly it does so where it runs the shortest first, in seconds.
+    /// How exactly it does so where it runs the shortest first.
     pub preemption: Preemption,
 }
 
@@ -90,7 +68,7 @@ pub struct Host {
     pub stopped: Option<f64>,
     /// Speed of one core now: slower than `kind.speed` in a slow spell.
     speed: f64,
-    service: Box<dyn Service>,
+    queue: RunQueue,
     as_of: f64,
     /// Changes whenever what was foretold no longer holds.
     version: u64,
@@ -105,21 +83,14 @@ pub struct Host {
 impl Host {
     /// A host that was launched at `now`.
     pub fn new(now: f64, kind: HostKind) -> Host {
-        let cores = kind.cores as usize;
-        let service: Box<dyn Service> = match kind.discipline {
-            Discipline::Srpt => {
-                Box::new(srpt::Srpt::new(cores, kind.preemption.at_speed(kind.speed)))
-            }
-            Discipline::Ps => Box::new(ps::Ps::new(cores)),
-            Discipline::Fcfs => Box::new(fcfs::Fcfs::new(cores)),
-        };
+        let (order, cores) = (order_of(kind.discipline), kind.cores as usize);
         Host {
             kind,
             phase: Phase::Starting,
             launched: now,
             stopped: None,
             speed: kind.speed,
-            service,
+            queue: RunQueue::new(order, kind.preemption, cores, kind.speed),
             as_of: now,
             version: 0,
             rates: Rates::new(now),
@@ -128,39 +99,38 @@ impl Host {
         }
     }
 
-    /// Takes a job.
-    pub fn push(&mut self, now: f64, job: Job) {
+    /// Takes a request.
+    pub fn push(&mut self, now: f64, assignment: Assignment) {
         self.advance(now);
-        self.service.push(job);
+        self.queue.push(now, assignment);
         self.version += 1;
     }
 
     /// When its next event is, and the version in which that holds.
     pub fn next(&self) -> Option<(f64, u64)> {
-        let work = self.service.next()?;
-        Some((self.as_of + work / self.speed, self.version))
+        Some((self.queue.next(self.as_of, self.speed)?, self.version))
     }
 
     /// The event that [`Host::next`] foretold at `now`; nothing where it no longer holds. Returns the
-    /// job that ended.
-    pub fn happen(&mut self, now: f64, version: u64) -> Option<Job> {
+    /// request that ended.
+    pub fn happen(&mut self, now: f64, version: u64) -> Option<Assignment> {
         if version != self.version {
             return None;
         }
         self.advance(now);
         self.version += 1;
-        let ended = self.service.happen();
+        let ended = self.queue.happen(now, self.speed);
         if ended.is_some() {
             self.rates.completed(now);
         }
         ended
     }
 
-    /// Loses all jobs.
-    pub fn clear(&mut self, now: f64) -> Vec<Job> {
+    /// Loses all requests.
+    pub fn clear(&mut self, now: f64) -> Vec<Assignment> {
         self.advance(now);
         self.version += 1;
-        self.service.clear()
+        self.queue.clear()
     }
 
     /// Runs at this part of its speed from now on.
@@ -180,7 +150,7 @@ impl Host {
 
     /// How many requests it has.
     pub fn n_requests(&self) -> usize {
-        self.service.n_jobs()
+        self.queue.n_requests()
     }
 
     /// Speed of one core now, in reference cores.
@@ -195,14 +165,14 @@ impl Host {
 
     /// What its requests truly have left at `now`: of those that are there since its last event.
     pub fn work_left_at(&self, now: f64) -> f64 {
-        let busy = self.service.n_jobs().min(self.kind.cores as usize) as f64;
-        (self.service.work_left() - busy * (now - self.as_of) * self.speed).max(0.0)
+        let busy = self.queue.n_requests().min(self.kind.cores as usize) as f64;
+        (self.queue.work_left() - busy * (now - self.as_of) * self.speed).max(0.0)
     }
 
     /// What it says of itself.
     pub fn report(&mut self, now: f64) -> LoadReport {
         self.advance(now);
-        self.rates.report(now, self.kind.cores, self.service.as_ref())
+        self.rates.report(now, self.kind.cores, &mut self.queue)
     }
 
     /// Core-seconds that it was busy from its launch to `now`.
@@ -230,11 +200,29 @@ impl Host {
     fn advance(&mut self, now: f64) {
         let span = now - self.as_of;
         if 0.0 < span {
-            let busy = self.service.n_jobs().min(self.kind.cores as usize);
+            let busy = self.queue.n_requests().min(self.kind.cores as usize);
             self.rates.busy(span, busy as f64);
             self.busy += span * busy as f64;
-            self.service.run(span * self.speed);
+            self.queue.run(span * self.speed);
             self.as_of = now;
         }
+    }
+}
+
+/// The worker's order of that name: every discipline has one, as tests see.
+fn order_of(discipline: Discipline) -> &'static dyn Order {
+    let named = ORDERS.iter().find(|order| order.name() == discipline.name());
+    *named.unwrap_or(&ORDERS[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disciplines_that_the_balancer_knows_are_the_orders_of_the_worker() {
+        let disciplines = Discipline::ALL.map(Discipline::name);
+        let orders: Vec<&str> = ORDERS.iter().map(|order| order.name()).collect();
+        assert_eq!(orders, disciplines);
     }
 }

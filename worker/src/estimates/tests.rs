@@ -1,6 +1,7 @@
 use http::HeaderValue;
 
 use super::*;
+use crate::operations::{Blur, Enhance};
 
 fn headers(estimate: &str) -> HeaderMap {
     let value = HeaderValue::from_str(estimate).expect("it is visible text");
@@ -9,7 +10,7 @@ fn headers(estimate: &str) -> HeaderMap {
 
 #[track_caller]
 fn check(estimates: &Estimates, headers: &HeaderMap, work_secs: f64, is_told: bool) {
-    let estimate = estimates.of(Operation::Blur, headers);
+    let estimate = estimates.of(&Blur, headers);
     assert!((estimate.work_secs - work_secs).abs() < 1e-9, "{estimate:?}");
     assert_eq!(estimate.is_told, is_told);
 }
@@ -37,10 +38,10 @@ fn an_estimate_is_within_bounds() {
 #[test]
 fn without_an_estimate_it_is_the_mean_of_that_operation() {
     let estimates = Estimates::default();
-    let untold = estimates.of(Operation::Blur, &HeaderMap::new());
+    let untold = estimates.of(&Blur, &HeaderMap::new());
     for _ in 0..200 {
-        estimates.ran(Operation::Blur, untold, 0.5);
-        estimates.ran(Operation::Enhance, untold, 7.0);
+        estimates.ran(&Blur, untold, 0.5);
+        estimates.ran(&Enhance, untold, 7.0);
     }
     check(&estimates, &HeaderMap::new(), 0.5, false);
     assert!((estimates.speed() - 1.0).abs() < 1e-9, "nobody told an estimate");
@@ -50,26 +51,26 @@ fn without_an_estimate_it_is_the_mean_of_that_operation() {
 fn the_speed_is_what_was_estimated_over_what_it_took() {
     let estimates = Estimates::default();
     for secs in [0.1, 2.0, 0.4] {
-        let told = estimates.of(Operation::Blur, &headers(&secs.to_string()));
-        estimates.ran(Operation::Blur, told, secs / 4.0);
+        let told = estimates.of(&Blur, &headers(&secs.to_string()));
+        estimates.ran(&Blur, told, secs / 4.0);
     }
     assert!((estimates.speed() - 4.0).abs() < 1e-9, "{}", estimates.speed());
     // The mean is of this worker's seconds, an estimate of the reference core's.
-    let untold = estimates.of(Operation::Enhance, &HeaderMap::new());
-    estimates.ran(Operation::Enhance, untold, 1.0);
-    let again = estimates.of(Operation::Enhance, &HeaderMap::new());
+    let untold = estimates.of(&Enhance, &HeaderMap::new());
+    estimates.ran(&Enhance, untold, 1.0);
+    let again = estimates.of(&Enhance, &HeaderMap::new());
     assert!((again.work_secs - 4.0).abs() < 1e-9, "{again:?}");
 }
 
 #[test]
 fn the_speed_has_bounds_and_follows_the_present() {
     let estimates = Estimates::default();
-    let told = estimates.of(Operation::Blur, &headers("1000"));
-    estimates.ran(Operation::Blur, told, 1e-6);
+    let told = estimates.of(&Blur, &headers("1000"));
+    estimates.ran(&Blur, told, 1e-6);
     assert!((estimates.speed() - 64.0).abs() < 1e-9, "{}", estimates.speed());
-    let told = estimates.of(Operation::Blur, &headers("1"));
+    let told = estimates.of(&Blur, &headers("1"));
     for _ in 0..2000 {
-        estimates.ran(Operation::Blur, told, 1.0);
+        estimates.ran(&Blur, told, 1.0);
     }
     assert!((estimates.speed() - 1.0).abs() < 0.01, "{}", estimates.speed());
 }

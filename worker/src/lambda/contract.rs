@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::InvocationError;
 use super::run::Ran;
-use crate::operations::{Operation, OperationRequest};
+use crate::operations::{EventForm, Operation, OperationRequest};
 
 /// Padding is not demanded.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -45,14 +45,14 @@ impl Request {
 /// What `event` asks of `operation`, and whether it wants a report. Members that we do not know are
 /// ignored.
 pub(super) fn read(
-    operation: Operation,
+    operation: &dyn Operation,
     mut event: Map<String, Value>,
 ) -> Result<(Request, bool), InvocationError> {
     let wants_report =
         take(&mut event, "report")?.is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
-    let request = match operation {
-        Operation::Blur | Operation::Enhance => image(&mut event)?,
-        Operation::RayTrace => scene(&mut event)?,
+    let request = match operation.event() {
+        EventForm::Image => image(&mut event)?,
+        EventForm::Scene => scene(&mut event)?,
     };
     Ok((request, wants_report))
 }

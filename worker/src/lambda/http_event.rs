@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::run::{self, Ran};
 use super::{InvocationError, Line};
-use crate::operations::{Limits, Operation, OperationRequest};
+use crate::operations::{self, Limits, OperationRequest};
 use crate::respond::{self, Answer, LOAD_REPORT, Problem, SERVER_TIMING};
 
 /// An answer as Lambda carries it.
@@ -59,7 +59,7 @@ fn route(request: &HttpRequest, limits: &Limits, line: &mut Line) -> Answer {
     if request.method == Method::OPTIONS.as_str() {
         return respond::preflight();
     }
-    if let Some(operation) = Operation::from_path(&request.path) {
+    if let Some(operation) = operations::by_path(&request.path) {
         line.operation = Some(operation.name());
         let ran = run::run(operation, &request.as_operation(), limits);
         line.ran(&ran);

@@ -20,7 +20,11 @@ pub(super) struct Ran {
 }
 
 /// Runs `operation` on this thread.
-pub(super) fn run(operation: Operation, request: &OperationRequest<'_>, limits: &Limits) -> Ran {
+pub(super) fn run(
+    operation: &dyn Operation,
+    request: &OperationRequest<'_>,
+    limits: &Limits,
+) -> Ran {
     let started = Instant::now();
     let meter = Meter::start();
     let result = catch_unwind(AssertUnwindSafe(|| operations::run(operation, request, limits)));

@@ -18,6 +18,33 @@
 use weighbridge_instrument::{Abandoned, checkpoint};
 
 use super::codec::Raster;
+use super::{EventForm, Limits, Operation, OperationError, OperationRequest, Reply};
+
+/// Blurs an image. See the module.
+#[derive(Debug)]
+pub struct Blur;
+
+impl Operation for Blur {
+    fn name(&self) -> &'static str {
+        "blur"
+    }
+
+    fn path(&self) -> &'static str {
+        "/blurimage"
+    }
+
+    fn event(&self) -> EventForm {
+        EventForm::Image
+    }
+
+    fn run(
+        &self,
+        request: &OperationRequest<'_>,
+        limits: &Limits,
+    ) -> Result<Reply, OperationError> {
+        super::filter(request, limits, blur)
+    }
+}
 
 /// How far the kernel reaches to either side.
 const RADIUS: usize = 32;

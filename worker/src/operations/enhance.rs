@@ -20,6 +20,33 @@ use std::array;
 use weighbridge_instrument::{Abandoned, checkpoint};
 
 use super::codec::Raster;
+use super::{EventForm, Limits, Operation, OperationError, OperationRequest, Reply};
+
+/// Equalises the histogram of an image, locally. See the module.
+#[derive(Debug)]
+pub struct Enhance;
+
+impl Operation for Enhance {
+    fn name(&self) -> &'static str {
+        "enhance"
+    }
+
+    fn path(&self) -> &'static str {
+        "/enhanceimage"
+    }
+
+    fn event(&self) -> EventForm {
+        EventForm::Image
+    }
+
+    fn run(
+        &self,
+        request: &OperationRequest<'_>,
+        limits: &Limits,
+    ) -> Result<Reply, OperationError> {
+        super::filter(request, limits, enhance)
+    }
+}
 
 /// The side of a window.
 const SIDE: usize = 101;

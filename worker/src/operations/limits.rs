@@ -1,5 +1,7 @@
 //! What one request may cost at most.
 
+use crate::defaults;
+
 /// The limits of a worker. Each is checked before its cost is paid, and has an error of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -28,14 +30,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            body_bytes: 32 << 20,
-            image_pixels: 64 << 20,
-            output_pixels: 16 << 20,
-            shapes: 10_000,
-            lights: 100,
-            texture_bytes: 16 << 20,
-            recursion_depth: Limits::RECURSION_DEPTH_NEEDED,
-        }
+        defaults::LIMITS
     }
 }

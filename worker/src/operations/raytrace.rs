@@ -11,7 +11,7 @@ use weighbridge_scene::View;
 use self::render::Renderer;
 use super::codec::{self, CodecError, Raster, Source};
 use super::limits::Limits;
-use super::{OperationError, OperationRequest, Reply, form};
+use super::{EventForm, Operation, OperationError, OperationRequest, Reply, form};
 
 mod body;
 mod pigment;
@@ -55,19 +55,37 @@ pub enum RayTraceError {
     Texture(CodecError),
 }
 
-/// Renders the scene in the body as the query asks.
-pub(super) fn run(
-    request: &OperationRequest<'_>,
-    limits: &Limits,
-) -> Result<Reply, OperationError> {
-    let view = View::parse(request.query, limits.output_pixels).map_err(RayTraceError::from)?;
-    let body = body::parse(request.body)?;
-    let scene = weighbridge_scene::parse(&body.scene, &scene_limits(limits))
-        .map_err(RayTraceError::from)?;
-    let texture = if scene.has_texture() { Some(texture(&body.texmap, limits)?) } else { None };
-    let pixels = Renderer::new(&scene, &view, texture.as_ref()).render()?;
-    let file = bmp::encode(view.width(), view.height(), &pixels);
-    Ok(form::data_url("bmp", &file))
+/// Renders a scene: the one in the body, as the query asks.
+#[derive(Debug)]
+pub struct RayTrace;
+
+impl Operation for RayTrace {
+    fn name(&self) -> &'static str {
+        "raytrace"
+    }
+
+    fn path(&self) -> &'static str {
+        "/raytracer"
+    }
+
+    fn event(&self) -> EventForm {
+        EventForm::Scene
+    }
+
+    fn run(
+        &self,
+        request: &OperationRequest<'_>,
+        limits: &Limits,
+    ) -> Result<Reply, OperationError> {
+        let view = View::parse(request.query, limits.output_pixels).map_err(RayTraceError::from)?;
+        let body = body::parse(request.body)?;
+        let scene = weighbridge_scene::parse(&body.scene, &scene_limits(limits))
+            .map_err(RayTraceError::from)?;
+        let texture = if scene.has_texture() { Some(texture(&body.texmap, limits)?) } else { None };
+        let pixels = Renderer::new(&scene, &view, texture.as_ref()).render()?;
+        let file = bmp::encode(view.width(), view.height(), &pixels);
+        Ok(form::data_url("bmp", &file))
+    }
 }
 
 fn scene_limits(limits: &Limits) -> weighbridge_scene::Limits {

@@ -1,8 +1,8 @@
 //! Niceness of threads, by which the system lets one run only while no other wants its core.
 //!
 //! Any thread may become nicer, but to become less nice again takes a privilege (`CAP_SYS_NICE`, or
-//! an `RLIMIT_NICE`). Without it nobody is made nicer: a thread that stays so would slow down every
-//! request after.
+//! an `RLIMIT_NICE`). Without it no thread is made nicer: one that stays so would slow down every later
+//! request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,8 +20,8 @@ const LOWEST: i32 = 19;
 
 /// Whether a request's thread was made nicer than normal.
 ///
-/// Set by others, only under the queue's mutex and once it is so; the thread looks before it takes
-/// that mutex, for nobody should wait for one that the lowest priority holds.
+/// Other threads set it, under the queue's mutex and once it is so. The thread itself looks before it
+/// takes that mutex: no other should wait for a mutex that a thread of the lowest priority holds.
 pub(super) type Lowered = AtomicBool;
 
 /// Lets `thread` run only while no other wants its core, and says so in `lowered`.

@@ -6,26 +6,27 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::sync::{Arc, Condvar};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Condvar;
 use weighbridge_instrument::{Interrupt, ThreadClock};
+use weighbridge_schedule::{Move, Schedule};
 
-use super::job::{Job, Runner, Seat};
 use super::nice::{self, Lowered, Niceness};
+use super::queued::{Queued, Runner, Seat};
 use super::run::Run;
-use super::schedule::{Move, Schedule};
 
 /// What the queue's mutex holds.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) schedule: Schedule,
-    pub(super) jobs: BTreeMap<u64, Job>,
+    pub(super) requests: BTreeMap<u64, Queued>,
     pub(super) next_number: u64,
     /// Threads end rather than wait.
     pub(super) closed: bool,
     pub(super) alarm: Alarm,
-    /// Who waits for a request; the last one is next.
+    /// Seats whose threads wait for a request; the last one is next.
     pub(super) idle: Vec<Arc<Seat>>,
     n_seats: usize,
     /// The request that a seat is to run next, by name of the seat.
@@ -33,7 +34,7 @@ pub(super) struct Room {
     niceness: Option<Niceness>,
 }
 
-/// When to decide again though nothing has happened, and when the one who does so wakes up.
+/// When to decide again though nothing has happened, and when the thread that does so wakes up.
 #[derive(Debug, Default)]
 pub(super) struct Alarm {
     pub(super) at: Option<Duration>,
@@ -42,12 +43,12 @@ pub(super) struct Alarm {
 
 /// What is to be done once the mutex is free.
 #[derive(Debug, Default)]
-#[must_use = "somebody waits for it"]
+#[must_use = "threads wait for it"]
 pub(super) struct Aftermath {
-    /// Whose turn it is.
+    /// Seats whose threads are to go on.
     pub(super) wake: Vec<Arc<Seat>>,
     /// To be dropped: that may wake others.
-    pub(super) forgotten: Vec<Job>,
+    pub(super) forgotten: Vec<Queued>,
     /// Whether the alarm is to ring sooner than it was set to.
     pub(super) sets_alarm: bool,
 }
@@ -56,11 +57,11 @@ pub(super) struct Aftermath {
 pub(super) type StartThread<'a> = &'a dyn Fn(Arc<Seat>) -> io::Result<()>;
 
 impl Room {
-    /// Nobody yet, and no seats.
+    /// No requests and no seats.
     pub(super) fn new(schedule: Schedule, niceness: Option<Niceness>) -> Room {
         Room {
             schedule,
-            jobs: BTreeMap::new(),
+            requests: BTreeMap::new(),
             next_number: 0,
             closed: false,
             alarm: Alarm::default(),
@@ -80,7 +81,7 @@ impl Room {
         Ok(())
     }
 
-    /// Lets the schedule decide by `event`, knowing what everybody has attained, and carries it out.
+    /// Lets the schedule decide by `event`, knowing what each request has attained, and carries it out.
     pub(super) fn event(
         &mut self,
         now: Duration,
@@ -95,7 +96,7 @@ impl Room {
         while let Some(next) = moves.pop_front() {
             if let Err((number, error)) = self.carry_out(next, &mut aftermath, start) {
                 moves.extend(self.schedule.refuse(number, now));
-                let started_max = self.schedule.bounds.started_max;
+                let started_max = self.schedule.bounds().started_max;
                 tracing::warn!(%error, started_max, "no more threads: starts fewer requests");
             }
         }
@@ -105,13 +106,17 @@ impl Room {
         aftermath
     }
 
-    /// Reads what everybody has attained: a system call for each request that runs.
+    /// Reads what each request has attained: a system call for each that runs.
     ///
     /// By the thread's CPU clock: where the machine has more to run than cores, the time since the
     /// request entered its slot says little.
     pub(super) fn refresh(&mut self) {
-        let Room { schedule, jobs, .. } = self;
-        schedule.refresh(|number| jobs.get(&number)?.runner?.attained());
+        let Room { schedule, requests, .. } = self;
+        let speed = schedule.speed();
+        schedule.refresh(|number| {
+            let cpu_time = requests.get(&number)?.runner?.attained()?;
+            Some(cpu_time.as_secs_f64() * speed)
+        });
     }
 
     /// Adds a request that waits.
@@ -125,7 +130,7 @@ impl Room {
         self.next_number += 1;
         let lowered = Arc::default();
         let interrupt = interrupt(number, Arc::clone(&lowered));
-        self.jobs.insert(number, Job::new(run, interrupt.clone(), submitted, lowered));
+        self.requests.insert(number, Queued::new(run, interrupt.clone(), submitted, lowered));
         (number, interrupt)
     }
 
@@ -134,16 +139,16 @@ impl Room {
         &mut self,
         seat: &Seat,
         clock: Option<ThreadClock>,
-    ) -> Option<(u64, Run, &Job)> {
+    ) -> Option<(u64, Run, &Queued)> {
         let number = self.given.remove(&seat.name)?;
         let runner = Runner::new(clock);
-        self.jobs.get_mut(&number)?.runner = Some(runner);
+        self.requests.get_mut(&number)?.runner = Some(runner);
         if self.schedule.is_yielding(number) {
             self.lower(number);
         }
-        let job = self.jobs.get_mut(&number)?;
-        let run = job.run.take()?;
-        Some((number, run, job))
+        let request = self.requests.get_mut(&number)?;
+        let run = request.run.take()?;
+        Some((number, run, request))
     }
 
     /// Fails where a request is to start and there is no thread for it.
@@ -159,19 +164,21 @@ impl Room {
                 aftermath.wake.push(seat);
             }
             Move::Resume(number) | Move::Release(number) => {
-                let job = self.jobs.get(&number);
-                aftermath.wake.extend(job.and_then(|job| job.seat.clone()));
+                let request = self.requests.get(&number);
+                aftermath.wake.extend(request.and_then(|request| request.seat.clone()));
             }
             Move::Ask(number) => self.tell(number, Interrupt::ask_to_park),
             Move::Withdraw(number) => self.tell(number, Interrupt::withdraw),
             Move::Yield(number) => self.lower(number),
             Move::Restore(number) => {
                 self.tell(number, Interrupt::withdraw);
-                if let Some(Job { runner: Some(runner), lowered, .. }) = self.jobs.get(&number) {
+                if let Some(Queued { runner: Some(runner), lowered, .. }) =
+                    self.requests.get(&number)
+                {
                     nice::restore(self.niceness, lowered, runner.thread);
                 }
             }
-            Move::Forget(number) => aftermath.forgotten.extend(self.jobs.remove(&number)),
+            Move::Forget(number) => aftermath.forgotten.extend(self.requests.remove(&number)),
         }
         Ok(())
     }
@@ -183,21 +190,21 @@ impl Room {
         }
         let seat = self.idle.pop().ok_or(io::ErrorKind::NotFound)?;
         self.given.insert(seat.name, number);
-        if let Some(job) = self.jobs.get_mut(&number) {
-            job.seat = Some(Arc::clone(&seat));
+        if let Some(request) = self.requests.get_mut(&number) {
+            request.seat = Some(Arc::clone(&seat));
         }
         Ok(seat)
     }
 
     fn tell(&self, number: u64, order: fn(&Interrupt)) {
-        if let Some(job) = self.jobs.get(&number) {
-            order(&job.interrupt);
+        if let Some(request) = self.requests.get(&number) {
+            order(&request.interrupt);
         }
     }
 
     /// Makes a request's thread nicer, if it has one already; else its thread does so itself.
     fn lower(&self, number: u64) {
-        if let Some(Job { runner: Some(runner), lowered, .. }) = self.jobs.get(&number) {
+        if let Some(Queued { runner: Some(runner), lowered, .. }) = self.requests.get(&number) {
             nice::lower(self.niceness, lowered, runner.thread);
         }
     }

@@ -2,46 +2,49 @@ mod preemption;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use weighbridge_instrument::checkpoint;
+use weighbridge_schedule::{AgeGuard, ORDERS, order};
 
-use super::order::ALL;
 use super::*;
 
 /// No wait in these tests takes so long, unless something is wrong.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Nobody is ever overdue.
-const NO_GUARD: AgeGuard = AgeGuard { factor: 0.0, floor: Duration::from_hours(1) };
 
 fn queue(slots: usize, waiting_max: usize) -> RunQueue {
     queue_of("fcfs", slots, waiting_max)
 }
 
 fn queue_of(discipline: &str, slots: usize, waiting_max: usize) -> RunQueue {
-    let (order, age) = (order(discipline).expect("it is there"), NO_GUARD);
-    let config = QueueConfig { slots, started_max: 8, waiting_max, order, age };
+    queue_with(discipline, Bounds { age: AgeGuard::NONE, ..Bounds::new(slots) }, waiting_max)
+}
+
+fn queue_with(discipline: &str, mut bounds: Bounds, waiting_max: usize) -> RunQueue {
+    let order = order(discipline).expect("it is there");
+    bounds.started_max = 8;
+    let config = QueueConfig { order, bounds, waiting_max };
     RunQueue::start(config, Arc::default()).expect("threads start")
 }
 
 /// Occupies a slot until the returned sender is dropped.
-fn occupy(queue: &RunQueue) -> (Place, Sender<()>) {
+fn occupy(queue: &RunQueue) -> (Submission, Sender<()>) {
     let (release, released) = channel::<()>();
     let (start, started) = channel();
     let run = move || {
         start.send(()).expect("the test waits");
         released.recv_timeout(DEADLINE).ok();
     };
-    let place = queue.submit(1.0, run, |_| ()).expect("there is room");
+    let submission = queue.submit(1.0, run, |_| ()).expect("there is room");
     started.recv_timeout(DEADLINE).expect("it starts");
-    (place, release)
+    (submission, release)
 }
 
 /// Submits what returns `value`.
-fn submit(queue: &RunQueue, value: u32) -> (Place, Receiver<Ran<u32>>) {
+fn submit(queue: &RunQueue, value: u32) -> (Submission, Receiver<Ran<u32>>) {
     let (done, ran) = channel();
-    let place = queue.submit(1.0, move || value, move |ran| drop(done.send(ran)));
-    (place.expect("there is room"), ran)
+    let submission = queue.submit(1.0, move || value, move |ran| drop(done.send(ran)));
+    (submission.expect("there is room"), ran)
 }
 
 /// Requests that run, are parked and wait.
@@ -55,18 +58,9 @@ fn wait(ran: &Receiver<Ran<u32>>) -> Ran<u32> {
 }
 
 #[test]
-fn every_order_has_a_name_of_its_own() {
-    for one in ALL {
-        assert_eq!(ALL.iter().filter(|other| other.name() == one.name()).count(), 1);
-        assert!(order_names().contains(one.name()));
-    }
-    assert!(order("alphabetical").is_none());
-}
-
-#[test]
 fn a_request_runs_and_says_what_it_returned_and_how_long_it_took() {
     let queue = queue(1, 0);
-    let (_place, ran) = submit(&queue, 7);
+    let (_submission, ran) = submit(&queue, 7);
     let ran = wait(&ran);
     assert_eq!(ran.result.expect("no panic"), 7);
     assert!(ran.times.waiting < DEADLINE && ran.times.service < DEADLINE);
@@ -76,18 +70,18 @@ fn a_request_runs_and_says_what_it_returned_and_how_long_it_took() {
 fn the_slot_is_free_before_the_answer() {
     let queue = Arc::new(queue(1, 0));
     for value in 0..100 {
-        let (_place, ran) = submit(&queue, value);
+        let (_submission, ran) = submit(&queue, value);
         wait(&ran);
         assert_eq!(occupied(&queue), (0, 0, 0));
     }
 }
 
 #[test]
-fn who_comes_first_is_served_first() {
+fn the_first_to_come_is_the_first_served() {
     let queue = queue(1, 10);
-    let (_place, release) = occupy(&queue);
+    let (_submission, release) = occupy(&queue);
     let (done, order) = channel();
-    let places = (0..10).map(|number| {
+    let submissions = (0..10).map(|number| {
         let done = done.clone();
         queue.submit(
             1.0,
@@ -97,17 +91,17 @@ fn who_comes_first_is_served_first() {
             },
         )
     });
-    let places = places.collect::<Result<Vec<_>, _>>().expect("there is room");
+    let submissions = submissions.collect::<Result<Vec<_>, _>>().expect("there is room");
     drop(release);
     let order = (0..10).map(|_| order.recv_timeout(DEADLINE).expect("it runs"));
     assert_eq!(order.collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
-    drop(places);
+    drop(submissions);
 }
 
 #[test]
 fn a_full_queue_refuses_and_has_room_again_once_one_has_run() {
     let queue = queue(1, 1);
-    let (_place, release) = occupy(&queue);
+    let (_submission, release) = occupy(&queue);
     let (_waiting, ran) = submit(&queue, 1);
     assert_eq!(occupied(&queue), (1, 0, 1));
     assert!((queue.occupancy().utilization() - 2.0).abs() < f64::EPSILON);
@@ -123,7 +117,7 @@ fn a_full_queue_refuses_and_has_room_again_once_one_has_run() {
 #[test]
 fn an_abandoned_request_leaves_the_queue_without_running() {
     let queue = queue(1, 2);
-    let (_place, release) = occupy(&queue);
+    let (_submission, release) = occupy(&queue);
     let (abandoned, never) = submit(&queue, 1);
     let (_stays, ran) = submit(&queue, 2);
     drop(abandoned);
@@ -141,9 +135,10 @@ fn an_abandoned_request_stops_at_its_next_checkpoint() {
         start.send(()).expect("the test waits");
         while checkpoint().is_ok() {}
     };
-    let place = queue.submit(1.0, run, move |ran| drop(done.send(ran))).expect("there is room");
+    let submission =
+        queue.submit(1.0, run, move |ran| drop(done.send(ran))).expect("there is room");
     started.recv_timeout(DEADLINE).expect("it starts");
-    drop(place);
+    drop(submission);
     ran.recv_timeout(DEADLINE).expect("it stops").result.expect("no panic");
 }
 
@@ -153,20 +148,20 @@ fn a_panic_loses_no_slot_and_leaves_no_abandonment_behind() {
     for _ in 0..3 {
         let (done, ran) = channel();
         let fails = || -> u32 { panic!("out of {}", "paint") };
-        let place =
+        let submission =
             queue.submit(1.0, fails, move |ran| drop(done.send(ran))).expect("there is room");
         let panicked = wait(&ran).result.expect_err("it panics");
         assert_eq!(panicked.to_string(), "the operation panicked: out of paint");
-        drop(place);
+        drop(submission);
     }
-    let (_place, ran) = submit(&queue, 5);
+    let (_submission, ran) = submit(&queue, 5);
     assert_eq!(wait(&ran).result.expect("no panic"), 5);
 }
 
 #[test]
-fn a_dropped_queue_forgets_who_waits() {
+fn a_dropped_queue_forgets_what_waits() {
     let queue = queue(1, 1);
-    let (_place, release) = occupy(&queue);
+    let (_submission, release) = occupy(&queue);
     let (_waiting, never) = submit(&queue, 1);
     drop(queue);
     assert!(never.recv_timeout(DEADLINE).is_err(), "its sender is gone");

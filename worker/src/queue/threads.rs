@@ -1,21 +1,21 @@
 //! The threads of a queue: those that run requests, and the alarm, which decides again when time
-//! alone has changed who is to run: an estimate is outlived, a request is overdue, or one that was
-//! asked to park has not come to a checkpoint.
+//! alone has changed which request is to run: an estimate is outlived, a request is overdue, or one
+//! that was asked to park has not come to a checkpoint.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::thread::gettid;
 use weighbridge_instrument::{Interrupt, ThreadClock};
+use weighbridge_schedule::{Move, Progress, Schedule};
 
-use super::job::Seat;
 use super::nice::{self, Lowered, Niceness};
+use super::queued::Seat;
 use super::room::{Aftermath, Room};
 use super::run::{Run, Times, hand_over};
-use super::schedule::{Move, Schedule};
-use super::ticket::Ticket;
 use super::{Occupancy, QueueFull};
 use crate::estimates::Estimates;
 
@@ -50,14 +50,14 @@ impl Shared {
         estimates: Arc<Estimates>,
         niceness: Option<Niceness>,
     ) -> io::Result<Arc<Shared>> {
-        let slots = schedule.bounds.slots;
+        let slots = schedule.bounds().slots;
         let room = Mutex::new(Room::new(schedule, niceness));
         let (alarm, began) = (Condvar::new(), Instant::now());
         let shared = Arc::new(Shared { room, alarm, began, waiting_max, estimates, niceness });
         let rings = Arc::clone(&shared);
         thread::Builder::new().name("run-alarm".to_owned()).spawn(move || rings.ring())?;
         for _ in 0..slots {
-            let started = shared.lock().add_seat(&|seat| shared.start_thread(seat));
+            let started = shared.room.lock().add_seat(&|seat| shared.start_thread(seat));
             started.inspect_err(|_| shared.close())?;
         }
         Ok(shared)
@@ -69,7 +69,7 @@ impl Shared {
         estimate_secs: f64,
         run: Run,
     ) -> Result<(u64, Interrupt), QueueFull> {
-        let mut room = self.lock();
+        let mut room = self.room.lock();
         self.check(&room)?;
         let now = self.now();
         let (number, interrupt) = room.add(run, now, |number, lowered| {
@@ -79,42 +79,42 @@ impl Shared {
                 shared.park(number);
             })
         });
-        let ticket = Ticket { number, estimate_secs, attained_secs: 0.0 };
-        self.settle(room, now, |schedule, now| schedule.arrive(ticket, now));
+        let progress = Progress::new(number, estimate_secs);
+        self.settle(room, now, |schedule, now| schedule.arrive(progress, now));
         Ok((number, interrupt))
     }
 
-    /// Nobody wants the request any more. It may have ended.
+    /// The client of the request is gone. The request may have ended.
     pub(super) fn abandon(self: &Arc<Self>, number: u64) {
-        let room = self.lock();
-        if room.jobs.contains_key(&number) {
+        let room = self.room.lock();
+        if room.requests.contains_key(&number) {
             self.settle(room, self.now(), |schedule, now| schedule.abandon(number, now));
         }
     }
 
     /// Whether [`Shared::enter`] would fail now.
     pub(super) fn check_room(&self) -> Result<(), QueueFull> {
-        self.check(&self.lock())
+        self.check(&self.room.lock())
     }
 
     pub(super) fn occupancy(&self) -> Occupancy {
-        let mut room = self.lock();
-        room.schedule.speed = self.estimates.speed();
+        let mut room = self.room.lock();
+        room.schedule.set_speed(self.estimates.speed());
         room.refresh();
         let (schedule, census) = (&room.schedule, room.schedule.census());
         Occupancy {
-            slots: schedule.bounds.slots,
+            slots: schedule.bounds().slots,
             running: census.in_slots,
             parked: census.parked,
             waiting: census.waiting,
             work_left_secs: schedule.work_left_secs(),
-            speed: schedule.speed,
+            speed: schedule.speed(),
         }
     }
 
-    /// Forgets who waits. Threads end after what they run.
+    /// Forgets the requests that wait. Threads end after what they run.
     pub(super) fn close(self: &Arc<Self>) {
-        let mut room = self.lock();
+        let mut room = self.room.lock();
         room.closed = true;
         for seat in room.idle.drain(..) {
             seat.wake.notify_one();
@@ -128,7 +128,7 @@ impl Shared {
 
     /// What has room to run does not count as waiting.
     fn check(&self, room: &Room) -> Result<(), QueueFull> {
-        if room.jobs.len() < room.schedule.at_once().saturating_add(self.waiting_max) {
+        if room.requests.len() < room.schedule.at_once().saturating_add(self.waiting_max) {
             Ok(())
         } else {
             Err(QueueFull { waiting_max: self.waiting_max })
@@ -142,7 +142,7 @@ impl Shared {
         now: Duration,
         event: impl FnOnce(&mut Schedule, Duration) -> Vec<Move>,
     ) {
-        room.schedule.speed = self.estimates.speed();
+        room.schedule.set_speed(self.estimates.speed());
         let aftermath = room.event(now, &|seat| self.start_thread(seat), event);
         drop(room);
         let Aftermath { wake, forgotten, sets_alarm } = aftermath;
@@ -169,85 +169,85 @@ impl Shared {
             let done = run(&interrupt);
             nice::restore(self.niceness, &lowered, gettid());
             let times = self.finish(number, seat);
+            // The answer is on its way before another request goes on, which might take this core.
             hand_over(done, times);
+            self.settle(self.room.lock(), self.now(), Schedule::decide);
         }
     }
 
     /// Waits for a request; `None` at the end.
     fn take(&self, seat: &Seat, clock: Option<ThreadClock>) -> Option<Taken> {
-        let mut room = self.lock();
+        let mut room = self.room.lock();
         loop {
-            if let Some((number, run, job)) = room.take(seat, clock) {
-                let (interrupt, lowered) = (job.interrupt.clone(), Arc::clone(&job.lowered));
+            if let Some((number, run, request)) = room.take(seat, clock) {
+                let (interrupt, lowered) =
+                    (request.interrupt.clone(), Arc::clone(&request.lowered));
                 return Some(Taken { number, run, interrupt, lowered });
             }
             if room.closed {
                 return None;
             }
-            room = seat.wake.wait(room).unwrap_or_else(PoisonError::into_inner);
+            seat.wake.wait(&mut room);
         }
     }
 
-    /// Frees the request's slot, and its seat, whose thread calls this.
-    fn finish(self: &Arc<Self>, number: u64, seat: &Arc<Seat>) -> Times {
-        let mut room = self.lock();
+    /// Frees the request's slot, and its seat, whose thread calls this. Which request gets the slot is
+    /// left to the next decision.
+    fn finish(&self, number: u64, seat: &Arc<Seat>) -> Times {
+        let mut room = self.room.lock();
         let now = self.now();
         let mut times = Times::default();
-        if let Some(job) = room.jobs.remove(&number) {
+        if let Some(request) = room.requests.remove(&number) {
             // It may have been made nicer since the thread has looked.
-            nice::restore(self.niceness, &job.lowered, gettid());
+            nice::restore(self.niceness, &request.lowered, gettid());
             let (waiting, preemptions) = room.schedule.waited(number, now);
-            let service = now.saturating_sub(job.submitted + waiting);
+            let service = now.saturating_sub(request.submitted + waiting);
             times = Times { waiting, service, preemptions };
         }
+        room.schedule.finish(number);
         if !room.closed {
             room.idle.push(Arc::clone(seat));
         }
-        self.settle(room, now, |schedule, now| schedule.finish(number, now));
         times
     }
 
     /// Blocks the request's thread, which calls this at a checkpoint, for as long as others are to
     /// run rather.
     fn park(self: &Arc<Self>, number: u64) {
-        let room = self.lock();
-        let Some(job) = room.jobs.get(&number) else { return };
+        let room = self.room.lock();
+        let Some(request) = room.requests.get(&number) else { return };
         // It may have been made nicer since the thread has looked.
-        nice::restore(self.niceness, &job.lowered, gettid());
-        let Some(seat) = job.seat.clone() else { return };
+        nice::restore(self.niceness, &request.lowered, gettid());
+        let Some(seat) = request.seat.clone() else { return };
         self.settle(room, self.now(), |schedule, now| schedule.reach(number, now));
-        let mut room = self.lock();
+        let mut room = self.room.lock();
         while room.schedule.is_parked(number) {
-            room = seat.wake.wait(room).unwrap_or_else(PoisonError::into_inner);
+            seat.wake.wait(&mut room);
         }
     }
 
     /// The life of the alarm's thread.
     fn ring(self: &Arc<Self>) {
-        let mut room = self.lock();
+        let mut room = self.room.lock();
         while !room.closed {
             let now = self.now();
             let left = room.alarm.at.map(|at| at.saturating_sub(now));
             room.alarm.set = room.alarm.at;
-            room = match left {
-                None => self.alarm.wait(room).unwrap_or_else(PoisonError::into_inner),
+            match left {
+                None => self.alarm.wait(&mut room),
                 Some(Duration::ZERO) => {
                     self.settle(room, now, Schedule::decide);
-                    self.lock()
+                    room = self.room.lock();
                 }
                 Some(left) => {
-                    self.alarm.wait_timeout(room, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.alarm.wait_for(&mut room, left);
                 }
-            };
+            }
         }
     }
 
     /// Time since the queue began.
     fn now(&self) -> Duration {
         self.began.elapsed()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Room> {
-        self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -193,5 +193,6 @@ async fn a_worker_that_cannot_start_says_why() {
 
     let config = WorkerConfig { discipline: "lifo".to_owned(), ..config };
     let error = serve(config).await.expect_err("no such discipline");
-    assert_eq!(error.to_string(), "no discipline is called `lifo`: expected `srpt`, `ps`, `fcfs`");
+    let expected = "no discipline is called `lifo`: expected one of `srpt`, `ps`, `fcfs`";
+    assert_eq!(error.to_string(), expected);
 }

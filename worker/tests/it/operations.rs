@@ -18,7 +18,7 @@ use weighbridge_worker::operations::{
 };
 
 /// A POST with the default limits, as most clients send it.
-fn post(operation: Operation, query: &str, body: &[u8]) -> Result<Reply, OperationError> {
+fn post(operation: &dyn Operation, query: &str, body: &[u8]) -> Result<Reply, OperationError> {
     let request = OperationRequest { query, content_type: None, accept: None, body };
     run(operation, &request, &Limits::default())
 }

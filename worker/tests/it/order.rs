@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use weighbridge_instrument::LoadReport;
+use weighbridge_worker::disciplines;
 
 use crate::client::{Response, get, request};
 use crate::fixture::{Running, endless, raytrace_target, sphere};
@@ -111,11 +112,11 @@ fn processor_sharing_runs_more_requests_than_there_are_slots() {
 
 #[test]
 fn a_report_tells_the_discipline_and_the_work_that_is_left() {
-    for discipline in ["srpt", "ps", "fcfs"] {
+    for (discipline, _) in disciplines() {
         let worker = start(discipline);
         let report = || LoadReport::decode_json(get(worker.address, "/load").text());
         let named = report().expect("it is a report").named_metrics;
-        for other in ["srpt", "ps", "fcfs"] {
+        for (other, _) in disciplines() {
             let told = named.get(&format!("discipline_{other}")).copied();
             assert_eq!(told, (other == discipline).then_some(1.0), "{named:?}");
         }

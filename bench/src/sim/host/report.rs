@@ -1,6 +1,6 @@
 //! What a host says of itself: the load report of the worker, as ORCA has it.
 
-use super::Service;
+use super::run_queue::RunQueue;
 
 /// Rates are averages that forget with this time constant, in seconds.
 const WINDOW_SECS: f64 = 1.0;
@@ -56,29 +56,19 @@ impl Rates {
         self.as_of = now;
     }
 
-    pub(super) fn report(&mut self, now: f64, cores: u32, service: &dyn Service) -> LoadReport {
+    pub(super) fn report(&mut self, now: f64, cores: u32, queue: &mut RunQueue) -> LoadReport {
         self.decay(now);
         // A host that is younger than the window has not filled it.
         let filled = 1.0 - (-(now - self.launched) / WINDOW_SECS).exp();
         let filled = filled.max(1e-9);
         LoadReport {
             cpu_utilization: (self.busy / filled / f64::from(cores)).min(1.0),
-            application_utilization: service.n_jobs() as f64 / f64::from(cores),
+            application_utilization: queue.n_requests() as f64 / f64::from(cores),
             rps: self.completions / filled,
             eps: 0.0,
             slots: cores,
-            in_flight: service.n_jobs() as u32,
-            work_left: service.estimated_left(),
+            in_flight: queue.n_requests() as u32,
+            work_left: queue.estimated_left(),
         }
     }
-}
-
-/// An estimate, doubled until it is above what has been attained.
-pub(super) fn outlived(estimate: f64, attained: f64) -> f64 {
-    if attained < estimate {
-        return estimate;
-    }
-    let doublings = (attained / estimate).log2().floor() + 1.0;
-    let expected = estimate * doublings.exp2();
-    if attained < expected { expected } else { expected * 2.0 }
 }

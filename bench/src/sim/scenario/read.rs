@@ -109,14 +109,15 @@ fn hosts(reader: Reader) -> Hosts {
     hosts
 }
 
-/// That of the textbooks where nothing else is said; the worker's age guard has a factor of 10 and a
-/// floor of 5 s.
+/// That of the textbooks where nothing else is said. For what the worker has, see
+/// [`weighbridge_schedule::defaults`].
 fn preemption(reader: &Reader) -> Preemption {
-    let floor = if reader.has("age_floor") { reader.secs("age_floor", 0.0) } else { f64::INFINITY };
+    let at_most = |key| if reader.has(key) { reader.secs(key, 0.0) } else { f64::INFINITY };
     Preemption {
         checkpoint: reader.secs("checkpoint", 0.0),
+        yields_after: at_most("yields_after"),
         age_factor: reader.number("age_factor", 0.0, 0.0..=1e6),
-        age_floor: floor,
+        age_floor: at_most("age_floor"),
     }
 }
 

@@ -3,7 +3,7 @@
 use weighbridge_core::observe::Failure;
 
 use super::{Attempt, Event, World};
-use crate::sim::host::{Job, LoadReport, Phase};
+use crate::sim::host::{Assignment, LoadReport, Phase};
 use crate::sim::policies::ProbeReply;
 use crate::sim::proxy::Answer;
 
@@ -45,8 +45,8 @@ impl World<'_> {
         self.flights[request].reached = (self.now, self.hosts[host].n_requests() as u32);
         let route = self.workload.requests[request].route;
         let estimate = estimate.unwrap_or_else(|| self.hosts[host].usual(route));
-        let job = Job { request, work, estimate: estimate.max(ESTIMATE_MIN) };
-        self.hosts[host].push(self.now, job);
+        let assignment = Assignment { request, work, estimate: estimate.max(ESTIMATE_MIN) };
+        self.hosts[host].push(self.now, assignment);
         self.foretell(host);
     }
 
@@ -57,8 +57,8 @@ impl World<'_> {
         }
         let ended = self.hosts[host].happen(self.now, version);
         self.foretell(host);
-        if let Some(job) = ended {
-            self.ran(host, &job);
+        if let Some(ended) = ended {
+            self.ran(host, &ended);
         }
     }
 
@@ -70,8 +70,8 @@ impl World<'_> {
     }
 
     /// A host has run a request: the response is on its way, with a report.
-    fn ran(&mut self, host: usize, job: &Job) {
-        let Job { request, work, .. } = *job;
+    fn ran(&mut self, host: usize, ended: &Assignment) {
+        let Assignment { request, work, .. } = *ended;
         let (reached, found) = self.flights[request].reached;
         let route = self.workload.requests[request].route;
         self.hosts[host].learn(route, work, (found, self.now - reached));

@@ -1,13 +1,19 @@
 //! `weighbridge worker`: one worker.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use weighbridge_proxy::config::{parse_duration, parse_size};
 use weighbridge_worker::operations::Limits;
-use weighbridge_worker::{WorkerConfig, serve};
+use weighbridge_worker::{WorkerConfig, defaults, disciplines, serve};
 
 use super::CommandError;
+
+/// The worker's own.
+const LIMITS: Limits = defaults::LIMITS;
+const MIB: usize = 1 << 20;
 
 /// Run one worker: blur, enhance and ray tracing over HTTP.
 ///
@@ -32,22 +38,21 @@ pub(crate) struct RunWorker {
     #[arg(long, value_name = "N")]
     cores: Option<usize>,
     /// Requests that wait for a core. One more gets 503.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(long, value_name = "N", default_value_t = defaults::QUEUE_MAX)]
     queue_max: usize,
-    /// The order in which requests run. srpt: the shortest remaining one first; longer ones pause
-    /// for it. ps: all at once, as on an ordinary server. fcfs: first come, first served.
-    #[arg(long, value_name = "ORDER", value_parser = ["srpt", "ps", "fcfs"], default_value = "srpt")]
+    /// The order in which requests run.
+    #[arg(long, value_name = "ORDER", value_parser = orders(), default_value = defaults::DISCIPLINE)]
     discipline: String,
     /// Requests that are started and not done, paused ones included. Each holds its memory.
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = defaults::STARTED_MAX)]
     started_max: usize,
     /// With srpt, a request runs before all others once it has waited for this many times its own
     /// cost, and for --age-floor.
-    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    #[arg(long, value_name = "N", default_value_t = defaults::AGE.factor)]
     age_factor: f64,
     /// See --age-factor. A duration, such as 5s or 250ms.
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
-    age_floor: Duration,
+    #[arg(long, value_name = "TIME", value_parser = time, default_value_t = Span(defaults::AGE.floor))]
+    age_floor: Span,
     /// End when standard input ends. So a worker does not outlive the program that started it.
     #[arg(long)]
     exit_with_stdin: bool,
@@ -55,31 +60,39 @@ pub(crate) struct RunWorker {
     limits: LimitArguments,
 }
 
+/// A size, such as 64MiB.
+#[derive(Debug, Clone, Copy)]
+struct Size(usize);
+
+/// A duration, such as 5s.
+#[derive(Debug, Clone, Copy)]
+struct Span(Duration);
+
 /// What one request may ask for. A request beyond a limit gets a 4xx that names the limit.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits of one request")]
 struct LimitArguments {
     /// Size of a body, such as 64MiB.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "32MiB")]
-    body: usize,
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = Size(LIMITS.body_bytes))]
+    body: Size,
     /// Pixels of an image or texture, read from its header before it is decoded.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().image_pixels)]
+    #[arg(long, value_name = "N", default_value_t = LIMITS.image_pixels)]
     image_pixels: u64,
     /// Pixels of a rendered image: wcols * wrows.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().output_pixels)]
+    #[arg(long, value_name = "N", default_value_t = LIMITS.output_pixels)]
     output_pixels: u64,
     /// Shapes of a scene.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().shapes)]
+    #[arg(long, value_name = "N", default_value_t = LIMITS.shapes)]
     shapes: usize,
     /// Lights of a scene, the ambient one included.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().lights)]
+    #[arg(long, value_name = "N", default_value_t = LIMITS.lights)]
     lights: usize,
     /// Size of a texture before it is decoded, such as 16MiB.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "16MiB")]
-    texture: usize,
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = Size(LIMITS.texture_bytes))]
+    texture: Size,
     /// How often a ray may be reflected or transmitted. Below 6, scenes that need either are
     /// refused.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().recursion_depth)]
+    #[arg(long, value_name = "N", default_value_t = LIMITS.recursion_depth)]
     recursion: u32,
 }
 
@@ -98,7 +111,7 @@ impl RunWorker {
             discipline: self.discipline,
             started_max: self.started_max,
             age_factor: self.age_factor,
-            age_floor: self.age_floor,
+            age_floor: self.age_floor.0,
             exit_with_stdin: self.exit_with_stdin,
             limits: self.limits.into(),
             ..default
@@ -110,22 +123,62 @@ impl RunWorker {
 impl From<LimitArguments> for Limits {
     fn from(arguments: LimitArguments) -> Limits {
         Limits {
-            body_bytes: arguments.body,
+            body_bytes: arguments.body.0,
             image_pixels: arguments.image_pixels,
             output_pixels: arguments.output_pixels,
             shapes: arguments.shapes,
             lights: arguments.lights,
-            texture_bytes: arguments.texture,
+            texture_bytes: arguments.texture.0,
             recursion_depth: arguments.recursion,
         }
     }
 }
 
-fn size(text: &str) -> Result<usize, String> {
-    let bytes = parse_size(text).and_then(|bytes| usize::try_from(bytes).ok());
-    bytes.ok_or_else(|| "expected a size such as 64MiB".to_owned())
+/// Takes the name of an order.
+fn orders() -> PossibleValuesParser {
+    PossibleValuesParser::new(
+        disciplines().map(|(name, about)| PossibleValue::new(name).help(about)),
+    )
 }
 
-fn time(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "expected a time such as 5s".to_owned())
+fn size(text: &str) -> Result<Size, String> {
+    let bytes = parse_size(text).and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.map(Size).ok_or_else(|| "expected a size such as 64MiB".to_owned())
+}
+
+fn time(text: &str) -> Result<Span, String> {
+    parse_duration(text).map(Span).ok_or_else(|| "expected a time such as 5s".to_owned())
+}
+
+// === impl Size ===
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes % MIB == 0 => write!(f, "{}MiB", bytes / MIB),
+            bytes => write!(f, "{bytes}"),
+        }
+    }
+}
+
+// === impl Span ===
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_shown_as_they_may_be_written() {
+        for bytes in [LIMITS.body_bytes, LIMITS.texture_bytes, 1000] {
+            assert_eq!(size(&Size(bytes).to_string()).map(|size| size.0), Ok(bytes));
+        }
+        let floor = defaults::AGE.floor;
+        assert_eq!(time(&Span(floor).to_string()).map(|span| span.0), Ok(floor));
+    }
 }

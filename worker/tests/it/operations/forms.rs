@@ -4,19 +4,19 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use image::{ExtendedColorType, ImageFormat};
 use weighbridge_worker::operations::codec::Raster;
-use weighbridge_worker::operations::{Limits, Operation, OperationRequest, Reply, run};
+use weighbridge_worker::operations::{Blur, Limits, OperationRequest, Reply, run};
 
 use super::{data_url, decode, encode, open_data_url, post};
 use crate::data;
 use crate::reference;
 
 fn blur_text(body: &str) -> Reply {
-    post(Operation::Blur, "", body.as_bytes()).unwrap()
+    post(&Blur, "", body.as_bytes()).unwrap()
 }
 
 fn blur_raw(content_type: &str, accept: Option<&str>, body: &[u8]) -> Reply {
     let request = OperationRequest { query: "", content_type: Some(content_type), accept, body };
-    run(Operation::Blur, &request, &Limits::default()).unwrap()
+    run(&Blur, &request, &Limits::default()).unwrap()
 }
 
 fn check_accept(accept: &str, expected: &str) {

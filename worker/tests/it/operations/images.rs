@@ -2,7 +2,7 @@
 
 use image::ImageFormat;
 use weighbridge_worker::operations::codec::Raster;
-use weighbridge_worker::operations::{Operation, blur, enhance};
+use weighbridge_worker::operations::{Blur, Enhance, Operation, blur, enhance};
 
 use super::{data_url, decode, encode, open_data_url, post};
 use crate::data;
@@ -89,8 +89,8 @@ fn png_goes_through_without_loss() {
         let image = data::photo(1, 40, 30, bands);
         let body = data_url("png", &encode(&image, ImageFormat::Png));
         for (operation, expected) in [
-            (Operation::Blur, reference::blur::blur(&image)),
-            (Operation::Enhance, reference::enhance::enhance(&image)),
+            (&Blur as &dyn Operation, reference::blur::blur(&image)),
+            (&Enhance, reference::enhance::enhance(&image)),
         ] {
             let reply = post(operation, "", body.as_bytes()).unwrap();
             assert!(decode(&open_data_url(&reply).1) == expected, "{operation:?}, {bands} bands");

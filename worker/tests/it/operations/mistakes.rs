@@ -3,7 +3,9 @@
 use image::ImageFormat;
 use serde_json::{Value, json};
 use weighbridge_instrument::{Interrupt, interruptible};
-use weighbridge_worker::operations::{Limits, Operation, OperationError, OperationRequest, run};
+use weighbridge_worker::operations::{
+    ALL, Blur, Enhance, Limits, Operation, OperationError, OperationRequest, RayTrace, by_path, run,
+};
 
 use super::{data_url, encode, post};
 use crate::data;
@@ -32,23 +34,23 @@ fn explain(error: &OperationError) -> String {
     format!("{} {}: {error}", error.status(), error.field().unwrap_or("-"))
 }
 
-fn check_post(operation: Operation, query: &str, body: &[u8], expected: &str) {
+fn check_post(operation: &dyn Operation, query: &str, body: &[u8], expected: &str) {
     let error = post(operation, query, body).expect_err(expected);
     assert_eq!(explain(&error), expected);
 }
 
 fn check_image(body: &str, expected: &str) {
-    check_post(Operation::Blur, "", body.as_bytes(), expected);
-    check_post(Operation::Enhance, "", body.as_bytes(), expected);
+    check_post(&Blur, "", body.as_bytes(), expected);
+    check_post(&Enhance, "", body.as_bytes(), expected);
 }
 
 fn check_query(query: &str, expected: &str) {
     let body = json!({ "scene": SCENE }).to_string();
-    check_post(Operation::RayTrace, query, body.as_bytes(), expected);
+    check_post(&RayTrace, query, body.as_bytes(), expected);
 }
 
 fn check_json(body: &Value, expected: &str) {
-    check_post(Operation::RayTrace, QUERY, body.to_string().as_bytes(), expected);
+    check_post(&RayTrace, QUERY, body.to_string().as_bytes(), expected);
 }
 
 /// Replaces `from`, which the scene has, by `to`.
@@ -57,7 +59,7 @@ fn check_scene(from: &str, to: &str, expected: &str) {
     check_json(&json!({ "scene": SCENE.replacen(from, to, 1) }), expected);
 }
 
-fn check_limit(operation: Operation, body: &[u8], limits: Limits, expected: &str) {
+fn check_limit(operation: &dyn Operation, body: &[u8], limits: Limits, expected: &str) {
     let request = OperationRequest { query: QUERY, content_type: None, accept: None, body };
     let error = run(operation, &request, &limits).expect_err(expected);
     assert_eq!(explain(&error), expected);
@@ -66,22 +68,23 @@ fn check_limit(operation: Operation, body: &[u8], limits: Limits, expected: &str
 #[test]
 fn the_valid_request_is_valid() {
     let body = json!({ "scene": SCENE }).to_string();
-    post(Operation::RayTrace, QUERY, body.as_bytes()).unwrap();
+    post(&RayTrace, QUERY, body.as_bytes()).unwrap();
 }
 
 #[test]
 fn a_path_names_its_operation_by_its_start() {
-    for operation in Operation::ALL {
-        assert_eq!(Operation::from_path(operation.path()), Some(operation));
-        assert_eq!(Operation::from_path(&format!("{}/x", operation.path())), Some(operation));
+    let served_at = |path: &str| by_path(path).map(Operation::name);
+    for &operation in ALL {
+        assert_eq!(served_at(operation.path()), Some(operation.name()));
+        assert_eq!(served_at(&format!("{}/x", operation.path())), Some(operation.name()));
     }
-    assert_eq!(Operation::from_path("/"), None);
-    assert_eq!(Operation::from_path("/blur"), None);
+    assert_eq!(served_at("/"), None);
+    assert_eq!(served_at("/blur"), None);
 }
 
 #[test]
 fn an_empty_body_is_refused_at_once() {
-    for operation in Operation::ALL {
+    for &operation in ALL {
         check_post(operation, QUERY, b"", "400 body: the body is empty");
     }
 }
@@ -126,7 +129,7 @@ fn a_media_type_that_cannot_be_written_is_not_acceptable() {
         accept: Some("image/webp, image/png;q=0"),
         body: &tiny_png(),
     };
-    let error = run(Operation::Blur, &request, &Limits::default()).unwrap_err();
+    let error = run(&Blur, &request, &Limits::default()).unwrap_err();
     assert_eq!(
         explain(&error),
         "406 accept: cannot write any of `image/webp, image/png;q=0`, \
@@ -139,7 +142,7 @@ fn a_damaged_file_cannot_be_decoded() {
     for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff] {
         let file = encode(&data::photo(1, 40, 30, 3), format);
         let half = data_url("png", &file[..file.len() / 2]);
-        for operation in [Operation::Blur, Operation::Enhance] {
+        for operation in [&Blur as &dyn Operation, &Enhance] {
             let error = post(operation, "", half.as_bytes()).unwrap_err();
             let text = explain(&error);
             assert!(text.starts_with("400 body: cannot decode the image: "), "{format:?}: {text}");
@@ -191,7 +194,7 @@ fn sizes_have_a_range() {
 #[test]
 fn the_last_duplicate_counts_and_the_query_is_decoded() {
     let body = json!({ "scene": SCENE }).to_string();
-    let render = |query: &str| post(Operation::RayTrace, query, body.as_bytes()).unwrap();
+    let render = |query: &str| post(&RayTrace, query, body.as_bytes()).unwrap();
     let plain = render(&format!("{QUERY}&aa=true"));
     assert_ne!(plain, render(QUERY), "anti-aliasing is visible");
     for query in [
@@ -218,15 +221,15 @@ fn the_body_is_json() {
         (b"{}\n\n {}", "line 3, column 2"),
         (b"{\"scene\": \"\xff\"}", "line 1, column 12"),
     ] {
-        check_post(Operation::RayTrace, QUERY, body, &expected(place));
+        check_post(&RayTrace, QUERY, body, &expected(place));
     }
     let deep = format!("{{\"x\": {}", "[".repeat(100_000));
-    check_post(Operation::RayTrace, QUERY, deep.as_bytes(), &expected("line 1, column 133"));
+    check_post(&RayTrace, QUERY, deep.as_bytes(), &expected("line 1, column 133"));
     for bytes in ["[256]", "[-129]", "[\"1\"]", "[1.5]", "\"AAAA\""] {
         let body = format!("{{\"scene\": \"\",\n\"texmap\":\n{bytes}}}");
         let column = bytes.trim_end_matches(']').len();
         let expected = expected(&format!("line 3, column {column}"));
-        check_post(Operation::RayTrace, QUERY, body.as_bytes(), &expected);
+        check_post(&RayTrace, QUERY, body.as_bytes(), &expected);
     }
     check_json(&json!({}), "400 scene: the body has no `scene`");
     check_json(&json!({ "scene": null }), "400 scene: the body has no `scene`");
@@ -237,7 +240,7 @@ fn a_scene_may_end_too_early_anywhere() {
     let tokens: Vec<&str> = SCENE.split_whitespace().collect();
     for n in 0..tokens.len() {
         let body = json!({ "scene": tokens[..n].join(" ") }).to_string();
-        let error = post(Operation::RayTrace, QUERY, body.as_bytes()).unwrap_err();
+        let error = post(&RayTrace, QUERY, body.as_bytes()).unwrap_err();
         let text = explain(&error);
         assert!(text.starts_with("400 scene: the scene ends where "), "{n} tokens: {text}");
     }
@@ -247,7 +250,7 @@ fn a_scene_may_end_too_early_anywhere() {
 fn what_follows_the_scene_and_crlf_are_ignored() {
     let render = |scene: &str| {
         let body = json!({ "scene": scene }).to_string();
-        post(Operation::RayTrace, QUERY, body.as_bytes()).unwrap()
+        post(&RayTrace, QUERY, body.as_bytes()).unwrap()
     };
     let expected = render(SCENE);
     assert_eq!(expected, render(&SCENE.replace('\n', "\r\n\t ")));
@@ -345,7 +348,7 @@ fn bytes_of_a_texture_may_be_signed() {
     let signed: Vec<i8> = file.iter().map(|&byte| byte.cast_signed()).collect();
     let render = |texmap: Value| {
         let body = json!({ "scene": scene, "texmap": texmap }).to_string();
-        post(Operation::RayTrace, QUERY, body.as_bytes()).unwrap()
+        post(&RayTrace, QUERY, body.as_bytes()).unwrap()
     };
     assert_eq!(render(json!(file)), render(json!(signed)));
 }
@@ -356,31 +359,31 @@ fn every_limit_says_which_it_is() {
     let image = data_url("png", &tiny_png()).into_bytes();
     let scene = json!({ "scene": SCENE }).to_string().into_bytes();
     check_limit(
-        Operation::Blur,
+        &Blur,
         &image,
         Limits { body_bytes: 20, ..limits },
         &format!("413 body: the body has `{}` bytes, the limit is `20`", image.len()),
     );
     check_limit(
-        Operation::Enhance,
+        &Enhance,
         &image,
         Limits { image_pixels: 11, ..limits },
         "413 body: the image has `4x3` pixels, the limit is `11` in all",
     );
     check_limit(
-        Operation::RayTrace,
+        &RayTrace,
         &scene,
         Limits { output_pixels: 47, ..limits },
         "422 wcols: the window has `8x6` pixels, the limit is `47` in all",
     );
     check_limit(
-        Operation::RayTrace,
+        &RayTrace,
         &scene,
         Limits { shapes: 1, ..limits },
         "422 scene: the scene has `2` shapes, the limit is `1`",
     );
     check_limit(
-        Operation::RayTrace,
+        &RayTrace,
         &scene,
         Limits { lights: 1, ..limits },
         "422 scene: the scene has `2` lights, the limit is `1`",
@@ -394,13 +397,13 @@ fn limits_of_textures_and_mirrors_say_which_they_are() {
     let scene = SCENE.replace("solid 1 0 0", "texmap any.bmp 1 0 0 0 0 1 0 0");
     let textured = json!({ "scene": scene, "texmap": file }).to_string().into_bytes();
     check_limit(
-        Operation::RayTrace,
+        &RayTrace,
         &textured,
         Limits { texture_bytes: 9, ..limits },
         &format!("413 texmap: the texture has `{}` bytes, the limit is `9`", file.len()),
     );
     check_limit(
-        Operation::RayTrace,
+        &RayTrace,
         &textured,
         Limits { image_pixels: 11, ..limits },
         "413 texmap: the texture cannot be read: \
@@ -409,7 +412,7 @@ fn limits_of_textures_and_mirrors_say_which_they_are() {
     for finish in [".1 .1 .1 1 .5 0 0", ".1 .1 .1 1 0 .5 1"] {
         let scene = SCENE.replace(".4 .6 .7 30 0 0 0", finish);
         check_limit(
-            Operation::RayTrace,
+            &RayTrace,
             json!({ "scene": scene }).to_string().as_bytes(),
             Limits { recursion_depth: 5, ..limits },
             "422 scene: the scene reflects or transmits rays up to `6` times, the limit is `5`",
@@ -437,7 +440,7 @@ fn an_abandoned_request_ends_at_its_next_checkpoint() {
     let interrupt = Interrupt::new();
     interrupt.abandon();
     for (operation, body) in
-        [(Operation::Blur, &image), (Operation::Enhance, &image), (Operation::RayTrace, &scene)]
+        [(&Blur as &dyn Operation, &image), (&Enhance, &image), (&RayTrace, &scene)]
     {
         let result = interruptible(&interrupt, || post(operation, QUERY, body.as_bytes()));
         assert!(result.unwrap_err().is_abandoned(), "{operation:?}");

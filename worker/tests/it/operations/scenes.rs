@@ -2,7 +2,7 @@
 
 use image::ImageFormat;
 use serde_json::json;
-use weighbridge_worker::operations::Operation;
+use weighbridge_worker::operations::RayTrace;
 
 use super::{encode, open_data_url, post};
 use crate::data::{self, SceneShape};
@@ -34,7 +34,7 @@ fn check(text: &str, texture: bool, view: View) {
     let query = format!(
         "scols={scols}&srows={srows}&wcols={wcols}&wrows={wrows}&coff={coff}&roff={roff}&aa={aa}"
     );
-    let reply = post(Operation::RayTrace, &query, body.to_string().as_bytes()).unwrap();
+    let reply = post(&RayTrace, &query, body.to_string().as_bytes()).unwrap();
     let (head, file) = open_data_url(&reply);
     assert_eq!(head, "data:image/bmp;base64");
     let expected = raytrace::render(text, image, view);

@@ -2,7 +2,7 @@
 
 use weighbridge_jpeg::{Image, Quality};
 use weighbridge_worker::operations::codec::{Raster, decode};
-use weighbridge_worker::operations::{Limits, Operation};
+use weighbridge_worker::operations::{Blur, Limits};
 
 use super::super::{data_url, encode, open_data_url, post};
 use super::{check_refused, pixels};
@@ -14,7 +14,7 @@ fn answers_are_written_as_libjpeg_does() {
     for bands in [1, 3] {
         let image = data::photo(1, 50, 34, bands);
         let body = data_url("jpg", &encode(&image, image::ImageFormat::Png));
-        let reply = post(Operation::Blur, "", body.as_bytes()).unwrap();
+        let reply = post(&Blur, "", body.as_bytes()).unwrap();
         let (head, file) = open_data_url(&reply);
         assert_eq!(head, "data:image/jpg;base64");
         let Raster { width, height, bands, samples } = reference::blur::blur(&image);
@@ -32,7 +32,7 @@ fn colours_go_through() {
     let image = Image { width: 40, height: 30, bands: 3, samples: [200, 60, 30].repeat(1200) };
     let file = weighbridge_jpeg::encode(&image, Quality::new(100), &mut || Ok(())).unwrap();
     let body = data_url("png", &file);
-    let reply = post(Operation::Blur, "", body.as_bytes()).unwrap();
+    let reply = post(&Blur, "", body.as_bytes()).unwrap();
     let blurred = super::super::decode(&open_data_url(&reply).1);
     assert_eq!(blurred.samples, pixels(&file).samples);
     assert!(blurred.samples.iter().zip(&image.samples).all(|(a, b)| a.abs_diff(*b) < 3));

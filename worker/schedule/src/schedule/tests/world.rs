@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::*;
-use crate::queue::order::order;
+use super::scratch;
+use crate::order::order;
 
 /// A schedule, and the requests that it orders. One tick is a millisecond.
 pub(super) struct World {
     pub(super) schedule: Schedule,
     pub(super) now: Duration,
     pub(super) requests: BTreeMap<u64, Request>,
-    /// Who has ended, in that order, and what they waited.
+    /// Requests that have ended, in that order, and how long they waited.
     pub(super) ended: Vec<(u64, Duration)>,
     next_number: u64,
     alarm: Option<Duration>,
@@ -41,16 +42,17 @@ pub(super) enum State {
 
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
-/// Nobody is ever overdue.
-pub(super) const NO_GUARD: AgeGuard = AgeGuard { factor: 0.0, floor: Duration::MAX };
-
 pub(super) fn bounds(slots: usize) -> Bounds {
-    Bounds { slots, started_max: 8, yields_after: None, age: NO_GUARD }
+    Bounds { slots, started_max: 8, yields_after: None, alarm_min: TICK / 5, age: AgeGuard::NONE }
 }
 
 impl World {
     pub(super) fn new(discipline: &str, bounds: Bounds) -> World {
-        let schedule = Schedule::new(order(discipline).expect("it is there"), bounds);
+        World::of(order(discipline).expect("it is there"), bounds)
+    }
+
+    pub(super) fn of(order: &'static dyn Order, bounds: Bounds) -> World {
+        let schedule = Schedule::new(order, bounds);
         let (requests, ended) = (BTreeMap::new(), Vec::new());
         World { schedule, now: Duration::ZERO, requests, ended, next_number: 0, alarm: None }
     }
@@ -72,9 +74,8 @@ impl World {
             is_abandoned: false,
         };
         self.requests.insert(number, request);
-        let estimate_secs = estimated_ms as f64 / 1e3;
-        let ticket = Ticket { number, estimate_secs, attained_secs: 0.0 };
-        self.event(|schedule, now| schedule.arrive(ticket, now));
+        let progress = Progress::new(number, estimated_ms as f64 / 1e3);
+        self.event(|schedule, now| schedule.arrive(progress, now));
         number
     }
 
@@ -92,11 +93,11 @@ impl World {
         }
     }
 
-    /// Lets time go by until everybody has ended.
+    /// Lets time go by until every request has ended.
     pub(super) fn finish(&mut self) {
         while !self.requests.is_empty() {
             self.tick();
-            assert!(self.now < Duration::from_hours(1), "somebody was forgotten");
+            assert!(self.now < Duration::from_hours(1), "a request was forgotten");
         }
         assert_eq!(self.schedule.census(), Census::default());
     }
@@ -109,7 +110,7 @@ impl World {
 
     fn tick(&mut self) {
         self.now += TICK;
-        // Who enters a slot during a tick works from the next one on.
+        // What enters a slot during a tick works from the next one on.
         let idle = |state| matches!(state, State::Waiting | State::Parked);
         let busy = self.requests.iter().filter(|(_, request)| !idle(request.state));
         for number in busy.map(|(number, _)| *number).collect::<Vec<_>>() {
@@ -138,7 +139,10 @@ impl World {
             let (waited, _) = self.schedule.waited(number, self.now);
             self.ended.push((number, waited));
             self.requests.remove(&number);
-            self.event(|schedule, now| schedule.finish(number, now));
+            self.event(|schedule, now| {
+                schedule.finish(number);
+                schedule.decide(now)
+            });
         } else if at_checkpoint && matches!(request.state, State::Asked | State::Yielding) {
             request.state = State::Parked;
             self.event(|schedule, now| schedule.reach(number, now));
@@ -146,15 +150,17 @@ impl World {
     }
 
     fn event(&mut self, event: impl FnOnce(&mut Schedule, Duration) -> Vec<Move>) {
-        self.schedule.refresh(|number| Some(self.requests.get(&number)?.attained));
+        let attained = |number| Some(self.requests.get(&number)?.attained.as_secs_f64());
+        self.schedule.refresh(attained);
         for next in event(&mut self.schedule, self.now) {
             self.carry_out(next);
         }
         self.alarm = self.schedule.next_alarm(self.now);
+        scratch::check(&self.schedule, self.now);
         let census = self.schedule.census();
         let in_slots = self.all(State::Running).len() + self.all(State::Asked).len();
-        assert_eq!(census.in_slots, in_slots, "the moves say who is in a slot");
-        assert_eq!(census.waiting, self.all(State::Waiting).len(), "and who waits");
+        assert_eq!(census.in_slots, in_slots, "the moves say what is in a slot");
+        assert_eq!(census.waiting, self.all(State::Waiting).len(), "and what waits");
     }
 
     fn carry_out(&mut self, next: Move) {

@@ -3,8 +3,8 @@
 //! All that may be started run at once, and the system shares its cores among them; beyond that,
 //! rank = number of arrival.
 
-use super::order::Order;
-use super::ticket::Ticket;
+use super::Order;
+use crate::progress::Progress;
 
 /// See the module.
 #[derive(Debug)]
@@ -15,8 +15,12 @@ impl Order for Ps {
         "ps"
     }
 
-    fn rank(&self, ticket: &Ticket) -> f64 {
-        ticket.number as f64
+    fn about(&self) -> &'static str {
+        "all at once"
+    }
+
+    fn rank(&self, progress: &Progress) -> f64 {
+        progress.number() as f64
     }
 
     fn preempts(&self) -> bool {

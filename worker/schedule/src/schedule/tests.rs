@@ -1,4 +1,5 @@
 mod random;
+mod scratch;
 mod world;
 
 use std::time::Duration;
@@ -26,7 +27,7 @@ fn a_shorter_request_runs_first_and_the_longer_one_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn who_has_less_left_is_not_interrupted_by_one_that_is_smaller_than_it_was() {
+fn what_has_less_left_is_not_interrupted_by_one_that_is_smaller_than_it_was() {
     let mut world = World::new("srpt", bounds(1));
     let first = world.arrive(100);
     world.pass(95);
@@ -58,7 +59,7 @@ fn an_outlived_estimate_doubles_and_is_noticed_without_any_arrival() {
 }
 
 #[test]
-fn first_come_first_served_lets_nobody_pass() {
+fn first_come_first_served_lets_no_request_pass() {
     let mut world = World::new("fcfs", bounds(1));
     let numbers = [world.arrive(100), world.arrive(1), world.arrive(10)];
     world.finish();
@@ -120,7 +121,7 @@ fn where_threads_cannot_yield_a_slot_is_kept_until_the_checkpoint() {
 }
 
 #[test]
-fn who_was_asked_to_park_need_not_once_the_shorter_one_is_gone() {
+fn a_request_that_was_asked_to_park_need_not_once_the_shorter_one_is_gone() {
     let mut world = World::new("srpt", bounds(1));
     let giant = world.arrive_mistaken(100, 100, 50);
     world.pass(1);
@@ -200,16 +201,16 @@ fn where_there_is_no_thread_a_request_waits_and_fewer_are_started_from_then_on()
     world.arrive(100);
     world.pass(1);
     let schedule = &mut world.schedule;
-    let ticket = |number| Ticket { number, estimate_secs: 0.001, attained_secs: 0.0 };
-    schedule.arrive(ticket(1), TICK);
+    schedule.arrive(Progress::new(1, 0.001), TICK);
     assert_eq!(schedule.reach(0, TICK), [Move::Start(1)]);
     assert_eq!(schedule.refuse(1, TICK), [Move::Resume(0)]);
-    assert_eq!(schedule.bounds.started_max, 1);
-    assert_eq!(schedule.finish(0, TICK), [Move::Start(1)]);
+    assert_eq!(schedule.bounds().started_max, 1);
+    schedule.finish(0);
+    assert_eq!(schedule.decide(TICK), [Move::Start(1)]);
 }
 
 #[test]
-fn work_left_is_that_of_all_who_are_wanted() {
+fn work_left_is_that_of_all_that_are_wanted() {
     let mut world = World::new("srpt", bounds(1));
     world.arrive(100);
     world.pass(50);

@@ -1,9 +1,10 @@
-//! A request that has not ended, and the thread that runs it.
+//! A request in the queue, until it ends, and the thread that runs it.
 
 use std::fmt;
-use std::sync::{Arc, Condvar};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Condvar;
 use rustix::process::Pid;
 use rustix::thread::gettid;
 use weighbridge_instrument::{Interrupt, ThreadClock};
@@ -11,8 +12,8 @@ use weighbridge_instrument::{Interrupt, ThreadClock};
 use super::nice::Lowered;
 use super::run::Run;
 
-/// A request that has not ended.
-pub(super) struct Job {
+/// See the module.
+pub(super) struct Queued {
     /// Until its thread takes it.
     pub(super) run: Option<Run>,
     pub(super) interrupt: Interrupt,
@@ -20,7 +21,7 @@ pub(super) struct Job {
     pub(super) lowered: Arc<Lowered>,
     /// Where it runs, from its start.
     pub(super) seat: Option<Arc<Seat>>,
-    /// Who runs it, from when its thread took it.
+    /// The thread that runs it, from when it took it.
     pub(super) runner: Option<Runner>,
 }
 
@@ -40,21 +41,21 @@ pub(super) struct Runner {
     cpu_before: Duration,
 }
 
-impl Job {
-    /// Waits.
+impl Queued {
+    /// A request that waits.
     pub(super) fn new(
         run: Run,
         interrupt: Interrupt,
         submitted: Duration,
         lowered: Arc<Lowered>,
-    ) -> Job {
-        Job { run: Some(run), interrupt, submitted, lowered, seat: None, runner: None }
+    ) -> Queued {
+        Queued { run: Some(run), interrupt, submitted, lowered, seat: None, runner: None }
     }
 }
 
-impl fmt::Debug for Job {
+impl fmt::Debug for Queued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job")
+        f.debug_struct("Queued")
             .field("interrupt", &self.interrupt)
             .field("seat", &self.seat)
             .field("runner", &self.runner)

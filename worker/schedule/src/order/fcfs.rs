@@ -2,8 +2,8 @@
 //!
 //! rank = number of arrival.
 
-use super::order::Order;
-use super::ticket::Ticket;
+use super::Order;
+use crate::progress::Progress;
 
 /// See the module.
 #[derive(Debug)]
@@ -14,8 +14,12 @@ impl Order for Fcfs {
         "fcfs"
     }
 
-    fn rank(&self, ticket: &Ticket) -> f64 {
-        ticket.number as f64
+    fn about(&self) -> &'static str {
+        "as they came"
+    }
+
+    fn rank(&self, progress: &Progress) -> f64 {
+        progress.number() as f64
     }
 
     fn preempts(&self) -> bool {

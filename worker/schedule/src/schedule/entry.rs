@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::queue::ticket::Ticket;
+use crate::progress::Progress;
 
 /// A request, where it is, and how long it has been in no slot.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) ticket: Ticket,
+    pub(super) progress: Progress,
     pub(super) phase: Phase,
-    /// Nobody wants it any more.
+    /// Its client is gone.
     pub(super) abandoned: bool,
     /// How often it has parked for another one.
     pub(super) preemptions: u64,
@@ -43,9 +43,9 @@ pub(super) enum Phase {
 
 impl Entry {
     /// Arrives.
-    pub(super) fn new(ticket: Ticket, now: Duration) -> Entry {
+    pub(super) fn new(progress: Progress, now: Duration) -> Entry {
         Entry {
-            ticket,
+            progress,
             phase: Phase::Waiting,
             abandoned: false,
             preemptions: 0,
@@ -93,17 +93,13 @@ impl Entry {
         }
     }
 
-    /// Whether it uses CPU time, but for the little that ending takes.
-    pub(super) fn is_executing(&self) -> bool {
-        self.is_in_slot() || self.phase == Phase::Yielding
-    }
-
-    /// Whether it would enter a slot if one were free.
-    pub(super) fn wants_slot(&self) -> bool {
+    /// Whether it is to park.
+    pub(super) fn is_asked(&self) -> bool {
         match self.phase {
-            Phase::Waiting | Phase::Parked => true,
-            Phase::Yielding => !self.abandoned,
-            Phase::Running | Phase::Asked { .. } | Phase::Leaving => false,
+            Phase::Asked { .. } => true,
+            Phase::Waiting | Phase::Running | Phase::Yielding | Phase::Parked | Phase::Leaving => {
+                false
+            }
         }
     }
 

@@ -4,8 +4,8 @@
 //! that is outlived doubles. With true estimates no order has a lower mean response time (Schrage
 //! 1968).
 
-use super::order::Order;
-use super::ticket::Ticket;
+use super::Order;
+use crate::progress::Progress;
 
 /// See the module.
 #[derive(Debug)]
@@ -16,8 +16,12 @@ impl Order for Srpt {
         "srpt"
     }
 
-    fn rank(&self, ticket: &Ticket) -> f64 {
-        ticket.remaining_secs()
+    fn about(&self) -> &'static str {
+        "the shortest remaining first"
+    }
+
+    fn rank(&self, progress: &Progress) -> f64 {
+        progress.remaining_secs()
     }
 
     fn preempts(&self) -> bool {

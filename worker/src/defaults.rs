@@ -1,0 +1,38 @@
+//! What a worker takes and allows where nothing else is asked for: all of its defaults.
+
+use std::thread;
+use std::time::Duration;
+
+pub use weighbridge_schedule::defaults::{AGE, ALARM_MIN, DISCIPLINE, STARTED_MAX, YIELDS_AFTER};
+
+use crate::operations::Limits;
+use crate::serve::FrontLimits;
+
+/// Requests that wait for a slot; further ones get a 503.
+pub const QUEUE_MAX: usize = 1024;
+
+/// What a request may ask for.
+pub const LIMITS: Limits = Limits {
+    body_bytes: 32 << 20,
+    image_pixels: 64 << 20,
+    output_pixels: 16 << 20,
+    shapes: 10_000,
+    lights: 100,
+    texture_bytes: 16 << 20,
+    recursion_depth: Limits::RECURSION_DEPTH_NEEDED,
+};
+
+/// What connections may take.
+pub const FRONT: FrontLimits = FrontLimits {
+    connections: 4096,
+    header_bytes: 64 << 10,
+    header_read: Duration::from_mins(1),
+    body_read: Duration::from_mins(2),
+    bodies_bytes: 1 << 30,
+    last_response: Duration::from_secs(10),
+};
+
+/// Requests that run at once: one for each core of the machine.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
