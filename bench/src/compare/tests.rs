@@ -65,11 +65,14 @@ fn proxies_have_names_of_their_own_and_commands_that_install_them() {
     assert_eq!(names.len(), Proxy::ALL.len());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/install.sh");
     let script = std::fs::read_to_string(script).unwrap();
+    let mut count = 0;
     for proxy in Proxy::ALL {
         if let Some(name) = proxy.install().strip_prefix("bench/peers/install.sh ") {
             assert!(script.contains(name), "the script does not know {name}");
+            count += 1;
         }
     }
+    assert_eq!(count, 4, "nginx, HAProxy, Caddy and Envoy are installed by it");
 }
 
 #[test]

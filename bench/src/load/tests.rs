@@ -2,6 +2,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use fastrand::Rng;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
@@ -220,9 +221,10 @@ fn a_mix_is_read_and_nonsense_is_refused() {
         assert!(nonsense.parse::<Mix>().is_err(), "{nonsense}");
     }
     let line = |line: &str| Line::try_parse_from(line.split(' '));
-    assert!(line("load --rate 10").is_ok());
-    for nonsense in ["load --rate 0", "load --rate 1 --load 1", "load --seconds 0", "load --pool 9"]
-    {
-        assert!(line(nonsense).is_err(), "{nonsense}");
+    let mistake = |text| line(text).err().map(|error| error.kind());
+    assert_eq!(mistake("load --rate 10"), None);
+    assert_eq!(mistake("load --rate 1 --load 1"), Some(ErrorKind::ArgumentConflict));
+    for nonsense in ["load --rate 0", "load --seconds 0", "load --pool 9"] {
+        assert_eq!(mistake(nonsense), Some(ErrorKind::ValueValidation), "{nonsense}");
     }
 }

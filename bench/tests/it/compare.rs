@@ -47,7 +47,9 @@ fn the_cost_of_a_request_is_measured_in_every_proxy_that_is_there() {
 fn bodies_are_carried_in_requests_too() {
     let line = "compare overhead --proxies pingora,weighbridge --rounds 1 --seconds 1 --connections 3 \
                 --bodies 1MB --direction request";
-    for row in bench_json(line) {
+    let rows = bench_json(line);
+    assert_eq!(rows.len(), 3, "two proxies, and none");
+    for row in rows {
         assert_eq!((&row["failed"], &row["body_bytes"]), (&0.into(), &1_000_000.into()), "{row}");
     }
 }

@@ -15,6 +15,7 @@ const SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
 const HOSTS_MAX: usize = 64;
 
 fn check(errors: ErrorKind) {
+    let mut count = 0;
     for scenario in all(REQUESTS) {
         if HOSTS_MAX < scenario.hosts.count || scenario.scale.is_some() {
             continue;
@@ -31,7 +32,9 @@ fn check(errors: ErrorKind) {
         let ratio = ours / fewest;
         println!("{}: {ratio:.3} of fewest in flight, {errors:?}", scenario.name);
         assert!(ratio <= 1.05, "{}: {ratio:.3} of fewest in flight, {errors:?}", scenario.name);
+        count += 1;
     }
+    assert!(8 <= count, "{count} scenarios");
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn teach(balancer: &mut Balancer, features: &FeatureSet, requests: &[Sent]) {
             build: 0,
         });
     }
-    let model = train(&balancer.training_set(RouteId(0)), 1).expect("500 are enough");
+    let model = train(&balancer.start_training(Time::ZERO, RouteId(0)), 1).expect("500 are enough");
     assert!(balancer.install(RouteId(0), model), "the model is of these features");
 }
 

@@ -52,7 +52,8 @@ const MISSES_MAX: usize = 4;
 pub struct Tick {
     /// What to launch and drain.
     pub plan: ScalePlan,
-    /// Routes whose model should be trained; each is asked for once per training.
+    /// Routes whose model should be trained. Each tick names them again, until
+    /// [`Balancer::start_training`] is called for them.
     pub train: Vec<RouteId>,
 }
 
@@ -80,8 +81,8 @@ pub struct Balancer {
 struct Route {
     policy: RoutePolicy,
     predictor: Predictor,
-    /// When training was last asked for and has not been answered.
-    asked: Option<Time>,
+    /// When the training that goes on was started.
+    training: Option<Time>,
 }
 
 /// What the balancer keeps of a request from its arrival to its end.
@@ -118,7 +119,7 @@ impl Balancer {
         let route = |route: &RoutePolicy| Route {
             policy: route.clone(),
             predictor: Predictor::new(route, &policy.learn),
-            asked: None,
+            training: None,
         };
         Balancer {
             now: Time::ZERO,
@@ -179,15 +180,35 @@ impl Balancer {
         &self.policy
     }
 
-    /// What to train a model of `route` on.
-    pub fn training_set(&self, route: RouteId) -> TrainingSet {
+    /// A model of `route` is being trained from now on, until `install` or `give_up_training`: what
+    /// to train it on.
+    pub fn start_training(&mut self, now: Time, route: RouteId) -> TrainingSet {
+        self.set_now(now);
+        let now = self.now;
+        if let Some(route) = self.route_mut(route) {
+            route.training = Some(now);
+        }
         self.predictor(route).training_set()
+    }
+
+    /// Training for `route` gave no model. The next one is due after as many more observations as if
+    /// it had: the same ones would not give one either.
+    pub fn give_up_training(&mut self, route: RouteId) {
+        if let Some(route) = self.route_mut(route) {
+            route.training = None;
+            route.predictor.give_up_training();
+        }
+    }
+
+    /// Whether a model of `route` is being trained.
+    pub fn is_training(&self, route: RouteId) -> bool {
+        self.routes.get(usize::from(route.0)).is_some_and(|route| route.training.is_some())
     }
 
     /// Uses `model` for `route` from now on. False where it does not fit the route.
     pub fn install(&mut self, route: RouteId, model: Model) -> bool {
         let Some(route) = self.route_mut(route) else { return false };
-        route.asked = None;
+        route.training = None;
         route.predictor.install(model)
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::Work;
 
-pub(crate) use choose::{choose, least};
+pub(crate) use choose::{ROWS_MIN, choose, least};
 pub(crate) use formula::Formula;
 pub(crate) use table::Table;
 

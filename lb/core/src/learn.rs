@@ -16,7 +16,7 @@ use crate::policy::{LearnPolicy, RoutePolicy};
 use crate::statistics::quantile;
 use crate::units::{Speed, Work};
 
-pub use train::{Model, TrainingSet, train};
+pub use train::{Model, NoModel, TrainingSet, train};
 
 use track::{Gate, Track};
 use train::VARIED_FACTOR;
@@ -55,6 +55,7 @@ pub struct Predictor {
     running_gate: Gate,
     /// Of the estimates that were in use.
     track: Track,
+    /// Observations since a model was trained, or since training gave none.
     since_training: usize,
     /// How many observations had been seen, since a drift, when the model was installed.
     rests_on: usize,
@@ -89,6 +90,25 @@ pub struct Quality {
     pub held_back_mdape: Option<f64>,
     /// The installed model's p90 coverage on observations held back from its training.
     pub held_back_p90_coverage: Option<f64>,
+}
+
+/// When a (new) model should be trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TrainingDue {
+    /// Observations that speak for it.
+    pub observations: usize,
+    /// It is due with so many.
+    pub needed: usize,
+    /// Whether those of late are about as varied as those that the model in use was trained on:
+    /// otherwise it is not due.
+    pub is_varied: bool,
+}
+
+impl TrainingDue {
+    /// Whether there are enough of them, and varied enough.
+    pub fn is_now(self) -> bool {
+        self.needed <= self.observations && self.is_varied
+    }
 }
 
 /// p90 over mean where nothing is known of the spread: that of an exponential distribution.
@@ -280,35 +300,48 @@ impl Predictor {
             .unwrap_or(self.running.mean * P90_RATIO_UNKNOWN);
     }
 
-    /// Whether a (new) model should be trained now: the first, after as many more observations as
-    /// the last one rests on, sooner where its errors have grown, after a drift, or to price a new
-    /// build's counts. Stays true until [`Predictor::install`].
+    /// Whether a (new) model should be trained now. Stays true until [`Predictor::install`] or
+    /// [`Predictor::give_up_training`].
+    pub fn wants_training(&self) -> bool {
+        self.training_due().is_now()
+    }
+
+    /// When a (new) model should be trained: the first, after as many more observations as the last
+    /// one rests on, sooner where its errors have grown, after a drift, or to price a new build's
+    /// counts.
     ///
     /// So each observation is trained on about twice, and a few times more often where models go
     /// wrong, at any rate of requests: training costs time in proportion to them.
-    pub fn wants_training(&self) -> bool {
+    pub fn training_due(&self) -> TrainingDue {
         let window = self.policy.window.max(1);
         let least = self.policy.observations_min.min(window).max(OBSERVATIONS_MIN);
         let seen = self.since_drift.min(window);
         if seen < least {
-            return false;
+            return TrainingDue { observations: seen, needed: least, is_varied: true };
         }
-        let Some(model) = &self.model else { return true };
-        let is_unpriced = self.pricing.is_none() && cost::ROWS_MIN <= self.counted;
-        if is_unpriced {
-            return least.min(self.policy.retrain_after.max(1)) <= self.since_training;
-        }
-        let rests_on = self.rests_on.max(1).min(seen);
-        if self.has_drifted() {
-            // It rests on what was forgotten since; the next one on what there is.
-            return least.max(rests_on) <= self.since_training;
-        }
+        let Some(model) = &self.model else {
+            return TrainingDue {
+                observations: self.since_training,
+                needed: least,
+                is_varied: true,
+            };
+        };
         let retrain_after = self.policy.retrain_after.max(1);
-        let is_off = self.model_gate.is_off(model.held_back_mdape);
-        let after = if is_off { rests_on / OFF_AFTER_PART } else { rests_on };
-        // What has been seen of late may be a few requests over and over: they teach it nothing.
-        let is_varied = model.n_different <= VARIED_FACTOR * self.window.n_different();
-        is_varied && retrain_after.max(after) <= self.since_training
+        let rests_on = self.rests_on.max(1).min(seen);
+        let is_unpriced = self.pricing.is_none() && cost::ROWS_MIN <= self.counted;
+        let (needed, is_varied) = if is_unpriced {
+            (least.min(retrain_after), true)
+        } else if self.has_drifted() {
+            // It rests on what was forgotten since; the next one on what there is.
+            (least.max(rests_on), true)
+        } else {
+            let is_off = self.model_gate.is_off(model.held_back_mdape);
+            let after = if is_off { rests_on / OFF_AFTER_PART } else { rests_on };
+            // What has been seen of late may be a few requests over and over: they teach it nothing.
+            let is_varied = model.n_different <= VARIED_FACTOR * self.window.n_different();
+            (retrain_after.max(after), is_varied)
+        };
+        TrainingDue { observations: self.since_training, needed, is_varied }
     }
 
     fn has_drifted(&self) -> bool {
@@ -338,6 +371,11 @@ impl Predictor {
         self.since_training = 0;
         self.rests_on = self.since_drift.min(self.policy.window);
         true
+    }
+
+    /// Training gave no model: the next one is due after further observations.
+    pub fn give_up_training(&mut self) {
+        self.since_training = 0;
     }
 
     /// The model that was installed last, whether or not it is trusted.

@@ -156,6 +156,8 @@ fn models(front: &Front) -> Value {
             let predictor = balancer.predictor(route);
             let mut quality = json!(predictor.quality());
             quality["model"] = json!(predictor.model());
+            quality["training"] = json!(predictor.training_due());
+            quality["training"]["is_going_on"] = json!(balancer.is_training(route));
             quality["features"] = json!(front.config.policy_of(route).features.names());
             quality
         })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, MutexGuard};
-use weighbridge_core::learn::{Model, TrainingSet, train};
+use weighbridge_core::learn::{Model, NoModel, TrainingSet, train};
 use weighbridge_core::request::RouteId;
 
 use crate::config::Config;
@@ -42,36 +42,68 @@ pub(crate) struct InUse {
     observations: usize,
 }
 
+/// Why no new model of a route is in use after training.
+#[derive(Debug, thiserror::Error)]
+enum TrainError {
+    #[error(transparent)]
+    NoModel(#[from] NoModel),
+    #[error("training panicked")]
+    Panicked(#[from] tokio::task::JoinError),
+    #[error("another balancer has trained since")]
+    Superseded,
+    #[error("the model does not fit the route")]
+    Unsound,
+}
+
+impl TrainError {
+    /// As in metrics.
+    fn reason(&self) -> &'static str {
+        match self {
+            TrainError::NoModel(NoModel::TooFewUsable { .. }) => "too_few_usable",
+            TrainError::NoModel(NoModel::NoFit) => "no_fit",
+            TrainError::Panicked(_) => "panicked",
+            TrainError::Superseded => "superseded",
+            TrainError::Unsound => "unsound",
+        }
+    }
+}
+
 impl Trainer {
     /// Trains a model for `route` on what was observed here lately, and puts it to use.
     pub(crate) async fn train(&self, route: RouteId) {
         let Some(fence) = self.leadership.fence() else { return };
-        let set = self.decide.look(|balancer, _| balancer.training_set(route));
+        let set = self.decide.with(|balancer, now| balancer.start_training(now, route));
         self.train_on(route, set, fence).await;
     }
 
-    /// Trains a model for `route` on `set`, keeps it and puts it to use.
+    /// Trains a model for `route` on `set`, keeps it and puts it to use; or says why there is none.
     async fn train_on(&self, route: RouteId, set: TrainingSet, fence: Fence) {
-        let seed = u64::from(route.0);
-        let trained = tokio::task::spawn_blocking(move || train(&set, seed)).await;
-        let name = self.name(route);
-        let model = match trained {
-            Ok(Some(model)) => model,
-            Ok(None) => return,
-            Err(error) => {
-                self.metrics.loop_failed("train");
-                tracing::error!(route = name, %error, "training failed");
-                return;
-            }
-        };
-        let at = now();
-        if !self.keep(route, &model, at, fence).await {
+        let (name, observations) = (self.name(route), set.observations.len());
+        if let Err(error) = self.try_training(route, set, fence).await {
+            self.decide.with(|balancer, _| balancer.give_up_training(route));
+            self.metrics.not_trained(name, error.reason());
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(route = name, observations, error, "no model was trained");
             return;
         }
-        self.install(route, model, at);
         let quality = self.decide.look(|balancer, _| balancer.predictor(route).quality());
         let (estimator, mdape) = (&quality.estimator, quality.held_back_mdape);
-        tracing::info!(route = name, estimator, mdape, "a model was trained");
+        tracing::info!(route = name, observations, estimator, mdape, "a model was trained");
+    }
+
+    async fn try_training(
+        &self,
+        route: RouteId,
+        set: TrainingSet,
+        fence: Fence,
+    ) -> Result<(), TrainError> {
+        let seed = u64::from(route.0);
+        let model = tokio::task::spawn_blocking(move || train(&set, seed)).await??;
+        let at = now();
+        if !self.keep(route, &model, at, fence).await {
+            return Err(TrainError::Superseded);
+        }
+        self.install(route, model, at).then_some(()).ok_or(TrainError::Unsound)
     }
 
     /// Brings back models and recent observations, before the first request. Where the store is

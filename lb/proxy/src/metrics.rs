@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     scale_events: IntCounterVec,
     hosts_lost: IntCounter,
     loop_failures: IntCounterVec,
+    not_trained: IntCounterVec,
     fleet_bounded: IntGaugeVec,
     /// What is on Lambda.
     pub(crate) lambda: LambdaMetrics,
@@ -71,8 +72,11 @@ impl Metrics {
         );
         let tries_failed = "Tries at a host that brought no answer, by what happened.";
         let loop_failures = "Failures of background work, which goes on after a pause.";
+        let not_trained = "Trainings after which no new model was in use, by reason.";
         let leading = "1 while this balancer has the lease: of several it is the one that does it.";
         let bounded = "1 while the group's own least or most hosts go before those of [scale].";
+        let times = &RESPONSE_BUCKETS;
+        let waiting = "From the head of a request to its being sent to the host that answered.";
         let response = "From the head of a request to the end of its answer.";
         let work = "Measured work of requests, in CPU-seconds of the reference core.";
         let ratio = "Measured work over estimated work.";
@@ -84,17 +88,9 @@ impl Metrics {
                 "Requests that ended, by route and status; 499 is a client that left.",
                 &["route", "code"],
             )?,
-            response_seconds: by_route(
-                "weighbridge_response_seconds",
-                response,
-                &RESPONSE_BUCKETS,
-            )?,
-            waiting_seconds: by_route(
-                "weighbridge_waiting_seconds",
-                "From the head of a request to its being sent to the host that answered.",
-                &RESPONSE_BUCKETS,
-            )?,
-            work_seconds: by_route("weighbridge_work_seconds", work, &RESPONSE_BUCKETS)?,
+            response_seconds: by_route("weighbridge_response_seconds", response, times)?,
+            waiting_seconds: by_route("weighbridge_waiting_seconds", waiting, times)?,
+            work_seconds: by_route("weighbridge_work_seconds", work, times)?,
             estimate_ratio: by_route("weighbridge_estimate_ratio", ratio, &RATIO_BUCKETS)?,
             tries_failed: counters("weighbridge_tries_failed_total", tries_failed, &["failure"])?,
             scale_events: counters(
@@ -103,6 +99,11 @@ impl Metrics {
                 &["action", "reason"],
             )?,
             loop_failures: counters("weighbridge_loop_failures_total", loop_failures, &["loop"])?,
+            not_trained: counters(
+                "weighbridge_trainings_failed_total",
+                not_trained,
+                &["route", "reason"],
+            )?,
             fleet_bounded: gauges("weighbridge_fleet_bounded", bounded, &["bound"])?,
             decision_seconds: registered(
                 &registry,
@@ -192,6 +193,11 @@ impl Metrics {
     /// A background loop failed once.
     pub(crate) fn loop_failed(&self, name: &str) {
         self.loop_failures.with_label_values(&[name]).inc();
+    }
+
+    /// Training for `route` ended without a new model in use.
+    pub(crate) fn not_trained(&self, route: &str, reason: &str) {
+        self.not_trained.with_label_values(&[route, reason]).inc();
     }
 
     /// Whether this balancer has the lease `name`.

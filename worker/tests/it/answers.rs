@@ -110,7 +110,6 @@ fn metrics_are_as_prometheus_wants_them() {
     check_by_promtool(&metrics.body);
 }
 
-/// Where `promtool` is installed.
 fn check_by_promtool(metrics: &[u8]) {
     let promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -118,7 +117,7 @@ fn check_by_promtool(metrics: &[u8]) {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let Ok(mut promtool) = promtool else { return };
+    let mut promtool = promtool.expect("the Debian package prometheus is there");
     promtool.stdin.take().expect("it is a pipe").write_all(metrics).expect("it reads");
     let output = promtool.wait_with_output().expect("it ends");
     let said = [output.stdout, output.stderr].concat();

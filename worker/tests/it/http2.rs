@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use weighbridge_instrument::LoadReport;
 
-use crate::fixture::{Running, bmp, data_url, raytrace_target, sphere};
+use crate::fixture::{Running, bmp, data_url, file_of, raytrace_target, sphere};
 
 async fn connect(worker: &Running) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(worker.address).await.expect("the worker listens");
@@ -36,11 +36,15 @@ async fn one_connection_carries_many_requests_at_once() {
     let sender = connect(&worker).await;
     let requests = (1..=74).map(|cols| {
         let mut sender = sender.clone();
-        tokio::spawn(async move { post(&mut sender, &raytrace_target(cols, 3), sphere()).await })
+        let target = raytrace_target(cols, 3);
+        (cols, tokio::spawn(async move { post(&mut sender, &target, sphere()).await }))
     });
-    for request in requests.collect::<Vec<_>>() {
+    for (cols, request) in requests.collect::<Vec<_>>() {
         let answer = request.await.expect("no panic");
         assert_eq!(answer.status(), StatusCode::OK);
+        let file = file_of("bmp", str::from_utf8(answer.body()).expect("a data URL"));
+        // A head, and rows that are filled up to four bytes.
+        assert_eq!(file.len(), 54 + 3 * (3 * cols as usize).next_multiple_of(4), "{cols} columns");
         let report = answer.headers()["endpoint-load-metrics"].to_str().expect("ASCII");
         LoadReport::decode_header(report).expect("a report");
     }

@@ -1,5 +1,4 @@
-//! The request scripts of `bench/requests`, against a worker. They need bash, curl, base64 and jq:
-//! where one is missing, nothing is tested.
+//! The request scripts of `bench/requests`, against a worker. They need bash, curl, base64 and jq.
 
 use std::fs;
 use std::path::Path;
@@ -11,11 +10,6 @@ use tempfile::TempDir;
 use crate::fixture::{Running, png};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/requests");
-
-fn tools_are_here() -> bool {
-    let check = "command -v curl && command -v base64 && command -v jq";
-    Command::new("bash").args(["-c", check]).output().is_ok_and(|output| output.status.success())
-}
 
 /// Runs a script against `worker`.
 fn run(worker: &Running, script: &str, arguments: &[&str]) -> Output {
@@ -36,9 +30,6 @@ fn printed(output: &Output) -> String {
 
 #[test]
 fn the_scripts_send_samples_of_their_own() {
-    if !tools_are_here() {
-        return;
-    }
     let worker = Running::start(1);
     let folder = TempDir::new().expect("there is room");
     for script in ["raytrace.sh", "blur.sh", "enhance.sh"] {
@@ -53,9 +44,6 @@ fn the_scripts_send_samples_of_their_own() {
 
 #[test]
 fn the_scripts_send_files() {
-    if !tools_are_here() {
-        return;
-    }
     let worker = Running::start(1);
     let folder = TempDir::new().expect("there is room");
     let [image, result] = ["in.png", "out.jpg"].map(|name| folder.path().join(name));
@@ -74,9 +62,6 @@ fn the_scripts_send_files() {
 /// The four quarters of a picture, each rendered for itself, are the picture.
 #[test]
 fn parts_of_a_picture_fit_together() {
-    if !tools_are_here() {
-        return;
-    }
     let worker = Running::start(1);
     let folder = TempDir::new().expect("there is room");
     let file = folder.path().join("part.bmp");
@@ -97,9 +82,6 @@ fn parts_of_a_picture_fit_together() {
 
 #[test]
 fn the_scripts_tell_what_went_wrong() {
-    if !tools_are_here() {
-        return;
-    }
     let worker = Running::start(1);
     let folder = TempDir::new().expect("there is room");
     let text = folder.path().join("text.png");

@@ -56,6 +56,8 @@ fn a_process_that_ends_at_once_is_told_of_with_what_it_said() {
     command.args(["-c", "echo no such thing >&2; exit 1"]);
     write_to(&mut command, &log).unwrap();
     let mut process = Process::start(command, None).unwrap();
-    let error = process.wait_up(free_address().unwrap(), &log).unwrap_err();
-    assert!(error.to_string().ends_with("it said: no such thing"), "{error}");
+    let address = free_address().unwrap();
+    let error = process.wait_up(address, &log).unwrap_err();
+    let expected = format!("`sh` did not come up at `{address}`; it said: no such thing");
+    assert_eq!(error.to_string(), expected);
 }

@@ -45,6 +45,15 @@ fn reported(text: &str) -> tempfile::TempDir {
     folder
 }
 
+/// The columns of every summary.
+const SUMMARY: &str =
+    "policy,load,sigma,requests,mean_response,p99_response,mean_slowdown,p99_slowdown,cost_usd";
+
+/// The columns of a table.
+fn head(folder: &tempfile::TempDir, file: &str) -> String {
+    read(folder, file).lines().next().unwrap().to_owned()
+}
+
 fn read(folder: &tempfile::TempDir, file: &str) -> String {
     std::fs::read_to_string(folder.path().join(file)).unwrap()
 }
@@ -67,8 +76,11 @@ fn tables_have_a_row_for_each_policy_and_class() {
     let rows = |file: &str| read(&folder, file).lines().count() - 1;
     assert_eq!(rows("summary.csv"), 3);
     assert_eq!(rows("deciles.csv"), 30);
-    assert!(read(&folder, "summary.csv").starts_with("policy,load,sigma,requests,mean_response,"));
-    assert!(read(&folder, "fleet.csv").starts_with("policy,at_secs,hosts_active,hosts_paid,"));
+    assert_eq!(head(&folder, "summary.csv"), SUMMARY);
+    assert_eq!(
+        head(&folder, "fleet.csv"),
+        "policy,at_secs,hosts_active,hosts_paid,requests,spent_usd"
+    );
 }
 
 #[test]
@@ -125,8 +137,7 @@ fn what_lambda_costs_is_shown_where_there_are_functions() {
     assert!(
         read(&folder, "report.md").contains("| cost USD | of it Lambda USD | runs on Lambda |\n")
     );
-    let header = read(&folder, "summary.csv").lines().next().unwrap().to_owned();
-    assert!(header.ends_with(",cost_usd,lambda_usd,lambda_runs"), "{header}");
+    assert_eq!(head(&folder, "summary.csv"), format!("{SUMMARY},lambda_usd,lambda_runs"));
     let folder = reported("requests = 50\npolicies = [\"weighbridge\"]\n");
     assert!(!read(&folder, "report.md").contains("Lambda"));
     assert!(!read(&folder, "summary.csv").contains("lambda"));

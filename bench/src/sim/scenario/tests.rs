@@ -35,7 +35,9 @@ length = \"ten\"
 
 #[test]
 fn arrivals_of_a_trace_need_one() {
-    assert_eq!(mistakes("[arrivals]\nprocess = \"trace\"\n").len(), 1);
+    let mistakes = mistakes("[arrivals]\nprocess = \"trace\"\n");
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("`arrivals."), "{mistakes:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use weighbridge_core::learn::{self, TrainingSet};
 use weighbridge_core::observe::{Observation, RequestCost};
 use weighbridge_core::random::Random;
 use weighbridge_core::request::RouteId;
-use weighbridge_core::units::{Speed, Work};
+use weighbridge_core::units::{Speed, Time, Work};
 
 use super::{BUILD, INSTRUCTIONS};
 use crate::sim::predict::Predictions;
@@ -38,13 +38,15 @@ pub(super) fn prepare(balancer: &mut Balancer, scenario: &Scenario, seed: u64) {
 
 /// Trains a model on what was observed, as the proxy does.
 pub(super) fn train(balancer: &mut Balancer, route: RouteId) {
-    let set = balancer.training_set(route);
+    let set = balancer.start_training(Time::ZERO, route);
     install(balancer, route, &set);
 }
 
 fn install(balancer: &mut Balancer, route: RouteId, set: &TrainingSet) {
-    if let Some(model) = learn::train(set, u64::from(route.0)) {
-        balancer.install(route, model);
+    let is_installed =
+        learn::train(set, u64::from(route.0)).is_ok_and(|model| balancer.install(route, model));
+    if !is_installed {
+        balancer.give_up_training(route);
     }
 }
 

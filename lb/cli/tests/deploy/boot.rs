@@ -108,6 +108,7 @@ fn a_configuration_with_a_mistake_starts_nothing() {
 fn logs_go_to_files_where_there_is_an_agent_that_sends_them() {
     let vm = Vm::new();
     let without = vm.boot(&["balancer", "--logs", "wb"], "");
+    assert_eq!(without.code, Some(0), "{}", without.err);
     assert!(without.err.contains("no CloudWatch agent"), "{}", without.err);
     assert_eq!(vm.read("etc/systemd/system/weighbridge.service.d/logs.conf"), "");
 

@@ -44,7 +44,8 @@ fn what_is_launched_is_terminated_and_nothing_is_left() {
     let image = operator.image();
     let launch = ["--image", &image, "--no-test", "WorkersMax=9"];
     let url = operator.script("launch-deployment.sh", &launch).ok();
-    assert!(url.starts_with("http://") && url.ends_with(":80\n"), "{url}");
+    let names = ["elbv2", "describe-load-balancers", "--query", "LoadBalancers[].DNSName"];
+    assert_eq!(url, format!("http://{}:80\n", operator.aws(&names)));
     let workers_max = "Stacks[0].Parameters[?ParameterKey=='WorkersMax'].ParameterValue";
     let query = ["cloudformation", "describe-stacks", "--query", workers_max];
     assert_eq!(operator.aws(&query), "9");

@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::shell::{Operator, run};
 
 /// An ssh server whose sessions see a folder as the VM's file system. Ended when dropped, and with
@@ -107,8 +109,9 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         // Either may have ended already.
-        if let Ok(pid) = fs::read_to_string(self.root.join("worker.pid")) {
-            let _ = Command::new("kill").arg(pid.trim()).status();
+        let pid = fs::read_to_string(self.root.join("worker.pid")).unwrap_or_default();
+        if let Some(pid) = pid.trim().parse().ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -129,10 +132,12 @@ fn an_image_is_made_on_a_vm_that_was_installed_and_tested() {
     let said = operator.script("create-image.sh", &[]);
     let progress = said.err.clone();
     let image = said.ok().trim().to_owned();
-    assert!(image.starts_with("ami-"), "{image}");
+    let own = ["ec2", "describe-images", "--owners", "self", "--query", "Images[].ImageId"];
+    assert_eq!(operator.aws(&own), image);
     assert!(progress.contains("installed weighbridge "), "{progress}");
     assert!(progress.contains("were answered"), "{progress}");
-    assert!(sshd.did().ends_with("stop weighbridge-worker.service\n"), "{}", sshd.did());
+    let did = "start weighbridge-worker.service\nstop weighbridge-worker.service\n";
+    assert_eq!(sshd.did(), did);
     for file in [
         "usr/local/bin/weighbridge",
         "usr/local/lib/weighbridge/boot",
@@ -160,7 +165,6 @@ fn an_image_is_made_on_a_vm_that_was_installed_and_tested() {
     assert_eq!(ssh_from, "22\t192.0.2.1/32");
 
     operator.script("terminate-deployment.sh", &["--yes"]).ok();
-    let own = ["ec2", "describe-images", "--owners", "self", "--query", "Images"];
     assert_eq!(operator.aws(&own), "");
 }
 

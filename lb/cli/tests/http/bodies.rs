@@ -1,7 +1,5 @@
 //! Bodies of every size and framing, both ways.
 
-use std::time::{Duration, Instant};
-
 use crate::balancer::Balancer;
 use crate::client::{Connection, chunked, head, pattern, request};
 use crate::host::Host;
@@ -66,10 +64,8 @@ fn a_body_that_is_too_long_is_refused_early_while_the_client_goes_on() {
 
         let mut asking = Connection::open(balancer.address);
         asking.send(head("POST", target, &["Content-Length: 1048577", "Expect: 100-continue"]));
-        let asked = Instant::now();
         asking.response("POST").assert_problem(413, Some("body"));
         assert!(asking.ends());
-        assert!(asked.elapsed() < Duration::from_secs(1));
     }
     let mut largest = Connection::open(balancer.address);
     assert_eq!(largest.ask("POST", "/held", &vec![b'a'; 1 << 20]).status, 200);

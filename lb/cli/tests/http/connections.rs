@@ -27,7 +27,6 @@ fn pipelined_requests_are_answered_in_their_order() {
 
 #[test]
 fn a_request_pipelined_behind_a_running_one_is_served_after_it() {
-    let host = Host::mirror();
     let gate = std::sync::Arc::new(std::sync::Barrier::new(2));
     let inner = gate.clone();
     let slow = Host::start(move |heard, client| {
@@ -37,7 +36,6 @@ fn a_request_pipelined_behind_a_running_one_is_served_after_it() {
         host::answer(client, "200 OK", &[], heard.line.as_bytes());
         Then::Keep
     });
-    drop(host);
     let balancer = Balancer::before(&[slow.address], "");
     for target in ["/held", "/stream"] {
         let mut connection = Connection::open(balancer.address);
@@ -138,4 +136,5 @@ fn a_host_may_switch_protocols_on_a_streaming_route() {
     connection.send(head("GET", "/stream", &["Connection: Upgrade", "Upgrade: websocket"]));
     let answer = connection.response("GET");
     assert_eq!((answer.status, answer.header("upgrade")), (101, Some("websocket")));
+    assert_eq!(connection.rest(), b"hello");
 }

@@ -8,7 +8,7 @@ use crate::harness::client::Client;
 use crate::harness::load::Load;
 use crate::harness::process::is_gone;
 use crate::harness::requests::{jobs, mixed, ray_trace};
-use crate::harness::{eventually, until};
+use crate::harness::until;
 
 const CONFIG: &str = "[store]\nbatch_age = \"50ms\"\n[repeats]\nentries_max = 0\n";
 
@@ -22,7 +22,7 @@ fn a_killed_balancer_leaves_nobody_behind_and_its_successor_knows_what_it_knew()
     let workers: Vec<u32> = first.has_active(2).iter().map(Host::pid).collect();
     let jobs = jobs(&mut Client::new(first.listen), mixed());
     let load = Load::closed(first.listen, &jobs, 3);
-    let stored = eventually("models of all routes", || all_are_models(&first));
+    let stored = first.has_learned("models of all routes", || all_are_models(&first));
     // What was written is there; what was answered in the last moment may not have been.
     let answered = load.answered();
     until("everything counted is written", || written(&stored, &place));

@@ -74,11 +74,10 @@ fn what_cannot_be_started_says_why() {
     assert!(!missing.status.success());
     assert!(stderr(&missing).contains("/no/such/file"), "{}", stderr(&missing));
 
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let taken = taken.local_addr().expect("it listens").to_string();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = listener.local_addr().expect("it listens").to_string();
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().to_str().expect("text");
-    let _listener = std::net::TcpListener::bind(&taken);
     let refused = run(["up", "--listen", &taken, "--admin", "127.0.0.1:0", "--data-dir", data]);
     assert!(!refused.status.success());
     assert!(stderr(&refused).contains(&taken), "{}", stderr(&refused));
@@ -94,12 +93,17 @@ fn explain_tells_what_would_happen_to_a_request() {
     std::fs::write(&body, scene(9)).expect("it is writable");
     let (admin, body) = (balancer.admin.to_string(), body.to_str().expect("text"));
 
+    let host = &balancer.hosts()[0].0;
+    let name = host["name"].as_str().expect("a name");
+    let verdict = format!("forward to {} ({name})", host["id"]);
     let text = run(["explain", TARGET, "--body", body, "--admin", &admin]);
     assert!(text.status.success(), "{}", stderr(&text));
-    assert!(stdout(&text).contains("repeat"), "{}", stdout(&text));
+    assert!(stdout(&text).contains(&verdict), "no `{verdict}` in {}", stdout(&text));
     let value = run(["explain", TARGET, "--body", body, "--admin", &admin, "--json"]);
     let value: serde_json::Value = serde_json::from_slice(&value.stdout).expect("JSON");
-    assert!(value["ranking"].is_object() || value.is_object(), "{value}");
+    assert_eq!(value["route"], "raytrace", "{value}");
+    assert_eq!(value["estimate"]["source"], "repeat", "{value}");
+    assert_eq!(value["verdict"], verdict, "{value}");
 
     drop(balancer);
     let nobody = run(["explain", TARGET, "--admin", &admin]);

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -55,7 +54,8 @@ fn a_signal_lets_requests_finish_and_leaves_no_process() {
 
 #[test]
 fn a_second_signal_ends_everything_at_once() {
-    let place = Place::new("");
+    // Nothing but the second signal ends it in time.
+    let place = Place::new("timeouts.drain = \"10m\"\n");
     let mut balancer = place.up("1..1");
     balancer.has_active(1);
     let mut client = Client::new(balancer.listen);
@@ -64,10 +64,8 @@ fn a_second_signal_ends_everything_at_once() {
     let workers = pids(&balancer);
     balancer.process.send(Signal::INT);
     until("it drains", || connect(balancer.listen).is_err());
-    let told = Instant::now();
     balancer.process.send(Signal::INT);
     balancer.process.ends();
-    assert!(told.elapsed() < Duration::from_secs(5), "it took {:?}", told.elapsed());
     assert!(client.answer().is_err(), "the request is cut");
     until("no worker is left", || workers.iter().all(|worker| is_gone(*worker)));
 }

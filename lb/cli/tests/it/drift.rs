@@ -7,7 +7,6 @@ use crate::harness::backend::Backend;
 use crate::harness::balancer::{Balancer, Place};
 use crate::harness::client::Client;
 use crate::harness::requests::Request;
-use crate::harness::until;
 
 /// What both hosts do.
 #[derive(Debug, Default)]
@@ -71,14 +70,14 @@ fn start(hosts: &[Backend; 2]) -> (Place, Balancer) {
 fn is_trusted(balancer: &Balancer, expected: f64) {
     let mut client = Client::new(balancer.listen);
     let mut sent = 0;
-    until("the drift gate has judged", || {
+    balancer.has_learned("a judgement of the drift gate", || {
         for _ in 0..10 {
             sent += 1;
             let request = Request::get(&format!("/sized?size={}", 1 + sent * 37 % 100));
             assert_eq!(client.ask(&request).expect("it is answered").status, 200);
         }
         let trusted = balancer.metric("weighbridge_model_trusted", "route=\"sized\"");
-        60 <= sent && (trusted - expected).abs() < 0.5
+        (60 <= sent && (trusted - expected).abs() < 0.5).then_some(())
     });
 }
 

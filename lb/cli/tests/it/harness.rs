@@ -17,13 +17,23 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Looks until there is something, and returns it.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    eventually_or(what, look, String::new)
+}
+
+/// The same; where it gives up it says `why`.
+#[track_caller]
+pub(crate) fn eventually_or<T>(
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+    why: impl FnOnce() -> String,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < DEADLINE, "not in time: {what}");
+        assert!(start.elapsed() < DEADLINE, "not in time: {what} {}", why());
         std::thread::park_timeout(LOOK_INTERVAL);
     }
 }

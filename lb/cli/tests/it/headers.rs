@@ -71,7 +71,8 @@ fn a_clients_estimate_stays_here_and_its_trace_goes_on() {
         let asked = backend.asked();
         let head = asked.get(nth).expect("it was asked");
         assert!(head.starts_with(&format!("post {target} http/1.1\r\n")), "{head}");
-        assert!(!head.contains("weighbridge-estimate: 0.001"), "{head}");
+        // Nothing is known of this route, so that the balancer has nothing to say either.
+        assert!(!head.contains("weighbridge-estimate"), "{head}");
         assert!(head.contains(&format!("traceparent: {TRACE}\r\n")), "{head}");
         assert!(head.contains("x-own: 1\r\n"), "{head}");
         assert!(head.contains("x-forwarded-for: 127.0.0.1\r\n"), "{head}");

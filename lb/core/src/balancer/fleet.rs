@@ -8,7 +8,7 @@ use crate::observe::HostReport;
 use crate::request::RouteId;
 use crate::units::{Seconds, Time};
 
-/// Training that has not been answered for this long is asked for again.
+/// Training that has gone on for this long has been lost.
 const TRAINING_MAX: Duration = Duration::from_mins(1);
 
 /// Bounds of what a refused client is told to wait, in seconds.
@@ -110,7 +110,7 @@ impl Balancer {
             self.counters.launches += plan.launch as u64;
             self.counters.drains += (plan.drain.len() + plan.replace.len()) as u64;
         }
-        let train = self.untrained();
+        let train = self.due_for_training();
         self.check_invariants();
         Tick { plan, train }
     }
@@ -129,17 +129,12 @@ impl Balancer {
     }
 
     /// Routes whose model should be trained and is not being trained already.
-    fn untrained(&mut self) -> Vec<RouteId> {
-        let now = self.now;
-        let n_routes = self.policy.routes.len();
-        let mut train = Vec::new();
-        for (n, route) in self.routes.iter_mut().take(n_routes).enumerate() {
-            let asked = route.asked.is_some_and(|at| now.since(at) < TRAINING_MAX);
-            if !asked && route.predictor.wants_training() {
-                route.asked = Some(now);
-                train.push(RouteId(n as u16));
-            }
-        }
-        train
+    fn due_for_training(&self) -> Vec<RouteId> {
+        let routes = self.routes.iter().take(self.policy.routes.len()).enumerate();
+        let due = routes.filter(|(_, route)| {
+            let goes_on = route.training.is_some_and(|at| self.now.since(at) < TRAINING_MAX);
+            !goes_on && route.predictor.training_due().is_now()
+        });
+        due.map(|(n, _)| RouteId(n as u16)).collect()
     }
 }

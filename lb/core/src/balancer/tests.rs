@@ -3,6 +3,8 @@
 //! A line is `SECONDS EVENT ARGUMENTS`; hosts and requests are numbers. Sizes are given as the
 //! known cost of a repeat, so that they are believed.
 
+mod training;
+
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -1295,5 +1297,5 @@ fn counts_of_another_build_on_lambda_do_not_unsettle_the_prices() {
     balancer.complete(Time::ZERO, first, &outcome);
     let learned = balancer.complete(Time::ZERO, second, &of_lambda).unwrap();
     assert_eq!(learned.cost.instructions, None);
-    assert_eq!(balancer.training_set(RouteId(0)).build, 7);
+    assert_eq!(balancer.start_training(Time::ZERO, RouteId(0)).build, 7);
 }

@@ -38,21 +38,23 @@ pub(crate) fn choose(table: &Table, seed: u64) -> Option<Chosen> {
         return None;
     }
     let folds = folds(table.len(), seed);
-    let mut best: Option<(&dyn Estimator, f64, Vec<f64>)> = None;
+    let mut best: Option<(&'static str, Formula, f64, Vec<f64>)> = None;
     for estimator in ALL {
         let Some(ratios) = held_back_ratios(*estimator, table, &folds) else { continue };
         let errors: Vec<f64> = ratios.iter().map(|ratio| (1.0 / ratio - 1.0).abs()).collect();
         let Some(error) = median(&errors) else { continue };
-        let is_better =
-            best.as_ref().is_none_or(|(_, least, _)| error < least * BETTER_FACTOR - BETTER_MARGIN);
-        if is_better {
-            best = Some((*estimator, error, ratios));
+        let is_better = best
+            .as_ref()
+            .is_none_or(|(_, _, least, _)| error < least * BETTER_FACTOR - BETTER_MARGIN);
+        // One that fits every part need not fit the whole.
+        if is_better && let Some(formula) = estimator.fit(table) {
+            best = Some((estimator.name(), formula, error, ratios));
         }
     }
-    let (estimator, mdape, ratios) = best?;
+    let (estimator, formula, mdape, ratios) = best?;
     Some(Chosen {
-        estimator: estimator.name(),
-        formula: estimator.fit(table)?,
+        estimator,
+        formula,
         p90_ratio: p90(&ratios)?,
         mdape,
         p90_coverage: coverage(&ratios, &folds)?,

@@ -129,6 +129,20 @@ fn too_few_rows_choose_nothing() {
     assert_eq!(choose(&table, 0).unwrap().estimator, "mean");
 }
 
+/// The squares of ten times this feature are no number, those of eight are.
+#[test]
+fn an_estimator_that_fits_every_part_but_not_the_whole_leaves_it_to_the_next() {
+    let per_second = (f64::MAX / 9.0).sqrt();
+    let mut table = Table::default();
+    for index in 0..10 {
+        let cpu_secs = 1.0 + f64::from(index * 3 % 10) / 10.0;
+        table.features.push(vec![cpu_secs * per_second]);
+        table.cpu_secs.push(cpu_secs);
+    }
+    let chosen = choose(&table, 1).unwrap();
+    assert_ne!(chosen.estimator, "linear", "{chosen:?}");
+}
+
 #[test]
 fn nothing_negative_means_some_columns_are_left_out() {
     let rows = (0..20_u32).map(|i| vec![f64::from(i), f64::from(i * i), 1.0]);

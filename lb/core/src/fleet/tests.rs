@@ -117,10 +117,11 @@ fn a_wait_for_shorter_requests_is_no_round_trip() {
     fleet.claim(at(10.5), host, RequestId(2), Work::saturating(0.2));
     fleet.release(at(10.7), host, RequestId(2));
     fleet.release(at(11.2), host, RequestId(1));
-    assert!(complete(&mut fleet, 11.2, 1.2) <= 0.0, "the first waited for the second");
+    assert!(complete(&mut fleet, 11.2, 1.2).abs() < 1e-12, "the first waited for the second");
     fleet.claim(at(20.0), host, RequestId(3), Work::saturating(1.0));
     fleet.release(at(21.2), host, RequestId(3));
-    assert!(0.0 < complete(&mut fleet, 21.2, 1.2), "the third was alone");
+    let learned = complete(&mut fleet, 21.2, 1.2);
+    assert!((learned - 0.1 * 0.2).abs() < 1e-9, "the third was alone: {learned}");
 }
 
 #[test]

@@ -349,7 +349,7 @@ proptest! {
         for (x, cpu_secs, build) in rows {
             predictor.observe(&observation(x, cpu_secs, build));
             if predictor.wants_training()
-                && let Some(model) = train(&predictor.training_set(), 1)
+                && let Ok(model) = train(&predictor.training_set(), 1)
             {
                 prop_assert!(predictor.install(model));
             }

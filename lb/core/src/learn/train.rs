@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window;
 use crate::cost::{self, Pricing};
-use crate::estimate::{Formula, Table, choose, least};
+use crate::estimate::{Formula, ROWS_MIN, Table, choose, least};
 use crate::observe::Observation;
 
 /// What a model is trained on: a copy, so that training may run elsewhere.
@@ -41,17 +41,36 @@ pub struct Model {
     pub(super) held_back_p90_coverage: f64,
 }
 
+/// Why training gave no model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoModel {
+    /// An observation is usable where it took time and its features are the route's, and finite.
+    #[error("only {usable} of {all} observations are usable, expected {}", ROWS_MIN)]
+    TooFewUsable {
+        /// Those that are.
+        usable: usize,
+        /// Of so many.
+        all: usize,
+    },
+    /// No regression has a solution.
+    #[error("no estimator fits")]
+    NoFit,
+}
+
 /// Trains a model. Slow (up to a second for thousands of observations) and pure: the same set and
-/// seed give the same model. `None` where there are too few observations.
+/// seed give the same model.
 ///
 /// Requests of equal features count only a few times as often as the middle ones do: a model is for
 /// all requests, and chosen by its error on all of them.
-pub fn train(set: &TrainingSet, seed: u64) -> Option<Model> {
+pub fn train(set: &TrainingSet, seed: u64) -> Result<Model, NoModel> {
     let (rows, n_different) = window::balanced(&set.observations);
     let pricing = price(set, &rows);
     let table = table(set, &rows, pricing.as_ref());
-    let chosen = choose(&table, seed)?;
-    Some(Model {
+    if table.len() < ROWS_MIN {
+        return Err(NoModel::TooFewUsable { usable: table.len(), all: rows.len() });
+    }
+    let chosen = choose(&table, seed).ok_or(NoModel::NoFit)?;
+    Ok(Model {
         names: set.names.clone(),
         estimator: chosen.estimator.to_owned(),
         formula: chosen.formula,

@@ -5,8 +5,9 @@ use std::time::UNIX_EPOCH;
 use weighbridge_aws::dynamodb::DynamoStore;
 use weighbridge_proxy::store::{ObservationStore, StoreError, StoredObservation};
 
-use super::{nowhere, rows, store, store_with};
+use super::{rows, store, store_with};
 use crate::emulators::Emulator;
+use crate::wire::Wire;
 
 /// Answers `code` to so many of the requests `operation`.
 fn rule(operation: &str, code: &str, status: u16, probability: f64) -> String {
@@ -60,16 +61,17 @@ async fn what_is_invalid_never_passes() {
 
 #[tokio::test]
 async fn an_absent_dynamodb_may_pass_and_is_used_when_it_is_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store_with(
-        &format!("http://{}", nowhere()),
-        "share_interval = \"100ms\"\n[store.dynamodb]\ntimeout = \"1s\"",
-    )
-    .await;
-    let error = store.append(&rows("blur", 1)).await.unwrap_err();
+    let roto = Emulator::roto(None);
+    let wire = Wire::before(roto.address());
+    wire.cut();
+    let store = store(&wire.url()).await;
+    let written = rows("blur", 1);
+    let error = store.append(&written).await.unwrap_err();
     assert!(matches!(error, StoreError::Away(_)), "{error:?}");
     assert!(error.may_pass() && error.is_outage());
-    drop(folder);
+    wire.mend();
+    store.append(&written).await.unwrap();
+    assert_eq!(store.recent("blur", 10, UNIX_EPOCH).await.unwrap(), written);
 }
 
 /// Writes `rows` by `batch`, again and again until each is taken.

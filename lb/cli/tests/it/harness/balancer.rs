@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::client::{Client, get};
 use super::process::Process;
 use super::requests::Request;
-use super::{eventually, until};
+use super::{eventually, eventually_or, until};
 
 /// A balancer. Killed when dropped; its workers end with it.
 pub(crate) struct Balancer {
@@ -172,6 +172,13 @@ impl Balancer {
     #[track_caller]
     pub(crate) fn is_ready(&self) -> bool {
         get(self.admin, "/readyz").status == 200
+    }
+
+    /// Waits until there is something, and returns it; where there is not, says what `/models` does:
+    /// of each route also whether it is being trained, and if not, what it lacks.
+    #[track_caller]
+    pub(crate) fn has_learned<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        eventually_or(what, look, || format!("{:#}", self.json("/models")))
     }
 
     /// Waits until hosts have `n` requests in all.
