@@ -1,7 +1,7 @@
 //! Reads the features of a scene, for the balancer that has to predict what rendering it costs.
 //!
 //! It is apart from the scene's language because it needs the balancer's core and because none of
-//! its code is counted. A program registers it by giving [`extractors`] to the configuration.
+//! its code is counted. A program registers it by giving [`extractors()`] to the configuration.
 
 mod sample;
 mod scene;
