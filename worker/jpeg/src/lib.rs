@@ -28,7 +28,7 @@
 //! [`Limits`] are checked before their cost is paid. Both directions call back every few dozen
 //! microseconds, and end early where the answer is [`Stopped`].
 //!
-//! ```
+//! ```no_run
 //! use weighbridge_jpeg::{Image, Limits, Quality, decode, encode};
 //!
 //! let image = Image { width: 16, height: 9, bands: 3, samples: vec![200; 16 * 9 * 3] };
