@@ -9,6 +9,7 @@ use std::io::{BufRead, ErrorKind, Result, Seek, SeekFrom};
 use imagesize::ImageType;
 
 mod bmp;
+pub mod jpeg;
 
 pub use bmp::{BmpHeader, Compression};
 
@@ -81,7 +82,7 @@ impl ImageHeader {
         reader.seek(SeekFrom::Start(0))?;
         match format {
             Format::Jpeg => {
-                let header = weighbridge_jpeg::Header::read(reader)?;
+                let header = jpeg::Header::read(reader)?;
                 let (width, height) = (header.width.into(), header.height.into());
                 Ok(ImageHeader { format, width, height, channels: header.components })
             }

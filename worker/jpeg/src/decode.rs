@@ -7,10 +7,10 @@ use self::layout::Layout;
 use self::scan::Scan;
 use self::tables::Tables;
 use crate::Image;
-use crate::markers::{
+use crate::pace::{Checkpoint, Pace};
+use weighbridge_image_header::jpeg::markers::{
     APP0, APP15, COM, DHT, DNL, DQT, DRI, EOI, SOF0, SOF2, SOI, SOS, next_marker, stands_alone,
 };
-use crate::pace::{Checkpoint, Pace};
 
 mod error;
 mod layout;

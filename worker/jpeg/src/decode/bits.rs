@@ -1,6 +1,6 @@
 //! The bits of a scan.
 
-use crate::markers::{RST0, RST7, SOF0, next_marker};
+use weighbridge_image_header::jpeg::markers::{RST0, RST7, SOF0, next_marker};
 
 /// More than a code of 16 bits and a number of 15 are never read between two refills.
 const REFILL_BITS: u32 = 32;

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use crate::markers::{DAC, DHP, EXP, SOF3, SOF55};
 use crate::pace::Stopped;
+use weighbridge_image_header::jpeg::markers::{DAC, DHP, EXP, SOF3, SOF55};
 
 /// Why a file cannot be decoded. All but [`DecodeError::Stopped`] are about the file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -6,8 +6,8 @@ use super::error::{DecodeError, Limits, Unsupported};
 use super::smooth::{Progress, Smoothing};
 use super::{idct, smooth};
 use crate::block::{Block, SIDE, Square, ZIGZAG};
-use crate::header::Header;
 use crate::pace::{Pace, Stopped};
+use weighbridge_image_header::jpeg::Header;
 
 /// The image.
 pub(super) struct Frame {
@@ -78,7 +78,7 @@ impl Frame {
         let header = Header::parse(*fields);
         check(header, limits)?;
         let (specs, rest) = specs.as_chunks::<3>();
-        if specs.len() != header.components.into() || !rest.is_empty() {
+        if specs.len() != usize::from(header.components) || !rest.is_empty() {
             return Err(faulty);
         }
         let samplings = specs.iter().map(|[_, sampling, _]| split(*sampling));

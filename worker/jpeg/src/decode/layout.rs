@@ -2,7 +2,7 @@
 
 use super::error::{DecodeError, Unsupported};
 use super::frame::Frame;
-use crate::markers::{APP0, APP14};
+use weighbridge_image_header::jpeg::markers::{APP0, APP14};
 
 /// What applications said about colours.
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! What stands before the pixels: the header, the tables, and how they are used.
 
 use crate::block::{SIDE, Square, ZIGZAG};
-use crate::markers::{APP0, DHT, DQT, EOI, SOF0, SOI, SOS};
 use crate::standard::{self, Table};
+use weighbridge_image_header::jpeg::markers::{APP0, DHT, DQT, EOI, SOF0, SOI, SOS};
 
 /// The divisors of coefficients, made ready.
 pub(super) struct Quantization {

@@ -1,8 +1,10 @@
-//! The size of an image, from the header of its frame.
+//! JPEG: the size of an image, from the header of its frame.
+
+pub mod markers;
 
 use std::io::{BufRead, Error, ErrorKind, Result, Seek, SeekFrom};
 
-use crate::markers::{EOI, SOI, SOS, is_frame, next_marker, stands_alone};
+use markers::{EOI, SOI, SOS, is_frame, next_marker, stands_alone};
 
 /// What the header of a frame says first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the header of a file and no pixel of it. The markers are found as [`crate::decode`]
+    /// Reads the header of a file and no pixel of it. The markers are found as the decoder
     /// finds them.
     ///
     /// # Errors
@@ -51,7 +53,7 @@ impl Header {
     }
 
     /// Reads the first fields of a frame.
-    pub(crate) fn parse([precision, h0, h1, w0, w1, components]: [u8; 6]) -> Header {
+    pub fn parse([precision, h0, h1, w0, w1, components]: [u8; 6]) -> Header {
         let (height, width) = (u16::from_be_bytes([h0, h1]), u16::from_be_bytes([w0, w1]));
         Header { width, height, components, precision }
     }

@@ -2,45 +2,65 @@
 
 use std::io::{BufRead, ErrorKind, Result};
 
-pub(crate) const TEM: u8 = 0x01;
+/// For temporary use in arithmetic coding.
+pub const TEM: u8 = 0x01;
 /// The frame headers are at this and the following fifteen, but for [`DHT`], [`JPG`] and [`DAC`].
-pub(crate) const SOF0: u8 = 0xC0;
-pub(crate) const SOF2: u8 = 0xC2;
-pub(crate) const SOF3: u8 = 0xC3;
-pub(crate) const DHT: u8 = 0xC4;
-pub(crate) const JPG: u8 = 0xC8;
-pub(crate) const DAC: u8 = 0xCC;
-pub(crate) const SOF15: u8 = 0xCF;
+pub const SOF0: u8 = 0xC0;
+/// The frame header of progressive files.
+pub const SOF2: u8 = 0xC2;
+/// The frame header of lossless files.
+pub const SOF3: u8 = 0xC3;
+/// Huffman tables.
+pub const DHT: u8 = 0xC4;
+/// Reserved.
+pub const JPG: u8 = 0xC8;
+/// Arithmetic coding conditions.
+pub const DAC: u8 = 0xCC;
+/// The last of the frame headers.
+pub const SOF15: u8 = 0xCF;
 /// The restarts are this and the following seven.
-pub(crate) const RST0: u8 = 0xD0;
-pub(crate) const RST7: u8 = 0xD7;
-pub(crate) const SOI: u8 = 0xD8;
-pub(crate) const EOI: u8 = 0xD9;
-pub(crate) const SOS: u8 = 0xDA;
-pub(crate) const DQT: u8 = 0xDB;
-pub(crate) const DNL: u8 = 0xDC;
-pub(crate) const DRI: u8 = 0xDD;
-pub(crate) const DHP: u8 = 0xDE;
-pub(crate) const EXP: u8 = 0xDF;
-pub(crate) const APP0: u8 = 0xE0;
-pub(crate) const APP14: u8 = 0xEE;
-pub(crate) const APP15: u8 = 0xEF;
+pub const RST0: u8 = 0xD0;
+/// The last of the restarts.
+pub const RST7: u8 = 0xD7;
+/// The start of an image.
+pub const SOI: u8 = 0xD8;
+/// The end of an image.
+pub const EOI: u8 = 0xD9;
+/// The start of a scan.
+pub const SOS: u8 = 0xDA;
+/// Quantization tables.
+pub const DQT: u8 = 0xDB;
+/// The number of lines.
+pub const DNL: u8 = 0xDC;
+/// The restart interval.
+pub const DRI: u8 = 0xDD;
+/// A hierarchical progression.
+pub const DHP: u8 = 0xDE;
+/// Reference components that are expanded.
+pub const EXP: u8 = 0xDF;
+/// The first of the application segments: JFIF.
+pub const APP0: u8 = 0xE0;
+/// Adobe's application segment.
+pub const APP14: u8 = 0xEE;
+/// The last of the application segments.
+pub const APP15: u8 = 0xEF;
 /// The frame header of JPEG-LS.
-pub(crate) const SOF55: u8 = 0xF7;
-pub(crate) const COM: u8 = 0xFE;
+pub const SOF55: u8 = 0xF7;
+/// A comment.
+pub const COM: u8 = 0xFE;
 
 /// Whether `marker` begins a frame.
-pub(crate) fn is_frame(marker: u8) -> bool {
+pub fn is_frame(marker: u8) -> bool {
     matches!(marker, SOF0..=SOF15 | SOF55) && !matches!(marker, DHT | JPG | DAC)
 }
 
 /// Whether nothing belongs to `marker`.
-pub(crate) fn stands_alone(marker: u8) -> bool {
+pub fn stands_alone(marker: u8) -> bool {
     matches!(marker, TEM | RST0..=RST7)
 }
 
 /// Reads on to the next marker and behind it. What lies between is skipped; `None` at the end.
-pub(crate) fn next_marker(reader: &mut impl BufRead) -> Result<Option<u8>> {
+pub fn next_marker(reader: &mut impl BufRead) -> Result<Option<u8>> {
     let mut after_ff = false;
     loop {
         let bytes = match reader.fill_buf() {
