@@ -15,7 +15,7 @@ fn exported() -> BTreeSet<String> {
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `weighbridge_"));
     let names = rows.filter_map(|row| row.split_once('`'));
     let names = names.map(|(name, _)| format!("weighbridge_{name}"));
-    names.chain(named(&read("lb/proxy/src/lambda/metrics.rs"))).collect()
+    names.chain(named(&read("lb/proxy/src/metrics/lambda.rs"))).collect()
 }
 
 /// The names of metrics in `text`.

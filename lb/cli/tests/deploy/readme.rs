@@ -125,7 +125,7 @@ fn the_commands_exist() {
                 run(Command::new(WEIGHBRIDGE).args(words).arg("--help")).ok();
                 checked += 1;
             } else if let ("cargo", Some((_, own))) = (first, command.split_once(" -- "))
-                && command.starts_with("cargo run --release --")
+                && command.starts_with("cargo run --release -- ")
             {
                 run(Command::new(WEIGHBRIDGE).args(own.split_whitespace()).arg("--help")).ok();
                 checked += 1;
