@@ -167,7 +167,8 @@ impl Balancer {
     /// When the first waiting request will have waited too long, or is to be given up: the latest
     /// time for the next `dispatch`.
     pub fn next_expiry(&self) -> Option<Time> {
-        self.queue.next_expiry().into_iter().chain(self.next_doubt()).min()
+        let expiry = self.queue.next_expiry()?;
+        Some(self.next_doubt().map_or(expiry, |doubt| doubt.min(expiry)))
     }
 
     /// What has happened so far.

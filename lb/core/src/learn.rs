@@ -224,12 +224,14 @@ impl Predictor {
         self.update_running(observation.work.as_cpu_secs());
     }
 
-    /// Learns from a request that was completed in an earlier life: the model there is has learned
-    /// from it already, and is not to be trained again for it.
+    /// Learns from a request that was completed in an earlier life. Where there is a model, it has
+    /// learned from it already, and is not to be trained again for it.
     pub fn recall(&mut self, observation: &Observation) {
         let since_training = self.since_training;
         self.observe(observation);
-        self.since_training = since_training;
+        if self.model.is_some() {
+            self.since_training = since_training;
+        }
         self.rests_on = self.since_drift.min(self.policy.window);
     }
 

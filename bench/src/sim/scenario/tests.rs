@@ -37,7 +37,8 @@ length = \"ten\"
 fn arrivals_of_a_trace_need_one() {
     let mistakes = mistakes("[arrivals]\nprocess = \"trace\"\n");
     assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-    assert!(mistakes[0].starts_with("`arrivals."), "{mistakes:?}");
+    let expected = "arrivals.process is \"trace\", but no trace says when requests came";
+    assert_eq!(mistakes[0], expected);
 }
 
 #[test]

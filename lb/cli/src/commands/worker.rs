@@ -156,7 +156,7 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             bytes if bytes % MIB == 0 => write!(f, "{}MiB", bytes / MIB),
-            bytes => write!(f, "{bytes}"),
+            bytes => write!(f, "{bytes}B"),
         }
     }
 }

@@ -70,7 +70,9 @@ fn a_bitmap_is_not_wide_below_zero() {
 #[test]
 fn jpeg_may_have_filling_between_its_markers() {
     let frame = b"\xFF\xC0\0\x11\x08\0\xC8\x01\x2C\x03\x01\x22\0\x02\x11\x01\x03\x11\x01";
-    for between in [&b""[..], b"\xFF\xFF\xFF", b"\xFF\xE1\0\x06\xFF\xC0\0\0", b"\0\xFF\0garbage"] {
+    for between in
+        [&b""[..], b"\xFF\xFF\xFF", b"\xFF\xE1\0\x06\xFF\xC0\0\0", b"\xFF\xE1\0\x02\0\xFF\0garbage"]
+    {
         assert_eq!(text(&[b"\xFF\xD8", between, frame].concat()), "Jpeg 300x200 3");
     }
 }

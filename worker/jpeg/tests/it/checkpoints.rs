@@ -13,7 +13,7 @@ fn stop_at(n: usize, calls: &mut usize) -> impl FnMut() -> Result<(), Stopped> {
 }
 
 fn image() -> Image {
-    let samples = (0..400 * 300 * 3).map(|i| (i * i / 7 % 251) as u8).collect();
+    let samples = (0..400 * 300 * 3_u64).map(|i| (i * i / 7 % 251) as u8).collect();
     Image { width: 400, height: 300, bands: 3, samples }
 }
 

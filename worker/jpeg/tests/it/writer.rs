@@ -131,7 +131,7 @@ impl Picture {
     pub(crate) fn head(&self) -> Vec<u8> {
         let mut file = [&[0xFF, 0xD8][..], &self.applications].concat();
         for table in 0..2 {
-            let divisors = (0..64).map(|i| 1 + (i * 7 + table * 3) % 11);
+            let divisors = (0..64_u8).map(|i| 1 + i.wrapping_mul(7).wrapping_add(table * 3) % 11);
             file.extend(segment(0xDB, &[table].into_iter().chain(divisors).collect::<Vec<u8>>()));
         }
         let (width, height) = (self.size.0 as u16, self.size.1 as u16);

@@ -224,7 +224,7 @@ fn the_body_is_json() {
         check_post(&RayTrace, QUERY, body, &expected(place));
     }
     let deep = format!("{{\"x\": {}", "[".repeat(100_000));
-    check_post(&RayTrace, QUERY, deep.as_bytes(), &expected("line 1, column 133"));
+    check_post(&RayTrace, QUERY, deep.as_bytes(), &expected("line 1, column 100006"));
     for bytes in ["[256]", "[-129]", "[\"1\"]", "[1.5]", "\"AAAA\""] {
         let body = format!("{{\"scene\": \"\",\n\"texmap\":\n{bytes}}}");
         let column = bytes.trim_end_matches(']').len();

@@ -20,7 +20,7 @@ fn at(secs: f64) -> Time {
 /// Observes `n` requests of `route` that cost so many CPU-seconds each.
 fn observe(balancer: &mut Balancer, route: RouteId, n: usize, cpu_secs: f64) {
     for _ in 0..n {
-        balancer.restore(&Observation {
+        let observation = Observation {
             route,
             features: Features::default(),
             estimated: None,
@@ -28,7 +28,8 @@ fn observe(balancer: &mut Balancer, route: RouteId, n: usize, cpu_secs: f64) {
             work: Work::from_cpu_secs(cpu_secs).unwrap(),
             speed: Speed::ONE,
             build: 0,
-        });
+        };
+        balancer.route_mut(route).unwrap().predictor.observe(&observation);
     }
 }
 
@@ -111,4 +112,22 @@ fn a_route_tells_when_it_is_due() {
     observe(&mut balancer, A, 3, 1.0);
     // `retrain_after` is more than the model rests on.
     assert_eq!(balancer.predictor(A).training_due(), due(3, 50));
+}
+
+#[test]
+fn what_is_restored_without_a_model_is_trained_on() {
+    let mut balancer = balancer();
+    let observation = Observation {
+        route: A,
+        features: Features::default(),
+        estimated: None,
+        cost: RequestCost::default(),
+        work: Work::from_cpu_secs(1.0).unwrap(),
+        speed: Speed::ONE,
+        build: 0,
+    };
+    for _ in 0..OBSERVATIONS_MIN {
+        balancer.restore(&observation);
+    }
+    assert_eq!(balancer.tick(at(1.0)).train, [A]);
 }

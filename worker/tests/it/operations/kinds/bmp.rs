@@ -143,7 +143,9 @@ fn what_is_not_supported_says_what_it_is() {
     let of = |bits, compression| Bitmap { compression, ..Bitmap::new(1, bits, &[0; 16]) }.file();
     check_refused(&of(64, 0), "BMP files of `64` bits a pixel");
     check_refused(&of(4, 1), "BMP files of `4` bits a pixel in RLE8");
-    check_refused(&of(24, 3), "BMP files of `24` bits a pixel in bit fields");
+    // Bit fields stand behind the header, where these pixels begin.
+    let within = "BMP files whose pixels begin at byte `54`, within the header,";
+    check_refused(&of(24, 3), within);
     check_refused(&of(0, 4), "BMP files that hold a JPEG file");
     check_refused(&of(0, 5), "BMP files that hold a PNG file");
     check_refused(&of(32, 11), "BMP files of the colours CMYK");

@@ -55,7 +55,7 @@ fn a_damaged_file_says_what_is_wrong() {
     let error = decode(b"\xFF\xD8\xFF\xC0\0\x0B\x08\0\x08\0\x08\x01\x01\x11\0", &Limits::default());
     assert_eq!(
         error.unwrap_err().to_string(),
-        "cannot decode the image: the JPEG file is damaged: it ends before its image begins"
+        "cannot decode the image: the header of the JPEG file is damaged"
     );
 }
 
