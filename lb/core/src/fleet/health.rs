@@ -7,13 +7,13 @@
 //!
 //! # Decision: a host that does not answer is out, and a host that returns is on probation
 //!
-//! A host that refuses the connection when it is asked for its load is out at once: requests need
-//! not fail first to find out. Its ejection ends when it answers. A host that was there all the
-//! time stays ejected for its full term. A host that returns gets at most one request for each core
-//! until it has answered one well; one more failure ejects it again. Its earlier failures no longer
-//! count. Once it has been well for as long as it had been ejected, its past is forgotten. Cost: a
-//! restarted host is used fully one request later. Look again when hosts return broken more often
-//! than well.
+//! A host that refuses the connection when it is asked for its load is out at once, and one that
+//! hangs after three asks: requests need not fail first to find out. Its ejection ends when it
+//! answers. A host that was there all the time stays ejected for its full term. A host that returns
+//! gets at most one request for each core until it has answered one well; one more failure ejects
+//! it again. Its earlier failures no longer count. Once it has been well for as long as it had been
+//! ejected, its past is forgotten. Cost: a restarted host is used fully one request later. Look
+//! again when hosts return broken more often than well.
 
 use std::time::Duration;
 
