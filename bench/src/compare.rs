@@ -27,6 +27,7 @@ pub use running::RunningError;
 pub use scheduling::{Against, ClassSpread, Scheduling, SchedulingRow};
 pub use spread::Spread;
 
+use crate::chart::ChartError;
 use crate::load::AloneError;
 
 /// Measures Weighbridge beside nginx, `HAProxy`, Envoy, Caddy and a bare pingora proxy.
@@ -83,13 +84,8 @@ pub enum CompareError {
     #[error("the result is not JSON")]
     Json(#[from] serde_json::Error),
     /// A plot cannot be drawn.
-    #[error("cannot draw `{}`: {why}", .file.display())]
-    Plot {
-        /// Where it should go.
-        file: PathBuf,
-        /// What happened.
-        why: String,
-    },
+    #[error("a plot is missing")]
+    Plot(#[from] ChartError),
     /// A signal came.
     #[error("told to stop")]
     Interrupted,
@@ -141,7 +137,7 @@ impl CompareArguments {
         experiment: &str,
         text: &str,
         (rows, missing): (&[R], &[Proxy]),
-        plot: fn(&Path, &[R]) -> Result<(), CompareError>,
+        plot: fn(&Path, &[R]) -> Result<(), ChartError>,
     ) -> Result<(), CompareError> {
         if let Some(out) = &self.out {
             std::fs::create_dir_all(out)?;

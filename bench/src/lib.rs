@@ -6,6 +6,7 @@ use weighbridge_instrument as _;
 
 pub mod accuracy;
 pub mod balancer;
+mod chart;
 pub mod client;
 pub mod compare;
 pub mod load;

@@ -1,6 +1,5 @@
 //! Results as people and programs read them.
 
-mod chart;
 mod csv;
 pub mod folder;
 pub mod markdown;

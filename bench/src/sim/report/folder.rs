@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::measure::Measured;
 use super::super::scenario::Scenario;
-use super::chart::{Chart, ChartError};
 use super::csv::{self, CsvError};
 use super::{Row, markdown, plots};
+use crate::chart::{ChartError, LineChart};
 
 /// Why a folder of results was not written.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,11 @@ pub fn write(
     written(&report, std::fs::write(&report, text))
 }
 
-fn pictures(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Vec<(&'static str, Chart)> {
+fn pictures(
+    scenario: &Scenario,
+    rows: &[Row],
+    results: &[Measured],
+) -> Vec<(&'static str, LineChart)> {
     let mut pictures = vec![
         ("slowdown.svg", plots::slowdown(scenario, rows, results)),
         ("deciles.svg", plots::deciles(scenario, rows, results)),

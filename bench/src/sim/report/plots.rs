@@ -6,8 +6,8 @@
 use super::super::cost;
 use super::super::measure::{Measured, Sample};
 use super::super::scenario::Scenario;
-use super::chart::{Axis, Chart, Line, POINTS_MAX, Scale};
 use super::{Row, oracle};
+use crate::chart::{Axis, Line, LineChart, POINTS_MAX, Scale};
 
 /// The policy that pictures are about.
 const SUBJECT: &str = "weighbridge";
@@ -16,7 +16,7 @@ const SUBJECT: &str = "weighbridge";
 const SPANS: usize = 200;
 
 /// Which part of the requests was slowed down by more than so much.
-pub(super) fn slowdown(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Chart {
+pub(super) fn slowdown(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> LineChart {
     chart(
         title(scenario, "slowdown"),
         Axis::new("slowdown: response time / service time alone", Scale::Log),
@@ -27,7 +27,7 @@ pub(super) fn slowdown(scenario: &Scenario, rows: &[Row], results: &[Measured]) 
 }
 
 /// Mean responses of small and of large requests.
-pub(super) fn deciles(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Chart {
+pub(super) fn deciles(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> LineChart {
     chart(
         title(scenario, "response by size"),
         Axis::new("tenth of the requests, smallest first", Scale::Steps),
@@ -41,7 +41,7 @@ pub(super) fn deciles(scenario: &Scenario, rows: &[Row], results: &[Measured]) -
 }
 
 /// Hosts that are paid for, over time.
-pub(super) fn fleet(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Chart {
+pub(super) fn fleet(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> LineChart {
     chart(
         format!("{}: fleet size", scenario.name),
         Axis::new("time, s", Scale::Linear),
@@ -52,7 +52,7 @@ pub(super) fn fleet(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> 
 }
 
 /// What has been paid, over time.
-pub(super) fn spent(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> Chart {
+pub(super) fn spent(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> LineChart {
     chart(
         format!("{}: cost", scenario.name),
         Axis::new("time, s", Scale::Linear),
@@ -89,13 +89,13 @@ fn chart<'a>(
     y: Axis,
     results: impl IntoIterator<Item = &'a Measured>,
     points: impl Fn(&Measured) -> Vec<(f64, f64)>,
-) -> Chart {
+) -> LineChart {
     let line = |measured: &Measured| Line {
         name: measured.policy.clone(),
         is_subject: measured.policy == SUBJECT,
         points: points(measured),
     };
-    Chart { title, x, y, lines: results.into_iter().map(line).collect() }
+    LineChart { title, x, y, lines: results.into_iter().map(line).collect() }
 }
 
 /// Each value with the part of all that are not below it, at ranks that are even on a logarithmic

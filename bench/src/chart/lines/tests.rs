@@ -1,12 +1,13 @@
 use super::*;
+use crate::chart::Scale;
 
-fn chart() -> Chart {
+fn chart() -> LineChart {
     let line = |name: &str, slope: f64| Line {
         name: name.to_owned(),
         is_subject: name == "first",
         points: (1..=50).map(|x| (f64::from(x), slope * f64::from(x))).collect(),
     };
-    Chart {
+    LineChart {
         title: "A title & more".to_owned(),
         x: Axis::new("time in seconds", Scale::Linear),
         y: Axis::new("slowdown", Scale::Log),
@@ -14,7 +15,7 @@ fn chart() -> Chart {
     }
 }
 
-fn drawn(chart: &Chart) -> String {
+fn drawn(chart: &LineChart) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chart.svg");
     chart.write_svg(&path).unwrap();

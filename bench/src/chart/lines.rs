@@ -1,20 +1,16 @@
-//! A line chart as a picture.
+//! Lines over an axis.
 //!
-//! White ground, so that it reads on light and on dark pages; the legend stands beside the plot,
-//! where it hides no line. Axes are linear or logarithmic; a logarithmic one shows positive values
-//! only.
-
-mod axis;
+//! The legend stands beside the plot, where it hides no line. Axes are linear or logarithmic; a
+//! logarithmic one shows positive values only.
 
 use std::path::Path;
 
-use plotters::coord::Shift;
 use plotters::prelude::{
-    BLACK, ChartBuilder, Color, DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, LineSeries,
-    PathElement, RGBColor, SVGBackend, Text, WHITE,
+    BLACK, ChartBuilder, Color, IntoFont, LineSeries, PathElement, RGBColor, Text, WHITE,
 };
 
-pub(super) use axis::{Axis, Scale};
+use super::axis::{Axis, Shown};
+use super::{Area, ChartError, FONT};
 
 /// Width and height of a picture, in pixels.
 const SIZE: (u32, u32) = (960, 480);
@@ -26,9 +22,7 @@ const LEGEND_WIDTH: u32 = 220;
 const LEGEND_LINE: usize = 22;
 
 /// Points of one line at most: more cannot be told apart.
-pub(super) const POINTS_MAX: usize = 500;
-
-const FONT: &str = "sans-serif";
+pub(crate) const POINTS_MAX: usize = 500;
 
 /// The lines' colours, told apart on white; lines beyond them begin again.
 const COLORS: [RGBColor; 15] = [
@@ -51,50 +45,36 @@ const COLORS: [RGBColor; 15] = [
 
 /// One line and its name in the legend.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
-    pub(super) name: String,
+pub(crate) struct Line {
+    pub(crate) name: String,
     /// Whether the picture is about this one: it is drawn last, and thick.
-    pub(super) is_subject: bool,
+    pub(crate) is_subject: bool,
     /// By rising x; what an axis cannot show is left out.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 /// What a picture shows.
 #[derive(Debug, Clone)]
-pub(super) struct Chart {
-    pub(super) title: String,
-    pub(super) x: Axis,
-    pub(super) y: Axis,
-    pub(super) lines: Vec<Line>,
+pub(crate) struct LineChart {
+    pub(crate) title: String,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) lines: Vec<Line>,
 }
 
-/// Why a picture was not drawn.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot draw `{path}`: {message}")]
-pub struct ChartError {
-    path: String,
-    message: String,
-}
+// === impl LineChart ===
 
-// === impl Chart ===
-
-impl Chart {
+impl LineChart {
     /// Writes the picture to `path` as SVG.
-    pub(super) fn write_svg(&self, path: &Path) -> Result<(), ChartError> {
-        let root = SVGBackend::new(path, SIZE).into_drawing_area();
-        let drawn =
-            self.draw(&root).and_then(|()| root.present().map_err(|error| error.to_string()));
-        drawn.map_err(|message| ChartError { path: path.display().to_string(), message })
+    pub(crate) fn write_svg(&self, path: &Path) -> Result<(), ChartError> {
+        super::write_svg(path, SIZE, |area| {
+            let (plot, legend) = area.split_horizontally(SIZE.0 - LEGEND_WIDTH);
+            self.draw_plot(&plot)?;
+            self.draw_legend(&legend)
+        })
     }
 
-    fn draw<B: DrawingBackend>(&self, root: &DrawingArea<B, Shift>) -> Result<(), String> {
-        root.fill(&WHITE).map_err(|error| error.to_string())?;
-        let (plot, legend) = root.split_horizontally(SIZE.0 - LEGEND_WIDTH);
-        self.draw_plot(&plot)?;
-        self.draw_legend(&legend)
-    }
-
-    fn draw_plot<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), String> {
+    fn draw_plot(&self, area: &Area) -> Result<(), String> {
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, (FONT, 18).into_font().color(&BLACK))
             .margin(12)
@@ -124,7 +104,7 @@ impl Chart {
         Ok(())
     }
 
-    fn draw_legend<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), String> {
+    fn draw_legend(&self, area: &Area) -> Result<(), String> {
         for ((index, line), middle) in
             self.lines.iter().enumerate().zip((56..).step_by(LEGEND_LINE))
         {
@@ -152,12 +132,12 @@ impl Chart {
         Some((self.x.place(x)?, self.y.place(y)?))
     }
 
-    fn shown_x(&self) -> axis::Shown {
+    fn shown_x(&self) -> Shown {
         let points = self.lines.iter().flat_map(|line| &line.points);
         self.x.shown(points.map(|(x, _)| *x))
     }
 
-    fn shown_y(&self) -> axis::Shown {
+    fn shown_y(&self) -> Shown {
         let points = self.lines.iter().flat_map(|line| &line.points);
         self.y.shown(points.map(|(_, y)| *y))
     }
