@@ -15,7 +15,7 @@ fn a_client_that_hangs_up_gives_back_its_claim_and_its_workers_time() {
     balancer.has_in_flight(1);
     let mut short = Client::new(balancer.listen);
     short.send(&ray_trace(20, 5)).expect("it is sent");
-    drop(giant);
+    giant.hang_up();
     assert_eq!(short.answer().expect("it is answered").status, 200);
     balancer.assert_idle();
     until("it is counted", || {
@@ -41,9 +41,9 @@ fn a_client_that_hangs_up_leaves_the_waiting_room() {
         })
         .collect();
     balancer.has_waiting(3);
-    drop(waiting);
+    waiting.into_iter().for_each(Client::hang_up);
     balancer.has_waiting(0);
     balancer.has_in_flight(1);
-    drop(giant);
+    giant.hang_up();
     balancer.assert_idle();
 }

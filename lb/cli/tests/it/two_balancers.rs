@@ -54,7 +54,7 @@ fn a_balancer_avoids_the_worker_that_another_one_has_loaded() {
     let log = places[1].log();
     let to_loaded = log.iter().filter(|line| line["host"] == loaded[0].as_str()).count();
     assert!(to_loaded <= REQUESTS_LOADED_MAX, "{to_loaded} of {REQUESTS}");
-    drop(giant);
+    giant.hang_up();
     second.assert_idle();
     first.assert_idle();
 }

@@ -98,7 +98,7 @@ fn a_client_that_hangs_up_gives_its_run_back() {
     client.send(&Request::post("/hang", "x")).expect("it is sent");
     let running = || balancer.metric("weighbridge_lambda_running", "function=\"hang\"");
     until("it runs", || 1.0 <= running());
-    drop(client);
+    client.hang_up();
     until("its run is given back", || running() < 1.0);
     let abandoned =
         balancer.metric("weighbridge_lambda_invocations_total", "outcome=\"abandoned\"");

@@ -2,9 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use super::DEADLINE;
 use super::requests::Request;
+
+/// Longer after a request than a client that closes only its sending half waits with that
+/// (`HALF_CLOSE` in `lb/proxy/src/front/client.rs`).
+const STAYS: Duration = Duration::from_millis(100);
 
 /// A client.
 pub(crate) struct Client {
@@ -49,6 +54,12 @@ impl Client {
             self.stream = Some(stream);
         }
         Ok(answer)
+    }
+
+    /// Leaves without its answer, after the balancer has been seen to have its request.
+    pub(crate) fn hang_up(self) {
+        std::thread::park_timeout(STAYS);
+        drop(self);
     }
 
     fn stream(&mut self) -> io::Result<&mut TcpStream> {
