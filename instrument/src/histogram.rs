@@ -15,7 +15,8 @@ use std::cell::Cell;
 use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::weights::{Sum, Weights};
 
@@ -220,7 +221,7 @@ pub(crate) fn end(weights: &Weights) -> Counts {
 fn owned() -> Pair {
     OWNED.with(|owned| {
         owned.0.get().unwrap_or_else(|| {
-            let pooled = POOL.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let pooled = POOL.lock().pop();
             let pair = pooled.unwrap_or_else(Pair::new);
             owned.0.set(Some(pair));
             pair
@@ -247,7 +248,7 @@ impl Drop for Owned {
         // What the thread still runs while it ends must not count into what it gives back.
         COUNTS.set(SINK.as_ptr());
         if let Some(pair) = self.0.take() {
-            POOL.lock().unwrap_or_else(PoisonError::into_inner).push(pair);
+            POOL.lock().push(pair);
         }
     }
 }

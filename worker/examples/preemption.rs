@@ -19,9 +19,11 @@ use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use weighbridge_instrument::{
     CountingAllocator, Interrupt, Meter, ThreadClock, checkpoint, interruptible, prepare,
@@ -217,7 +219,7 @@ impl Case {
         let passed = Arc::new(Mutex::new((0, Duration::ZERO, now())));
         let (counts, asks) = (Arc::clone(&passed), Arc::clone(&again));
         let interrupt = Interrupt::with_parking(move || {
-            let mut passed = counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut passed = counts.lock();
             let now = now();
             *passed = (passed.0 + 1, passed.1.max(now.saturating_sub(passed.2)), now);
             if let Some(interrupt) = asks.get() {
@@ -226,7 +228,7 @@ impl Case {
         });
         again.get_or_init(|| interrupt.clone()).ask_to_park();
         interruptible(&interrupt, || self.run(operation))?;
-        let (n, longest, last) = *passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (n, longest, last) = *passed.lock();
         Ok((n, longest.max(now().saturating_sub(last))))
     }
 }

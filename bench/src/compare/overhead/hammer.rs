@@ -1,12 +1,13 @@
 //! A closed loop: every connection sends its next request when the last one was answered.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
 use super::Direction;
@@ -84,7 +85,7 @@ pub(super) async fn hammer(
     let _ =
         tokio::time::timeout(END_MAX, async { while connections.join_next().await.is_some() {} })
             .await;
-    let latency = shared.latency.lock().unwrap_or_else(PoisonError::into_inner);
+    let latency = shared.latency.lock();
     let seconds = |quantile| latency.value_at_quantile(quantile) as f64 / 1e9;
     Hammered {
         answered: latency.len(),
@@ -127,7 +128,7 @@ async fn one_connection(
         request.exchange(&mut wire).await?;
         if shared.is_counting.load(Ordering::Relaxed) {
             let nanos = start.elapsed().as_nanos() as u64;
-            let mut latency = shared.latency.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut latency = shared.latency.lock();
             latency.saturating_record(nanos);
         }
     }

@@ -9,10 +9,10 @@
 //! wrong, or a holder sleeps between its look at the lease and its act, the fence decides.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use weighbridge_proxy::lease::{Fence, LeaseError, Leases};
 use weighbridge_proxy::store::StoreError;
@@ -78,8 +78,7 @@ impl DynamoLeases {
     /// Whether the holder of `lease` has said nothing for the whole of its term.
     fn has_ended(&self, name: &str, lease: &Lease) -> bool {
         let now = Instant::now();
-        // A panic cannot leave an entry half-way.
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.watched.lock();
         let (version, since) = watched.entry(name.to_owned()).or_insert((lease.version, now));
         if *version != lease.version {
             (*version, *since) = (lease.version, now);

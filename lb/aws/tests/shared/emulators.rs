@@ -8,10 +8,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::process::Pid;
 
 /// Longer than any of them takes to start on a busy machine.
@@ -156,7 +157,7 @@ impl Emulator {
 
     /// What it said last, which may be a line for each request.
     fn last_said(&self) -> Vec<String> {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = self.said.lock();
         said[said.len().saturating_sub(LINES_SHOWN)..].to_vec()
     }
 
@@ -216,7 +217,7 @@ fn listen(output: impl Read + Send + 'static, said: &Arc<Mutex<Vec<String>>>) {
     let said = Arc::clone(said);
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            said.lock().push(line);
         }
     });
 }

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+
+use parking_lot::Mutex;
 
 /// What stands in front of the name of an operation, in the head of each request.
 const MARK: &[u8] = b"x-amz-target: DynamoDB_20120810.";
@@ -53,7 +55,7 @@ impl Wire {
 
     /// Requests so far of those operations whose names begin with one of `operations`.
     pub(crate) fn count(&self, operations: &[&str]) -> u64 {
-        let counts = lock(&self.shared.counts);
+        let counts = self.shared.counts.lock();
         let is_meant = |name: &str| operations.iter().any(|start| name.starts_with(start));
         counts.iter().filter(|(name, _)| is_meant(name)).map(|(_, count)| count).sum()
     }
@@ -61,7 +63,7 @@ impl Wire {
     /// Breaks every connection and refuses further ones: an outage.
     pub(crate) fn cut(&self) {
         self.shared.is_cut.store(true, Ordering::Release);
-        for connection in lock(&self.shared.open).drain(..) {
+        for connection in self.shared.open.lock().drain(..) {
             // It may be closed already.
             let _ = connection.shutdown(Shutdown::Both);
         }
@@ -69,7 +71,7 @@ impl Wire {
 
     /// Stands in front of `upstream` from now on.
     pub(crate) fn point_at(&self, upstream: SocketAddr) {
-        *lock(&self.shared.upstream) = upstream;
+        *self.shared.upstream.lock() = upstream;
     }
 
     /// Ends the outage.
@@ -83,13 +85,13 @@ impl Shared {
         if self.is_cut.load(Ordering::Acquire) {
             return;
         }
-        let Ok(upstream) = TcpStream::connect(*lock(&self.upstream)) else { return };
+        let Ok(upstream) = TcpStream::connect(*self.upstream.lock()) else { return };
         let pair = [&client, &upstream].map(|end| {
             end.set_nodelay(true).expect("it is a socket");
             end.try_clone().expect("there are descriptors")
         });
         let [to_client, to_upstream] = pair;
-        lock(&self.open).extend([&client, &upstream].map(|end| end.try_clone().expect("as above")));
+        self.open.lock().extend([&client, &upstream].map(|end| end.try_clone().expect("as above")));
         let shared = Arc::clone(self);
         thread::spawn(move || pass(client, to_upstream, Some(&shared)));
         thread::spawn(move || pass(upstream, to_client, None));
@@ -103,7 +105,7 @@ impl Shared {
                 return seen.split_off(at);
             };
             let name = String::from_utf8_lossy(&rest[..end]).into_owned();
-            *lock(&self.counts).entry(name).or_default() += 1;
+            *self.counts.lock().entry(name).or_default() += 1;
             seen = rest[end..].to_vec();
         }
         seen.split_off(seen.len().saturating_sub(MARK.len()))
@@ -125,8 +127,4 @@ fn pass(mut from: TcpStream, mut to: TcpStream, counting: Option<&Shared>) {
     // Either may be closed already.
     let _ = to.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

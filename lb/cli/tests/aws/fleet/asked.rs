@@ -2,8 +2,10 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
+
+use parking_lot::Mutex;
 
 use super::{ec2, place};
 use crate::harness::client::read_head;
@@ -39,7 +41,7 @@ impl Empty {
 
     /// The values of `key` in all that was asked.
     fn asked(&self, key: &str) -> Vec<String> {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = self.asked.lock();
         let value = |call: &String| {
             let mut pairs = call.split('&').filter_map(|pair| pair.split_once('='));
             pairs.find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
@@ -58,7 +60,7 @@ fn serve(mut stream: TcpStream, noted: &Mutex<Vec<String>>) -> io::Result<()> {
         stream.read_exact(&mut rest)?;
         let call = String::from_utf8_lossy(&[body, rest].concat()).into_owned();
         let (status, answer) = if call.contains("Action=RunInstances") {
-            let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut noted = noted.lock();
             noted.push(call);
             let passes = noted.len() <= OUT_OF_ORDER;
             let code = if passes { "InternalError" } else { "InsufficientInstanceCapacity" };

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::Signal;
 
 use crate::emulators::Emulator;
@@ -95,7 +96,7 @@ impl Cloud {
 
     /// The most instances that were on at once.
     pub(crate) fn most(&self) -> usize {
-        *self.shared.most.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.shared.most.lock()
     }
 
     /// Takes the instance `id` away, as somebody with a console does: its worker dies at once.
@@ -131,7 +132,7 @@ impl Shared {
         while !self.stopped.load(Ordering::Acquire) {
             let instances = instances(self.moto);
             let on = instances.iter().filter(|i| i.state == "running").count();
-            let mut most = self.most.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut most = self.most.lock();
             *most = on.max(*most);
             drop(most);
             for instance in &instances {
@@ -168,7 +169,7 @@ impl Shared {
     }
 
     fn workers(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.workers.lock()
     }
 }
 

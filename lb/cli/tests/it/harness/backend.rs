@@ -2,8 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
+
+use parking_lot::Mutex;
 
 use super::client::read_head;
 
@@ -45,7 +47,7 @@ impl Backend {
 
     /// The heads of the requests that it got, in order, in lower case.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.asked.lock().clone()
     }
 }
 
@@ -66,7 +68,7 @@ fn serve(
             stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
             continue;
         }
-        noted.lock().unwrap_or_else(PoisonError::into_inner).push(head.clone());
+        noted.lock().push(head.clone());
         let (headers, body) = answer(&head);
         let length = body.len();
         let answer = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n{body}");

@@ -2,9 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ExitStatus};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::eventually;
@@ -63,14 +64,14 @@ impl Process {
 
     /// The same, if it has been said by now.
     pub(crate) fn said(&self, mark: &str) -> Option<String> {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = self.said.lock();
         let rest = said.iter().find_map(|line| line.split_once(mark))?.1;
         Some(rest.split_whitespace().next().unwrap_or_default().to_owned())
     }
 
     /// All that it has said by now, on both outputs.
     pub(crate) fn all_said(&self) -> Vec<String> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.said.lock().clone()
     }
 
     /// Waits for its end.
@@ -103,7 +104,7 @@ fn listen(output: impl Read + Send + 'static, said: &Arc<Mutex<Vec<String>>>) {
     let said = Arc::clone(said);
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            said.lock().push(line);
         }
     });
 }
