@@ -17,7 +17,7 @@ use weighbridge_core::features::Features;
 use weighbridge_core::host::{HostId, HostSpec};
 use weighbridge_core::lambda::Lambda;
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
-use weighbridge_core::request::{Ask, RequestId, RouteId};
+use weighbridge_core::request::{Ask, Path, RequestId, RouteId};
 use weighbridge_core::units::{Speed, Time, Work};
 
 use super::host::{HostKind, LoadReport};
@@ -146,7 +146,7 @@ impl Proxy for Weighbridge {
 
     fn arrive(&mut self, scene: Scene<'_>, request: usize, out: &mut Vec<Action>) {
         let drawn = &scene.workload.requests[request];
-        let ask = Ask {
+        let ask = Ask { path: Path::UNKNOWN,
             route: RouteId(drawn.route),
             features: Features(smallvec![drawn.predicted]),
             known: None,

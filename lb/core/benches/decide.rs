@@ -25,7 +25,7 @@ use weighbridge_core::policy::{
     ScalePolicy, SchedulePolicy,
 };
 use weighbridge_core::random::Random;
-use weighbridge_core::request::{Ask, RequestId, RequestSpec, RouteId};
+use weighbridge_core::request::{Ask, Path, RequestId, RequestSpec, RouteId};
 use weighbridge_core::scale::rules;
 use weighbridge_core::schedule::{filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
@@ -144,7 +144,14 @@ impl Sent {
         let spec =
             RequestSpec { query, headers: &headers, body_bytes: Some(body_bytes), body: b"" };
         let features = features.extract(&spec);
-        Ask { route: RouteId(0), features, known: None, body_bytes, event_bytes: None }
+        Ask {
+            path: Path::UNKNOWN,
+            route: RouteId(0),
+            features,
+            known: None,
+            body_bytes,
+            event_bytes: None,
+        }
     }
 }
 

@@ -11,6 +11,8 @@
 //! fleet.rs     of hosts: join, ready, drain, leave, report; and the tick
 //! place.rs     where a request goes: decide and commit
 //! explain.rs   what would become of a request
+//! guard.rs     how much what is overdue may go before others
+//! learn.rs     what an answer teaches
 //! retry.rs     how many failed requests may be tried again
 //! counters.rs  what has happened so far
 //! ```
@@ -19,6 +21,8 @@ mod counters;
 mod explain;
 mod fleet;
 mod give_up;
+mod guard;
+mod learn;
 mod place;
 mod request;
 mod retry;
@@ -42,6 +46,7 @@ use crate::schedule::Schedule;
 use crate::units::{Time, Work};
 
 pub use counters::Counters;
+use guard::Guard;
 use retry::RetryBudget;
 
 /// How many waiting requests are tried before the rest are taken to fit no better.
@@ -70,6 +75,7 @@ pub struct Balancer {
     lambda: Option<Lambda>,
     scaler: Scaler,
     retries: RetryBudget,
+    guard: Guard,
     requests: BTreeMap<RequestId, Request>,
     /// Failed requests that wait, with when they are to be asked whether a host is left for them.
     hoping: VecDeque<(Time, RequestId)>,
@@ -132,6 +138,7 @@ impl Balancer {
             lambda: policy.lambda.clone().map(Lambda::new),
             scaler: Scaler::new(policy.scale.clone()),
             retries: RetryBudget::new(&policy.retry),
+            guard: Guard::default(),
             requests: BTreeMap::new(),
             hoping: VecDeque::new(),
             counters: Counters::default(),

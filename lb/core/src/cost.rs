@@ -33,23 +33,8 @@ pub struct Pricing {
     per_count: [f64; COUNTS],
 }
 
-/// What one count is worth on average, until there are prices: enough to tell a fast host from a
-/// slow one by what each needs for the same count.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Rate {
-    /// CPU-seconds of the reference core, as the hosts' speeds were believed.
-    cpu_secs: f64,
-    count: f64,
-    /// Costs that it was learned from.
-    n: u32,
-}
-
-/// Prices are there after so many costs, or will never be: nothing more is told by the rate, which
-/// has no anchor but the speeds that are learned by it.
-const RATED_MAX: u32 = 200;
-
 /// How many counts there are: instructions, blocks, methods, bytes.
-const COUNTS: usize = 4;
+pub(crate) const COUNTS: usize = 4;
 
 /// The fewest requests that prices are learned from.
 pub(crate) const ROWS_MIN: usize = 30;
@@ -138,32 +123,8 @@ impl Pricing {
     }
 }
 
-impl Rate {
-    /// Learns from what one request cost on a core of that speed.
-    pub(crate) fn observe(&mut self, cost: &RequestCost, speed: Speed) {
-        if let (Some(count), Some(work)) = (main_count(cost), by_cpu_time(cost, speed)) {
-            self.count += count;
-            self.cpu_secs += work.as_cpu_secs();
-            self.n = self.n.saturating_add(1);
-        }
-    }
-
-    /// What the count is worth. `None` where nothing has been learned, or there should be prices.
-    pub(crate) fn work(&self, cost: &RequestCost) -> Option<Work> {
-        let known = 0.0 < self.count && self.n < RATED_MAX;
-        let count = main_count(cost).filter(|_| known)?;
-        Work::from_cpu_secs(self.cpu_secs / self.count * count)
-    }
-}
-
-/// The count that says most of a cost, where there is one.
-fn main_count(cost: &RequestCost) -> Option<f64> {
-    let count = cost.instructions.or(cost.basic_blocks).or(cost.methods)?;
-    (count.is_finite() && 0.0 < count).then_some(count)
-}
-
 /// The counts of a cost, where they are usable.
-fn counts(cost: &RequestCost) -> [Option<f64>; COUNTS] {
+pub(crate) fn counts(cost: &RequestCost) -> [Option<f64>; COUNTS] {
     [cost.instructions, cost.basic_blocks, cost.methods, cost.bytes_allocated]
         .map(|count| count.filter(|count| count.is_finite() && 0.0 <= *count))
 }

@@ -5,6 +5,7 @@
 //! believed to work (`aging.rs`).
 
 mod aging;
+pub(crate) mod blame;
 mod glance;
 mod health;
 pub(crate) mod learning;
@@ -17,9 +18,11 @@ use crate::policy::HostPolicy;
 use crate::request::RequestId;
 use crate::units::{Seconds, Time, Work};
 
+use blame::Blame;
+pub use blame::Path;
 pub use glance::Glance;
 pub(crate) use glance::{BLOCK, Glances};
-pub use learning::Completion;
+pub use learning::{Completion, SpeedSeen};
 
 /// The least that is believed of a claim: what is free would never be outlived.
 const WORK_MIN: f64 = 1e-6;
@@ -38,6 +41,9 @@ pub struct Fleet {
     /// Mean work of recent claims, in CPU-seconds, and how many there have been, up to
     /// [`CLAIMS_RECENT`].
     claimed_mean: (f64, u32),
+    /// Σ of what the speeds that were learned are off those that were told, in natural logarithms.
+    deviations: f64,
+    blame: Blame,
 }
 
 // === impl Fleet ===
@@ -51,6 +57,8 @@ impl Fleet {
             policy,
             next_id: 0,
             claimed_mean: (0.0, 0),
+            deviations: 0.0,
+            blame: Blame::default(),
         }
     }
 
@@ -103,6 +111,9 @@ impl Fleet {
             report: None,
             cpu_told: None,
             speeds_seen: 0,
+            speed_variance: learning::VARIANCE_TOLD,
+            tells_costs: false,
+            shared_secs: 0.0,
             spec,
         });
         if let Some(host) = self.hosts.last() {
@@ -143,6 +154,7 @@ impl Fleet {
     pub fn leave(&mut self, id: HostId) -> Option<HostState> {
         let position = self.position(id)?;
         let mut host = self.hosts.remove(position);
+        self.deviations -= learning::deviation(&host);
         self.glances.remove(position);
         host.phase = Phase::Gone;
         Some(host)
@@ -157,7 +169,9 @@ impl Fleet {
         self.claimed_mean = (mean + (expected.as_cpu_secs() - mean) / f64::from(n), n);
         let claimed = self.write(id, |host| {
             aging::advance(host, now);
-            insert(host, Claim { request, expected, remaining: expected, claimed_at: now });
+            let shared_from = host.shared_secs;
+            let remaining = expected;
+            insert(host, Claim { request, expected, remaining, claimed_at: now, shared_from });
             host.in_flight += 1;
             note_crowd(host, now);
         });
@@ -177,8 +191,16 @@ impl Fleet {
         })?
     }
 
+    /// A host has said what a request cost.
+    pub(crate) fn tells_costs(&mut self, id: HostId) {
+        if self.get(id).is_some_and(|host| !host.tells_costs) {
+            self.write(id, |host| host.tells_costs = true);
+        }
+    }
+
     /// Brings the claims of every host to `now`.
     pub fn advance(&mut self, now: Time) {
+        self.sum_deviations();
         for position in 0..self.hosts.len() {
             self.advance_at(now, position);
         }
@@ -215,7 +237,9 @@ impl Fleet {
                     || host.claims.is_sorted_by(|a, b| a.remaining <= b.remaining),
                 "claims are in order of service"
             );
+            let beliefs = [host.speed_variance, host.shared_secs];
             let numbers = [left, host.round_trip.0, host.failure_rate, host.utilization()];
+            let numbers = [&numbers[..], &beliefs[..]].concat();
             debug_assert!(
                 numbers.iter().all(|number| number.is_finite()),
                 "every number is finite"

@@ -118,6 +118,14 @@ pub struct HostState {
     pub cpu_told: Option<(Time, f64)>,
     /// Completions from which its speed was learned; with none, it is as told or reported.
     pub speeds_seen: u64,
+    /// How uncertain its speed is: the variance of its natural logarithm.
+    pub speed_variance: f64,
+    /// Whether it has ever said what a request cost. One that has not is learned from by the time
+    /// that its requests take.
+    pub tells_costs: bool,
+    /// The time of a core that each request has had which was there all along, where the requests
+    /// share its cores: ∫ min(1, cores / requests) dt, in seconds.
+    pub shared_secs: f64,
     /// What was told of it when it joined.
     pub spec: HostSpec,
 }
@@ -133,6 +141,8 @@ pub struct Claim {
     pub remaining: Work,
     /// When it was made.
     pub claimed_at: Time,
+    /// `shared_secs` of its host then.
+    pub shared_from: f64,
 }
 
 // === impl Discipline ===

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::fleet::SpeedSeen;
 use crate::observe::Failure;
 use crate::policy::{HostPolicy, LambdaPolicy};
 use crate::units::{Seconds, Time, Work};
@@ -61,6 +62,8 @@ pub(crate) struct Ended {
     pub(crate) work: Option<Work>,
     /// Its CPU time, where that was measured.
     pub(crate) cpu_secs: Option<f64>,
+    /// What it says of the function's speed, where it says anything.
+    pub(crate) speed: Option<SpeedSeen>,
     /// From sending the request to the end of its response.
     pub(crate) elapsed: Duration,
     /// Whether its environment had to be started, where the function says so.

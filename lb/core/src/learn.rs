@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use crate::cost::{self, Pricing, Rate};
+use crate::cost::{self, Pricing};
 use crate::estimate::{Estimate, Source};
 use crate::features::Features;
 use crate::observe::{Observation, RequestCost};
@@ -18,10 +18,14 @@ use crate::units::{Speed, Work};
 
 pub use train::{Model, NoModel, TrainingSet, train};
 
+pub(crate) use alike::{Compared, Site};
+
+use alike::Alike;
 use track::{Gate, Track};
 use train::VARIED_FACTOR;
 use window::Window;
 
+mod alike;
 mod track;
 mod train;
 mod window;
@@ -46,8 +50,8 @@ pub struct Predictor {
     /// The build of the newest observation.
     build: Option<u64>,
     pricing: Option<Pricing>,
-    /// Of the counts of this build, until there are prices.
-    rate: Rate,
+    /// What requests of this build that count alike took, by where they ran.
+    alike: Alike,
     model: Option<Model>,
     /// Trust in the model, whether or not it is in use.
     model_gate: Gate,
@@ -61,6 +65,20 @@ pub struct Predictor {
     rests_on: usize,
     /// Counted observations of this build since it was first seen.
     counted: usize,
+    evidence: Evidence,
+}
+
+/// What the work of the newest request is known from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// There has been none.
+    #[default]
+    Nothing,
+    /// Its host told what it cost.
+    Costs,
+    /// The time that it took: its host tells no costs.
+    ElapsedTime,
 }
 
 /// Mean and p90 of all requests of the route.
@@ -82,6 +100,9 @@ pub struct Quality {
     pub mdape: Option<f64>,
     /// Fraction of recent requests that stayed below their p90.
     pub p90_coverage: Option<f64>,
+    /// What the work of the newest request is known from: `costs` that its host told, or
+    /// `elapsed_time`, where it tells none.
+    pub learned_from: Evidence,
     /// The estimator in use: `prior`, `running_mean` or the name of a regression.
     pub estimator: String,
     /// Whether the drift gate lets the estimates steer.
@@ -143,7 +164,7 @@ impl Predictor {
             running: Running::default(),
             build: None,
             pricing: None,
-            rate: Rate::default(),
+            alike: Alike::default(),
             model: None,
             model_gate: Gate::new(learn.drift_error_max),
             running_gate: Gate::new(learn.drift_error_max),
@@ -151,6 +172,7 @@ impl Predictor {
             since_training: 0,
             rests_on: 0,
             counted: 0,
+            evidence: Evidence::default(),
         }
     }
 
@@ -205,7 +227,23 @@ impl Predictor {
     /// known of their worth.
     pub fn counted(&self, cost: &RequestCost) -> Option<Work> {
         let priced = self.pricing.as_ref().and_then(|pricing| pricing.work(cost));
-        priced.filter(|_| cost::is_counted(cost)).or_else(|| self.rate.work(cost))
+        priced.filter(|_| cost::is_counted(cost))
+    }
+
+    /// What requests that count as `cost` does took elsewhere than at `site`, beside what this one
+    /// took there. `None` where that says nothing, or counts of `build` do not compare.
+    pub(crate) fn compare(&self, site: Site, cost: &RequestCost, build: u64) -> Option<Compared> {
+        if !self.compares(build) {
+            return None;
+        }
+        self.alike.compare(site, cost)
+    }
+
+    /// Notes what a request took at `site`, for those that will be compared with it.
+    pub(crate) fn ran_at(&mut self, site: Site, cost: &RequestCost, build: u64) {
+        if self.build == Some(build) {
+            self.alike.note(site, cost);
+        }
     }
 
     /// Whether counts of `build` compare with those that it has learned from.
@@ -218,6 +256,8 @@ impl Predictor {
         self.judge(observation);
         self.note_build(observation);
         self.observations += 1;
+        let is_told = observation.cost.is_told();
+        self.evidence = if is_told { Evidence::Costs } else { Evidence::ElapsedTime };
         self.since_training = self.since_training.saturating_add(1);
         self.since_drift = self.since_drift.saturating_add(1);
         self.window.push(observation.clone());
@@ -279,13 +319,12 @@ impl Predictor {
         if self.build != Some(observation.build) {
             self.build = Some(observation.build);
             self.counted = 0;
-            self.rate = Rate::default();
+            self.alike = Alike::default();
             let of_model = self.model.as_ref().and_then(Model::pricing).cloned();
             let known = self.pricing.take().into_iter().chain(of_model);
             self.pricing = known.into_iter().find(|prices| prices.build() == observation.build);
         }
         self.counted = self.counted.saturating_add(1);
-        self.rate.observe(&observation.cost, observation.speed);
     }
 
     /// The mean of all, until there are more than the window holds; then the newest count most.
@@ -396,6 +435,7 @@ impl Predictor {
             observations: self.observations,
             mdape: self.track.mdape(),
             p90_coverage: self.track.p90_coverage(),
+            learned_from: self.evidence,
             estimator: estimator.to_owned(),
             trusted: self.is_trusted(),
             held_back_mdape: self.model.as_ref().map(|model| model.held_back_mdape),

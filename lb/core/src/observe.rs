@@ -25,10 +25,57 @@ pub struct RequestCost {
     pub bytes_allocated: Option<f64>,
 }
 
+/// Of each second that a request took, at most so many CPU-seconds are believed for each core of its
+/// host, and [`CLOCK_SECS`] more: clocks differ, and a host may go on when it has answered.
+const BUSY_MAX: f64 = 1.25;
+
+/// See [`BUSY_MAX`].
+const CLOCK_SECS: f64 = 0.05;
+
+/// More counts than this for a CPU-second are not believed: no core is as fast.
+const COUNTS_PER_SEC_MAX: f64 = 1e11;
+
+/// More bytes than this are not believed, whatever they took: to allocate is not to use.
+const BYTES_MAX: f64 = 1e15;
+
+/// The most CPU time that is believed of a request that took `elapsed` on a host of that many cores,
+/// in seconds.
+pub(crate) fn cpu_secs_max(elapsed: Duration, cores: u32) -> f64 {
+    (elapsed.as_secs_f64() * BUSY_MAX + CLOCK_SECS) * f64::from(cores.max(1))
+}
+
+// === impl RequestCost ===
+
+impl RequestCost {
+    /// What is believed of it, where at most `cpu_secs_max` can have been used: no count that cannot
+    /// be, and no more CPU time than that.
+    pub(crate) fn believable(&self, cpu_secs_max: f64) -> RequestCost {
+        let can_be = |count: Option<f64>, most: f64| count.filter(|n| (0.0..=most).contains(n));
+        let counts_max = cpu_secs_max * COUNTS_PER_SEC_MAX;
+        let cpu_seconds = self.cpu_seconds.filter(|secs| 0.0 <= *secs);
+        RequestCost {
+            instructions: can_be(self.instructions, counts_max),
+            basic_blocks: can_be(self.basic_blocks, counts_max),
+            methods: can_be(self.methods, counts_max),
+            cpu_seconds: cpu_seconds.map(|secs| secs.min(cpu_secs_max)),
+            bytes_allocated: can_be(self.bytes_allocated, BYTES_MAX),
+        }
+    }
+
+    /// Whether it says anything.
+    pub(crate) fn is_told(&self) -> bool {
+        let RequestCost { instructions, basic_blocks, methods, cpu_seconds, bytes_allocated } =
+            *self;
+        let told = [instructions, basic_blocks, methods, cpu_seconds, bytes_allocated];
+        told.iter().any(Option::is_some)
+    }
+}
+
 /// How a request ended at a host that answered it.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
-    /// Whether the answer was a success (below 400). Others release the claim and teach nothing.
+    /// Whether the host did what it should: the status is below 500. One that did not counts
+    /// against it, as a failure does. What was computed is learned either way.
     pub success: bool,
     /// What the worker measured, where it did.
     pub cost: Option<RequestCost>,
@@ -104,7 +151,8 @@ pub struct Observation {
     pub features: Features,
     /// The estimate that was used, mean and p90.
     pub estimated: Option<(Work, Work)>,
-    /// What the worker measured.
+    /// What the worker measured; nothing where it does not measure, and the work is the time that
+    /// the request took.
     pub cost: RequestCost,
     /// The same as work: what the estimate should have been.
     pub work: Work,

@@ -1,6 +1,10 @@
 //! The waiting room: bounded in requests, bytes and time; ordered by its discipline, with an age
 //! guard.
 //!
+//! The guard lets those go first that have waited too long for their size. Its share of the starts is
+//! limited ([`Guard`](crate::balancer)): else those of one client that asks for more than there is
+//! would all be overdue before long, and go before everybody else.
+//!
 //! Every operation is O(log n).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,10 +119,11 @@ impl Queue {
         true
     }
 
-    /// The first `n` in order: those that the age guard lets go first by age, then by discipline.
-    pub fn first(&self, now: Time, n: usize) -> SmallVec<[RequestId; 4]> {
-        let overdue = self.guard.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id);
-        let mut first: SmallVec<[RequestId; 4]> = overdue.take(n).collect();
+    /// The first `n` in order: where the age `guard` has its turn, those that it lets go first by
+    /// age, then by discipline.
+    pub fn first(&self, now: Time, n: usize, guard: bool) -> SmallVec<[RequestId; 4]> {
+        let overdue = self.guard.iter().take_while(|(at, _)| guard && *at <= now);
+        let mut first: SmallVec<[RequestId; 4]> = overdue.map(|(_, id)| *id).take(n).collect();
         // At most `n` of these are taken already, so that many more are enough.
         for (_, _, id) in self.order.iter().take(2 * n) {
             if first.len() == n {
@@ -131,14 +136,20 @@ impl Queue {
         first
     }
 
-    /// Whether a request that waits would go before `waiting`.
-    pub fn precedes(&self, now: Time, waiting: &Waiting) -> bool {
+    /// Whether a request that waits would go before `waiting`, where the age `guard` has its turn or
+    /// has not.
+    pub fn precedes(&self, now: Time, waiting: &Waiting, guard: bool) -> bool {
         let key = self.place(now, waiting).key;
-        self.guard.first().is_some_and(|(at, _)| *at <= now)
+        guard && self.has_overdue(now)
             || self.order.first().is_some_and(|first| *first < (key, waiting.arrived, waiting.id))
     }
 
-    /// Whether the age guard lets `id` go first.
+    /// Whether any request has waited too long for its size.
+    pub fn has_overdue(&self, now: Time) -> bool {
+        self.guard.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// Whether `id` has waited too long for its size.
     pub fn is_overdue(&self, now: Time, id: RequestId) -> bool {
         self.places.get(&id).is_some_and(|place| place.overdue_at <= now)
     }

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::features::Features;
 use crate::units::Work;
 
+pub use crate::fleet::Path;
+
 /// One request, unique as long as the balancer lives; given by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
@@ -33,6 +35,8 @@ pub struct Ask {
     pub route: RouteId,
     /// What the route's model sees.
     pub features: Features,
+    /// What is asked for, to tell a host that fails from a request that does.
+    pub path: Path,
     /// The measured cost of an exact repeat.
     pub known: Option<Work>,
     /// Length of the body.

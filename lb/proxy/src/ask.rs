@@ -1,11 +1,13 @@
 //! What the balancer is asked for a request: what its model sees, whether it is an exact repeat,
 //! and how long it would be on its way to Lambda.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
 use weighbridge_core::features::{FeatureSet, Features};
-use weighbridge_core::request::{Ask, RequestSpec, RouteId};
+use weighbridge_core::request::{Ask, Path, RequestSpec, RouteId};
 
 use crate::config::Config;
 use crate::dispatch::Dispatch;
@@ -24,6 +26,7 @@ pub(crate) fn held(
     let ask = Ask {
         route,
         features: features(&dispatch.config.policy_of(route).features, head, body_bytes, body),
+        path: path(route, head),
         known: fingerprint.and_then(|fingerprint| repeats.known(fingerprint)),
         body_bytes,
         event_bytes: dispatch.event_bytes(route, head, body),
@@ -41,7 +44,8 @@ pub(crate) fn streamed(
 ) -> Ask {
     let set = &dispatch.config.policy_of(route).features;
     let features = features(set, head, announced.unwrap_or(0), &[]);
-    Ask { route, features, known: None, body_bytes: 0, event_bytes: None }
+    let path = path(route, head);
+    Ask { route, features, path, known: None, body_bytes: 0, event_bytes: None }
 }
 
 /// What a model sees; headers that are no text are left out.
@@ -53,6 +57,13 @@ fn features(set: &FeatureSet, head: &Parts, body_bytes: u64, body: &[u8]) -> Fea
         .collect();
     let query = head.uri.query().unwrap_or("");
     set.extract(&RequestSpec { query, headers: &headers, body_bytes: Some(body_bytes), body })
+}
+
+/// What is asked for, whatever the query.
+fn path(route: RouteId, head: &Parts) -> Path {
+    let mut hasher = DefaultHasher::new();
+    (route, head.uri.path()).hash(&mut hasher);
+    Path(hasher.finish().max(1))
 }
 
 fn fingerprint(config: &Config, route: RouteId, head: &Parts, body: &[u8]) -> Fingerprint {

@@ -117,7 +117,7 @@ impl Record {
     /// How it ended at the host that answered it.
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome {
-            success: self.status < 400,
+            success: self.status < 500,
             cost: self.heard.map(|heard| heard.cost),
             elapsed: self.service(),
             build: self.heard.map_or(0, |heard| heard.build),

@@ -115,9 +115,11 @@ impl Balancer {
     /// Whether a request that waits goes before this one. One that has been tried does not: it may
     /// be waiting for a host that it has not seen.
     fn is_behind(&self, id: RequestId, request: &Request) -> bool {
-        let first = self.queue.first(self.now, 1).first().and_then(|id| self.requests.get(id));
+        let guard = self.is_turn_of_guard();
+        let first = self.queue.first(self.now, 1, guard);
+        let first = first.first().and_then(|id| self.requests.get(id));
         first.is_some_and(|first| first.tried.is_empty())
-            && self.queue.precedes(self.now, &waiting(id, request))
+            && self.queue.precedes(self.now, &waiting(id, request), guard)
     }
 
     /// Where a request may start although others that wait go before it: on Lambda, where that

@@ -4,12 +4,10 @@ use smallvec::SmallVec;
 
 use super::{Balancer, Grant, MISSES_MAX, Request};
 use crate::admit::{ShedReason, Verdict};
-use crate::fleet::Completion;
-use crate::host::HostId;
-use crate::lambda::{Ended, Function};
-use crate::observe::{Failure, Observation, Outcome, RequestCost};
-use crate::request::{Ask, RequestId};
-use crate::units::{Speed, Time};
+use crate::host::{Claim, HostId};
+use crate::observe::{Failure, Observation, Outcome};
+use crate::request::{Ask, Path, RequestId};
+use crate::units::Time;
 
 // === impl Balancer ===
 
@@ -38,14 +36,14 @@ impl Balancer {
         verdict
     }
 
-    /// A host has answered. Releases the claim and learns. Returns what was learned, or `None`
-    /// where it teaches nothing: no success, no cost, or a request that is not known.
+    /// A host has answered. Releases the claim and learns, whatever the status. Returns what was
+    /// learned, or `None` where it teaches nothing: no cost, or a request that is not known.
     pub fn complete(&mut self, now: Time, id: RequestId, outcome: &Outcome) -> Option<Observation> {
         self.set_now(now);
         let request = self.requests.remove(&id)?;
         self.counters.completions += 1;
-        self.release(id, &request);
-        let observation = self.learn(&request, outcome);
+        let claim = self.release(id, &request);
+        let observation = self.learn(&request, claim, outcome);
         self.check_invariants();
         observation
     }
@@ -97,17 +95,23 @@ impl Balancer {
         verdicts
     }
 
-    /// The first waiting request that may go now. A few that may not are passed over: the next one
-    /// may go to a host that has failed those.
+    /// The first waiting request that may go now.
     fn dispatch_one(&mut self) -> Option<(RequestId, Verdict)> {
-        for id in self.queue.first(self.now, MISSES_MAX) {
-            let overdue = self.queue.is_overdue(self.now, id);
+        self.turns().iter().find_map(|guard| self.dispatch_one_of(*guard))
+    }
+
+    /// The first that may go now, where the age `guard` has its turn or has not. A few that may not
+    /// are passed over: the next one may go to a host that has failed those.
+    fn dispatch_one_of(&mut self, guard: bool) -> Option<(RequestId, Verdict)> {
+        for id in self.queue.first(self.now, MISSES_MAX, guard) {
+            let overdue = guard && self.queue.is_overdue(self.now, id);
             let Some(mut request) = self.requests.remove(&id) else { continue };
             self.forgive(&mut request);
             let start = self.start(&request, overdue).ok();
             let verdict = start.map(|start| self.begin(id, &mut request, start));
             self.requests.insert(id, request);
             if let Some(verdict) = verdict {
+                self.guard.started(id, overdue);
                 self.queue.remove(id);
                 return Some((id, verdict));
             }
@@ -156,11 +160,11 @@ impl Balancer {
     }
 
     /// Gives back what a request was granted. Called once for each request that leaves the map.
-    fn release(&mut self, id: RequestId, request: &Request) {
+    /// Returns the claim, where it was one.
+    fn release(&mut self, id: RequestId, request: &Request) -> Option<Claim> {
+        self.guard.ended(id);
         match request.grant {
-            Grant::Claim(host) => {
-                self.fleet.release(self.now, host, id);
-            }
+            Grant::Claim(host) => return self.fleet.release(self.now, host, id),
             Grant::Place { .. } => {
                 self.queue.remove(id);
             }
@@ -171,6 +175,7 @@ impl Balancer {
             }
             Grant::Nothing => {}
         }
+        None
     }
 
     fn retry(&mut self, id: RequestId, mut request: Request, failure: Failure) -> Verdict {
@@ -180,7 +185,10 @@ impl Balancer {
         match request.grant {
             Grant::Claim(_) if failure == Failure::Stale => {}
             Grant::Claim(host) => {
-                self.counters.ejections += u64::from(self.fleet.fail(self.now, host));
+                // What cannot be reached has seen nothing of what was asked for.
+                let is_unseen = failure == Failure::Connect;
+                let path = if is_unseen { Path::UNKNOWN } else { request.ask.path };
+                self.counters.ejections += u64::from(self.fleet.fail(self.now, host, path));
                 request.tried.push(host);
             }
             Grant::Run(run) => {
@@ -217,69 +225,5 @@ impl Balancer {
         let verdict = Verdict::Shed(reason);
         self.counters.count(&verdict);
         verdict
-    }
-
-    /// What an answer teaches of where it ran and of its route.
-    fn learn(&mut self, request: &Request, outcome: &Outcome) -> Option<Observation> {
-        let cost = outcome.cost.filter(|_| outcome.success);
-        let cost = cost.map(|cost| self.comparable(request, cost, outcome.build));
-        let speed = self.speed_of(request);
-        let counted = cost.and_then(|cost| self.predictor(request.ask.route).counted(&cost));
-        let priced = cost.and_then(|cost| self.predictor(request.ask.route).price(&cost, speed));
-        let cpu_secs = cost.and_then(|cost| cost.cpu_seconds);
-        let elapsed = outcome.elapsed;
-        match request.grant {
-            Grant::Claim(id) => {
-                let completion = Completion { counted, cpu_secs, elapsed };
-                if outcome.success {
-                    self.fleet.complete(self.now, id, &completion);
-                }
-            }
-            Grant::Run(run) => {
-                let work = counted.or(request.estimate.trusted_mean()).filter(|_| outcome.success);
-                if let Some(lambda) = &mut self.lambda {
-                    let cold_start = outcome.cold_start;
-                    lambda.complete(self.now, &run, &Ended { work, cpu_secs, elapsed, cold_start });
-                }
-            }
-            Grant::Place { .. } | Grant::Nothing => {}
-        }
-        let observation = Observation {
-            route: request.ask.route,
-            features: request.ask.features.clone(),
-            estimated: Some((request.estimate.mean, request.estimate.p90)),
-            cost: cost?,
-            work: priced?,
-            speed,
-            build: outcome.build,
-        };
-        if let Some(route) = self.route_mut(observation.route) {
-            route.predictor.observe(&observation);
-        }
-        Some(observation)
-    }
-
-    /// What of a cost compares with that of the hosts: counts of a function that is another build
-    /// than they are say nothing, its CPU time does.
-    fn comparable(&self, request: &Request, cost: RequestCost, build: u64) -> RequestCost {
-        match request.grant {
-            Grant::Run(_) if !self.predictor(request.ask.route).compares(build) => {
-                RequestCost { cpu_seconds: cost.cpu_seconds, ..RequestCost::default() }
-            }
-            Grant::Run(_) | Grant::Claim(_) | Grant::Place { .. } | Grant::Nothing => cost,
-        }
-    }
-
-    /// Speed of the core that ran `request`, as it is believed.
-    fn speed_of(&self, request: &Request) -> Speed {
-        match request.grant {
-            Grant::Claim(id) => self.fleet.get(id).map(|host| host.speed),
-            Grant::Run(run) => {
-                let lambda = self.lambda.as_ref();
-                lambda.and_then(|lambda| lambda.function(run.function)).map(Function::speed)
-            }
-            Grant::Place { .. } | Grant::Nothing => None,
-        }
-        .unwrap_or(Speed::ONE)
     }
 }

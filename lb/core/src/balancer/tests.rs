@@ -3,6 +3,7 @@
 //! A line is `SECONDS EVENT ARGUMENTS`; hosts and requests are numbers. Sizes are given as the
 //! known cost of a repeat, so that they are believed.
 
+mod facts;
 mod training;
 
 use std::fmt::Write;
@@ -15,6 +16,7 @@ use crate::host::{Discipline, HostSpec, Phase};
 use crate::lambda::FunctionId;
 use crate::observe::{Failure, HostReport, Outcome, RequestCost};
 use crate::policy::*;
+use crate::request::Path;
 use crate::scale::rules;
 use crate::schedule::{filters, weighers};
 use crate::units::{Seconds, Speed};
@@ -205,6 +207,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
         // arrive ID [SIZE [BYTES]]; order is a route that is not idempotent
         "arrive" | "order" => {
             let ask = Ask {
+                path: Path::UNKNOWN,
                 route: RouteId(u16::from(line.words[1] == "order")),
                 features: Features::default(),
                 known: line.words.get(3).and_then(|_| Work::from_cpu_secs(line.number(3))),
@@ -239,6 +242,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
         "explain" => {
             let known = Work::from_cpu_secs(line.number(2));
             let ask = Ask {
+                path: Path::UNKNOWN,
                 route: RouteId(0),
                 features: Features::default(),
                 known,
@@ -1056,7 +1060,14 @@ fn complete_counted(balancer: &mut Balancer, now: Time, id: RequestId, cores: f6
 
 fn arrive_at(balancer: &mut Balancer, now: Time, id: RequestId) -> HostId {
     let (known, features) = (Work::from_cpu_secs(0.1), Features::default());
-    let ask = Ask { route: RouteId(0), features, known, body_bytes: 0, event_bytes: None };
+    let ask = Ask {
+        path: Path::UNKNOWN,
+        route: RouteId(0),
+        features,
+        known,
+        body_bytes: 0,
+        event_bytes: None,
+    };
     match balancer.arrive(now, id, ask) {
         Verdict::Forward(placement) => placement.host,
         other => panic!("a host is idle, and yet {other:?}"),
@@ -1279,7 +1290,7 @@ fn counts_of_another_build_on_lambda_do_not_unsettle_the_prices() {
         let known = Work::from_cpu_secs(3.0);
         let (body_bytes, event_bytes) = (0, Some(0));
         let route = RouteId(0);
-        let ask = Ask { route, features, known, body_bytes, event_bytes };
+        let ask = Ask { path: Path::UNKNOWN, route, features, known, body_bytes, event_bytes };
         let verdict = balancer.arrive(Time::ZERO, id, ask);
         let cost = RequestCost {
             instructions: Some(instructions),

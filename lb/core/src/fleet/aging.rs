@@ -27,14 +27,15 @@ pub(super) fn advance(host: &mut HostState, now: Time) {
     if host.claims.is_empty() {
         return;
     }
+    let share = (f64::from(host.cores) / host.claims.len() as f64).min(1.0);
+    host.shared_secs += secs * share;
     let work = secs * host.speed.as_reference_cores();
     match host.discipline {
         Discipline::Fcfs => run_front(host, work),
         Discipline::Srpt => run_shortest(host, work),
         Discipline::Ps => {
-            let share = f64::from(host.cores) / host.claims.len() as f64;
             let n = host.claims.len();
-            run(host, n, work * share.min(1.0));
+            run(host, n, work * share);
         }
     }
 }

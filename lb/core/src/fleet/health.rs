@@ -1,7 +1,8 @@
 //! Failures of hosts, ejection and return.
 //!
 //! After `eject_failures` failures in a row a host is ejected for `eject_base`, twice as long each
-//! further time, at most `eject_max`. A host that does not even answer when it is asked how it is
+//! further time, at most `eject_max`, unless the others fail about as often (Envoy: success rate).
+//! What counts as a failure of its own is in `blame.rs`. A host that does not even answer when it is asked how it is
 //! (`probed`) is out until it does; if it was ejected before that, the ejection ends with the
 //! answer: what was wrong was that it was not there.
 //!
@@ -20,14 +21,22 @@ use std::time::Duration;
 use super::Fleet;
 use crate::host::{HostId, HostState, Phase};
 use crate::policy::HostPolicy;
+use crate::statistics::median;
 use crate::units::Time;
 
 /// The gain of the failure rate's moving average.
 const GAIN: f64 = 0.1;
 
+/// After so many, nothing is left of the failure rate.
+const FORGIVEN_MAX: u32 = 100;
+
+/// A host is ejected where it fails more than so many times as often as the middle one of the others.
+const PEERS_FACTOR: f64 = 2.0;
+
 impl Fleet {
-    /// A host has failed a request. Returns whether it is ejected for that.
-    pub fn fail(&mut self, now: Time, id: HostId) -> bool {
+    /// A host has failed a request, and is to blame. Returns whether it is ejected for that.
+    pub(super) fn count_failure(&mut self, now: Time, id: HostId) -> bool {
+        let others = self.failure_rate_of_others(now, id);
         let may_eject = self.may_eject(now);
         let policy = self.policy.clone();
         let ejected = self.write(id, |host| {
@@ -36,7 +45,8 @@ impl Fleet {
             host.failed_at = host.failed_at.max(now);
             host.failures_in_row = host.failures_in_row.saturating_add(1);
             let over = policy.eject_failures.max(1) <= host.failures_in_row;
-            if !over || !may_eject || host.is_ejected(now) {
+            let stands_out = host.is_on_probation || others * PEERS_FACTOR < host.failure_rate;
+            if !over || !stands_out || !may_eject || host.is_ejected(now) {
                 return false;
             }
             host.ejections = host.ejections.saturating_add(1);
@@ -46,6 +56,33 @@ impl Fleet {
             true
         });
         ejected.unwrap_or(false)
+    }
+
+    /// `n` failures that were counted were not the host's own. Where it was `ejected` for one of them,
+    /// it is back.
+    pub(super) fn forgive(&mut self, now: Time, id: HostId, (n, ejected): (u32, bool)) {
+        let eject_failures = self.policy.eject_failures;
+        self.write(id, |host| {
+            for _ in 0..n.min(FORGIVEN_MAX) {
+                host.failure_rate = ((host.failure_rate - GAIN) / (1.0 - GAIN)).max(0.0);
+            }
+            host.failures_in_row = host.failures_in_row.saturating_sub(n);
+            if ejected && now < host.ejected_until {
+                host.ejected_until = now;
+                host.ejections = host.ejections.saturating_sub(1);
+                host.is_on_probation = false;
+                // It had as many as were needed, these included.
+                host.failures_in_row = eject_failures.saturating_sub(n);
+            }
+        });
+    }
+
+    /// What the middle one of the other hosts that are in use fails.
+    fn failure_rate_of_others(&self, now: Time, id: HostId) -> f64 {
+        let half_life = self.policy.eject_base;
+        let others = self.hosts.iter().filter(|host| host.id != id && host.phase == Phase::Active);
+        let rates: Vec<f64> = others.map(|host| host.failure_rate_at(now, half_life)).collect();
+        median(&rates).unwrap_or(0.0)
     }
 
     /// A host was asked how it is: whether it answered. What it answered is told by

@@ -14,6 +14,12 @@ use crate::units::{Time, Work};
 /// The most requests of other balancers that are told apart on one host.
 const FOREIGN_MAX: u32 = 64;
 
+/// What is believed of one request of another balancer at most, in CPU-seconds of the reference core.
+const FOREIGN_SECS_MAX: f64 = 600.0;
+
+/// More than this of what there is cannot be in use.
+const FRACTION_MAX: f64 = 10.0;
+
 /// A host that says it has more run slots is not believed.
 const SLOTS_MAX: u32 = 1024;
 
@@ -54,14 +60,16 @@ impl Fleet {
     pub fn report(&mut self, now: Time, id: HostId, report: &HostReport) {
         let report = believable(report);
         let size = Work::saturating(self.claimed_mean.0.max(WORK_MIN));
+        let most = Work::saturating(FOREIGN_SECS_MAX);
         self.write(id, |host| {
             aging::advance(host, now);
             host.report = Some((now, report));
             if let Some(slots) = report.slots {
                 host.cores = slots;
             }
-            if let Some(speed) = report.speed.filter(|_| host.speeds_seen == 0) {
-                host.speed = learning::believable(host.spec.speed, speed.as_reference_cores());
+            let claimed = report.speed.filter(|_| host.speeds_seen == 0);
+            if let Some(speed) = claimed.filter(|one| learning::may_claim(host.spec.speed, *one)) {
+                host.speed = speed;
             }
             if let Some(discipline) = host.spec.discipline.or(report.discipline) {
                 switch(host, discipline);
@@ -69,7 +77,10 @@ impl Fleet {
             let foreign = report.in_flight.unwrap_or(0).saturating_sub(host.in_flight);
             let work = report.work_left.map_or_else(
                 || size * f64::from(foreign),
-                |work| work.saturating_sub(own_work(host)),
+                |work| {
+                    work.saturating_sub(own_work(host))
+                        .min(most * f64::from(foreign.min(FOREIGN_MAX)))
+                },
             );
             set_foreign(host, now, foreign, work);
         });
@@ -103,8 +114,9 @@ fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
     }
     host.foreign = if work == Work::ZERO { 0 } else { n.min(FOREIGN_MAX) };
     let expected = (work * (1.0 / f64::from(host.foreign.max(1)))).max(Work::saturating(WORK_MIN));
+    let (shared_from, remaining) = (host.shared_secs, expected);
     for _ in 0..host.foreign {
-        insert(host, Claim { request: None, expected, remaining: expected, claimed_at: now });
+        insert(host, Claim { request: None, expected, remaining, claimed_at: now, shared_from });
     }
     aging::sum(host);
     note_crowd(host, now);
@@ -121,7 +133,7 @@ fn believable(report: &HostReport) -> HostReport {
     }
 }
 
-/// A fraction that can be; utilization may exceed 1.
+/// A fraction as far as it can be; utilization may exceed 1.
 fn fraction(value: Option<f64>) -> Option<f64> {
-    value.filter(|value| (0.0..=1e3).contains(value))
+    value.filter(|value| 0.0 <= *value && value.is_finite()).map(|value| value.min(FRACTION_MAX))
 }

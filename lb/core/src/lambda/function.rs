@@ -29,7 +29,7 @@ const THROTTLE_BASE: Duration = Duration::from_millis(100);
 pub struct Function {
     pub(super) policy: FunctionPolicy,
     speed: Speed,
-    speeds_seen: u64,
+    speed_variance: f64,
     round_trip: Seconds,
     cold_start: Seconds,
     cold_starts: u64,
@@ -50,7 +50,7 @@ impl Function {
     pub(super) fn new(policy: FunctionPolicy) -> Function {
         Function {
             speed: policy.speed,
-            speeds_seen: 0,
+            speed_variance: learning::VARIANCE_TOLD,
             round_trip: Seconds::ZERO,
             cold_start: Seconds::from(policy.cold_start),
             cold_starts: 0,
@@ -78,6 +78,11 @@ impl Function {
     /// Its speed: learned, or as told until then.
     pub fn speed(&self) -> Speed {
         self.speed
+    }
+
+    /// How uncertain that is: the variance of its natural logarithm.
+    pub(crate) fn speed_variance(&self) -> f64 {
+        self.speed_variance
     }
 
     /// What a run takes beside its work: learned.
@@ -139,13 +144,9 @@ impl Function {
         self.allowed = (self.allowed + 1.0 / self.allowed.max(1.0)).min(self.most());
         let ran = ended.cpu_secs.unwrap_or_else(|| (work / self.speed).0);
         self.learn_overhead(is_cold, ended.elapsed.as_secs_f64() - ran);
-        if let Some(cpu_secs) = ended.cpu_secs {
-            let believed = (self.speed, self.speeds_seen);
-            let seen = (work.as_cpu_secs(), cpu_secs);
-            if let Some(speed) = learning::learn(self.policy.speed, believed, seen) {
-                self.speeds_seen += 1;
-                self.speed = speed;
-            }
+        if let Some(seen) = ended.speed {
+            let believed = (self.speed, self.speed_variance);
+            (self.speed, self.speed_variance) = learning::learn(self.policy.speed, believed, &seen);
         }
     }
 

@@ -70,8 +70,9 @@ fn run(lambda: &mut Lambda, now: f64, work: f64, cpu_secs: f64, besides: f64) {
     let elapsed = Duration::from_secs_f64(cpu_secs + besides);
     let end = at(now) + elapsed;
     lambda.end(end, &run);
+    let speed = Some(SpeedSeen { ln_speed: (work / cpu_secs).ln(), variance: 0.0 });
     let (work, cpu_secs) = (Work::from_cpu_secs(work), Some(cpu_secs));
-    lambda.complete(end, &run, &Ended { work, cpu_secs, elapsed, cold_start: None });
+    lambda.complete(end, &run, &Ended { work, cpu_secs, speed, elapsed, cold_start: None });
     lambda.check_invariants();
 }
 
@@ -118,7 +119,7 @@ fn what_is_set_aside_is_spent_and_the_rest_given_back() {
     assert_eq!(response(&lambda, 0.0, 3.9), Some(4.9));
     lambda.end(at(2.0), &long);
     let elapsed = Duration::from_secs(2);
-    let ended = Ended { work: None, cpu_secs: None, elapsed, cold_start: None };
+    let ended = Ended { work: None, cpu_secs: None, speed: None, elapsed, cold_start: None };
     lambda.complete(at(2.0), &long, &ended);
     assert!((lambda.usd_total() - 0.02).abs() < 1e-12, "it took two seconds");
     assert_eq!(response(&lambda, 3599.0, 8.1), None, "within the hour");
@@ -197,6 +198,7 @@ fn a_function_that_says_whether_it_was_cold_is_believed() {
     let ended = Ended {
         work: Work::from_cpu_secs(0.1),
         cpu_secs: Some(0.1),
+        speed: None,
         elapsed: Duration::from_millis(300),
         cold_start: Some(false),
     };

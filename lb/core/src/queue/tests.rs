@@ -26,7 +26,7 @@ fn check(discipline: QueueDiscipline, now: f64, requests: &[(f64, f64)], expecte
         queue.push(Time::from_secs_f64(*arrived), &waiting(id, *arrived, *work)).unwrap();
     }
     let mut order = Vec::new();
-    while let Some(id) = queue.first(Time::from_secs_f64(now), 1).first().copied() {
+    while let Some(id) = queue.first(Time::from_secs_f64(now), 1, true).first().copied() {
         order.push(id.0);
         assert!(queue.remove(id));
         queue.check_invariants();
@@ -64,7 +64,7 @@ fn an_endless_stream_of_dwarfs_does_not_starve_a_giant() {
         let now = f64::from(n) * 0.1;
         let at = Time::from_secs_f64(now);
         queue.push(at, &waiting(u64::from(n), now, 0.05)).unwrap();
-        let id = queue.first(at, 1)[0];
+        let id = queue.first(at, 1, true)[0];
         queue.remove(id);
         if id == RequestId(0) {
             assert!(now <= 5.0 + 2.0 * 3.0 + 0.2, "gone at {now}");
@@ -106,7 +106,7 @@ fn the_order_is_that_of_a_sorted_list_whatever_is_pushed_and_removed() {
                 }
             });
             let expected: Vec<RequestId> = list.iter().take(4).map(|one| one.id).collect();
-            assert_eq!(queue.first(now, 4).to_vec(), expected, "seed {seed} step {step}");
+            assert_eq!(queue.first(now, 4, true).to_vec(), expected, "seed {seed} step {step}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::estimate::Source;
 use crate::host::{Discipline, HostSpec};
 use crate::observe::HostReport;
-use crate::request::RequestId;
+use crate::request::{Path, RequestId};
 use crate::units::{Speed, Work};
 
 fn hosts_policy() -> HostPolicy {
@@ -53,7 +53,7 @@ fn fleet(random: &mut Random, n: usize) -> Fleet {
             fleet.claim(Time::ZERO, host, RequestId(request), work);
         }
         for _ in 0..random.below(4).saturating_sub(1) {
-            fleet.fail(Time::ZERO, host);
+            fleet.fail(Time::ZERO, host, Path::UNKNOWN);
         }
     }
     fleet
@@ -72,7 +72,7 @@ fn happen(random: &mut Random, fleet: &mut Fleet, now: Time, request: u64) {
     let (id, claim) = (host.id, host.claims.first().copied());
     match random.below(8) {
         0 => drop(fleet.leave(id)),
-        1 => drop(fleet.fail(now, id)),
+        1 => drop(fleet.fail(now, id, Path::UNKNOWN)),
         2 | 3 => {
             let report = HostReport {
                 in_flight: Some(random.below(5) as u32),

@@ -18,7 +18,7 @@ use weighbridge_core::policy::{
     RetryPolicy, RoutePolicy, ScalePolicy, SchedulePolicy,
 };
 use weighbridge_core::random::Random;
-use weighbridge_core::request::{Ask, RequestId, RouteId};
+use weighbridge_core::request::{Ask, Path, RequestId, RouteId};
 use weighbridge_core::scale::rules;
 use weighbridge_core::schedule::{filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
@@ -203,6 +203,7 @@ impl World {
         self.next_request += 1;
         let size = 0.001 / (1.0 - self.random.unit());
         let ask = Ask {
+            path: Path::UNKNOWN,
             route: RouteId(self.random.below(2) as u16),
             features: Features::default(),
             known: Work::from_cpu_secs(size).filter(|_| self.random.below(3) != 0),
@@ -361,6 +362,7 @@ impl World {
         let known = Work::from_cpu_secs(self.random.unit());
         let now = self.now();
         let ask = Ask {
+            path: Path::UNKNOWN,
             route: RouteId(0),
             features: Features::default(),
             known,
