@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use weighbridge_instrument::{LoadReport, RequestCost, build_id};
 
 use crate::queue::Occupancy;
+pub(crate) use process::memory_bytes;
 use window::{Totals, Window};
 
 /// How often [`Load::tick`] is to be called.
@@ -100,7 +101,6 @@ fn named_metrics(discipline: &str, occupancy: Occupancy) -> BTreeMap<String, f64
     BTreeMap::from([
         ("in_flight".to_owned(), occupancy.in_flight() as f64),
         ("work_left".to_owned(), occupancy.work_left_secs),
-        ("speed".to_owned(), occupancy.speed),
         ("slots".to_owned(), occupancy.slots as f64),
         ("build".to_owned(), build_id() as f64),
         (format!("discipline_{discipline}"), 1.0),

@@ -12,7 +12,7 @@ use crate::estimates::Estimate;
 use crate::front::Front;
 use crate::metrics::Metrics;
 use crate::operations::{self, Limits, Operation, OperationError, OperationRequest, Reply};
-use crate::queue::{Panicked, QueueFull, Ran, Times};
+use crate::queue::{Need, Panicked, QueueFull, Ran, Times};
 use crate::receive::{self, ReceiveError, Received};
 use crate::respond::{self, Answer, LOAD_REPORT, Problem, SERVER_TIMING};
 
@@ -138,8 +138,9 @@ async fn run(front: &Front, spec: Spec) -> Outcome {
     let (operation, estimate) = (spec.operation, spec.estimate);
     let estimates = Arc::clone(&front.estimates);
     let (answer, answered) = oneshot::channel();
+    let need = Need { work_secs: estimate.work_secs, bytes: spec.bytes_held(&limits) };
     let submission = front.queue.submit(
-        estimate.work_secs,
+        need,
         move || spec.run(&limits),
         move |ran: Ran<Result<Reply, OperationError>>| {
             metrics.ran(operation, &ran.cost, ran.times);
@@ -183,13 +184,21 @@ fn server_timing(times: Times) -> String {
 
 impl Spec {
     fn run(self, limits: &Limits) -> Result<Reply, OperationError> {
-        let request = OperationRequest {
+        operations::run(self.operation, &self.request(), limits)
+    }
+
+    fn request(&self) -> OperationRequest<'_> {
+        OperationRequest {
             query: &self.query,
             content_type: self.content_type.as_deref(),
             accept: self.accept.as_deref(),
             body: &self.body.bytes,
-        };
-        operations::run(self.operation, &request, limits)
+        }
+    }
+
+    /// Bytes of memory that it holds once it is started, beside its body.
+    fn bytes_held(&self, limits: &Limits) -> u64 {
+        operations::held::bytes(self.operation, &self.request(), limits)
     }
 }
 

@@ -15,6 +15,7 @@ pub mod blur;
 pub mod enhance;
 pub mod raytrace;
 mod form;
+pub(crate) mod held;
 
 pub use blur::Blur;
 pub use enhance::Enhance;

@@ -46,6 +46,15 @@ pub(crate) struct RunQueue {
     order: &'static dyn Order,
 }
 
+/// What a request is believed to need.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    /// Work, above zero, in CPU-seconds of the reference core.
+    pub(crate) work_secs: f64,
+    /// Bytes of memory, from its start to its end.
+    pub(crate) bytes: u64,
+}
+
 /// What a client holds of its request. Dropped, the request is abandoned: it leaves the queue, or
 /// stops at its next checkpoint; a parked one is at one.
 #[derive(Debug)]
@@ -100,12 +109,11 @@ impl RunQueue {
         Ok(RunQueue { shared, order })
     }
 
-    /// Queues `run`, whose work is believed to be `estimate_secs`, above zero, in CPU-seconds of the
-    /// reference core. Once it has run, its thread calls `done`, unless its [`Submission`] was dropped
+    /// Queues `run`, which is believed to need so much. Once it has run, its thread calls `done`, unless its [`Submission`] was dropped
     /// while it still waited.
     pub(crate) fn submit<T, R, D>(
         &self,
-        estimate_secs: f64,
+        need: impl Into<Need>,
         run: R,
         done: D,
     ) -> Result<Submission, QueueFull>
@@ -114,7 +122,7 @@ impl RunQueue {
         R: FnOnce() -> T + Send + 'static,
         D: FnOnce(Ran<T>) + Send + 'static,
     {
-        let (number, interrupt) = self.shared.enter(estimate_secs, run::run_of(run, done))?;
+        let (number, interrupt) = self.shared.enter(need.into(), run::run_of(run, done))?;
         Ok(Submission { shared: Arc::clone(&self.shared), number, interrupt })
     }
 
@@ -137,6 +145,15 @@ impl RunQueue {
 impl Drop for RunQueue {
     fn drop(&mut self) {
         self.shared.close();
+    }
+}
+
+// === impl Need ===
+
+impl From<f64> for Need {
+    /// Work, and no memory to speak of.
+    fn from(work_secs: f64) -> Need {
+        Need { work_secs, bytes: 0 }
     }
 }
 

@@ -171,6 +171,8 @@ impl WorkerConfig {
         }
         let bounds = Bounds {
             started_max: self.started_max.max(self.cores),
+            started_bytes_max: load::memory_bytes()
+                .map_or(defaults::STARTED_BYTES_MAX, |bytes| bytes / defaults::STARTED_PART),
             age: AgeGuard { factor: self.age_factor, floor: self.age_floor },
             ..Bounds::new(self.cores)
         };

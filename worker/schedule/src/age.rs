@@ -3,6 +3,14 @@
 //! A request may wait `factor * size + floor`, where its size is what it is believed to cost on
 //! this worker. One that has waited longer is overdue. Overdue requests run before all others, the
 //! one with the earliest deadline first, and park only for each other.
+//!
+//! # Decision: what is overdue has a share of the slots
+//!
+//! Where more large requests come than the worker can run, all of them are overdue before long, and
+//! would keep short ones waiting for as long as they come. So the guard has half of the slots: of
+//! more overdue requests, the rest stands where the order has it. Where there is only one slot, the
+//! guard rests after each request of its own for as long as that had the slot. Cost: among many, an
+//! overdue request may wait twice as long. Look again when clients have shares of their own.
 
 use std::time::Duration;
 

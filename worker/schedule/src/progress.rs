@@ -8,6 +8,7 @@ pub struct Progress {
     estimate_secs: f64,
     attained_secs: f64,
     size_secs: f64,
+    bytes: u64,
 }
 
 impl Progress {
@@ -16,7 +17,18 @@ impl Progress {
     pub fn new(number: u64, estimate_secs: f64) -> Progress {
         debug_assert!(0.0 < estimate_secs, "an estimate is above zero");
         debug_assert!(estimate_secs.is_finite(), "work is finite");
-        Progress { number, estimate_secs, attained_secs: 0.0, size_secs: estimate_secs }
+        Progress { number, estimate_secs, attained_secs: 0.0, size_secs: estimate_secs, bytes: 0 }
+    }
+
+    /// The same, which holds so many bytes of memory from its start to its end.
+    #[must_use]
+    pub fn holding(self, bytes: u64) -> Progress {
+        Progress { bytes, ..self }
+    }
+
+    /// Bytes of memory that it holds from its start to its end.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Its number.

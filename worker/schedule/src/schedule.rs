@@ -38,6 +38,8 @@ pub struct Bounds {
     pub slots: usize,
     /// Requests that hold memory because they were started, at least `slots`.
     pub started_max: usize,
+    /// Bytes that they hold together at most. One that holds more is started all the same.
+    pub started_bytes_max: u64,
     /// How long a request that was asked to park keeps its slot; `None` where threads cannot yield.
     pub yields_after: Option<Duration>,
     /// No alarm rings earlier than this after a decision, however soon an estimate is outlived; above
@@ -62,6 +64,12 @@ pub struct Schedule {
     parked: Ranked,
     /// Requests in slots that are to park.
     n_asked: usize,
+    /// Bytes that the started ones hold.
+    started_bytes: u64,
+    /// Until then the age guard lets none go first.
+    guard_rests_until: Duration,
+    /// Since when a request had its slot that the guard let go first, and that has ended.
+    guarded_since: Option<Duration>,
 }
 
 /// What a decision changes. Carrying it out leaves nothing to decide.
@@ -104,6 +112,7 @@ impl Bounds {
         Bounds {
             slots,
             started_max: slots.max(defaults::STARTED_MAX),
+            started_bytes_max: u64::MAX,
             yields_after: Some(defaults::YIELDS_AFTER),
             alarm_min: defaults::ALARM_MIN,
             age: defaults::AGE,
@@ -129,6 +138,9 @@ impl Schedule {
             waiting: Ranked::default(),
             parked: Ranked::default(),
             n_asked: 0,
+            started_bytes: 0,
+            guard_rests_until: Duration::ZERO,
+            guarded_since: None,
         }
     }
 
@@ -160,7 +172,14 @@ impl Schedule {
     /// A started request has ended. Its slot stays free until the next decision.
     pub fn finish(&mut self, number: u64) {
         let ended = self.take(number);
-        debug_assert!(ended.is_some_and(|entry| entry.is_started()), "what ends was started");
+        debug_assert!(ended.as_ref().is_some_and(Entry::is_started), "what ends was started");
+        if let Some(ended) = ended
+            && self.at_once() == 1
+            && ended.is_in_slot()
+            && self.deadline(&ended) <= ended.waited_until(Duration::ZERO)
+        {
+            self.guarded_since = Some(ended.waited_until(Duration::ZERO));
+        }
     }
 
     /// The client of a request is gone. The request may have ended.
@@ -198,6 +217,9 @@ impl Schedule {
 
     /// Decides anew, where the event is the passing of time.
     pub fn decide(&mut self, now: Duration) -> Vec<Move> {
+        if let Some(since) = self.guarded_since.take() {
+            self.guard_rests_until = now.saturating_add(now.saturating_sub(since));
+        }
         let chosen = self.choose(now);
         let mut moves = self.ask(&chosen.leaves, now);
         let mut free = self.at_once() - self.in_slots.len();
@@ -210,7 +232,7 @@ impl Schedule {
             moves.extend(self.enter(number, now));
             free -= 1;
         }
-        self.check_invariants();
+        self.check_invariants(now);
         moves
     }
 

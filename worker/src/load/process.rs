@@ -20,7 +20,7 @@ pub(super) fn resident_bytes() -> Option<u64> {
 }
 
 /// Bytes of memory that this process may use: the machine's, or less by a control group's limit.
-pub(super) fn memory_bytes() -> Option<u64> {
+pub(crate) fn memory_bytes() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let machine = total_of(&meminfo)?;
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();

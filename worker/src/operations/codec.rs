@@ -186,6 +186,11 @@ impl<'a> Source<'a> {
         Ok(Source { format, header, bytes, limits })
     }
 
+    /// How many pixels it has, by its header.
+    pub(super) fn pixels(&self) -> u64 {
+        u64::from(self.header.width) * u64::from(self.header.height)
+    }
+
     /// The format of the file.
     pub(super) fn format(&self) -> Format {
         self.format

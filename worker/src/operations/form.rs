@@ -23,6 +23,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+/// The head of a data URL is short: nobody should pay for a scan of a large body that has no comma.
+const HEAD_BYTES_MAX: usize = 256;
+
 /// The media type of a reply in the text form.
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -106,6 +109,24 @@ impl<'a> ImageRequest<'a> {
     }
 }
 
+/// The image, or of one in a data URL the first bytes, at most `most`; and whether that is all of it.
+/// `None` where the request is in no form that we know. Cheap, however large it is. `most` is a
+/// multiple of 3.
+pub(super) fn beginning<'a>(
+    request: &OperationRequest<'a>,
+    most: usize,
+) -> Option<(Cow<'a, [u8]>, bool)> {
+    let body = request.body.trim_ascii_start();
+    let Some(rest) = strip_prefix(body, b"data:image/") else {
+        return Some((Cow::Borrowed(request.body), true));
+    };
+    let comma = rest.iter().take(HEAD_BYTES_MAX).position(|&byte| byte == b',')?;
+    let mut text = rest[comma + 1..].iter().copied().filter(|byte| !is_space(byte));
+    let head: Vec<u8> = text.by_ref().take(most / 3 * 4).collect();
+    let is_whole = text.next().is_none();
+    BASE64.decode(head).ok().map(|head| (Cow::Owned(head), is_whole))
+}
+
 /// `data:image/{name};base64,{encoded}`, on one line.
 pub(super) fn data_url(name: &str, encoded: &[u8]) -> Reply {
     let head = format!("data:image/{name};base64,");
@@ -147,9 +168,6 @@ impl FormError {
 
 /// Reads `FMT[;parameter]*;base64,B64`.
 fn parse_data_url(rest: &[u8]) -> Result<ImageRequest<'_>, FormError> {
-    // A head is short: nobody should pay for a scan of a large body that has no comma.
-    const HEAD_BYTES_MAX: usize = 256;
-
     let comma = rest.iter().take(HEAD_BYTES_MAX).position(|&byte| byte == b',');
     let (head, data) = rest.split_at(comma.ok_or(FormError::NotBase64)?);
     let head = str::from_utf8(head).map_err(|_| FormError::NotBase64)?;
@@ -167,9 +185,13 @@ fn parse_data_url(rest: &[u8]) -> Result<ImageRequest<'_>, FormError> {
     Ok(ImageRequest { form: Form::DataUrl { name, output }, bytes: Cow::Owned(bytes) })
 }
 
+/// Whether base64 may have it anywhere.
+fn is_space(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || *byte == b'\x0b'
+}
+
 /// Decodes base64 with white space anywhere.
 fn decode_base64(text: &[u8]) -> Result<Vec<u8>, FormError> {
-    let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'\x0b';
     let packed = if text.iter().any(is_space) {
         let mut packed = Vec::with_capacity(text.len());
         for line in text.split(is_space) {

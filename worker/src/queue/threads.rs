@@ -16,7 +16,7 @@ use super::nice::{self, Lowered, Niceness};
 use super::queued::Seat;
 use super::room::{Aftermath, Room};
 use super::run::{Run, Times, hand_over};
-use super::{Occupancy, QueueFull};
+use super::{Need, Occupancy, QueueFull};
 use crate::estimates::Estimates;
 
 /// Stack of a thread that runs requests. Recursions of the operations are bounded and their buffers
@@ -63,10 +63,10 @@ impl Shared {
         Ok(shared)
     }
 
-    /// Adds a request of `estimate_secs`, and tells its number.
+    /// Adds a request that needs so much, and tells its number.
     pub(super) fn enter(
         self: &Arc<Self>,
-        estimate_secs: f64,
+        need: Need,
         run: Run,
     ) -> Result<(u64, Interrupt), QueueFull> {
         let mut room = self.room.lock();
@@ -79,7 +79,7 @@ impl Shared {
                 shared.park(number);
             })
         });
-        let progress = Progress::new(number, estimate_secs);
+        let progress = Progress::new(number, need.work_secs).holding(need.bytes);
         self.settle(room, now, |schedule, now| schedule.arrive(progress, now));
         Ok((number, interrupt))
     }

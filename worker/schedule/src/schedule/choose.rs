@@ -4,10 +4,13 @@ use std::collections::BinaryHeap;
 use std::iter;
 use std::time::Duration;
 
-use super::claim::{Claim, Standing};
+use super::claim::{Claim, Line, Standing};
 use super::entry::{Entry, Phase};
 use super::places::span;
 use super::{Move, Schedule};
+
+/// What holds less than this part of what all may hold is small.
+const SMALL_PART: u64 = 64;
 
 /// What a decision wants to change in the slots.
 #[derive(Debug, Default)]
@@ -23,12 +26,13 @@ impl Schedule {
     /// those of worse requests.
     pub(super) fn choose(&self, now: Duration) -> Choice {
         let mut choice = Choice::default();
-        let mut outsiders = self.outsiders(now);
+        let line = self.guard_line(now);
+        let mut outsiders = self.outsiders(line);
         let free = self.at_once() - self.in_slots.len();
         choice.enters.extend(outsiders.by_ref().take(free).map(|claim| claim.number));
         let Some(mut best) = outsiders.next() else { return choice };
         let mut insiders: BinaryHeap<Claim> =
-            self.in_slots.values().map(|entry| self.claim(entry, now)).collect();
+            self.in_slots.values().map(|entry| self.claim(entry, line)).collect();
         while let Some(worst) = insiders.pop()
             && best < worst
         {
@@ -87,7 +91,8 @@ impl Schedule {
         let yielding = self.yielding.values().map(|entry| self.deadline(entry));
         let yielding = yielding.filter(|deadline| now < *deadline && *deadline < Duration::MAX);
         let outside = [&self.waiting, &self.parked].map(|ranked| ranked.next_deadline(now));
-        in_slots.chain(yielding).chain(outside.into_iter().flatten()).min()
+        let rest = Some(self.guard_rests_until).filter(|until| now < *until);
+        in_slots.chain(yielding).chain(outside.into_iter().flatten()).chain(rest).min()
     }
 
     fn alarm_in_slot(&self, entry: &Entry, now: Duration) -> Option<Duration> {
@@ -114,18 +119,61 @@ impl Schedule {
     }
 
     /// The claims of requests in no slot that could enter one, best first: of those that wait only as
-    /// many as may be started.
-    fn outsiders(&self, now: Duration) -> impl Iterator<Item = Claim> {
+    /// many as may be started, and only those whose bytes fit beside those of the others.
+    fn outsiders(&self, line: Line) -> impl Iterator<Item = Claim> {
         let mut yielding: Vec<Claim> =
-            self.yielding.values().map(|entry| self.claim(entry, now)).collect();
+            self.yielding.values().map(|entry| self.claim(entry, line)).collect();
         yielding.sort_unstable();
         let startable = self.bounds.started_max.saturating_sub(self.n_started());
-        let waiting = self.waiting.claims(now).take(startable);
-        merge(merge(yielding.into_iter(), self.parked.claims(now)), waiting)
+        let waiting = self.fitting(line).take(startable);
+        merge(merge(yielding.into_iter(), self.parked.claims(line)), waiting)
+    }
+
+    /// The claims of those that wait whose bytes fit beside those of the started ones, best first.
+    /// While one that the age guard lets go first does not fit, only small ones do.
+    fn fitting(&self, line: Line) -> impl Iterator<Item = Claim> {
+        let most = self.bounds.started_bytes_max;
+        let (mut started, mut is_kept_free) = (self.started_bytes, false);
+        self.waiting.claims(line).filter(move |claim| {
+            let bytes = self.outside.get(&claim.number).map_or(0, |entry| self.held(entry));
+            let is_small = bytes <= most / SMALL_PART;
+            let fits = started.saturating_add(bytes) <= most && (is_small || !is_kept_free);
+            if fits {
+                started += bytes;
+            }
+            is_kept_free |= !fits && matches!(claim.standing, Standing::Overdue(_));
+            fits
+        })
+    }
+
+    /// How far the age guard's share goes at `now`.
+    pub(super) fn guard_line(&self, now: Duration) -> Line {
+        if now < self.guard_rests_until {
+            return None;
+        }
+        let executing = self.in_slots.values().chain(self.yielding.values());
+        let executing = executing.filter(|entry| !entry.abandoned).filter_map(|entry| {
+            // It has waited for so long now, or had when it entered its slot.
+            let deadline = self.deadline(entry);
+            let is_overdue = deadline <= entry.waited_until(now);
+            is_overdue.then_some((deadline, entry.progress.number()))
+        });
+        let share = self.guard_share();
+        let outside = self.waiting.overdue(now).take(share);
+        let outside = outside.chain(self.parked.overdue(now).take(share));
+        let mut overdue: Vec<(Duration, u64)> = executing.chain(outside).collect();
+        overdue.sort_unstable();
+        overdue.truncate(share);
+        overdue.last().copied()
+    }
+
+    /// How many requests the age guard lets go first.
+    pub(super) fn guard_share(&self) -> usize {
+        (self.at_once() / 2).max(1)
     }
 
     /// The claim of a request that uses CPU time.
-    pub(super) fn claim(&self, entry: &Entry, now: Duration) -> Claim {
+    pub(super) fn claim(&self, entry: &Entry, line: Line) -> Claim {
         let is_in_slot = entry.is_in_slot();
         let standing = if entry.abandoned {
             Standing::Unwanted
@@ -133,9 +181,7 @@ impl Schedule {
             Standing::Settled
         } else {
             let deadline = self.deadline(entry);
-            // It has waited for so long now, or had when it entered its slot.
-            let is_overdue = deadline <= entry.waited_until(now);
-            if is_overdue {
+            if line.is_some_and(|line| (deadline, entry.progress.number()) <= line) {
                 Standing::Overdue(deadline)
             } else {
                 Standing::Ordered(self.rank(entry))
@@ -151,9 +197,13 @@ impl Schedule {
 
     /// A slot is idle only while no request could run, has one request, and no more are started than
     /// may be.
-    pub(super) fn check_invariants(&self) {
+    pub(super) fn check_invariants(&self, now: Duration) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
         let (in_slots, at_once) = (self.in_slots.len(), self.at_once());
-        let is_full = self.bounds.started_max <= self.n_started();
+        let is_full = self.bounds.started_max <= self.n_started()
+            || self.fitting(self.guard_line(now)).next().is_none();
         debug_assert!(in_slots <= at_once, "a slot has one request");
         debug_assert!(
             self.n_started() <= self.bounds.started_max,

@@ -17,13 +17,18 @@ pub(super) struct Claim {
 pub(super) enum Standing {
     /// In a slot that no other request takes from it.
     Settled,
-    /// Has waited for longer than the age guard allows, which was until then.
+    /// Has waited for longer than the age guard allows, which was until then, and is within the
+    /// guard's share.
     Overdue(Duration),
     /// As the order has it.
     Ordered(Rank),
     /// Abandoned: in a slot only until its next checkpoint.
     Unwanted,
 }
+
+/// The deadline and the number of the last overdue request that the age guard lets go first; `None`
+/// where it lets none.
+pub(super) type Line = Option<(Duration, u64)>;
 
 /// What an order says of a request: the lowest is the best.
 #[derive(Debug, Clone, Copy)]

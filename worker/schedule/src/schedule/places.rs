@@ -29,12 +29,17 @@ impl Schedule {
     pub(super) fn take(&mut self, number: u64) -> Option<Entry> {
         if let Some(entry) = self.in_slots.remove(&number) {
             self.n_asked -= usize::from(entry.is_asked());
+            self.started_bytes -= self.held(&entry);
             return Some(entry);
         }
         if let Some(entry) = self.yielding.remove(&number) {
+            self.started_bytes -= self.held(&entry);
             return Some(entry);
         }
         let entry = self.outside.remove(&number)?;
+        if entry.is_started() {
+            self.started_bytes -= self.held(&entry);
+        }
         let rank = self.rank(&entry);
         match entry.phase {
             Phase::Waiting => self.waiting.remove(rank, &entry.progress),
@@ -47,6 +52,9 @@ impl Schedule {
     /// Adds a request that waits, is parked or leaves.
     pub(super) fn put_outside(&mut self, entry: Entry) {
         debug_assert!(!entry.is_in_slot(), "what is outside has no slot");
+        if entry.is_started() {
+            self.started_bytes += self.held(&entry);
+        }
         let (rank, deadline) = (self.rank(&entry), self.deadline(&entry));
         match entry.phase {
             Phase::Waiting => self.waiting.insert(rank, &entry.progress, deadline),
@@ -67,6 +75,7 @@ impl Schedule {
         };
         debug_assert!(entered.is_some(), "what enters a slot was in none");
         entry.step_in(now);
+        self.started_bytes += self.held(&entry);
         self.in_slots.insert(number, entry);
         entered
     }
@@ -75,8 +84,15 @@ impl Schedule {
     pub(super) fn step_aside(&mut self, number: u64, now: Duration) -> Option<Move> {
         let mut entry = self.take(number)?;
         entry.step_out(Phase::Yielding, now);
+        self.started_bytes += self.held(&entry);
         self.yielding.insert(number, entry);
         Some(Move::Yield(number))
+    }
+
+    /// Bytes that count of a request. One that holds more than there may be counts as three quarters
+    /// of that: it has not to wait until nothing else runs.
+    pub(super) fn held(&self, entry: &Entry) -> u64 {
+        entry.progress.bytes().min(self.bounds.started_bytes_max / 4 * 3)
     }
 
     /// Requests that were started and have not ended.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
-use super::claim::{Claim, Rank, Standing};
+use super::claim::{Claim, Line, Rank, Standing};
 use crate::progress::Progress;
 
 /// See the module.
@@ -59,15 +59,23 @@ impl Ranked {
         self.work_secs
     }
 
-    /// Their claims at `now`, best first.
-    pub(super) fn claims(&self, now: Duration) -> impl Iterator<Item = Claim> {
+    /// Their claims, best first, where the age guard lets those go first that are overdue up to
+    /// `line`.
+    pub(super) fn claims(&self, line: Line) -> impl Iterator<Item = Claim> {
         let claim = |standing, number| Claim { standing, out_of_slot: true, number };
-        let overdue = self.by_deadline.range(..=(now, u64::MAX));
+        let overdue = line.map(|line| self.by_deadline.range(..=line)).into_iter().flatten();
         let overdue = overdue.map(move |(at, number)| claim(Standing::Overdue(*at), *number));
-        let ordered = self.by_rank.iter().filter(move |(_, deadline)| now < **deadline);
+        let ordered = self.by_rank.iter().filter(move |((_, number), deadline)| {
+            line.is_none_or(|line| line < (**deadline, *number))
+        });
         let ordered =
             ordered.map(move |((rank, number), _)| claim(Standing::Ordered(*rank), *number));
         overdue.chain(ordered)
+    }
+
+    /// Those that are overdue at `now`, the earliest deadline first.
+    pub(super) fn overdue(&self, now: Duration) -> impl Iterator<Item = (Duration, u64)> {
+        self.by_deadline.range(..=(now, u64::MAX)).copied()
     }
 
     /// The first deadline after `now`.

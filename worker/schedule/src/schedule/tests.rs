@@ -169,6 +169,64 @@ fn an_endless_stream_of_dwarfs_does_not_starve_a_giant() {
     assert!((2990..=3010).contains(&waited.as_millis()), "{waited:?}");
 }
 
+/// How long requests of 2 ms wait at most that come one after the other, beside many large ones that
+/// are all overdue.
+fn waits_of_dwarfs_among_overdue_giants(slots: usize) -> Duration {
+    let age = AgeGuard { factor: 1.0, floor: Duration::from_millis(100) };
+    let started_max = 64;
+    let mut world = World::new("srpt", Bounds { started_max, age, ..bounds(slots) });
+    for _ in 0..40 {
+        world.arrive(600);
+    }
+    world.pass(2000);
+    let mut dwarfs = Vec::new();
+    for _ in 0..40 {
+        let dwarf = world.arrive(2);
+        let mut waits = 0;
+        while world.requests.contains_key(&dwarf) && waits < 5000 {
+            world.pass(1);
+            waits += 1;
+        }
+        dwarfs.push(dwarf);
+    }
+    let waited = world.ended.iter().filter(|(number, _)| dwarfs.contains(number));
+    let waited: Vec<Duration> = waited.map(|(_, waited)| *waited).collect();
+    assert_eq!(waited.len(), dwarfs.len(), "all have ended");
+    waited.into_iter().max().unwrap_or_default()
+}
+
+#[test]
+fn overdue_giants_leave_a_slot_to_dwarfs() {
+    assert!(waits_of_dwarfs_among_overdue_giants(2) <= TICK * 5);
+}
+
+#[test]
+fn where_there_is_one_slot_dwarfs_wait_for_one_overdue_giant_at_most() {
+    let waited = waits_of_dwarfs_among_overdue_giants(1);
+    assert!(waited <= TICK * 610, "{waited:?}");
+}
+
+#[test]
+fn parked_giants_hold_no_more_than_the_limit_together() {
+    let started_bytes_max = 250;
+    let mut world = World::new("srpt", Bounds { started_bytes_max, ..bounds(1) });
+    // Each is shorter than the one before, which parks for it where there is memory.
+    for n in 0..6 {
+        world.arrive_holding(1000 - n * 100, 100);
+        world.pass(10);
+        let Census { in_slots, parked, .. } = world.schedule.census();
+        assert!(in_slots + parked <= 2, "{in_slots} {parked}");
+    }
+    let small = world.arrive(5);
+    world.pass(10);
+    assert!(!world.requests.contains_key(&small), "what holds little is started and ends");
+    let huge = world.arrive_holding(1, 1000);
+    world.pass(10);
+    assert!(world.requests.contains_key(&huge), "it is started alone");
+    world.finish();
+    assert_eq!(world.ended.len(), 8);
+}
+
 #[test]
 fn without_an_age_guard_they_would() {
     let mut world = World::new("srpt", bounds(1));

@@ -30,7 +30,9 @@ fn sweep(order: &'static dyn Order, seed: u64) {
     let started_max = slots + random.below(4) as usize;
     let yields_after = (random.below(2) == 0).then_some(Duration::from_millis(2));
     let age = AgeGuard { factor: random.below(4) as f64, floor: TICK * random.below(300) as u32 };
-    let bounds = Bounds { slots, started_max, yields_after, age, ..bounds(slots) };
+    let started_bytes_max = if random.below(2) == 0 { u64::MAX } else { 100 };
+    let bounds =
+        Bounds { slots, started_max, started_bytes_max, yields_after, age, ..bounds(slots) };
     let mut world = World::of(order, bounds);
     let mut numbers = Vec::new();
     for _ in 0..400 {
@@ -39,6 +41,7 @@ fn sweep(order: &'static dyn Order, seed: u64) {
                 let size = 1 + random.of_any_size(8);
                 let estimate = 1 + size * (1 + random.below(40)) / 20;
                 let checkpoints = 1 + random.of_any_size(7);
+                world.bytes = random.of_any_size(8);
                 numbers.push(world.arrive_mistaken(estimate, size, checkpoints));
             }
             4 if !numbers.is_empty() => {

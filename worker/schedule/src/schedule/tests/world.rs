@@ -16,6 +16,8 @@ pub(super) struct World {
     pub(super) ended: Vec<(u64, Duration)>,
     next_number: u64,
     alarm: Option<Duration>,
+    /// What the next request holds.
+    pub(super) bytes: u64,
 }
 
 /// A request as its thread would have it: changed by moves alone.
@@ -43,7 +45,14 @@ pub(super) enum State {
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
 pub(super) fn bounds(slots: usize) -> Bounds {
-    Bounds { slots, started_max: 8, yields_after: None, alarm_min: TICK / 5, age: AgeGuard::NONE }
+    Bounds {
+        slots,
+        started_max: 8,
+        started_bytes_max: u64::MAX,
+        yields_after: None,
+        alarm_min: TICK / 5,
+        age: AgeGuard::NONE,
+    }
 }
 
 impl World {
@@ -54,12 +63,21 @@ impl World {
     pub(super) fn of(order: &'static dyn Order, bounds: Bounds) -> World {
         let schedule = Schedule::new(order, bounds);
         let (requests, ended) = (BTreeMap::new(), Vec::new());
-        World { schedule, now: Duration::ZERO, requests, ended, next_number: 0, alarm: None }
+        let now = Duration::ZERO;
+        World { schedule, now, requests, ended, next_number: 0, alarm: None, bytes: 0 }
     }
 
     /// A request of `ms`, as is estimated, which comes to a checkpoint at every millisecond.
     pub(super) fn arrive(&mut self, ms: u64) -> u64 {
         self.arrive_mistaken(ms, ms, 1)
+    }
+
+    /// A request of `ms`, as is estimated, which holds so many bytes once it is started.
+    pub(super) fn arrive_holding(&mut self, ms: u64, bytes: u64) -> u64 {
+        self.bytes = bytes;
+        let number = self.arrive(ms);
+        self.bytes = 0;
+        number
     }
 
     /// A request of `ms` which was estimated to be of `estimated_ms`.
@@ -74,7 +92,7 @@ impl World {
             is_abandoned: false,
         };
         self.requests.insert(number, request);
-        let progress = Progress::new(number, estimated_ms as f64 / 1e3);
+        let progress = Progress::new(number, estimated_ms as f64 / 1e3).holding(self.bytes);
         self.event(|schedule, now| schedule.arrive(progress, now));
         number
     }
