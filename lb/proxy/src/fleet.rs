@@ -9,15 +9,16 @@ pub(crate) mod probe;
 
 pub use local::LocalProcesses;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use weighbridge_core::host::HostId;
+use weighbridge_instrument::ReportError;
 
 /// Starts and ends hosts.
 #[async_trait]
@@ -81,6 +82,8 @@ pub enum FleetError {
 #[derive(Debug, Default)]
 pub(crate) struct AddressBook {
     places: RwLock<BTreeMap<HostId, Place>>,
+    /// Hosts of which it was said why their load reports are rejected.
+    rejected: Mutex<BTreeSet<HostId>>,
 }
 
 impl AddressBook {
@@ -99,8 +102,21 @@ impl AddressBook {
         self.places.write().insert(host, place);
     }
 
+    /// A load report of `host` was rejected. Says why in the log, once a host.
+    pub(crate) fn report_rejected(&self, host: HostId, error: &ReportError) {
+        let Some(place) = self.place(host) else { return };
+        if self.rejected.lock().insert(host) {
+            tracing::warn!(
+                host = place.name,
+                %error,
+                "a load report of this host was rejected, and so are those like it"
+            );
+        }
+    }
+
     /// Forgets `host`.
     pub(crate) fn remove(&self, host: HostId) -> Option<Place> {
+        self.rejected.lock().remove(&host);
         self.places.write().remove(&host)
     }
 

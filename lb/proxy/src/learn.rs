@@ -126,7 +126,8 @@ impl Trainer {
     async fn restore_route(&self, route: RouteId) -> Result<(), StoreError> {
         let Some(store) = &self.store else { return Ok(()) };
         let name = self.name(route);
-        let rows = store.recent(name, self.config.policy.learn.window, self.oldest()).await?;
+        // However old they seem: the store forgets what is too old, and a clock can be wrong.
+        let rows = store.recent(name, self.config.policy.learn.window, UNIX_EPOCH).await?;
         let n_rows = rows.len();
         let names = self.feature_names(route);
         // First the model: the observations tell how good it is.
@@ -190,11 +191,6 @@ impl Trainer {
 
     fn feature_names(&self, route: RouteId) -> &[String] {
         self.config.policy.routes[usize::from(route.0)].features.names()
-    }
-
-    /// Before this nothing is kept.
-    fn oldest(&self) -> SystemTime {
-        SystemTime::now().checked_sub(self.config.store.ttl).unwrap_or(UNIX_EPOCH)
     }
 }
 

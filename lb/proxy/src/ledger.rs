@@ -39,7 +39,9 @@ impl Ledger {
         record.status = answered.status.as_u16();
         record.heard = observe::report(&answered.headers).unwrap_or_else(|error| {
             self.metrics.report_rejected();
-            tracing::debug!(%error, "a load report was rejected");
+            if let Some(host) = record.host {
+                self.hosts.report_rejected(host, &error);
+            }
             None
         });
     }

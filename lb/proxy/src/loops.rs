@@ -137,6 +137,10 @@ async fn ask_one_for_load(
         }
     });
     if let Err(error) = asked {
+        if let ProbeError::Report(error) = &error {
+            metrics.report_rejected();
+            dispatch.hosts.report_rejected(host, error);
+        }
         metrics.loop_failed("load_report");
         tracing::debug!(host = place.name, %error, "no load report");
     }

@@ -53,7 +53,8 @@ pub trait ObservationStore: Send + Sync {
     async fn model(&self, route: &str) -> Result<Option<StoredModel>, StoreError>;
 
     /// Deletes observations from before `older_than`, and returns how many. 0 where the store
-    /// deletes them by itself.
+    /// deletes them by itself. A store may keep the newest of a route however old they are: clocks
+    /// can be wrong.
     async fn expire(&self, older_than: SystemTime) -> Result<u64, StoreError>;
 }
 

@@ -4,7 +4,7 @@
 //! The store is read on a schedule: how often does not depend on how many requests there are.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::time::sleep;
 use weighbridge_core::learn::TrainingSet;
@@ -54,7 +54,7 @@ impl Trainer {
             Some(in_use) => {
                 (in_use.at, learn.retrain_after.max(in_use.observations).min(learn.window))
             }
-            None => (self.oldest(), learn.observations_min),
+            None => (UNIX_EPOCH, learn.observations_min),
         };
         let rows = store.recent(name, learn.window, since).await?;
         let new = self.evidence(route, &rows);
@@ -62,7 +62,7 @@ impl Trainer {
         if new.len() < wanted.max(1) {
             return Ok(None);
         }
-        let rows = store.recent(name, learn.window, self.oldest()).await?;
+        let rows = store.recent(name, learn.window, UNIX_EPOCH).await?;
         let observations = self.evidence(route, &rows);
         let build = observations.last().map_or(0, |newest| newest.build);
         let names = self.feature_names(route).to_vec();

@@ -2,7 +2,7 @@
 //!
 //! A folder of numbered files. Only the process that made a file appends to it, and the file is
 //! deleted when the store has all of it. A process that dies leaves at most one torn record at the
-//! end, which is left out; after its return it begins a new file. Rows of a file that were stored
+//! end, which is left out and counted as lost; after its return it begins a new file. Rows of a file that were stored
 //! before are stored again, which changes nothing, because rows are recognised by their ids.
 //!
 //! # Decision: the spool is files of our own
@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 
 use super::sqlite::lock;
 use super::{StoreError, StoredObservation};
-use record::{Contents, contents, record, scan};
+use record::{Contents, Scan, contents, record, scan};
 
 /// What the names of the files end with.
 const SUFFIX: &str = "spool";
@@ -60,6 +60,8 @@ struct Segment {
     number: u64,
     bytes: u64,
     rows: u64,
+    /// Rows that were cut off at its end before we opened it.
+    torn: u64,
 }
 
 /// The oldest file, read.
@@ -89,8 +91,15 @@ impl Spool {
         for entry in fs::read_dir(folder).map_err(|source| failed(folder, source))? {
             let path = entry.map_err(|source| failed(folder, source))?.path();
             let Some(number) = number(&path) else { continue };
-            let (bytes, rows) = scan(&path).map_err(|source| failed(&path, source))?;
-            segments.push(Segment { number, bytes, rows });
+            let Scan { bytes, rows, torn } = scan(&path).map_err(|source| failed(&path, source))?;
+            if 0 < torn {
+                tracing::error!(
+                    file = %path.display(),
+                    rows = torn,
+                    "a file of observations on disk is cut off: at least so many are lost"
+                );
+            }
+            segments.push(Segment { number, bytes, rows, torn });
         }
         segments.sort_by_key(|segment| segment.number);
         let next = segments.last().map_or(1, |segment| segment.number + 1);
@@ -118,8 +127,11 @@ impl Spool {
             return Ok(dropped);
         };
         if let Err(source) = file.write_all(&record) {
-            // Rows after a half-written record could not be read.
+            // Rows after a half-written record could not be read. The caller still has these.
             let path = self.path(segment.number);
+            if let Err(cause) = file.set_len(segment.bytes) {
+                tracing::warn!(file = %path.display(), %cause, "half a record stays on disk");
+            }
             *open = None;
             return Err(failed(&path, source));
         }
@@ -138,7 +150,7 @@ impl Spool {
         drop(state);
         let path = self.path(segment.number);
         let Contents { batches, rows } = contents(&path).map_err(|source| failed(&path, source))?;
-        let lost = segment.rows.saturating_sub(rows);
+        let lost = segment.rows.saturating_sub(rows) + segment.torn;
         Ok(Some(Oldest { number: segment.number, batches, lost }))
     }
 
@@ -192,7 +204,7 @@ impl Spool {
         let path = self.path(state.next);
         let file = File::options().append(true).create_new(true).open(&path);
         state.open = Some(file.map_err(|source| failed(&path, source))?);
-        state.segments.push_back(Segment { number: state.next, bytes: 0, rows: 0 });
+        state.segments.push_back(Segment { number: state.next, bytes: 0, rows: 0, torn: 0 });
         state.next += 1;
         Ok(())
     }

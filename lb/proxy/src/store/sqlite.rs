@@ -1,5 +1,8 @@
 //! The embedded store: one SQLite file (WAL, `synchronous=NORMAL`).
 //!
+//! The newest rows of a route are never deleted for their age: a clock that is wrong for an hour
+//! would take all that was learned with it.
+//!
 //! A killed process loses at most the rows that were not yet committed. A corrupt file is moved
 //! aside with an error in the log, and an empty one takes its place.
 
@@ -24,10 +27,14 @@ pub(super) use file::lock;
 /// Observations are deleted this many at a time, so that no other use of the database waits long.
 const EXPIRE_CHUNK: u64 = 5_000;
 
+/// So many of a route's newest rows stay, however old they seem.
+const ROWS_KEPT: u64 = 10_000;
+
 /// Observations and models in a SQLite file. Clones share it.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     file: Arc<Mutex<StoreFile>>,
+    rows_kept: u64,
 }
 
 impl SqliteStore {
@@ -37,7 +44,7 @@ impl SqliteStore {
     /// other's hosts unknowingly; reading it with `sqlite3` meanwhile is fine.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         let file = StoreFile::open(path)?;
-        Ok(SqliteStore { file: Arc::new(Mutex::new(file)) })
+        Ok(SqliteStore { file: Arc::new(Mutex::new(file)), rows_kept: ROWS_KEPT })
     }
 
     /// Runs `work` where blocking is allowed. Where it finds the file corrupt, it runs once more on
@@ -89,15 +96,23 @@ impl ObservationStore for SqliteStore {
     }
 
     async fn expire(&self, older_than: SystemTime) -> Result<u64, StoreError> {
-        let mut total = 0;
+        let (mut total, kept) = (0, self.rows_kept);
+        let mut route = String::new();
         loop {
-            let delete = move |connection: &mut Connection| {
-                rows::expire(connection, older_than, EXPIRE_CHUNK)
-            };
-            let deleted = self.run(delete).await?;
-            total += deleted;
-            if deleted < EXPIRE_CHUNK {
-                return Ok(total);
+            let after = route.clone();
+            let next = self.run(move |connection| rows::next_route(connection, &after)).await?;
+            let Some(next) = next else { return Ok(total) };
+            route = next;
+            loop {
+                let of = route.clone();
+                let delete = move |connection: &mut Connection| {
+                    rows::expire(connection, &of, older_than, (kept, EXPIRE_CHUNK))
+                };
+                let deleted = self.run(delete).await?;
+                total += deleted;
+                if deleted < EXPIRE_CHUNK {
+                    break;
+                }
             }
         }
     }

@@ -20,6 +20,9 @@ use super::super::{StoreError, StoredObservation};
 /// Bytes in front of a payload.
 const HEAD: usize = 16;
 
+/// More rows than this are not believed of a record that cannot be read.
+const TORN_MAX: u64 = 1 << 20;
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Payload {
     names: Vec<Vec<String>>,
@@ -74,9 +77,19 @@ pub(super) fn record(rows: &[StoredObservation]) -> Result<Vec<u8>, StoreError> 
     Ok(record)
 }
 
-/// The length of the file at `path`, and the rows of its whole records, read from their heads
-/// alone.
-pub(super) fn scan(path: &Path) -> io::Result<(u64, u64)> {
+/// What the heads of a file say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scan {
+    /// Its length.
+    pub(super) bytes: u64,
+    /// Rows of its whole records.
+    pub(super) rows: u64,
+    /// Rows of the record that its end cuts off, at least: 1 where not even the head is whole.
+    pub(super) torn: u64,
+}
+
+/// What the file at `path` has, read from the heads of its records alone.
+pub(super) fn scan(path: &Path) -> io::Result<Scan> {
     let bytes = fs::metadata(path)?.len();
     let mut file = BufReader::new(File::open(path)?);
     let (mut at, mut rows) = (0, 0);
@@ -84,15 +97,18 @@ pub(super) fn scan(path: &Path) -> io::Result<(u64, u64)> {
         let mut head = [0; HEAD];
         match file.read_exact(&mut head) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((bytes, rows)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Ok(Scan { bytes, rows, torn: u64::from(at < bytes) });
+            }
             Err(error) => return Err(error),
         }
         let length = u64::from(u32::from_le_bytes(part(&head[..4])));
+        let of_record = u64::from(u32::from_le_bytes(part(&head[4..8])));
         at += HEAD as u64 + length;
         if bytes < at {
-            return Ok((bytes, rows));
+            return Ok(Scan { bytes, rows, torn: of_record.clamp(1, TORN_MAX) });
         }
-        rows += u64::from(u32::from_le_bytes(part(&head[4..8])));
+        rows += of_record;
         file.seek(SeekFrom::Start(at))?;
     }
 }

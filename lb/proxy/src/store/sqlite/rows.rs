@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::RequestCost;
 use weighbridge_core::units::{Speed, Work};
@@ -26,9 +26,14 @@ SELECT * FROM observations WHERE route = ?1 AND ?2 <= at_us ORDER BY at_us DESC,
 const SAVE_MODEL: &str = "
 INSERT OR REPLACE INTO models (route, at_us, feature_names, model) VALUES (?1, ?2, ?3, ?4)";
 
+const NEXT_ROUTE: &str = "SELECT min(route) FROM observations WHERE ?1 < route";
+
+const NTH_NEWEST: &str = "
+SELECT at_us FROM observations WHERE route = ?1 ORDER BY at_us DESC LIMIT 1 OFFSET ?2";
+
 const EXPIRE: &str = "
 DELETE FROM observations WHERE id IN (
-    SELECT id FROM observations WHERE at_us < ?1 ORDER BY at_us LIMIT ?2
+    SELECT id FROM observations WHERE route = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3
 )";
 
 /// Adds `rows` in one transaction, except those that exist.
@@ -115,14 +120,29 @@ pub(super) fn model(
     Ok(Some(StoredModel { at, feature_names, json: row.get("model")? }))
 }
 
-/// Deletes at most `limit` from before `older_than`.
+/// The first route after `route` that has observations.
+pub(super) fn next_route(
+    connection: &mut Connection,
+    route: &str,
+) -> Result<Option<String>, StoreError> {
+    Ok(connection.query_row(NEXT_ROUTE, [route], |row| row.get(0))?)
+}
+
+/// Deletes at most `limit` of `route` from before `older_than`, and none of its newest `kept`.
 pub(super) fn expire(
     connection: &mut Connection,
+    route: &str,
     older_than: SystemTime,
-    limit: u64,
+    (kept, limit): (u64, u64),
 ) -> Result<u64, StoreError> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    Ok(connection.execute(EXPIRE, params![since_epoch(older_than), limit])? as u64)
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let oldest_kept: Option<i64> = connection
+        .prepare_cached(NTH_NEWEST)?
+        .query_row(params![route, number(kept.saturating_sub(1))], |row| row.get(0))
+        .optional()?;
+    let Some(oldest_kept) = oldest_kept else { return Ok(0) };
+    let before = since_epoch(older_than).min(oldest_kept);
+    Ok(connection.execute(EXPIRE, params![route, before, number(limit)])? as u64)
 }
 
 /// `None` where the features or the speed cannot be read.

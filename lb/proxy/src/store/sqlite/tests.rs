@@ -129,12 +129,34 @@ async fn a_route_has_one_model() {
 
 #[tokio::test]
 async fn old_observations_expire_and_others_stay() {
-    let (_folder, _, store) = store();
+    let (_folder, _, mut store) = store();
+    store.rows_kept = 2;
     let rows: Vec<_> = (0..EXPIRE_CHUNK + 10).map(|second| row("blur", second)).collect();
     store.append(&rows).await.unwrap();
     let older_than = UNIX_EPOCH + Duration::from_secs(EXPIRE_CHUNK + 8);
     assert_eq!(store.expire(older_than).await.unwrap(), EXPIRE_CHUNK + 8);
     assert_eq!(store.recent("blur", 10, UNIX_EPOCH).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_does_not_take_the_newest_rows() {
+    let (_folder, path, mut store) = store();
+    store.rows_kept = 10;
+    for route in ["blur", "enhance"] {
+        let rows: Vec<_> = (0..30).map(|second| row(route, second)).collect();
+        store.append(&rows).await.unwrap();
+    }
+    let in_forty_days = Duration::from_hours(40 * 24);
+    let late = StoredObservation { at: UNIX_EPOCH + in_forty_days, ..row("blur", 99) };
+    store.append(std::slice::from_ref(&late)).await.unwrap();
+    let older_than = UNIX_EPOCH + Duration::from_hours(10 * 24);
+    assert_eq!(store.expire(older_than).await.unwrap(), 41);
+    drop(store);
+    let store = SqliteStore::open(&path).unwrap();
+    let recent = store.recent("blur", 100, UNIX_EPOCH).await.unwrap();
+    assert_eq!(recent.len(), 10);
+    assert_eq!((&recent[0], &recent[9]), (&row("blur", 21), &late));
+    assert_eq!(store.recent("enhance", 100, UNIX_EPOCH).await.unwrap().len(), 10);
 }
 
 #[test]
