@@ -11,6 +11,7 @@ pub(crate) mod worker;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use weighbridge_proxy::config::{ConfigError, OverrideError};
 use weighbridge_proxy::server::ServerError;
@@ -46,6 +47,9 @@ pub(crate) enum CommandError {
     #[cfg(not(feature = "aws"))]
     #[error("{0}: expected a program built with `--features aws`")]
     NoAws(String),
+    /// The balancer ended with requests in flight: its drain was too short, or it was told twice.
+    #[error("{0} request(s) were cut off")]
+    CutOff(usize),
     /// A running balancer cannot be asked.
     #[error("cannot ask the balancer at `{admin}`: {why}")]
     Ask {
@@ -56,7 +60,17 @@ pub(crate) enum CommandError {
     },
 }
 
+/// The exit status of a balancer that has cut requests off. 1 is any other failure, 2 a command
+/// line that cannot be read.
+const CUT_OFF: u8 = 3;
+
 impl CommandError {
+    /// The exit status.
+    pub(crate) fn code(&self) -> ExitCode {
+        let is_cut_off = matches!(self, CommandError::CutOff(_));
+        if is_cut_off { ExitCode::from(CUT_OFF) } else { ExitCode::FAILURE }
+    }
+
     /// Prints the error with its causes.
     pub(crate) fn print(&self) {
         eprintln!("weighbridge: {self}");

@@ -13,5 +13,12 @@ const DEFAULT: &str =
 pub(crate) fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let colours = stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(stderr)
+        // It would say on the same output that nothing can be said there, and panic as that fails: on
+        // a full disk, and where a terminal has gone.
+        .log_internal_errors(false)
+        .init();
 }

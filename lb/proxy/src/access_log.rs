@@ -1,13 +1,13 @@
 //! The access log: one line of JSON per request, written by a thread of its own.
 
 mod lines;
+mod sink;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -18,6 +18,7 @@ use weighbridge_core::estimate::Source;
 
 use crate::config::{AccessLog, AccessLogTarget};
 use lines::Lines;
+use sink::Sink;
 
 /// The longest that closing takes.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
@@ -140,19 +141,19 @@ impl AccessWriter {
     /// Opens the log; registers `weighbridge_access_log_*`.
     pub fn open(config: &AccessLog, registry: &Registry) -> Result<AccessWriter, AccessLogError> {
         let metrics = Metrics::register(registry)?;
-        let sink: Box<dyn Write + Send> = match &config.to {
+        let sink = match &config.to {
             AccessLogTarget::Off => {
                 return Ok(AccessWriter { lines: None, metrics });
             }
-            AccessLogTarget::Stdout => Box::new(io::stdout()),
-            AccessLogTarget::Stderr => Box::new(io::stderr()),
-            AccessLogTarget::File(path) => Box::new(open_file(path)?),
+            AccessLogTarget::Stdout => Sink::stream(io::stdout()),
+            AccessLogTarget::Stderr => Sink::stream(io::stderr()),
+            AccessLogTarget::File(path) => Sink::file(path)?,
         };
         AccessWriter::start(sink, config.queue_max, metrics)
     }
 
     fn start(
-        sink: Box<dyn Write + Send>,
+        sink: Sink,
         queue_max: usize,
         metrics: Metrics,
     ) -> Result<AccessWriter, AccessLogError> {
@@ -178,6 +179,14 @@ impl AccessWriter {
         let is_written = record.write_to(&mut line).is_ok();
         if !(is_written && lines.add(&line)) {
             self.metrics.dropped.inc();
+        }
+    }
+
+    /// Opens the file again, because somebody may have moved it away: lines written from now on go
+    /// to the file that has its name then. Returns at once. A log that is no file stays as it is.
+    pub fn reopen(&self) {
+        if let Some(lines) = &self.lines {
+            lines.reopen();
         }
     }
 
@@ -218,22 +227,19 @@ impl Metrics {
     }
 }
 
-fn open_file(path: &Path) -> Result<fs::File, AccessLogError> {
-    let failed = |path: &Path, source| AccessLogError::Open { path: path.to_owned(), source };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-    }
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    file.map_err(|source| failed(path, source))
-}
-
 /// Writes lines until it is told to end.
-fn write_lines(lines: &Lines, mut sink: Box<dyn Write + Send>, metrics: &Metrics) {
+fn write_lines(lines: &Lines, mut sink: Sink, metrics: &Metrics) {
     let mut text = Vec::new();
-    while let Some(n_lines) = lines.take(&mut text) {
-        match sink.write_all(&text).and_then(|()| sink.flush()) {
-            Ok(()) => metrics.written.inc_by(n_lines as u64),
-            Err(_) => metrics.dropped.inc_by(n_lines as u64),
+    while let Some(taken) = lines.take(&mut text) {
+        match sink.write(&text) {
+            Ok(()) => metrics.written.inc_by(taken.n_lines as u64),
+            Err(_) => metrics.dropped.inc_by(taken.n_lines as u64),
+        }
+        if taken.reopens
+            && let Err(error) = sink.reopen()
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "the access log goes on where it was");
         }
     }
     lines.end();

@@ -8,6 +8,8 @@
 
 pub mod config;
 pub mod server;
+pub mod signals;
+mod supervisor;
 mod listen;
 mod stage;
 mod front;

@@ -10,7 +10,7 @@ use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::{HostId, HostSpec};
@@ -38,6 +38,10 @@ use crate::store::{ObservationStore, Recorder, Spool, SqliteStore, StoreError};
 use crate::{listen, loops};
 
 mod executor;
+mod run;
+#[cfg(test)]
+mod tests;
+mod watchdog;
 
 /// Between two looks at whether everything is finished.
 const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -122,6 +126,8 @@ pub struct Server {
     proxy: Arc<HttpProxy<Proxy>>,
     shutdown: watch::Sender<bool>,
     loops: JoinSet<()>,
+    /// Those of the loops that end with the balancer only, with their names.
+    vital: Vec<(&'static str, AbortHandle)>,
     /// For the recorder, until it has ended.
     _background: Background,
 }
@@ -182,22 +188,29 @@ impl Server {
             front,
             shutdown,
             loops: JoinSet::new(),
+            vital: Vec::new(),
             _background: background,
         };
         let static_hosts = server.join_static();
         server.start_loops(&trainer, static_hosts);
         server.start_machines(services.cpu)?;
-        server.loops.spawn(admin::serve(admin_listener, server.front.clone()));
+        server.keep("admin", admin::serve(admin_listener, server.front.clone()));
         let shutdown = server.shutdown.subscribe();
         let listening =
             listen::serve(listener, server.proxy.clone(), server.front.clone(), shutdown);
-        server.loops.spawn(listening);
+        server.keep("listen", listening);
         Ok(server)
     }
 
+    /// Starts a loop that ends with the balancer only.
+    fn keep(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.loops.spawn(task);
+        self.vital.push((name, handle));
+    }
+
     /// Stops taking connections, finishes what is there within the drain timeout, and ends every
-    /// host that it started.
-    pub async fn stop(mut self) {
+    /// host that it started. Returns how many requests were cut off because that was not enough.
+    pub async fn stop(mut self) -> usize {
         tracing::info!("draining");
         self.front.drain();
         let _ = self.shutdown.send(true);
@@ -222,6 +235,7 @@ impl Server {
         }
         self.front.ledger.access_log.close();
         tracing::info!("stopped");
+        left
     }
 
     /// Lets the hosts of a static fleet join. They become ready when they answer.
@@ -246,23 +260,31 @@ impl Server {
     }
 
     fn start_loops(&mut self, trainer: &Arc<Trainer>, static_hosts: Vec<(HostId, Place)>) {
-        let Front { config, dispatch, ledger, .. } = &*self.front;
+        let front = self.front.clone();
+        let Front { config, dispatch, ledger, .. } = &*front;
         let timeouts = config.timeouts;
         let probe = Probe::new(PROBE_TIMEOUT);
-        self.loops.spawn(loops::expire_waiting(dispatch.decide.clone()));
-        self.loops.spawn(loops::close_idle(dispatch.clone()));
-        self.loops.spawn(loops::tick(
-            dispatch.decide.clone(),
-            self.executor.clone(),
-            trainer.clone(),
-            timeouts.tick_interval,
-        ));
-        self.loops.spawn(loops::ask_for_load(
-            dispatch.clone(),
-            ledger.metrics.clone(),
-            probe.clone(),
-            timeouts.report_interval,
-        ));
+        self.keep("expire_waiting", loops::expire_waiting(dispatch.decide.clone()));
+        self.keep("close_idle", loops::close_idle(dispatch.clone()));
+        let executor = self.executor.clone();
+        self.keep(
+            "tick",
+            loops::tick(
+                dispatch.decide.clone(),
+                executor,
+                trainer.clone(),
+                timeouts.tick_interval,
+            ),
+        );
+        self.keep(
+            "load_report",
+            loops::ask_for_load(
+                dispatch.clone(),
+                ledger.metrics.clone(),
+                probe.clone(),
+                timeouts.report_interval,
+            ),
+        );
         for candidate in &self.candidates {
             self.loops.spawn(candidate.clone().run());
         }

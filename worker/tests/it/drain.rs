@@ -144,11 +144,15 @@ fn a_worker_runs_here_where_a_test_asks_for_it() {
 }
 
 #[test]
-fn sigterm_and_sigint_drain_a_process() {
-    for signal in [Signal::TERM, Signal::INT] {
+fn signals_that_ask_for_the_end_drain_a_process_and_others_do_nothing() {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let process = Process::start();
         let body = data_url("bmp", &bmp(8, 8));
         let mut taken = in_flight(process.address, &body);
+        for other in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::XFSZ] {
+            process.signal(other);
+            assert_eq!(get(process.address, "/readyz").status, 200);
+        }
         process.signal(signal);
         wait_until_not_ready(process.address);
         taken.send(&body);

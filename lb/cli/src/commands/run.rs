@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use weighbridge_proxy::config::{Config, FleetSource};
 use weighbridge_proxy::fleet::{Fleet, LocalProcesses};
 use weighbridge_proxy::server::{Server, Services};
+use weighbridge_proxy::signals::Signals;
 
 use super::{CommandError, aws};
 
 /// How long background work (training) may take to notice the end.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
-/// Starts a balancer by `config`, calls `started`, and drains when SIGINT or SIGTERM comes. A
-/// second signal ends it at once; its workers end with it.
+/// Starts a balancer by `config`, calls `started`, and runs it until a signal ends it. Its workers
+/// end with it. Requests that were cut off are an error.
 pub(crate) fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
@@ -26,20 +25,13 @@ pub(crate) fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), C
         .build()?;
     let result = runtime.block_on(async {
         let services = services(&config).await?;
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let mut terminated = signal(SignalKind::terminate())?;
+        let mut signals = Signals::listen()?;
         let server = Server::start(config, services).await?;
         started(&server);
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
+        match server.run(&mut signals).await {
+            0 => Ok(()),
+            requests => Err(CommandError::CutOff(requests)),
         }
-        tokio::select! {
-            () = server.stop() => {}
-            _ = interrupted.recv() => tracing::warn!("ended at once"),
-            _ = terminated.recv() => tracing::warn!("ended at once"),
-        }
-        Ok(())
     });
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     result

@@ -27,7 +27,7 @@ fn pids(balancer: &Balancer) -> Vec<u32> {
 
 #[test]
 fn a_signal_lets_requests_finish_and_leaves_no_process() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let place = Place::new("");
         let mut balancer = place.up("1..1");
         balancer.has_active(1);
@@ -65,7 +65,30 @@ fn a_second_signal_ends_everything_at_once() {
     balancer.process.send(Signal::INT);
     until("it drains", || connect(balancer.listen).is_err());
     balancer.process.send(Signal::INT);
-    balancer.process.ends();
+    assert_eq!(balancer.process.ends().code(), Some(3));
     assert!(client.answer().is_err(), "the request is cut");
     until("no worker is left", || workers.iter().all(|worker| is_gone(*worker)));
+}
+
+#[test]
+fn a_drain_that_is_too_short_says_how_many_requests_it_cut_off() {
+    let place = Place::new("timeouts.drain = \"100ms\"\n");
+    let mut balancer = place.up("1..1");
+    balancer.has_active(1);
+    let mut clients = [Client::new(balancer.listen), Client::new(balancer.listen)];
+    for client in &mut clients {
+        client.send(&endless()).expect("it is sent");
+    }
+    until("both have come in", || {
+        let running: u64 = balancer.hosts().iter().map(Host::in_flight).sum();
+        let waiting = balancer.json("/fleet")["waiting"]["requests"].as_u64().expect("a number");
+        waiting + running == 2
+    });
+    balancer.process.send(Signal::TERM);
+    assert_eq!(balancer.process.ends().code(), Some(3));
+    let said = balancer.process.all_said();
+    let tells =
+        |line: &String| line.contains("requests are cut off") && line.contains("requests=2");
+    assert!(said.iter().any(tells), "{said:#?}");
+    assert!(said.iter().any(|line| line == "weighbridge: 2 request(s) were cut off"), "{said:#?}");
 }

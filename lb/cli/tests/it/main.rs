@@ -13,6 +13,7 @@ mod headers;
 mod main_job;
 mod no_host;
 mod scaling;
+mod signals;
 mod static_fleet;
 mod two_balancers;
 mod worker_hangs;

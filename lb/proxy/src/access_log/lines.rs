@@ -25,10 +25,20 @@ pub(super) struct Lines {
 struct Gathered {
     text: Vec<u8>,
     n_lines: usize,
+    /// Set when the file is to be opened again, after these lines.
+    reopens: bool,
     /// Set when no more lines are taken.
     is_closed: bool,
     /// Set when all lines have been written.
     is_ended: bool,
+}
+
+/// What the writer has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) n_lines: usize,
+    /// Whether the file is to be opened again, after these lines.
+    pub(super) reopens: bool,
 }
 
 impl Lines {
@@ -54,17 +64,29 @@ impl Lines {
         true
     }
 
-    /// Waits for lines, and replaces `text` by all of them. Returns how many there are. `None`
-    /// after the last one.
-    pub(super) fn take(&self, text: &mut Vec<u8>) -> Option<usize> {
+    /// Lets the writer open its file again, once it has written the lines that are here now.
+    pub(super) fn reopen(&self) {
+        self.state.lock().reopens = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for lines, and replaces `text` by all of them, which may be none where the file is to
+    /// be opened again. `None` after the last one.
+    pub(super) fn take(&self, text: &mut Vec<u8>) -> Option<Taken> {
         text.clear();
         let mut state = self.state.lock();
-        self.changed.wait_while(&mut state, |state| state.n_lines == 0 && !state.is_closed);
+        let idles = |state: &mut Gathered| state.n_lines == 0 && !state.reopens && !state.is_closed;
+        self.changed.wait_while(&mut state, idles);
         let enough = self.enough();
-        let gathers = |state: &mut Gathered| state.n_lines < enough && !state.is_closed;
+        let gathers =
+            |state: &mut Gathered| state.n_lines < enough && !state.reopens && !state.is_closed;
         self.changed.wait_while_for(&mut state, gathers, GATHER);
         std::mem::swap(text, &mut state.text);
-        Some(std::mem::take(&mut state.n_lines)).filter(|n_lines| *n_lines != 0)
+        let taken = Taken {
+            n_lines: std::mem::take(&mut state.n_lines),
+            reopens: std::mem::take(&mut state.reopens),
+        };
+        Some(taken).filter(|taken| taken.n_lines != 0 || taken.reopens)
     }
 
     /// Says that all lines have been written.

@@ -1,3 +1,5 @@
+use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::*;
@@ -56,6 +58,60 @@ fn a_file_that_is_there_is_continued() {
         open(AccessLogTarget::File(path.clone())).write(&record());
     }
     assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 3);
+}
+
+/// The number of lines in the file at `path`, once it is there.
+fn lines_once_there(path: &Path) -> usize {
+    while !path.exists() {
+        thread::yield_now();
+    }
+    fs::read_to_string(path).unwrap().lines().count()
+}
+
+#[test]
+fn a_file_that_was_moved_away_is_made_anew_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, moved] = ["access.jsonl", "access.jsonl.1"].map(|name| folder.path().join(name));
+    let log = open(AccessLogTarget::File(path.clone()));
+    log.write(&record());
+    fs::rename(&path, &moved).unwrap();
+    log.write(&record());
+    log.reopen();
+    assert_eq!(lines_once_there(&path), 0, "nothing was written to it");
+    assert_eq!(lines_once_there(&moved), 2, "what came before is where it belongs");
+    log.write(&record());
+    log.close();
+    assert_eq!((lines_once_there(&path), lines_once_there(&moved)), (1, 2));
+    assert_eq!((log.metrics.written.get(), log.metrics.dropped.get()), (3, 0));
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_again_is_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, moved] = ["access.jsonl", "access.jsonl.1"].map(|name| folder.path().join(name));
+    let log = open(AccessLogTarget::File(path.clone()));
+    log.write(&record());
+    fs::rename(&path, &moved).unwrap();
+    fs::create_dir(&path).unwrap();
+    log.reopen();
+    log.write(&record());
+    log.close();
+    assert_eq!(lines_once_there(&moved), 2);
+    assert_eq!((log.metrics.written.get(), log.metrics.dropped.get()), (2, 0));
+}
+
+#[test]
+fn a_log_that_is_no_file_is_not_opened_again() {
+    let log = open(AccessLogTarget::Off);
+    log.reopen();
+    let gate = Gate::default();
+    gate.set(1);
+    let metrics = Metrics::register(&Registry::new()).unwrap();
+    let log = AccessWriter::start(Sink::stream(gate), 2, metrics).unwrap();
+    log.reopen();
+    log.write(&record());
+    log.close();
+    assert_eq!(log.metrics.written.get(), 1);
 }
 
 #[test]
@@ -117,7 +173,7 @@ impl Write for Gate {
 fn a_stuck_sink_never_stops_the_request_path() {
     let gate = Gate::default();
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    let log = AccessWriter::start(Box::new(gate.clone()), 2, metrics).unwrap();
+    let log = AccessWriter::start(Sink::stream(gate.clone()), 2, metrics).unwrap();
     log.write(&record());
     gate.wait(0);
     for _ in 0..5 {

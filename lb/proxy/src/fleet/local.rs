@@ -42,6 +42,8 @@ impl LocalProcesses {
     fn spawn(&self) -> Result<Child, FleetError> {
         Command::new(&self.program)
             .args(&self.arguments)
+            // What systemd wants to hear, it wants from the balancer.
+            .env_remove("NOTIFY_SOCKET")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

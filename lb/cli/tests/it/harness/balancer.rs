@@ -115,6 +115,17 @@ impl Place {
         self.start(command)
     }
 
+    /// The same, where no file may grow beyond so many `blocks` of 512 bytes.
+    #[track_caller]
+    #[allow(dead_code, reason = "only one of the test programs wants it")]
+    pub(crate) fn serve_with_small_files(&self, blocks: u32) -> Balancer {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -f {blocks}; exec \"$@\""), "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_weighbridge")).env_remove("RUST_LOG");
+        command.args(["serve", "-c"]).arg(self.config());
+        self.start(command)
+    }
+
     fn start(&self, mut command: Command) -> Balancer {
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data-dir"]);
         command.arg(self.data());
