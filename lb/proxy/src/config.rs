@@ -11,6 +11,7 @@ mod fleet;
 mod lambda;
 mod machines;
 mod overrides;
+mod own_address;
 mod policy;
 mod proxy;
 mod reader;
@@ -121,8 +122,9 @@ pub struct Ec2Fleet {
     pub launch_template_version: String,
     /// The image, in place of the template's; needed where there is none.
     pub image: Option<String>,
-    /// The instance type, in place of the template's; needed where there is none.
-    pub instance_type: Option<String>,
+    /// The instance types, in place of the template's; at least one where there is none. The next
+    /// one is tried where no subnet has capacity for the last.
+    pub instance_types: Vec<String>,
     /// The key pair for SSH, in place of the template's.
     pub key_name: Option<String>,
     /// Ids of security groups, in place of the template's.

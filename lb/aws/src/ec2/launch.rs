@@ -1,4 +1,11 @@
-//! `RunInstances`: one instance, in the first subnet that has capacity.
+//! `RunInstances`: one instance, of the first type and in the first subnet that have capacity.
+//!
+//! # Decision: types are tried one after the other
+//!
+//! `CreateFleet` would let EC2 choose among types and zones. Here the operator's order counts: the
+//! same call, rights and token serve on demand and on spot, with a launch template or without. A
+//! type without capacity costs one refused call for each subnet. Cost: EC2's knowledge of where spot
+//! instances will last is not used. Look again when interruptions hurt.
 
 use aws_sdk_ec2::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
@@ -26,17 +33,17 @@ pub(super) struct ElsewhereAtOnce;
 // === impl Ec2 ===
 
 impl Ec2 {
-    /// Launches an instance in the first subnet that has capacity for one.
+    /// Launches an instance: of the first type that has capacity in a subnet, there.
     pub(super) async fn run_new(&self, token: &str) -> Result<Machine, MachineError> {
-        let subnets: Vec<Option<&str>> = match self.config.subnets.as_slice() {
-            [] => vec![None],
-            some => some.iter().map(|subnet| Some(subnet.as_str())).collect(),
-        };
+        let mut choices = Vec::new();
+        for kind in or_none(&self.config.instance_types) {
+            choices.extend(or_none(&self.config.subnets).into_iter().map(|subnet| (kind, subnet)));
+        }
         let mut refused = None;
-        for (nth, subnet) in subnets.into_iter().enumerate() {
-            match self.run_in(subnet, token, nth).await {
+        for (nth, (kind, subnet)) in choices.into_iter().enumerate() {
+            match self.run_in((kind, subnet), token, nth).await {
                 Err(MachineError::NoCapacity(cause)) => {
-                    tracing::warn!(subnet, "there is no capacity for an instance");
+                    tracing::warn!(kind, subnet, "there is no capacity for an instance");
                     refused = Some(MachineError::NoCapacity(cause));
                 }
                 done => return done,
@@ -47,12 +54,13 @@ impl Ec2 {
 
     async fn run_in(
         &self,
-        subnet: Option<&str>,
+        (kind, subnet): (Option<&str>, Option<&str>),
         token: &str,
         nth: usize,
     ) -> Result<Machine, MachineError> {
-        // A repeat must be the same in everything: each subnet has a token of its own.
+        // A repeat must be the same in everything: each type in each subnet has a token of its own.
         let ask = self.what(token).client_token(format!("{token}-{nth}"));
+        let ask = ask.set_instance_type(kind.map(InstanceType::from));
         let answer = ask.set_subnet_id(subnet.map(str::to_owned)).send().await;
         let instances = answer.map_err(answers::failure)?.instances.unwrap_or_default();
         let launched = instances.iter().find_map(|i| machine(i, self.config.machine.port));
@@ -60,7 +68,7 @@ impl Ec2 {
         launched.ok_or_else(|| MachineError::Unavailable("EC2 told of no instance".into()))
     }
 
-    /// What is launched, wherever that is.
+    /// What is launched, of whatever type and wherever that is.
     fn what(&self, token: &str) -> RunInstancesFluentBuilder {
         let config = &self.config;
         let template = config.launch_template.as_deref().map(|template| {
@@ -82,7 +90,6 @@ impl Ec2 {
             .max_count(1)
             .set_launch_template(template)
             .set_image_id(config.image.clone())
-            .set_instance_type(config.instance_type.as_deref().map(InstanceType::from))
             .set_key_name(config.key_name.clone())
             .set_security_group_ids(groups)
             .set_iam_instance_profile(
@@ -104,6 +111,14 @@ impl Ec2 {
             .tags(tag(TAG_FLEET, &self.config.name))
             .tags(tag(TAG_LAUNCH, token))
             .build()
+    }
+}
+
+/// Each of `choices`; where there are none, the one choice to leave it to EC2.
+fn or_none(choices: &[String]) -> Vec<Option<&str>> {
+    match choices {
+        [] => vec![None],
+        some => some.iter().map(|choice| Some(choice.as_str())).collect(),
     }
 }
 

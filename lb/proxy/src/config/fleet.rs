@@ -8,9 +8,9 @@ use weighbridge_core::host::Discipline;
 use weighbridge_core::units::Speed;
 
 use super::reader::Section;
-use super::{FleetConfig, FleetSource, LocalFleet, StaticHost, machines};
+use super::{FleetConfig, FleetSource, LocalFleet, StaticHost, machines, own_address};
 
-/// Which fleet, while it is read.
+/// Which fleet, while it is read. The first one stands in where the file says nothing that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Local,
@@ -19,25 +19,69 @@ enum Kind {
     Asg,
 }
 
+/// Which kind of fleet the file chooses, for the tables of all kinds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen {
+    /// `None` where it names no kind that there is: then nothing is said of what fits it.
+    name: Option<&'static str>,
+}
+
 /// The most machines where the file says `"auto"`.
 const MACHINES_AUTO: usize = 20;
 
-/// Reads `[fleet]`; every kind is checked, one is taken.
-pub(super) fn read(mut section: Section<'_>) -> FleetConfig {
+/// Reads `[fleet]`; every kind is checked, one is taken. `own` are the balancer's addresses, with
+/// their keys. Says too whether the file names a kind that there is.
+pub(super) fn read(
+    mut section: Section<'_>,
+    own: &[(&'static str, SocketAddr)],
+) -> (FleetConfig, Chosen) {
     let kinds =
         [("local", Kind::Local), ("static", Kind::Static), ("ec2", Kind::Ec2), ("asg", Kind::Asg)];
     let kind = section.word("kind", &kinds);
+    let name = kinds.iter().find(|(_, other)| *other == kind).map(|(name, _)| *name);
+    let chosen = Chosen { name: name.filter(|_| !section.is_wrong("kind")) };
     let local = local(section.table("local"));
-    let hosts = hosts(section.table("static"), kind);
+    let hosts = hosts(section.table("static"), chosen, own);
     let machine = machines::machine(section.table("machines"));
-    let ec2 = machines::ec2(section.table("ec2"), machine.clone(), kind == Kind::Ec2);
-    let asg = machines::asg(section.table("asg"), machine, kind == Kind::Asg);
+    let ec2 = machines::ec2(section.table("ec2"), machine.clone(), chosen);
+    let asg = machines::asg(section.table("asg"), machine, chosen);
     section.finish();
-    match kind {
+    let fleet = match kind {
         Kind::Local => FleetConfig::Local(local),
         Kind::Static => FleetConfig::Static(hosts),
         Kind::Ec2 => FleetConfig::Ec2(Box::new(ec2)),
         Kind::Asg => FleetConfig::Asg(asg),
+    };
+    (fleet, chosen)
+}
+
+// === impl Chosen ===
+
+impl Chosen {
+    /// Whether it is known.
+    pub(super) fn is_known(self) -> bool {
+        self.name.is_some()
+    }
+
+    /// Whether it is `kind`.
+    pub(super) fn is(self, kind: &str) -> bool {
+        self.name == Some(kind)
+    }
+
+    /// Tells of `section`, the table of `kind`, that the operator said `what` hosts there are in
+    /// `keys`, and chose another kind.
+    pub(super) fn check_idle(
+        self,
+        section: &Section<'_>,
+        kind: &str,
+        (what, keys): (&str, &[&str]),
+        is_said: bool,
+    ) {
+        let other = self.name.filter(|name| *name != kind);
+        section.check(!is_said || other.is_none(), keys, || {
+            let other = other.unwrap_or_default();
+            format!("fleet.{kind} {what}, but fleet.kind is \"{other}\": expected \"{kind}\"")
+        });
     }
 }
 
@@ -72,26 +116,42 @@ fn local(mut section: Section<'_>) -> LocalFleet {
     local
 }
 
-fn hosts(mut section: Section<'_>, kind: Kind) -> Vec<StaticHost> {
+fn hosts(
+    mut section: Section<'_>,
+    chosen: Chosen,
+    own: &[(&'static str, SocketAddr)],
+) -> Vec<StaticHost> {
     // Read once for itself, so that a mistake is told of even where no host falls back on it.
     host(&mut section);
     let mut seen = BTreeSet::new();
     let mut hosts = Vec::new();
-    for mut item in section.tables("hosts", &section.reading_again()) {
+    let items = section.tables("hosts", &section.reading_again());
+    let is_empty = items.is_empty();
+    for mut item in items {
         let expected = "an IP address and a port, such as \"10.0.0.7:8001\"";
-        let address = item.text("address", expected, |text| text.parse::<SocketAddr>().ok());
+        let parse = |text: &str| text.parse().ok().filter(|a: &SocketAddr| a.port() != 0);
+        let address = item.text("address", expected, parse);
         let (cores, speed, discipline) = host(&mut item);
         if let Some(address) = address {
             item.check(seen.insert(address), &["address"], || {
                 format!("{} is `{address}` a second time", item.name("address"))
             });
+            let itself = own.iter().find(|(_, own)| own_address::leads_to(address, *own));
+            item.check(itself.is_none(), &["address"], || {
+                let key = itself.map_or("", |(key, _)| *key);
+                format!(
+                    "{} is `{address}`, where the balancer itself is (`{key}`): expected a host",
+                    item.name("address")
+                )
+            });
             hosts.push(StaticHost { address, cores, speed, discipline });
         }
         item.finish();
     }
-    section.check(kind != Kind::Static || !hosts.is_empty(), &["hosts"], || {
+    section.check(!chosen.is("static") || !is_empty, &["hosts"], || {
         "fleet.static.hosts is empty: expected at least one host in a static fleet".to_owned()
     });
+    chosen.check_idle(&section, "static", ("has hosts", &["hosts"]), !is_empty);
     section.finish();
     hosts
 }

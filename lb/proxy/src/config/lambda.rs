@@ -18,11 +18,11 @@ const GB_PER_CORE: f64 = 1.769;
 /// The longest event and result that Lambda carries, in bytes.
 const PAYLOAD_BYTES_MAX: u64 = 6 << 20;
 
-/// Reads `[lambda]`, which `routes` name functions of, and tells their policies which. `None` for
-/// the policy where it is off: then the routes' functions are not used.
+/// Reads `[lambda]`, which `routes` name functions of, all of them known or not, and tells their
+/// policies which. `None` for the policy where it is off: then the routes' functions are not used.
 pub(super) fn read(
     mut section: Section<'_>,
-    routes: &[Route],
+    (routes, are_known): (&[Route], bool),
     policies: &mut [RoutePolicy],
 ) -> (LambdaConfig, Option<LambdaPolicy>) {
     let enabled = section.flag("enabled");
@@ -47,7 +47,8 @@ pub(super) fn read(
             of_route.function = Some(id(&mut policy, &one, &route.function)).filter(|_| enabled);
         }
     }
-    section.check(!enabled || !policy.functions.is_empty(), &["enabled"], || {
+    let names_some = !policy.functions.is_empty() || !are_known;
+    section.check(!enabled || names_some, &["enabled"], || {
         "lambda.enabled is true, but no route names a function: expected `lambda = \"FUNCTION\"` in \
          one of them"
             .to_owned()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::fleet::Chosen;
 use super::reader::Section;
 use super::{AsgFleet, Ec2Fleet, MachineConfig, fleet};
 
@@ -12,8 +13,8 @@ const USD_PER_CORE_HOUR: f64 = 0.0425;
 /// The longest user data, in bytes, that EC2 takes.
 const USER_DATA_BYTES_MAX: usize = 16 * 1024;
 
-/// Reads `[fleet.ec2]`, which is `used` or only checked.
-pub(super) fn ec2(mut section: Section<'_>, machine: MachineConfig, used: bool) -> Ec2Fleet {
+/// Reads `[fleet.ec2]`, which is used where it is `chosen`, or only checked.
+pub(super) fn ec2(mut section: Section<'_>, machine: MachineConfig, chosen: Chosen) -> Ec2Fleet {
     let fleet = Ec2Fleet {
         machine,
         name: section
@@ -24,7 +25,7 @@ pub(super) fn ec2(mut section: Section<'_>, machine: MachineConfig, used: bool) 
             .text("launch_template_version", "a number, \"$Default\" or \"$Latest\"", version)
             .unwrap_or_default(),
         image: optional(&mut section, "image"),
-        instance_type: optional(&mut section, "instance_type"),
+        instance_types: instance_types(&mut section),
         key_name: optional(&mut section, "key_name"),
         security_groups: section.texts("security_groups", "a list of ids of security groups"),
         instance_profile: optional(&mut section, "instance_profile"),
@@ -33,16 +34,22 @@ pub(super) fn ec2(mut section: Section<'_>, machine: MachineConfig, used: bool) 
         spot: section.flag("spot"),
         warm: section.whole("warm", 0..=1000),
     };
-    let complete = fleet.image.is_some() && fleet.instance_type.is_some();
-    let keys = ["launch_template", "image", "instance_type"];
-    section.check(!used || fleet.launch_template.is_some() || complete, &keys, || {
+    let complete = fleet.image.is_some() && !fleet.instance_types.is_empty();
+    let keys = ["launch_template", "image", "instance_type", "instance_types"];
+    let is_used = chosen.is("ec2");
+    section.check(!is_used || fleet.launch_template.is_some() || complete, &keys, || {
         "fleet.ec2 says not what to launch: expected a launch_template, or image and instance_type"
             .to_owned()
     });
-    for (i, subnet) in fleet.subnets.iter().enumerate() {
-        section.check(!fleet.subnets[..i].contains(subnet), &["subnets"], || {
-            format!("fleet.ec2.subnets names `{subnet}` twice")
-        });
+    let is_said = fleet.launch_template.is_some() || fleet.image.is_some();
+    chosen.check_idle(&section, "ec2", ("says what to launch", &keys), is_said);
+    let lists = [("subnets", &fleet.subnets), ("instance_types", &fleet.instance_types)];
+    for (key, list) in lists {
+        for (i, one) in list.iter().enumerate() {
+            section.check(!list[..i].contains(one), &[key], || {
+                format!("fleet.ec2.{key} names `{one}` twice")
+            });
+        }
     }
     // EC2 refuses to stop instances of a spot request.
     section.check(!fleet.spot || fleet.warm == 0, &["warm", "spot"], || {
@@ -53,13 +60,14 @@ pub(super) fn ec2(mut section: Section<'_>, machine: MachineConfig, used: bool) 
     fleet
 }
 
-/// Reads `[fleet.asg]`, which is `used` or only checked.
-pub(super) fn asg(mut section: Section<'_>, machine: MachineConfig, used: bool) -> AsgFleet {
+/// Reads `[fleet.asg]`, which is used where it is `chosen`, or only checked.
+pub(super) fn asg(mut section: Section<'_>, machine: MachineConfig, chosen: Chosen) -> AsgFleet {
     let group = optional(&mut section, "group").unwrap_or_default();
     let fleet = AsgFleet { machine, group };
-    section.check(!used || !fleet.group.is_empty(), &["group"], || {
+    section.check(!chosen.is("asg") || !fleet.group.is_empty(), &["group"], || {
         "fleet.asg.group is empty: expected the name of an Auto Scaling group".to_owned()
     });
+    chosen.check_idle(&section, "asg", ("names a group", &["group"]), !fleet.group.is_empty());
     section.finish();
     fleet
 }
@@ -84,6 +92,20 @@ pub(super) fn machine(mut section: Section<'_>) -> MachineConfig {
     };
     section.finish();
     machine
+}
+
+/// The instance types in the order in which they are tried: one, or several.
+fn instance_types(section: &mut Section<'_>) -> Vec<String> {
+    let one = optional(section, "instance_type");
+    let several = section.texts("instance_types", "a list of instance types");
+    let keys = ["instance_types", "instance_type"];
+    section.check(one.is_none() || several.is_empty(), &keys, || {
+        "fleet.ec2 has instance_type and instance_types: expected one of them".to_owned()
+    });
+    section.check(!several.iter().any(String::is_empty), &["instance_types"], || {
+        "fleet.ec2.instance_types has an empty text: expected instance types".to_owned()
+    });
+    if several.is_empty() { one.into_iter().collect() } else { several }
 }
 
 /// A text, or nothing where it is empty.

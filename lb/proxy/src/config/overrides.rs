@@ -5,7 +5,7 @@ use std::num::ParseIntError;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Config, FleetSource};
+use super::{Config, FleetSource, own_address};
 
 /// Options of the command line. `None`: as the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +41,9 @@ pub enum OverrideError {
     /// Both listeners at one address.
     #[error("admin and listen are both `{0}`: expected two addresses")]
     SameAddress(SocketAddr),
+    /// A host of a static fleet is the balancer itself.
+    #[error("`{0}` of fleet.static.hosts is where the balancer itself is: expected a host")]
+    OwnAddress(SocketAddr),
 }
 
 impl FromStr for WorkerRange {
@@ -65,6 +68,14 @@ impl Config {
         self.admin = overrides.admin.unwrap_or(self.admin);
         if self.listen == self.admin && self.listen.port() != 0 {
             return Err(OverrideError::SameAddress(self.listen));
+        }
+        if let FleetSource::Listed(hosts) = self.fleet.source() {
+            let is_own = |host: SocketAddr| {
+                [self.listen, self.admin].iter().any(|own| own_address::leads_to(host, *own))
+            };
+            if let Some(host) = hosts.iter().find(|host| is_own(host.address)) {
+                return Err(OverrideError::OwnAddress(host.address));
+            }
         }
         if let Some(data_dir) = &overrides.data_dir {
             self.store.data_dir.clone_from(data_dir);

@@ -33,7 +33,7 @@ pub(super) struct Auto {
     pub(super) hosts_max: usize,
     /// The time that a host needs to boot, and after which it is given up.
     pub(super) boot: (Duration, Duration),
-    /// Whether CloudWatch knows the hosts.
+    /// Whether CloudWatch knows the hosts, as far as is known.
     pub(super) on_aws: bool,
     /// Between two looks at a host's load report.
     pub(super) report_interval: Duration,

@@ -30,16 +30,18 @@ pub(super) fn read(reader: &Reader<'_>, extractors: &[&'static dyn Extractor]) -
         format!("admin and listen are both `{listen}`: expected two addresses")
     });
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
-    let fleet = fleet::read(root.table("fleet"));
+    let own = [("listen", listen), ("admin", admin)];
+    let (fleet, chosen) = fleet::read(root.table("fleet"), &own);
     let timeouts = timeouts(root.table("timeouts"));
     let auto = policy::Auto {
         hosts_max: fleet::hosts_auto(&fleet, cores),
         boot: fleet::boot_auto(&fleet),
-        on_aws: matches!(fleet.source(), FleetSource::Rented(_)),
+        on_aws: matches!(fleet.source(), FleetSource::Rented(_)) || !chosen.is_known(),
         report_interval: timeouts.report_interval,
     };
-    let (routes, mut route_policies) = routes::read(&mut root, extractors);
-    let (lambda, lambda_policy) = lambda::read(root.table("lambda"), &routes, &mut route_policies);
+    let (routes, mut route_policies, functions_known) = routes::read(&mut root, extractors);
+    let named = (&*routes, functions_known);
+    let (lambda, lambda_policy) = lambda::read(root.table("lambda"), named, &mut route_policies);
     let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
     let config = Config {
         listen,

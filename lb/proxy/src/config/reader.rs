@@ -3,7 +3,7 @@
 //! Each table is read in layers: the operator's file first, then the default file. A value that is
 //! wrong is a mistake, and the next layer's value stands in for it, so that reading goes on.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -33,8 +33,8 @@ pub(super) struct Section<'r> {
     /// Where the operator began it, or the nearest table around it that the operator wrote.
     line: usize,
     known: Vec<&'static str>,
-    /// Whether any of its own values was wrong.
-    wrong: Cell<bool>,
+    /// Keys of its own whose values were wrong.
+    wrong: RefCell<Vec<&'static str>>,
 }
 
 /// The table as one of the documents has it.
@@ -88,7 +88,7 @@ impl<'d> Reader<'d> {
     fn section<'r>(&'r self, layers: Vec<Layer<'r>>, line_around: usize) -> Section<'r> {
         let own = layers.iter().find(|layer| self.wrote(layer));
         let line = own.map_or(line_around, |layer| layer.line);
-        Section { reader: self, layers, line, known: Vec::new(), wrong: Cell::new(false) }
+        Section { reader: self, layers, line, known: Vec::new(), wrong: RefCell::default() }
     }
 
     /// Whether the layer is of the operator's file.
@@ -324,10 +324,15 @@ impl<'r> Section<'r> {
         self.reader.section(self.layers.clone(), self.line)
     }
 
+    /// Whether the value of `key` could not be taken as it is written.
+    pub(super) fn is_wrong(&self, key: &str) -> bool {
+        self.wrong.borrow().contains(&key)
+    }
+
     /// Tells of a conflict between `keys`, where the operator wrote the first of them, unless it is
-    /// `good` or one of the values of this table is wrong by itself.
+    /// `good` or one of their values is wrong by itself.
     pub(super) fn check(&self, good: bool, keys: &[&str], conflict: impl FnOnce() -> String) {
-        if good || self.wrong.get() {
+        if good || keys.iter().any(|key| self.is_wrong(key)) {
             return;
         }
         let line = self.written(keys).map_or(self.line, |(layer, key)| layer.key_line(key));
@@ -380,9 +385,9 @@ impl<'r> Section<'r> {
             self.tell_value(layer, key, value, expected);
         }
         if let (false, Some(layer)) = (written, self.layers.first()) {
-            let (key, expected) = (layer.name(key), expected.to_owned());
-            self.wrong.set(true);
-            self.reader.tell(layer.line, Mistake::Missing { key, expected });
+            let (name, expected) = (layer.name(key), expected.to_owned());
+            self.wrong.borrow_mut().push(key);
+            self.reader.tell(layer.line, Mistake::Missing { key: name, expected });
         }
         None
     }
@@ -400,11 +405,11 @@ impl<'r> Section<'r> {
     fn tell_value(
         &self,
         layer: &Layer<'_>,
-        key: &str,
+        key: &'static str,
         value: &Spanned<DeValue<'_>>,
         expected: &str,
     ) {
-        self.wrong.set(true);
+        self.wrong.borrow_mut().push(key);
         let key = layer.name(key);
         let (line, value) = (layer.value_line(value), layer.document.show(value));
         self.reader.tell(line, Mistake::Value { key, value, expected: expected.to_owned() });

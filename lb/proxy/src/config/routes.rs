@@ -15,11 +15,16 @@ use super::{BodyMode, Route, lambda};
 /// The least that an estimate may be, in CPU-seconds of the reference core.
 const WORK_MIN: f64 = 1e-5;
 
-/// Reads `[[routes]]` and what they fall back on, `[route_defaults]`.
+/// What a path is told to be that is none. A route takes every path that begins with its own.
+const PATH_EXPECTED: &str = "the beginning of paths, such as \"/images/\"; `*`, `{name}`, `:name` \
+                             and other patterns mean nothing";
+
+/// Reads `[[routes]]` and what they fall back on, `[route_defaults]`. Says too whether the function
+/// of each route could be read.
 pub(super) fn read(
     root: &mut Section<'_>,
     extractors: &[&'static dyn Extractor],
-) -> (Vec<Route>, Vec<RoutePolicy>) {
+) -> (Vec<Route>, Vec<RoutePolicy>, bool) {
     let mut defaults = root.table("route_defaults");
     // Read once for itself, so that a mistake is told of even where no route falls back on it.
     route_policy(&mut defaults, String::new(), extractors);
@@ -29,19 +34,21 @@ pub(super) fn read(
     let allowed = !items.is_empty() && items.len() <= 256;
     root.check(allowed, &["routes"], || "routes: expected from 1 to 256 of them".to_owned());
     let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    let mut are_known = true;
     let mut routes = Vec::new();
     let mut policies = Vec::new();
     for mut item in items {
         let name = item.text("name", "1 to 64 of a-z, 0-9, `_` and `-`", name).unwrap_or_default();
-        let path = item.text("path", "a path that begins with `/`", path).unwrap_or_default();
+        let path = item.text("path", PATH_EXPECTED, path).unwrap_or_default();
         unique(&item, "name", &name, &mut names);
         unique(&item, "path", &path, &mut paths);
         let (body, function, policy) = route_policy(&mut item, name.clone(), extractors);
+        are_known &= !item.is_wrong("lambda");
         routes.push(Route { name, path, body, function });
         policies.push(policy);
         item.finish();
     }
-    (routes, policies)
+    (routes, policies, are_known)
 }
 
 /// What a route and the routes' defaults have in common.
@@ -110,8 +117,10 @@ fn name(text: &str) -> Option<String> {
     good.then(|| text.to_owned())
 }
 
+/// A path as clients can send it (RFC 3986, section 3.3), without what other proxies take for a
+/// pattern.
 fn path(text: &str) -> Option<String> {
-    let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#".contains(&byte);
-    let good = text.starts_with('/') && text.len() <= 1024 && text.bytes().all(plain);
-    good.then(|| text.to_owned())
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()+,;=:@%".contains(&byte);
+    let is_path = text.starts_with('/') && text.len() <= 1024 && text.bytes().all(plain);
+    (is_path && !text.contains("/:")).then(|| text.to_owned())
 }

@@ -157,12 +157,129 @@ line 3: route_defaults.prior: expected "10us" <= prior <= work_max
 line 9: routes[1].name is `a`, as that of another route
 line 10: routes[1].path is `/a`, as that of another route
 line 12: routes[2].name is `"B c"`: expected 1 to 64 of a-z, 0-9, `_` and `-`
-line 13: routes[2].path is `"b"`: expected a path that begins with `/`
+line 13: routes[2].path is `"b"`: expected the beginning of paths, such as "/images/"; `*`, `{name}`, `:name` and other patterns mean nothing
 line 15: `routes[2].extra` is not a key
 line 16: routes[3].name is missing: expected 1 to 64 of a-z, 0-9, `_` and `-`
-line 16: routes[3].path is missing: expected a path that begins with `/`
+line 16: routes[3].path is missing: expected the beginning of paths, such as "/images/"; `*`, `{name}`, `:name` and other patterns mean nothing
 "#,
     );
+}
+
+#[test]
+fn a_path_that_other_proxies_take_for_a_pattern_is_a_mistake() {
+    let is_path = |path: &str| {
+        parse(&format!("[[routes]]\nname = \"a\"\npath = '{path}'\n")).map(|_| ()).map_err(
+            |errors| {
+                assert_eq!(errors.len(), 1, "{errors:?}");
+                assert_eq!(errors[0].line, 3);
+            },
+        )
+    };
+    for good in ["/", "/x/", "/x.y", "/a:b", "/caf%C3%A9", "/~me/@x;v=1,2"] {
+        assert_eq!(is_path(good), Ok(()), "{good}");
+    }
+    for bad in ["/x/*", "*", "/x/**", "/{id}", "/x/:id", "^/x$", "/x|/y", "/x\\d", "/x?y", "/x y"] {
+        assert_eq!(is_path(bad), Err(()), "{bad}");
+    }
+}
+
+#[test]
+fn a_contradiction_is_told_beside_other_mistakes_of_its_table() {
+    check(
+        r#"
+[scale]
+hosts_min = 30
+hosts_max = 3
+stable_window = "soon"
+cpu_low = 2
+[fleet.ec2]
+spot = true
+warm = 1
+subnet = "a"
+subnets = ["a", "a"]
+name = ""
+"#,
+        r#"
+line 3: scale.hosts_min is above scale.hosts_max: expected at most that
+line 5: scale.stable_window is `"soon"`: expected a duration from "0s" to "1d", such as "250ms"
+line 6: scale.cpu_low is `2`: expected a number from 0 to 1
+line 9: fleet.ec2.warm is above 0 with spot instances, which cannot be stopped: expected 0
+line 10: `fleet.ec2.subnet` is not a key; did you mean `fleet.ec2.subnets`?
+line 11: fleet.ec2.subnets names `a` twice
+line 12: fleet.ec2.name is `""`: expected 1 to 64 of a-z, A-Z, 0-9, `_`, `.` and `-`
+"#,
+    );
+}
+
+#[test]
+fn what_is_wrong_by_itself_contradicts_nothing() {
+    check(
+        r#"
+[fleet]
+kind = "k8s"
+static.hosts = [{ address = "10.0.0.7:80" }]
+[scale]
+cpu_source = "cloudwatch"
+[lambda]
+enabled = true
+[[routes]]
+name = "a"
+path = "/"
+lambda = "not a name"
+"#,
+        r#"
+line 3: fleet.kind is `"k8s"`: expected "local" or "static" or "ec2" or "asg"
+line 12: routes[0].lambda is `"not a name"`: expected the name of a function, with `:ALIAS` or not, its ARN, or "" for none
+"#,
+    );
+}
+
+#[test]
+fn hosts_of_a_fleet_that_is_not_chosen_are_a_mistake() {
+    check(
+        r#"
+[[fleet.static.hosts]]
+address = "10.0.0.7:80"
+[fleet.ec2]
+launch_template = "workers"
+[fleet.asg]
+group = "workers"
+"#,
+        r#"
+line 2: fleet.static has hosts, but fleet.kind is "local": expected "static"
+line 5: fleet.ec2 says what to launch, but fleet.kind is "local": expected "ec2"
+line 7: fleet.asg names a group, but fleet.kind is "local": expected "asg"
+"#,
+    );
+    // What names no host may stand there for another day.
+    parse("[fleet.ec2]\nspot = true\nsubnets = [\"a\"]\n[fleet.static]\ncores = 8\n").unwrap();
+}
+
+#[test]
+fn the_balancers_own_address_is_no_host() {
+    check(
+        r#"
+listen = "0.0.0.0:8000"
+[fleet]
+kind = "static"
+[[fleet.static.hosts]]
+address = "127.0.0.1:8000"
+[[fleet.static.hosts]]
+address = "127.0.0.1:9090"
+[[fleet.static.hosts]]
+address = "127.0.0.1:8001"
+"#,
+        "
+line 6: fleet.static.hosts[0].address is `127.0.0.1:8000`, where the balancer itself is (`listen`): expected a host
+line 8: fleet.static.hosts[1].address is `127.0.0.1:9090`, where the balancer itself is (`admin`): expected a host
+",
+    );
+    let config =
+        "fleet.kind = \"static\"\nfleet.static.hosts = [{ address = \"127.0.0.1:8001\" }]\n";
+    let listen = Some("127.0.0.1:8001".parse().unwrap());
+    let moved = parse(config).unwrap().with(&Overrides { listen, ..Overrides::default() });
+    let expected = OverrideError::OwnAddress("127.0.0.1:8001".parse().unwrap());
+    assert_eq!(moved.map(|_| ()), Err(expected));
 }
 
 #[test]
@@ -313,6 +430,7 @@ enabled = true
 payload_bytes_max = "7MiB"
 "#,
         r#"
+line 3: lambda.enabled is true, but no route names a function: expected `lambda = "FUNCTION"` in one of them
 line 4: lambda.payload_bytes_max is `"7MiB"`: expected a size from "0B" to "6MiB", such as "64MiB"
 "#,
     );
@@ -374,6 +492,16 @@ fn a_static_fleet_without_hosts_or_with_one_twice_is_a_mistake() {
 line 1: fleet.static.hosts is empty: expected at least one host in a static fleet
 ",
     );
+    for bad in ["10.0.0.7", "10.0.0.7:0", "host:80"] {
+        let hosts = format!("hosts = [{{ address = \"{bad}\" }}]");
+        check(
+            &format!("[fleet]\nkind = \"static\"\n[fleet.static]\n{hosts}\n"),
+            &format!(
+                "line 4: fleet.static.hosts[0].address is `\"{bad}\"`: expected an IP address and a \
+                 port, such as \"10.0.0.7:8001\"\n"
+            ),
+        );
+    }
     check(
         r#"
 [fleet.static]
@@ -408,6 +536,7 @@ cpu_source = "cloudwatch"
     let FleetConfig::Ec2(ec2) = &config.fleet else { panic!("the fleet is on EC2") };
     assert_eq!(ec2.launch_template.as_deref(), Some("lt-1"));
     assert_eq!((ec2.image.as_deref(), ec2.subnets.len(), ec2.warm), (None, 2, 2));
+    assert!(ec2.instance_types.is_empty(), "the template's");
     assert!((ec2.machine.price - 1.0).abs() < 1e-9, "{}", ec2.machine.price);
     let scale = &config.policy.scale;
     assert_eq!((scale.hosts_max, scale.boot_timeout), (20, Duration::from_mins(10)));
@@ -438,6 +567,21 @@ line 10: fleet.machines.port is `0`: expected a whole number from 1 to 65535
 ",
     );
     check(
+        r#"
+[fleet]
+kind = "ec2"
+[fleet.ec2]
+image = "ami-1"
+instance_type = "c6i.large"
+instance_types = ["c5.large", "c5.large", ""]
+"#,
+        "
+line 7: fleet.ec2 has instance_type and instance_types: expected one of them
+line 7: fleet.ec2.instance_types has an empty text: expected instance types
+line 7: fleet.ec2.instance_types names `c5.large` twice
+",
+    );
+    check(
         "[fleet]\nkind = \"asg\"\n[fleet.asg]\n",
         "
 line 3: fleet.asg.group is empty: expected the name of an Auto Scaling group
@@ -449,6 +593,19 @@ line 3: fleet.asg.group is empty: expected the name of an Auto Scaling group
 line 2: scale.cpu_source is `cloudwatch`, which knows only hosts of fleet.kind `ec2` or `asg`
 ",
     );
+}
+
+#[test]
+fn instance_types_are_tried_in_their_order() {
+    let types = |line: &str| {
+        let text = format!("[fleet]\nkind = \"ec2\"\n[fleet.ec2]\nimage = \"ami-1\"\n{line}\n");
+        match parse(&text).unwrap().fleet {
+            FleetConfig::Ec2(ec2) => ec2.instance_types.join(" "),
+            other => panic!("the fleet is {}", other.kind()),
+        }
+    };
+    assert_eq!(types("instance_type = \"c6i.large\""), "c6i.large");
+    assert_eq!(types("instance_types = [\"m6i.large\", \"c5.large\"]"), "m6i.large c5.large");
 }
 
 #[test]

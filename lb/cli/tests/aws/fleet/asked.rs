@@ -98,3 +98,33 @@ fn one_launch_keeps_its_token_over_all_its_tries_and_has_one_for_each_subnet() {
     assert_eq!(cloud.asked("InstanceMarketOptions.MarketType")[0], "spot");
     assert_eq!(cloud.asked("UserData")[0], "IyEvYmluL3No");
 }
+
+#[test]
+fn the_next_type_is_tried_where_no_subnet_has_the_last_one() {
+    let cloud = Empty::start();
+    let config = ec2(1, 1, "subnets = [\"subnet-a\", \"subnet-b\"]\n")
+        .replace("instance_type = \"c5.large\"", "instance_types = [\"c6i.large\", \"m5.large\"]");
+    let place = place(&config, &format!("http://{}", cloud.address));
+    let _balancer = place.serve();
+    let types = eventually("some tries", || {
+        Some(cloud.asked("InstanceType")).filter(|types| OUT_OF_ORDER + 5 <= types.len())
+    });
+    let subnets = cloud.asked("SubnetId");
+    let tokens = cloud.asked("ClientToken");
+    // Those that failed for another reason were the first try, again and again.
+    let launch = tokens[0].strip_suffix("-0").expect("the token of the first type and subnet");
+    let first = OUT_OF_ORDER;
+    for (nth, (kind, subnet)) in [
+        ("c6i.large", "subnet-a"),
+        ("c6i.large", "subnet-b"),
+        ("m5.large", "subnet-a"),
+        ("m5.large", "subnet-b"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!((types[first + nth].as_str(), subnets[first + nth].as_str()), (kind, subnet));
+        assert_eq!(tokens[first + nth], format!("{launch}-{nth}"));
+    }
+    assert_eq!(types[first + 4], "c6i.large", "and then from the first");
+}
