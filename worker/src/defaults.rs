@@ -38,6 +38,9 @@ pub const FRONT: FrontLimits = FrontLimits {
     last_response: Duration::from_secs(10),
 };
 
+/// Between two looks for the notice of a spot instance, as AWS advises.
+pub const SPOT_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Requests that run at once: one for each core of the machine.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)

@@ -16,6 +16,9 @@ use crate::queue::RunQueue;
 use crate::receive::{self, BodyBounds};
 use crate::respond::{self, Answer, Problem};
 
+/// The header of a load report that says that no new work is taken.
+const DRAINING: &str = "weighbridge-draining";
+
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Front {
@@ -97,7 +100,12 @@ impl Front {
 
     fn answer_load(&self) -> Answer {
         let report = self.load.report(self.queue.discipline(), self.queue.occupancy(), None);
-        respond::content("application/json", report.to_json())
+        let mut answer = respond::content("application/json", report.to_json());
+        if self.drain.is_draining() {
+            // For balancers, which then need not find out by being refused.
+            answer.headers_mut().insert(DRAINING, HeaderValue::from_static("1"));
+        }
+        answer
     }
 
     fn answer_metrics(&self) -> Answer {

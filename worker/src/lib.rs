@@ -18,4 +18,4 @@ mod receive;
 mod respond;
 mod serve;
 
-pub use serve::{FrontLimits, Worker, WorkerConfig, WorkerError, disciplines, serve};
+pub use serve::{FrontLimits, SpotNotices, Worker, WorkerConfig, WorkerError, disciplines, serve};

@@ -1,6 +1,7 @@
 //! The life of a worker: bind, serve, drain.
 
 mod connect;
+mod spot;
 mod stop;
 
 use std::io::{self, Write};
@@ -47,6 +48,17 @@ pub struct WorkerConfig {
     /// Whether to end when standard input does: a worker whose parent holds the other end of that
     /// pipe does not outlive it.
     pub exit_with_stdin: bool,
+    /// Where its machine says that it is taken back; `None` for a machine that is not.
+    pub spot_notices: Option<SpotNotices>,
+}
+
+/// Where a spot instance says that it is taken back, and how often to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpotNotices {
+    /// Of the instance metadata service.
+    pub address: SocketAddr,
+    /// Between two looks.
+    pub interval: Duration,
 }
 
 /// What connections may take.
@@ -74,6 +86,7 @@ pub struct Worker {
     front: Arc<Front>,
     connections: Connections,
     last_response: Duration,
+    spot_notices: Option<SpotNotices>,
 }
 
 /// Why a worker cannot start, or did not end by a drain.
@@ -156,6 +169,7 @@ impl WorkerConfig {
             age_floor: defaults::AGE.floor,
             front: defaults::FRONT,
             exit_with_stdin: false,
+            spot_notices: None,
         }
     }
 }
@@ -209,7 +223,9 @@ impl Worker {
         };
         let (connections, last_response) =
             (Connections::new(&config.front), config.front.last_response);
-        Ok(Worker { listener, address, front: Arc::new(front), connections, last_response })
+        let spot_notices = config.spot_notices;
+        let front = Arc::new(front);
+        Ok(Worker { listener, address, front, connections, last_response, spot_notices })
     }
 
     /// Where it listens.
@@ -218,9 +234,10 @@ impl Worker {
     }
 
     /// Serves until `stop`, then drains: new work is refused, on connections old and new, until all
-    /// that was taken is answered.
+    /// that was taken is answered. A notice that its machine is taken back lets it refuse new work
+    /// too, and go on: the machine ends it.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Worker { listener, front, connections, last_response, .. } = self;
+        let Worker { listener, front, connections, last_response, spot_notices, .. } = self;
         let drained = async {
             stop.await;
             front.drain.begin();
@@ -230,6 +247,7 @@ impl Worker {
             () = drained => {}
             () = connections.accept(&listener, &front) => {}
             () = tick(&front.load) => {}
+            () = spot::drain_on_notice(spot_notices, &front.drain) => {}
         }
         drop(listener);
         if !connections.finish(last_response).await {

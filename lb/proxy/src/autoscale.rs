@@ -10,6 +10,7 @@ pub(crate) mod processes;
 use std::sync::Arc;
 use std::time::Duration;
 
+use weighbridge_core::host::HostId;
 use weighbridge_core::scale::ScalePlan;
 
 use crate::backoff::Backoff;
@@ -35,6 +36,15 @@ impl Executor {
         match self {
             Executor::Processes(executor) => executor.execute(plan),
             Executor::Machines(executor) => executor.execute(plan),
+        }
+    }
+
+    /// The worker of `host` says that it takes nothing more.
+    pub(crate) fn leaves(&self, host: HostId) {
+        match self {
+            // It ends by itself, and is replaced then.
+            Executor::Processes(_) => {}
+            Executor::Machines(executor) => executor.leaves(host),
         }
     }
 

@@ -9,6 +9,7 @@ use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Time;
 
 use crate::config::Config;
+use crate::loops::fleet_full;
 use crate::metrics::registered;
 
 /// Every phase, for the gauge of hosts by phase.
@@ -18,6 +19,7 @@ const PHASES: [(Phase, &str); 3] =
 /// Gauges of the fleet, the waiting room and the models.
 pub(crate) struct Gauges {
     hosts: IntGaugeVec,
+    fleet_full: IntGauge,
     ejected: IntGaugeVec,
     in_flight: IntGaugeVec,
     work_left: GaugeVec,
@@ -45,6 +47,10 @@ impl Gauges {
         let single = |name, help| registered(registry, IntGauge::new(name, help)?);
         Ok(Gauges {
             hosts: whole("weighbridge_hosts", "Hosts, by phase.", &["phase"])?,
+            fleet_full: single(
+                "weighbridge_fleet_full",
+                "1 while a fleet that scales has as many hosts as it may.",
+            )?,
             ejected: whole("weighbridge_host_ejected", "1 while a host is ejected.", &["host"])?,
             in_flight: whole(
                 "weighbridge_host_in_flight",
@@ -114,6 +120,8 @@ impl Gauges {
             let n_hosts = balancer.hosts().filter(|host| host.phase == phase).count();
             self.hosts.with_label_values(&[label]).set(signed(n_hosts as u64));
         }
+        let most = fleet_full::most(config, balancer);
+        self.fleet_full.set(i64::from(most.is_some()));
         for host in balancer.hosts() {
             self.read_host(host, now);
         }

@@ -1,5 +1,7 @@
 //! What goes on beside the requests. Each loop survives its errors, pauses, and counts them.
 
+pub(crate) mod fleet_full;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +11,18 @@ use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use weighbridge_core::balancer::Balancer;
-use weighbridge_core::host::HostId;
-use weighbridge_instrument::LoadReport;
-
 use crate::autoscale::{Executor, machines};
 use crate::decide::Decide;
 use crate::dispatch::Dispatch;
 use crate::fleet::Place;
 use crate::fleet::machines::CpuMonitor;
-use crate::fleet::probe::{Probe, ProbeError};
+use crate::fleet::probe::{Asked, Probe, ProbeError};
 use crate::learn::Trainer;
 use crate::metrics::Metrics;
 use crate::observe;
+use fleet_full::FleetFull;
+use weighbridge_core::balancer::Balancer;
+use weighbridge_core::host::HostId;
 
 /// Between two looks at waiting requests, for those that have waited too long.
 const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
@@ -63,12 +64,14 @@ pub(crate) async fn tick(
 ) {
     let mut ticks = ticks(every);
     let mut training: Option<JoinHandle<()>> = None;
+    let mut full = FleetFull::default();
     loop {
         ticks.tick().await;
         let tick = decide.with(Balancer::tick);
         if let Some(executor) = &executor {
             executor.execute(&tick.plan);
         }
+        full.look(decide.look(|balancer, _| fleet_full::most(&trainer.config, balancer)));
         if training.as_ref().is_none_or(JoinHandle::is_finished) && !tick.train.is_empty() {
             let trainer = trainer.clone();
             training = Some(tokio::spawn(async move {
@@ -83,8 +86,7 @@ pub(crate) async fn tick(
 /// Asks every host for its load report, so that idle hosts and the work of other balancers are
 /// seen, and so that hosts that are not there get no request until they are.
 pub(crate) async fn ask_for_load(
-    dispatch: Arc<Dispatch>,
-    metrics: Arc<Metrics>,
+    (dispatch, metrics, executor): (Arc<Dispatch>, Arc<Metrics>, Option<Executor>),
     probe: Probe,
     every: Duration,
 ) {
@@ -94,6 +96,7 @@ pub(crate) async fn ask_for_load(
     // How many times in a row a host has not answered in time.
     let mut silences: HashMap<HostId, u32> = HashMap::new();
     let mut asks = FuturesUnordered::new();
+    let rooms = (&*dispatch, &*metrics, executor.as_ref());
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -112,7 +115,7 @@ pub(crate) async fn ask_for_load(
         for (host, place) in hosts {
             if asked.insert(host) {
                 let before = silences.get(&host).copied().unwrap_or(0);
-                asks.push(ask_one_for_load((&dispatch, &metrics), &probe, (host, place), before));
+                asks.push(ask_one_for_load(rooms, &probe, (host, place), before));
             }
         }
     }
@@ -120,7 +123,7 @@ pub(crate) async fn ask_for_load(
 
 /// Asks one host, and says whether it was silent.
 async fn ask_one_for_load(
-    (dispatch, metrics): (&Dispatch, &Metrics),
+    (dispatch, metrics, executor): (&Dispatch, &Metrics, Option<&Executor>),
     probe: &Probe,
     (host, place): (HostId, Place),
     silences_before: u32,
@@ -132,10 +135,13 @@ async fn ask_one_for_load(
         if let Some(answered) = answered {
             balancer.probed(now, host, answered);
         }
-        if let Ok(report) = &asked {
-            balancer.report(now, host, &observe::reported(report).host);
+        if let Ok(asked) = &asked {
+            balancer.report(now, host, &observe::reported(&asked.report).host);
         }
     });
+    if let (Ok(Asked { leaves: true, .. }), Some(executor)) = (&asked, executor) {
+        executor.leaves(host);
+    }
     if let Err(error) = asked {
         if let ProbeError::Report(error) = &error {
             metrics.report_rejected();
@@ -207,7 +213,7 @@ pub(crate) async fn await_ready(
 
 /// Whether a host is there that has been silent so many times in a row. `None` where that is not
 /// known: a busy host may take too long now and then, and one that breaks off is there in some way.
-fn has_answered(asked: &Result<LoadReport, ProbeError>, silences: u32) -> Option<bool> {
+fn has_answered(asked: &Result<Asked, ProbeError>, silences: u32) -> Option<bool> {
     match asked {
         Ok(_) | Err(ProbeError::Status(_) | ProbeError::Report(_)) => Some(true),
         Err(ProbeError::Unreachable(_)) => Some(false),

@@ -271,7 +271,7 @@ impl Server {
             "tick",
             loops::tick(
                 dispatch.decide.clone(),
-                executor,
+                executor.clone(),
                 trainer.clone(),
                 timeouts.tick_interval,
             ),
@@ -279,8 +279,7 @@ impl Server {
         self.keep(
             "load_report",
             loops::ask_for_load(
-                dispatch.clone(),
-                ledger.metrics.clone(),
+                (dispatch.clone(), ledger.metrics.clone(), executor),
                 probe.clone(),
                 timeouts.report_interval,
             ),

@@ -22,6 +22,7 @@ mod operations;
 mod refusals;
 mod report;
 mod scripts;
+mod spot;
 
 use std::alloc::System;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use weighbridge_proxy::config::{parse_duration, parse_size};
 use weighbridge_worker::operations::Limits;
-use weighbridge_worker::{WorkerConfig, defaults, disciplines, serve};
+use weighbridge_worker::{SpotNotices, WorkerConfig, defaults, disciplines, serve};
 
 use super::CommandError;
 
@@ -15,10 +15,13 @@ use super::CommandError;
 const LIMITS: Limits = defaults::LIMITS;
 const MIB: usize = 1 << 20;
 
+/// Of the metadata service of every EC2 instance.
+const METADATA: &str = "169.254.169.254:80";
+
 /// Run one worker: blur, enhance and ray tracing over HTTP.
 ///
-/// It says in the header `endpoint-load-metrics` of each answer what the request cost. SIGINT and
-/// SIGTERM drain it; a second one ends it at once.
+/// It says in the header `endpoint-load-metrics` of each answer what the request cost. SIGTERM,
+/// SIGINT and SIGQUIT drain it; a second one ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -56,6 +59,17 @@ pub(crate) struct RunWorker {
     /// End when standard input ends. So a worker does not outlive the program that started it.
     #[arg(long)]
     exit_with_stdin: bool,
+    /// On an EC2 spot instance: look for the notice that it is taken back, every 5 seconds. Then the
+    /// worker takes no new work, and balancers launch another one. Without =ADDRESS it asks the
+    /// instance metadata service at 169.254.169.254:80.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = METADATA
+    )]
+    spot_notices: Option<SocketAddr>,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -113,6 +127,9 @@ impl RunWorker {
             age_factor: self.age_factor,
             age_floor: self.age_floor.0,
             exit_with_stdin: self.exit_with_stdin,
+            spot_notices: self
+                .spot_notices
+                .map(|address| SpotNotices { address, interval: defaults::SPOT_INTERVAL }),
             limits: self.limits.into(),
             ..default
         };

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use weighbridge_core::balancer::Balancer;
-use weighbridge_core::host::{HostId, HostSpec};
+use weighbridge_core::host::{HostId, HostSpec, Phase};
 use weighbridge_core::scale::ScalePlan;
 
 use super::ledger::{Launched, Ledger, Step};
@@ -142,6 +142,21 @@ impl Executor {
                 false
             }
         }
+    }
+
+    /// The worker of `host` says that it takes nothing more: its machine is taken back, say. It
+    /// drains here too, so that the next plan launches another one now. Its machine is ended, after
+    /// its last request, by what follows from the next list.
+    pub(crate) fn leaves(&self, host: HostId) {
+        let is_active = |balancer: &Balancer, _| {
+            balancer.host(host).is_some_and(|state| state.phase == Phase::Active)
+        };
+        if !self.decide.look(is_active) || !self.ledger().drain(host) {
+            return;
+        }
+        tracing::warn!(host = host.0, "a host takes nothing more, and drains");
+        self.metrics.scaled("drain", "leaves");
+        self.decide.with(|balancer, now| balancer.drain(now, host));
     }
 
     /// Each host with a machine, and the id of that machine.

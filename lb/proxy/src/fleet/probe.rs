@@ -17,6 +17,18 @@ use weighbridge_instrument::LoadReport;
 /// The longest load report that is read, in bytes.
 const REPORT_BYTES_MAX: usize = 64 * 1024;
 
+/// With this header of its load report a worker says that it takes nothing more: it was told to
+/// end, or its machine is taken back.
+const LEAVES: &str = "weighbridge-draining";
+
+/// What a host says of itself.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) report: LoadReport,
+    /// It takes nothing more.
+    pub(crate) leaves: bool,
+}
+
 /// Asks hosts how they are.
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
@@ -67,7 +79,7 @@ impl Probe {
     }
 
     /// The load report of the host at `address`.
-    pub(crate) async fn load(&self, address: SocketAddr) -> Result<LoadReport, ProbeError> {
+    pub(crate) async fn load(&self, address: SocketAddr) -> Result<Asked, ProbeError> {
         self.within(self.report(address)).await
     }
 
@@ -76,14 +88,16 @@ impl Probe {
         Ok(self.get(address, "readyz").await?.status())
     }
 
-    async fn report(&self, address: SocketAddr) -> Result<LoadReport, ProbeError> {
+    async fn report(&self, address: SocketAddr) -> Result<Asked, ProbeError> {
         let response = self.get(address, "load").await?;
         if !response.status().is_success() {
             return Err(ProbeError::Status(response.status()));
         }
+        let leaves = response.headers().contains_key(LEAVES);
         let body = Limited::new(response.into_body(), REPORT_BYTES_MAX);
         let body = body.collect().await.map_err(ProbeError::Body)?.to_bytes();
-        LoadReport::decode_json(&String::from_utf8_lossy(&body)).map_err(ProbeError::Report)
+        let report = LoadReport::decode_json(&String::from_utf8_lossy(&body));
+        Ok(Asked { report: report.map_err(ProbeError::Report)?, leaves })
     }
 
     async fn get(&self, address: SocketAddr, what: &str) -> Result<Response<Incoming>, ProbeError> {

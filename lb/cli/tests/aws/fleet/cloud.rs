@@ -108,6 +108,12 @@ impl Cloud {
         self.ask("ec2", &format!("Action=TerminateInstances&InstanceId.1={id}"));
     }
 
+    /// Tells the worker of the instance `id` to end, as its machine does that is taken back.
+    #[track_caller]
+    pub(crate) fn take_back(&self, id: &str) {
+        self.shared.workers().get(id).expect("it runs").send(Signal::TERM);
+    }
+
     /// Sends a call of the query protocol; what came of it.
     #[track_caller]
     pub(crate) fn ask(&self, service: &str, call: &str) -> String {

@@ -124,3 +124,29 @@ fn instances_that_are_kept_beyond_a_lowered_number_are_terminated() {
     assert_eq!(ids(&balancer.has_active(1)), cloud.running());
     assert_eq!(cloud.in_state("terminated").len(), 1);
 }
+
+#[test]
+fn a_host_that_says_it_takes_nothing_more_is_replaced_before_it_is_gone() {
+    let cloud = Cloud::start();
+    let place = place(&ec2(1, 1, ""), &cloud.moto.url());
+    let balancer = place.serve();
+    let before = ids(&balancer.has_active(1));
+    let mut client = Client::new(balancer.listen);
+    // As long as it runs, its worker drains.
+    client.send(&crate::harness::requests::endless()).expect("it is sent");
+    balancer.has_in_flight(1);
+    cloud.take_back(&before[0]);
+    until("another one is active", || {
+        let active = ids(&balancer.active());
+        !active.is_empty() && !active.contains(&before[0])
+    });
+    assert!(cloud.running().contains(&before[0]), "it still has its request");
+    let job = jobs(&mut Client::new(balancer.listen), mixed());
+    let load = Load::closed(balancer.listen, &job, 1);
+    until("the other one serves", || 5 < load.answered());
+    load.stop().assert_faultless();
+    drop(client);
+    until("it is ended once its request is gone", || !cloud.running().contains(&before[0]));
+    assert!(1.0 <= balancer.metric("weighbridge_scale_events_total", "reason=\"leaves\""));
+    assert!(balancer.metric("weighbridge_hosts_lost_total", "") < 1.0, "it was expected");
+}
