@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 
 case ${1-all} in
 all | quick) ;;
-*) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2 ;;
+-h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit ;;
+*) sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 CARGO_TARGET_DIR=$(mktemp -d)

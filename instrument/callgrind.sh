@@ -6,6 +6,9 @@
 #
 # MODE=lite compares the mode that ships. Does nothing where valgrind is not installed.
 set -eu
+case ${1-} in
+-h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;;
+esac
 cd "$(dirname "$0")/.."
 mode=${MODE:-full} goal=${GOAL:-0.10}
 if ! command -v valgrind >/dev/null; then

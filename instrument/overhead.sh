@@ -6,6 +6,9 @@
 # Builds the worker's operations twice, in target folders of their own, and runs both in turns: a
 # round gives one ratio of the fastest repeats. Prints the median of the ratios and their range.
 set -eu
+case ${1-} in
+-h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;;
+esac
 cd "$(dirname "$0")/.."
 rounds=${1:-15} repeats=${2:-20} goal=${GOAL:-1.15} mode=${MODE:-lite}
 

@@ -1,6 +1,24 @@
 #!/usr/bin/env bash
 # Runs on the VM: puts what install-vm.sh copied beside it where it belongs. As root.
 set -euo pipefail
+
+usage() {
+    cat <<TEXT
+usage: install.sh
+
+Runs on the VM, as root: puts the program, its units and their configuration, which
+are beside this script, where they belong. Starts nothing; may be run again. From
+another computer, install-vm.sh does all of it.
+
+  -h, --help      print this
+TEXT
+}
+
+case ${1:-} in
+    '') ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "install.sh: takes no arguments, such as $1; see --help" >&2; exit 2 ;;
+esac
 cd "$(dirname "$0")"
 
 # Everything goes below this folder: / but for the tests.
@@ -29,6 +47,7 @@ install_file 0755 boot.sh /usr/local/lib/weighbridge/boot
 install_file 0644 weighbridge.service /etc/systemd/system/weighbridge.service
 install_file 0644 weighbridge-worker.service /etc/systemd/system/weighbridge-worker.service
 install_file 0644 logrotate /etc/logrotate.d/weighbridge
+install_file 0644 logrotate.timer.conf /etc/systemd/system/logrotate.timer.d/weighbridge.conf
 mkdir -p "$root/etc/weighbridge"
 [[ -e $root/etc/weighbridge/weighbridge.toml ]] ||
     ./weighbridge config >"$root/etc/weighbridge/weighbridge.toml"
@@ -40,5 +59,7 @@ if [[ -z $root ]]; then
             echo "install: no CloudWatch agent: logs will stay in the journal" >&2
     fi
     systemctl daemon-reload
+    systemctl enable --now logrotate.timer ||
+        echo "install: there is no logrotate: logs in files grow until the disk is full" >&2
 fi
 echo "installed $("$root/usr/local/bin/weighbridge" --version)"

@@ -43,6 +43,48 @@ fn every_script_helps() {
     }
 }
 
+/// Also those on a VM, which change the system they run on.
+#[test]
+fn scripts_for_a_vm_help_and_refuse_before_they_change_anything() {
+    for (name, own) in [("vm/install.sh", "install.sh"), ("vm/boot.sh", "boot")] {
+        for flag in ["--help", "-h"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let root = folder.path().display().to_string();
+            let said = script(name, &[flag], &[("WEIGHBRIDGE_ROOT", &root)]).ok();
+            assert!(said.starts_with(&format!("usage: {own}")), "{said}");
+            let made = std::fs::read_dir(folder.path()).expect("it is there").count();
+            assert_eq!(made, 0, "{name} {flag} made something");
+        }
+    }
+    let said = script("vm/install.sh", &["--frobnicate"], &[]).failed(2);
+    assert!(said.contains("--help"), "{said}");
+}
+
+/// All other scripts that people run.
+#[test]
+fn every_other_script_helps_and_does_nothing_else() {
+    for name in [
+        ".ci/bare-machine",
+        ".ci/emulators",
+        ".ci/install",
+        ".ci/run",
+        ".ci/test",
+        "bench/build-cost.sh",
+        "bench/peers/install.sh",
+        "bench/profile-overhead.sh",
+        "bench/requests/blur.sh",
+        "bench/requests/enhance.sh",
+        "bench/requests/raytrace.sh",
+        "instrument/callgrind.sh",
+        "instrument/overhead.sh",
+    ] {
+        for flag in ["--help", "-h"] {
+            let said = run(Command::new(repository(name)).arg(flag)).ok();
+            assert!(60 < said.len() && said.len() < 4000, "{name} {flag}: {said}");
+        }
+    }
+}
+
 #[test]
 fn every_script_refuses_an_option_that_it_does_not_have() {
     for name in SCRIPTS {
