@@ -27,6 +27,9 @@ AWS_SSH_OPTIONS=${AWS_SSH_OPTIONS:-}
 AWS_BASE_IMAGE=${AWS_BASE_IMAGE:-}
 AWS_INSTANCE_TYPE=${AWS_INSTANCE_TYPE:-c6i.large}
 
+# The disk of those VMs in GB, and so of all that are launched from the image.
+AWS_DISK_GB=${AWS_DISK_GB:-8}
+
 # The subnet of those VMs; empty: one of the default VPC.
 AWS_SUBNET=${AWS_SUBNET:-}
 
@@ -48,7 +51,7 @@ WEIGHBRIDGE_STATE=${WEIGHBRIDGE_STATE:-$WEIGHBRIDGE_ROOT_FOLDER/weighbridge-depl
 # The port of a worker on its VM.
 WEIGHBRIDGE_WORKER_PORT=${WEIGHBRIDGE_WORKER_PORT:-8080}
 
-# How long anything is waited for, in seconds.
+# How long anything is waited for, in seconds; a stack may take longer, as long as it goes on.
 WEIGHBRIDGE_WAIT_MAX=${WEIGHBRIDGE_WAIT_MAX:-1800}
 
 export AWS_DEFAULT_REGION AWS_REGION=$AWS_DEFAULT_REGION AWS_PAGER=''

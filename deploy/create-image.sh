@@ -8,8 +8,8 @@ usage: create-image.sh [OPTION]...
 
 Makes the machine image that balancers and workers are launched from: launches a
 VM, installs the program on it, tests it, makes the image and terminates the VM.
-Prints the image's id. An image of the same program is taken instead of a new one.
-Settings: config.sh --help
+Prints the image's id. An image of the same program on the same base image is taken
+instead of a new one; AWS_BASE_IMAGE keeps the base. Settings: config.sh --help
 
   --program FILE  what is installed (default: WEIGHBRIDGE_PROGRAM)
   --keep-vm       do not terminate the VM
@@ -30,10 +30,29 @@ while (($#)); do
     esac
 done
 
-# What is in the image says what it is called.
+# What is in the image says what it is called: the program, its units, and the base image.
 image_name() {
-    cat "$WEIGHBRIDGE_PROGRAM" "$here"/vm/* "$here"/systemd/* | sha256sum |
+    { cat "$WEIGHBRIDGE_PROGRAM" "$here"/vm/* "$here"/systemd/* && echo "$base"; } | sha256sum |
         sed "s/^\(.\{12\}\).*/$WEIGHBRIDGE_NAME-\1/"
+}
+
+# What each VM has to have of its own is made anew when it first boots: nobody's key is left in the
+# image, and neither are the ids, host keys and logs of the VM that it was made on. Standard output of
+# this goes to the VM's shell.
+clean_vm() {
+    cat <<'VM'
+set -e
+root=${WEIGHBRIDGE_ROOT:-}
+if [ -z "$root" ] && command -v cloud-init >/dev/null; then
+    cloud-init clean --logs
+fi
+rm -f "$root"/home/*/.ssh/authorized_keys "$root"/root/.ssh/authorized_keys
+rm -f "$root"/etc/ssh/ssh_host_*
+rm -rf "$root"/var/lib/weighbridge/* "$root"/var/log/weighbridge/* "$root"/var/log/journal/*
+rm -f "$root"/var/lib/systemd/random-seed "$root"/var/lib/dbus/machine-id
+mkdir -p "$root/etc"
+: >"$root/etc/machine-id"
+VM
 }
 
 is_available() {
@@ -59,23 +78,21 @@ end_vm() {
 
 need_account
 need_program
+base=$(base_image)
 name=$(image_name)
 image=$(query ec2 describe-images --owners self --filters "Name=name,Values=$name" \
     'Name=state,Values=pending,available' --query 'Images[0].ImageId')
 if [[ -n $image ]]; then
-    say "takes the image $image, which has the same program"
+    say "takes the image $image, which has the same program on $base"
 else
     trap end_vm EXIT
-    vm=$("$here/launch-vm.sh" --new)
+    vm=$("$here/launch-vm.sh" --new --image "$base")
     read -r instance address <<<"$vm"
     "$here/install-vm.sh" "$address" >&2
     "$here/test-vm.sh" "$address" >&2
-    # Nobody's key is left in the image; EC2 puts the wanted one into each VM.
-    on_vm "$address" <<'VM' || fail "the VM $instance could not be cleaned"
-rm -f "${WEIGHBRIDGE_ROOT:-}"/home/*/.ssh/authorized_keys "${WEIGHBRIDGE_ROOT:-}"/root/.ssh/authorized_keys
-VM
+    on_vm "$address" < <(clean_vm) || fail "the VM $instance could not be cleaned"
     image=$(query ec2 create-image --instance-id "$instance" --name "$name" \
-        --description "Weighbridge, $("$WEIGHBRIDGE_PROGRAM" --version)" \
+        --description "Weighbridge, $("$WEIGHBRIDGE_PROGRAM" --version), on $base" \
         --query ImageId)
 fi
 [[ $image == ami-* ]] || fail "no image was made"

@@ -38,7 +38,7 @@ say "copies $WEIGHBRIDGE_PROGRAM to $address"
 ssh_options
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-cp "$here"/vm/{boot.sh,install.sh,logrotate} "$here"/systemd/*.service "$scratch"
+cp "$here"/vm/* "$here"/systemd/*.service "$scratch"
 cp "$WEIGHBRIDGE_PROGRAM" "$scratch/weighbridge"
 # shellcheck disable=SC2016 # It is for the VM's shell.
 tar --create --gzip --directory "$scratch" . |

@@ -46,7 +46,7 @@ check_parameters() {
     for parameter in "${parameters[@]}"; do
         case ${parameter%%=*} in
             Name) misused "the name is set by WEIGHBRIDGE_NAME" ;;
-            ImageId) misused "the image is set by --image" ;;
+            ImageId | RootDevice) misused "the image is set by --image" ;;
             CreateTables | LambdaBucket | LambdaKey) misused "${parameter%%=*} is set by this script" ;;
         esac
         grep -qx "${parameter%%=*}" <<<"$known" || misused "there is no parameter ${parameter%%=*}"
@@ -105,12 +105,13 @@ upload_functions() {
     parameters+=("LambdaBucket=$bucket" "LambdaKey=$key")
 }
 
-# Prints the stack's events that have come since the last call.
+# Prints the stack's events that have come since the last call; sets `is_news` where there are any.
 tell_events() {
     local id resource status reason
     while IFS=$'\t' read -r id resource status reason; do
         [[ -n $id && -z ${told[$id]:-} ]] || continue
         told[$id]=1
+        is_news=true
         say "$resource $status${reason:+: $reason}"
     done < <(aws --output text cloudformation describe-stack-events --stack-name "$stack" \
         --query 'reverse(StackEvents)[].[EventId,LogicalResourceId,ResourceStatus,ResourceStatusReason||``]' \
@@ -145,15 +146,18 @@ start_deployment() {
     change=none
 }
 
-# Told of its events while they come.
+# Told of its events while they come. A stack that goes on may take as long as it likes: an update of
+# eight balancers, one after the other, takes up to two hours, and as long again where it fails.
 wait_for_stack() {
-    local status began=$SECONDS
+    local status is_news last=$SECONDS
     while true; do
+        is_news=false
         tell_events
+        [[ $is_news == false ]] || last=$SECONDS
         status=$(stack_status)
         [[ $status == *_IN_PROGRESS ]] || break
-        ((SECONDS - began < WEIGHBRIDGE_WAIT_MAX)) ||
-            fail "the stack $stack is still $status after $WEIGHBRIDGE_WAIT_MAX s"
+        ((SECONDS - last < WEIGHBRIDGE_WAIT_MAX)) ||
+            fail "the stack $stack is $status, and nothing has happened for $WEIGHBRIDGE_WAIT_MAX s"
         sleep 5
     done
     tell_events
@@ -163,6 +167,7 @@ wait_for_stack() {
 
 deploy() {
     declare -A told=()
+    local is_news=false
     # What an earlier run did is no news.
     tell_events 2>/dev/null
     start_deployment
@@ -182,6 +187,8 @@ if [[ -z $image ]]; then
 fi
 [[ $image == ami-* ]] || misused "--image \`$image\` is not the id of an image"
 parameters+=("Name=$WEIGHBRIDGE_NAME" "ImageId=$image" "CreateTables=$(create_tables)")
+device=$(root_device "$image")
+[[ -z $device ]] || parameters+=("RootDevice=$device")
 if [[ -n $WEIGHBRIDGE_LAMBDA ]]; then
     upload_functions
 else

@@ -20,7 +20,7 @@ TEXT
 # shellcheck source-path=SCRIPTDIR source=shared.sh
 . "$(dirname "$0")/shared.sh"
 
-image=$AWS_BASE_IMAGE
+image=''
 type=$AWS_INSTANCE_TYPE
 new=false
 while (($#)); do
@@ -32,12 +32,6 @@ while (($#)); do
         *) misused "there is no option $1" ;;
     esac
 done
-
-# The newest Amazon Linux, by the parameter that AWS keeps for it.
-newest_image() {
-    query ssm get-parameter --query Parameter.Value \
-        --name /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64
-}
 
 # The VPC of the subnet, or the default one.
 vpc() {
@@ -86,13 +80,15 @@ allow_ssh() { # group, addresses
 }
 
 launch() {
-    local group subnet=()
+    local group device subnet=()
     group=$(security_group)
+    device=$(root_device "$image")
     [[ -z $AWS_SUBNET ]] || subnet=(--subnet-id "$AWS_SUBNET")
     query ec2 run-instances --image-id "$image" --instance-type "$type" --count 1 \
         --key-name "$AWS_KEYPAIR_NAME" --security-group-ids "$group" "${subnet[@]}" \
         --instance-initiated-shutdown-behavior terminate \
         --metadata-options HttpTokens=required \
+        --block-device-mappings "DeviceName=${device:-/dev/xvda},Ebs={Encrypted=true,VolumeType=gp3,VolumeSize=$AWS_DISK_GB}" \
         --client-token "$WEIGHBRIDGE_NAME-$$-$RANDOM$RANDOM" \
         --tag-specifications \
         "ResourceType=instance,Tags=[{Key=Name,Value=$WEIGHBRIDGE_NAME-vm},{Key=$tag,Value=$WEIGHBRIDGE_NAME}]" \
@@ -124,7 +120,7 @@ instance=$(recall instance.id)
 if [[ $new == false && -n $instance && $(state_of "$instance") == @(pending|running) ]]; then
     say "takes the VM $instance, which is there"
 else
-    [[ -n $image ]] || image=$(newest_image)
+    [[ -n $image ]] || image=$(base_image)
     [[ $image == ami-* ]] || fail "\`$image\` is not the id of an image"
     instance=$(launch)
     [[ $instance == i-* ]] || fail "no VM was launched"

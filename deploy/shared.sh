@@ -57,6 +57,21 @@ query() {
     [[ $answer == None ]] || printf '%s\n' "$answer"
 }
 
+# The image that VMs are made of: the one that is set, or else the newest Amazon Linux 2023, by the
+# parameter that AWS keeps for it.
+base_image() {
+    local image=$AWS_BASE_IMAGE
+    [[ -n $image ]] || image=$(query ssm get-parameter --query Parameter.Value \
+        --name /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64)
+    [[ $image == ami-* ]] || fail "\`$image\` is not the id of an image"
+    printf '%s' "$image"
+}
+
+# root_device IMAGE: the name of its root device, /dev/xvda for example.
+root_device() {
+    query ec2 describe-images --image-ids "$1" --query 'Images[0].RootDeviceName'
+}
+
 # remember FILE VALUE, and recall FILE: what the scripts made last.
 remember() {
     mkdir -p "$WEIGHBRIDGE_STATE"

@@ -16,7 +16,8 @@ standard input.
   --functions NAME     Lambda functions NAME-blur, NAME-enhance and NAME-raytrace
                        serve the default routes too
   --logs NAME          send logs to the groups /weighbridge/NAME/balancer and
-                       /weighbridge/NAME/access
+                       /weighbridge/NAME/access, and how full the disk is to the
+                       metrics Weighbridge/NAME
   --stack STACK        tell this CloudFormation stack when the balancer is ready, or
   --resource RESOURCE  that it has not become so; both are needed
   -h, --help           print this
@@ -28,6 +29,7 @@ root=${WEIGHBRIDGE_ROOT:-}
 ready_within=${WEIGHBRIDGE_READY_WITHIN:-600} # seconds
 ready_url=${WEIGHBRIDGE_READY_URL:-http://127.0.0.1:9090/readyz}
 program=$root/usr/local/bin/weighbridge
+agent=$root/opt/aws/amazon-cloudwatch-agent
 region='' functions='' logs='' stack='' resource=''
 
 fail() {
@@ -56,10 +58,24 @@ routes_with_functions() {
         on && /^name = "/ { split($0, part, "\""); printf "lambda = \"%s-%s\"\n", prefix, part[2] }'
 }
 
+# Where the access log goes, unless the configuration says so itself. The balancer opens the file, so
+# that it can be moved away and opened again.
+access_log() {
+    printf '\n[access_log]\nto = "file"\npath = "/var/log/weighbridge/access.jsonl"\n'
+}
+
 boot_balancer() {
-    local file=$root/etc/weighbridge/weighbridge.toml
+    local file=$root/etc/weighbridge/weighbridge.toml config
+    config=$(cat)
+    if [[ -n $logs && ! -x $agent/bin/amazon-cloudwatch-agent-ctl ]]; then
+        echo "boot: there is no CloudWatch agent: logs stay in the journal" >&2
+        logs=''
+    fi
     {
-        cat
+        printf '%s\n' "$config"
+        if [[ -n $logs ]] && ! grep -q '^\[access_log\]' <<<"$config"; then
+            access_log
+        fi
         if [[ -n $functions ]]; then
             echo
             routes_with_functions
@@ -69,24 +85,26 @@ boot_balancer() {
     # Whoever runs the stack says where; profiles and keys have no place here.
     { [[ -z $region ]] || echo "AWS_REGION=$region"; } | write "$root/etc/weighbridge/balancer.env"
     [[ -z $logs ]] || ship_logs
-    systemctl enable --now weighbridge.service
+    # Not waited for: a start that fails is tried again, and only readiness counts.
+    systemctl enable --now --no-block weighbridge.service
 }
 
 # Logs go to files, and the CloudWatch agent sends what is added to them.
 ship_logs() {
-    local agent=$root/opt/aws/amazon-cloudwatch-agent
-    if [[ ! -x $agent/bin/amazon-cloudwatch-agent-ctl ]]; then
-        echo "boot: there is no CloudWatch agent: logs stay in the journal" >&2
-        return
-    fi
     write "$root/etc/systemd/system/weighbridge.service.d/logs.conf" <<TEXT
 [Service]
-StandardOutput=append:/var/log/weighbridge/access.jsonl
 StandardError=append:/var/log/weighbridge/balancer.log
 TEXT
     write "$agent/etc/weighbridge.json" <<TEXT
 {
   "agent": { "run_as_user": "root" },
+  "metrics": {
+    "namespace": "Weighbridge/$logs",
+    "aggregation_dimensions": [["path"]],
+    "metrics_collected": {
+      "disk": { "measurement": ["used_percent"], "resources": ["/"], "drop_device": true }
+    }
+  },
   "logs": {
     "logs_collected": {
       "files": {

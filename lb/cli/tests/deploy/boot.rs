@@ -77,7 +77,7 @@ fn a_balancer_is_started_by_its_configuration() {
     vm.boot(&["balancer", "--region", "eu-west-1"], "listen = \"0.0.0.0:8000\"\n").ok();
     assert_eq!(vm.read("etc/weighbridge/weighbridge.toml"), "listen = \"0.0.0.0:8000\"\n");
     assert_eq!(vm.read("etc/weighbridge/balancer.env"), "AWS_REGION=eu-west-1\n");
-    assert_eq!(vm.read("done"), "systemctl enable --now weighbridge.service\n");
+    assert_eq!(vm.read("done"), "systemctl enable --now --no-block weighbridge.service\n");
 }
 
 #[test]
@@ -115,6 +115,8 @@ fn logs_go_to_files_where_there_is_an_agent_that_sends_them() {
     let agent = "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl";
     vm.program(agent, "echo \"agent $*\" >>\"$WEIGHBRIDGE_ROOT/done\"");
     vm.boot(&["balancer", "--logs", "wb"], "").ok();
+    let config = vm.read("etc/weighbridge/weighbridge.toml");
+    assert!(config.contains("[access_log]\nto = \"file\"\npath = "), "{config}");
     let agent: serde_json::Value =
         serde_json::from_str(&vm.read("opt/aws/amazon-cloudwatch-agent/etc/weighbridge.json"))
             .expect("it is JSON");
@@ -127,8 +129,20 @@ fn logs_go_to_files_where_there_is_an_agent_that_sends_them() {
             template.contains(&format!("LogGroupName: !Sub \"/weighbridge/${{Name}}/{group}\""))
         );
         let path = files[index]["file_path"].as_str().expect("a path");
-        assert!(unit.contains(&format!("=append:{path}\n")), "{unit}");
+        // The one is opened by systemd, the other by the balancer, so that it can be opened again.
+        let (by, opened) = match *group {
+            "balancer" => (&unit, format!("StandardError=append:{path}\n")),
+            _ => (&config, format!("path = \"{path}\"\n")),
+        };
+        assert!(by.contains(&opened), "{opened} in {by}");
+        assert!(read("deploy/vm/logrotate").contains(&format!("{path} {{\n")), "{path} is rotated");
     }
+    let metrics = &agent["metrics"];
+    assert_eq!(metrics["namespace"], "Weighbridge/wb");
+    assert_eq!(metrics["metrics_collected"]["disk"]["measurement"][0], "used_percent");
+    // The alarm looks at the disk of any balancer.
+    assert_eq!(metrics["aggregation_dimensions"], serde_json::json!([["path"]]));
+    assert!(template.contains("Dimensions: [{ Name: path, Value: / }]"));
     assert!(vm.read("done").contains("agent -a fetch-config"), "{}", vm.read("done"));
 }
 
@@ -142,4 +156,22 @@ fn a_part_or_option_that_there_is_not_is_told() {
     assert!(said.contains("belong together"), "{said}");
     assert!(vm.boot(&["--help"], "").ok().contains("usage: boot"));
     assert_eq!(vm.read("done"), "");
+}
+
+#[test]
+fn a_configuration_that_says_where_the_access_log_goes_is_followed() {
+    let vm = Vm::new();
+    let agent = "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl";
+    vm.program(agent, "true");
+    vm.boot(&["balancer", "--logs", "wb"], "[access_log]\nto = \"off\"\n").ok();
+    assert_eq!(vm.read("etc/weighbridge/weighbridge.toml"), "[access_log]\nto = \"off\"\n");
+}
+
+#[test]
+fn a_worker_on_a_spot_instance_looks_for_its_notice() {
+    let vm = Vm::new();
+    vm.boot(&["worker", "--spot-notices"], "").ok();
+    assert_eq!(vm.read("etc/weighbridge/worker.env"), "WORKER_ARGUMENTS=--spot-notices\n");
+    let arguments = ["worker", "--listen", "0.0.0.0:8080", "--spot-notices", "--help"];
+    run(Command::new(WEIGHBRIDGE).args(arguments)).ok();
 }

@@ -137,3 +137,25 @@ fn systemd_verifies_the_units_and_finds_them_well_shut_in() {
         run(Command::new("systemd-analyze").args(security).arg(&copy)).ok();
     }
 }
+
+/// The balancer says that it is well three times within this; a drain is no hang.
+#[test]
+fn a_balancer_that_hangs_is_restarted_by_systemd() {
+    let unit = read("deploy/systemd/weighbridge.service");
+    for line in ["Type=notify", "WatchdogSec=30s", "Restart=always", "NotifyAccess=main"] {
+        assert!(unit.lines().any(|other| other == line), "{line}");
+    }
+}
+
+#[test]
+fn a_log_that_the_balancer_opens_is_moved_away_and_opened_again() {
+    let rules = read("deploy/vm/logrotate");
+    let (access, balancer) = rules.split_once("\n}\n").expect("two rules");
+    for part in ["hourly", "maxsize 100M", "nocreate", "nodateext", "--signal=USR1"] {
+        assert!(access.contains(part), "{part}: {access}");
+    }
+    assert!(!access.contains("copytruncate"), "{access}");
+    assert!(balancer.contains("copytruncate"), "{balancer}");
+    // More often than a log of 100 MB can fill the disk.
+    assert!(read("deploy/vm/logrotate.timer.conf").contains("OnCalendar=\nOnCalendar=*:0/5\n"));
+}

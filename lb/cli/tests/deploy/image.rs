@@ -128,6 +128,12 @@ fn states(operator: &Operator) -> String {
 fn an_image_is_made_on_a_vm_that_was_installed_and_tested() {
     let mut operator = Operator::new();
     let sshd = Sshd::start(&mut operator);
+    let own_of_the_vm = ["etc/machine-id", "etc/ssh/ssh_host_ed25519_key", "var/log/journal/1/a"];
+    for file in own_of_the_vm {
+        let file = sshd.root.join(file);
+        fs::create_dir_all(file.parent().expect("it is in a folder")).expect("it can be made");
+        fs::write(file, "its own").expect("it can be written");
+    }
 
     let said = operator.script("create-image.sh", &[]);
     let progress = said.err.clone();
@@ -145,8 +151,15 @@ fn an_image_is_made_on_a_vm_that_was_installed_and_tested() {
         "etc/systemd/system/weighbridge-worker.service",
         "etc/weighbridge/weighbridge.toml",
         "etc/logrotate.d/weighbridge",
+        "etc/systemd/system/logrotate.timer.d/weighbridge.conf",
     ] {
         assert!(sshd.root.join(file).exists(), "{file}");
+    }
+    // Each VM makes its own: systemd an id where the file is empty, cloud-init keys.
+    let id = fs::read_to_string(sshd.root.join("etc/machine-id")).expect("the file is there");
+    assert_eq!(id, "", "no id is in the image");
+    for file in &own_of_the_vm[1..] {
+        assert!(!sshd.root.join(file).exists(), "{file} is in the image");
     }
     assert_eq!(states(&operator), "terminated");
 
@@ -194,4 +207,22 @@ fn a_vm_that_cannot_run_the_program_is_terminated_and_no_image_made() {
     assert_eq!(states(&operator), "terminated");
     let own = ["ec2", "describe-images", "--owners", "self", "--query", "Images"];
     assert_eq!(operator.aws(&own), "");
+}
+
+#[test]
+fn another_base_image_makes_another_image() {
+    let mut operator = Operator::new();
+    let _sshd = Sshd::start(&mut operator);
+    let base = operator.image();
+    operator.set("AWS_BASE_IMAGE", base.clone());
+    let first = operator.script("create-image.sh", &[]).ok();
+    assert_eq!(operator.script("create-image.sh", &[]).ok(), first);
+    let query = ["ec2", "describe-images", "--image-ids", first.trim(), "--query"];
+    let told = operator.aws(&[&query[..], &["Images[0].Description"]].concat());
+    assert!(told.ends_with(&format!("on {base}")), "{told}");
+
+    let register = ["ec2", "register-image", "--name", "newer", "--architecture", "x86_64"];
+    let newer = operator.aws(&[&register[..], &["--root-device-name", "/dev/xvda"]].concat());
+    operator.set("AWS_BASE_IMAGE", newer);
+    assert_ne!(operator.script("create-image.sh", &[]).ok(), first);
 }

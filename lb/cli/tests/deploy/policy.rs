@@ -14,8 +14,8 @@ const IMPLIED: [(&str, &str); 1] = [("ec2:RunInstances", "ec2:CreateTags")];
 /// Calls whose right is called otherwise.
 const RENAMED: [(&str, &str); 1] = [("lambda:Invoke", "lambda:InvokeFunction")];
 
-/// Policies that are not for the balancer but for a program beside it.
-const BESIDE: [&str; 1] = ["LogsPolicy"];
+/// Policies that are not for the balancer but for programs beside it.
+const BESIDE: [&str; 2] = ["LogsPolicy", "SessionPolicy"];
 
 /// Rust files below `folder`, tests left out, grouped by the module right below `folder`.
 fn modules(folder: &Path) -> BTreeMap<String, String> {
@@ -175,4 +175,18 @@ fn calls_are_found_however_they_are_broken_and_only_calls() {
     assert!(!calls("uri.query_pairs()", "query"));
     assert!(!calls("fn run_instances() {}", "run_instances"));
     assert!(!calls("self.run_instances(3)", "run_instances"));
+}
+
+#[test]
+fn balancers_make_tables_only_where_the_stack_does_not() {
+    let template = parsed();
+    let resources = template["Resources"].as_object().expect("it has resources");
+    let may_make: Vec<_> = resources
+        .iter()
+        .filter(|(_, policy)| policy.to_string().contains("dynamodb:CreateTable"))
+        .map(|(name, policy)| (name.as_str(), policy["Condition"].as_str().unwrap_or_default()))
+        .collect();
+    assert_eq!(may_make, [("MakeTablesPolicy", "GivenTables")]);
+    let given = &template["Conditions"]["GivenTables"]["Fn::Equals"];
+    assert_eq!(*given, serde_json::json!([{ "Ref": "CreateTables" }, "false"]));
 }

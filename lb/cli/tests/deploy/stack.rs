@@ -90,11 +90,12 @@ fn the_stack_is_created_and_deleted() {
     assert_made(
         &operator,
         &["Vpc", "BalancerGroup", "ObservationsTable", "WorkerLaunchTemplate", "FleetPolicy"],
-        &["BlurFunction", "GroupPolicy", "BalancerSsh", "BalancerAdmin"],
+        &["BlurFunction", "GroupPolicy", "MakeTablesPolicy", "BalancerAdmin"],
     );
     let user_data = user_data(&operator, "own-balancer");
     assert!(user_data.contains("kind = \"ec2\""), "{user_data}");
     assert!(user_data.contains("hosts_max = 7\n"), "{user_data}");
+    assert!(user_data.contains("instance_types = []\n"), "{user_data}");
     boots(&user_data, &[]);
     let group = operator.aws(&[
         "autoscaling",
@@ -143,14 +144,13 @@ fn the_stack_takes_an_existing_network_and_group_and_functions() {
             "LambdaBucket=functions".to_owned(),
             "LambdaKey=f.zip".to_owned(),
             "CreateTables=false".to_owned(),
-            "SshCidr=203.0.113.0/24".to_owned(),
             "AdminCidr=10.0.0.0/8".to_owned(),
         ],
     );
 
     assert_made(
         &operator,
-        &["GroupPolicy", "FunctionsPolicy", "BalancerSsh", "BalancerAdmin", "BlurFunction"],
+        &["GroupPolicy", "FunctionsPolicy", "MakeTablesPolicy", "BalancerAdmin", "BlurFunction"],
         &["Vpc", "FleetPolicy", "WorkerLaunchTemplate", "ObservationsTable"],
     );
     let user_data = user_data(&operator, "own-balancer");
@@ -165,4 +165,18 @@ fn the_stack_takes_an_existing_network_and_group_and_functions() {
         "Functions[].[FunctionName,Environment.Variables.WEIGHBRIDGE_OPERATION]",
     ]);
     assert_eq!(functions, "own-blur\tblur\nown-enhance\tenhance\nown-raytrace\traytrace");
+}
+
+#[test]
+fn spot_workers_are_of_several_types_and_look_for_their_notice() {
+    let operator = Operator::new();
+    // moto takes the default of a list for a text.
+    let types = "SpotInstanceTypes=c6i.large,m5.large";
+    create(&operator, &["Name=own".to_owned(), "WorkerMarket=spot".to_owned(), types.to_owned()]);
+    let balancer = user_data(&operator, "own-balancer");
+    let expected = "instance_types = [\"c6i.large\", \"m5.large\"]\n";
+    assert!(balancer.contains(expected), "{balancer}");
+    boots(&balancer, &[]);
+    let worker = user_data(&operator, "own-worker");
+    assert!(worker.ends_with("boot worker --spot-notices\n"), "{worker}");
 }

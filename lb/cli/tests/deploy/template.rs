@@ -26,6 +26,10 @@ pub(crate) fn for_moto() -> String {
     let text =
         replaced(&text, "LoadBalancer.LoadBalancerFullName", "LoadBalancer.LoadBalancerName");
     let text = replaced(&text, "!GetAtt TargetGroup.TargetGroupFullName", "!Ref TargetGroup");
+    let text = replaced(&text, "      - Network\n", "");
+    let text = replaced(&text, "    DependsOn: Network\n", "");
+    // It wants the size of a disk that has its image's.
+    let text = replaced(&text, "VolumeType: gp3 }", "VolumeType: gp3, VolumeSize: 8 }");
     // It never deletes a target group, so the next one needs another name.
     let mut text = replaced(&text, "      Name: !Sub \"${Name}-balancers\"\n", "");
     // It never deletes route tables, and then not the VPC either: out with all that is about them.
@@ -35,6 +39,8 @@ pub(crate) fn for_moto() -> String {
         "TablesEndpoint",
         "PublicRoute",
         "PublicRoutes",
+        // It refers to them.
+        "Network",
     ] {
         text = without(&text, &format!("  {name}:\n"));
     }
@@ -104,16 +110,21 @@ fn everybody_else_is_reached_by_the_one_before() {
             ("BalancerAdmin", 9090, "AdminCidr"),
             ("BalancerHealthChecks", 9090, "LoadBalancerSecurityGroup"),
             ("BalancerRequests", 8000, "LoadBalancerSecurityGroup"),
-            ("BalancerSsh", 22, "SshCidr"),
             ("WorkerRequests", 8080, "BalancerSecurityGroup"),
         ]
     );
-    for (optional, condition) in
-        [("BalancerAdmin", "WithAdminCidr"), ("BalancerSsh", "WithSshCidr")]
-    {
-        assert_eq!(template["Resources"][optional]["Condition"], condition);
-        assert_eq!(template["Parameters"][condition.trim_start_matches("With")]["Default"], "");
-    }
+    assert_eq!(template["Resources"]["BalancerAdmin"]["Condition"], "WithAdminCidr");
+    assert_eq!(template["Parameters"]["AdminCidr"]["Default"], "");
+}
+
+/// A shell comes by Session Manager, whose agent calls out.
+#[test]
+fn no_instance_has_a_key_and_balancers_have_a_session() {
+    let template = parsed();
+    assert!(!template.to_string().contains("KeyName\":"), "no instance has a key");
+    let session = &template["Resources"]["SessionPolicy"]["Properties"]["PolicyDocument"];
+    let actions = session["Statement"][0]["Action"].as_array().expect("a list");
+    assert!(actions.iter().any(|action| action == "ssmmessages:OpenDataChannel"), "{actions:?}");
 }
 
 #[test]
@@ -137,4 +148,68 @@ fn every_instance_wants_tokens_for_its_metadata() {
         let options = &properties["LaunchTemplateData"]["MetadataOptions"];
         assert_eq!(options["HttpTokens"], "required", "{name}");
     }
+}
+
+#[test]
+fn what_is_kept_is_encrypted_and_can_be_restored() {
+    let template = parsed();
+    for (name, properties) in resources(&template, "AWS::EC2::LaunchTemplate") {
+        let disks = properties["LaunchTemplateData"]["BlockDeviceMappings"].as_array();
+        let disks = disks.ok_or(name).expect("it has disks");
+        assert!(disks.iter().all(|disk| disk["Ebs"]["Encrypted"] == true), "{name}");
+    }
+    let tables = resources(&template, "AWS::DynamoDB::Table");
+    assert_eq!(tables.len(), 2);
+    for (name, properties) in tables {
+        let recovery = &properties["PointInTimeRecoverySpecification"];
+        assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{name}");
+    }
+}
+
+/// Without the attachment of the gateway, AWS refuses a load balancer that faces the internet.
+#[test]
+fn what_needs_the_internet_is_made_after_the_way_there() {
+    let template = parsed();
+    let resources = &template["Resources"];
+    for (name, needs) in [("LoadBalancer", "Network"), ("BalancerGroup", "Network")] {
+        let depends = resources[name]["DependsOn"].to_string();
+        assert!(depends.contains(&format!("\"{needs}\"")), "{name}: {depends}");
+    }
+    let after = resources["Network"]["Metadata"]["After"].to_string();
+    for part in ["InternetGatewayAttachment", "PublicRoute", "BalancerSubnetARoutes"] {
+        assert!(after.contains(&format!("\"{part}\"")), "{part}: {after}");
+    }
+}
+
+/// A listener with TLS offers HTTP/2, which balancers take on the same port.
+#[test]
+fn http2_is_offered_with_tls_and_nothing_without() {
+    let template = parsed();
+    let offered = &template["Resources"]["Listener"]["Properties"]["AlpnPolicy"]["Fn::If"];
+    assert_eq!(offered[0], "WithTls");
+    assert_eq!(offered[1], serde_json::json!(["HTTP2Preferred"]));
+}
+
+#[test]
+fn there_is_an_alarm_on_errors_refusals_a_full_fleet_and_full_disks() {
+    let template = parsed();
+    let filters = resources(&template, "AWS::Logs::MetricFilter");
+    let told: Vec<&str> = filters
+        .iter()
+        .filter_map(|(_, filter)| filter["MetricTransformations"][0]["MetricName"].as_str())
+        .chain(["disk_used_percent"])
+        .collect();
+    let alarms: Vec<String> = resources(&template, "AWS::CloudWatch::Alarm")
+        .iter()
+        .map(|(_, alarm)| alarm.to_string())
+        .collect();
+    for metric in ["errors", "requests", "sheds", "fleet_full", "disk_used_percent"] {
+        assert!(told.contains(&metric), "{metric}: {told:?}");
+        let is_watched = |alarm: &String| alarm.contains(&format!("\"MetricName\":\"{metric}\""));
+        assert!(alarms.iter().any(is_watched), "no alarm looks at {metric}");
+    }
+    // What the filter looks for is what the balancer says.
+    let full = &template["Resources"]["FleetFilter"]["Properties"]["FilterPattern"];
+    let said = full.as_str().expect("a text").trim_matches('"');
+    assert!(read("lb/proxy/src/loops/fleet_full.rs").contains(said), "{said}");
 }
