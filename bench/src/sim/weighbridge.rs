@@ -146,7 +146,8 @@ impl Proxy for Weighbridge {
 
     fn arrive(&mut self, scene: Scene<'_>, request: usize, out: &mut Vec<Action>) {
         let drawn = &scene.workload.requests[request];
-        let ask = Ask { path: Path::UNKNOWN,
+        let ask = Ask {
+            path: Path::UNKNOWN,
             route: RouteId(drawn.route),
             features: Features(smallvec![drawn.predicted]),
             known: None,

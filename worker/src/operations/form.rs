@@ -121,7 +121,7 @@ pub(super) fn beginning<'a>(
         return Some((Cow::Borrowed(request.body), true));
     };
     let comma = rest.iter().take(HEAD_BYTES_MAX).position(|&byte| byte == b',')?;
-    let mut text = rest[comma + 1..].iter().copied().filter(|byte| !is_space(byte));
+    let mut text = rest[comma + 1..].iter().copied().filter(|byte| !is_space(*byte));
     let head: Vec<u8> = text.by_ref().take(most / 3 * 4).collect();
     let is_whole = text.next().is_none();
     BASE64.decode(head).ok().map(|head| (Cow::Owned(head), is_whole))
@@ -186,15 +186,15 @@ fn parse_data_url(rest: &[u8]) -> Result<ImageRequest<'_>, FormError> {
 }
 
 /// Whether base64 may have it anywhere.
-fn is_space(byte: &u8) -> bool {
-    byte.is_ascii_whitespace() || *byte == b'\x0b'
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == b'\x0b'
 }
 
 /// Decodes base64 with white space anywhere.
 fn decode_base64(text: &[u8]) -> Result<Vec<u8>, FormError> {
-    let packed = if text.iter().any(is_space) {
+    let packed = if text.iter().any(|byte| is_space(*byte)) {
         let mut packed = Vec::with_capacity(text.len());
-        for line in text.split(is_space) {
+        for line in text.split(|byte| is_space(*byte)) {
             packed.extend_from_slice(line);
         }
         Cow::Owned(packed)

@@ -40,8 +40,8 @@ impl Metadata {
         Metadata { address, says, looks }
     }
 
-    fn notices(&self) -> Option<SpotNotices> {
-        Some(SpotNotices { address: self.address, interval: Duration::from_millis(10) })
+    fn notices(&self) -> SpotNotices {
+        SpotNotices { address: self.address, interval: Duration::from_millis(10) }
     }
 
     fn wait_for_looks(&self) {
@@ -84,7 +84,7 @@ fn leaves(worker: &Running) -> bool {
 #[test]
 fn a_notice_lets_it_refuse_new_work_and_finish_what_it_has() {
     let metadata = Metadata::start(NOTHING_PLANNED);
-    let worker = Running::configured(|config| config.spot_notices = metadata.notices());
+    let worker = Running::configured(|config| config.spot_notices = Some(metadata.notices()));
     let body = data_url("bmp", &bmp(8, 8));
     metadata.wait_for_looks();
     assert!(!leaves(&worker));
@@ -113,7 +113,7 @@ fn a_notice_lets_it_refuse_new_work_and_finish_what_it_has() {
 #[test]
 fn a_metadata_service_that_is_away_or_broken_is_no_notice() {
     let metadata = Metadata::start("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
-    let worker = Running::configured(|config| config.spot_notices = metadata.notices());
+    let worker = Running::configured(|config| config.spot_notices = Some(metadata.notices()));
     metadata.wait_for_looks();
     assert!(!leaves(&worker));
     *metadata.says.lock().expect("nobody panics") = TAKEN_BACK;

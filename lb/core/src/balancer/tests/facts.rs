@@ -179,7 +179,8 @@ fn a_host_without_load_reports_is_learned_from_by_the_time_that_requests_take() 
     join(&mut balancer, 1, "ps");
     let at = Time::from_secs_f64;
     let took = |n: u64, balancer: &mut Balancer, now: f64, elapsed: f64| {
-        let learned = balancer.complete(at(now), RequestId(n), &outcome(None::<RequestCost>, elapsed));
+        let learned =
+            balancer.complete(at(now), RequestId(n), &outcome(None::<RequestCost>, elapsed));
         learned.map(|learned| learned.work.as_cpu_secs())
     };
     // Alone for one second, then beside another for two, alone again for one.
