@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use smallvec::smallvec;
 use weighbridge_core::admit::Verdict;
-use weighbridge_core::balancer::Balancer;
+use weighbridge_core::balancer::{Ask, Balancer};
 use weighbridge_core::features::Features;
+use weighbridge_core::fleet::Path;
 use weighbridge_core::host::{HostId, HostSpec};
 use weighbridge_core::lambda::Lambda;
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
-use weighbridge_core::request::{Ask, Path, RequestId, RouteId};
+use weighbridge_core::request::{RequestId, RouteId};
 use weighbridge_core::units::{Speed, Time, Work};
 
 use super::host::{HostKind, LoadReport};

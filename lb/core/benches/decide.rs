@@ -15,19 +15,19 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use weighbridge_core::admit::Verdict;
-use weighbridge_core::balancer::Balancer;
+use weighbridge_core::balancer::{Ask, Balancer, Policy};
 use weighbridge_core::features::{FeatureSet, extractors};
+use weighbridge_core::fleet::Path;
 use weighbridge_core::host::{Discipline, HostId, HostSpec};
 use weighbridge_core::learn::train;
 use weighbridge_core::observe::{Observation, Outcome, RequestCost};
 use weighbridge_core::policy::{
-    HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
-    ScalePolicy, SchedulePolicy,
+    HostPolicy, LearnPolicy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
 };
 use weighbridge_core::random::Random;
-use weighbridge_core::request::{Ask, Path, RequestId, RequestSpec, RouteId};
-use weighbridge_core::scale::rules;
-use weighbridge_core::schedule::{filters, weighers};
+use weighbridge_core::request::{RequestId, RequestSpec, RouteId};
+use weighbridge_core::scale::{ScalePolicy, rules};
+use weighbridge_core::schedule::{SchedulePolicy, filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
 
 /// Fraction of the fleet's capacity that is asked for.

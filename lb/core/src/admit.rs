@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::estimate::Estimate;
 use crate::host::{Discipline, HostId};
-use crate::lambda::{FunctionId, Offer};
+use crate::lambda::Offer;
+use crate::policy::FunctionId;
 use crate::schedule::Ranking;
 use crate::units::{Seconds, Time};
 

@@ -32,17 +32,18 @@ use std::collections::{BTreeMap, VecDeque};
 use smallvec::SmallVec;
 
 use crate::estimate::Estimate;
-use crate::fleet::Fleet;
+use crate::features::Features;
+use crate::fleet::{Fleet, Path};
 use crate::host::{HostId, HostState};
 use crate::lambda::{Lambda, Run};
 use crate::learn::{Model, Predictor, TrainingSet};
 use crate::observe::Observation;
-use crate::policy::{Policy, RoutePolicy};
+use crate::policy::{HostPolicy, LambdaPolicy, LearnPolicy, QueuePolicy, RetryPolicy, RoutePolicy};
 use crate::queue::{Queue, QueueState, Waiting};
 use crate::random::Random;
-use crate::request::{Ask, RequestId, RouteId};
-use crate::scale::{ScalePlan, Scaler};
-use crate::schedule::Schedule;
+use crate::request::{RequestId, RouteId};
+use crate::scale::{ScalePlan, ScalePolicy, Scaler};
+use crate::schedule::{Schedule, SchedulePolicy};
 use crate::units::{Time, Work};
 
 pub use counters::Counters;
@@ -51,6 +52,44 @@ use retry::RetryBudget;
 
 /// How many waiting requests are tried before the rest are taken to fit no better.
 const MISSES_MAX: usize = 4;
+
+/// Everything that steers the balancer.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The routes; a [`RouteId`](crate::request::RouteId) is an index into this.
+    pub routes: Vec<RoutePolicy>,
+    /// How hosts are filtered and weighed.
+    pub schedule: SchedulePolicy,
+    /// The waiting room.
+    pub queue: QueuePolicy,
+    /// What is believed of hosts, and when one is ejected.
+    pub hosts: HostPolicy,
+    /// How failed requests are tried again.
+    pub retry: RetryPolicy,
+    /// How models are trained and trusted.
+    pub learn: LearnPolicy,
+    /// How the fleet is sized.
+    pub scale: ScalePolicy,
+    /// How bursts spill over to Lambda. `None`: they do not.
+    pub lambda: Option<LambdaPolicy>,
+}
+
+/// What is asked for one request: a place to run.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The route.
+    pub route: RouteId,
+    /// What the route's model sees.
+    pub features: Features,
+    /// What is asked for, to tell a host that fails from a request that does.
+    pub path: Path,
+    /// The measured cost of an exact repeat.
+    pub known: Option<Work>,
+    /// Length of the body.
+    pub body_bytes: u64,
+    /// Length of the event that would carry it to Lambda. `None` where it cannot go there.
+    pub event_bytes: Option<u64>,
+}
 
 /// What a tick asks for.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -8,6 +8,8 @@
 //! other balancers, and age as ours do. Cost: a host that reports wrongly is believed. Look again
 //! when hosts report what the balancer can measure better itself.
 
+mod wait;
+
 use std::time::Duration;
 
 use serde::Serialize;
@@ -15,6 +17,9 @@ use serde::Serialize;
 use crate::observe::HostReport;
 use crate::request::RequestId;
 use crate::units::{Seconds, Speed, Time, Work};
+
+pub use crate::discipline::Discipline;
+pub(crate) use wait::fcfs_wait;
 
 /// One host, unique as long as the balancer lives; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -32,18 +37,6 @@ pub enum Phase {
     Draining,
     /// No longer there. Holds no claim.
     Gone,
-}
-
-/// How a host orders the requests that it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Discipline {
-    /// Shortest remaining processing time first, preemptive.
-    Srpt,
-    /// Processor sharing: everything at once, as an ordinary server does.
-    Ps,
-    /// First come, first served.
-    Fcfs,
 }
 
 /// What is told of a host when it joins the fleet.
@@ -143,27 +136,6 @@ pub struct Claim {
     pub claimed_at: Time,
     /// `shared_secs` of its host then.
     pub shared_from: f64,
-}
-
-// === impl Discipline ===
-
-impl Discipline {
-    /// Every discipline, in the order in which messages list them.
-    pub const ALL: [Discipline; 3] = [Discipline::Srpt, Discipline::Ps, Discipline::Fcfs];
-
-    /// Its name, as in configurations, in load reports and on the worker's command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Discipline::Srpt => "srpt",
-            Discipline::Ps => "ps",
-            Discipline::Fcfs => "fcfs",
-        }
-    }
-
-    /// The discipline called `name`.
-    pub fn by_name(name: &str) -> Option<Discipline> {
-        Discipline::ALL.into_iter().find(|discipline| discipline.name() == name)
-    }
 }
 
 // === impl HostState ===

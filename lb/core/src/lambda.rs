@@ -11,19 +11,13 @@ mod spending;
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::fleet::SpeedSeen;
 use crate::observe::Failure;
-use crate::policy::{HostPolicy, LambdaPolicy};
+use crate::policy::{FunctionId, HostPolicy, LambdaPolicy};
 use crate::units::{Seconds, Time, Work};
 
 pub use function::Function;
 use spending::Spending;
-
-/// Index of a function in [`LambdaPolicy::functions`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct FunctionId(pub u16);
 
 /// See the module.
 #[derive(Debug, Clone)]

@@ -5,11 +5,12 @@
 //! request meets them.
 
 pub mod units;
-pub mod policy;
 pub mod request;
 pub mod features;
+pub mod policy;
 pub mod cost;
 pub mod estimate;
+mod discipline;
 pub mod host;
 pub mod fleet;
 pub mod schedule;

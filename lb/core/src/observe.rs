@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::discipline::Discipline;
 use crate::features::Features;
-use crate::host::Discipline;
 use crate::request::RouteId;
 use crate::units::{Speed, Work};
 

@@ -1,34 +1,21 @@
 //! What the operator decided: checked, with no defaults. The configuration file is turned into this
 //! at the boundary.
+//!
+//! These are plain values. What names filters, weighers or a rule stands beside them:
+//! [`SchedulePolicy`](crate::schedule::SchedulePolicy) and
+//! [`ScalePolicy`](crate::scale::ScalePolicy). The balancer's
+//! [`Policy`](crate::balancer::Policy) has all of it.
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::features::FeatureSet;
-use crate::lambda::FunctionId;
-use crate::scale::Rule;
-use crate::schedule::{Filter, Weigher};
 use crate::units::{Speed, Work};
 
-/// Everything that steers the balancer.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// The routes; a [`RouteId`](crate::request::RouteId) is an index into this.
-    pub routes: Vec<RoutePolicy>,
-    /// How hosts are filtered and weighed.
-    pub schedule: SchedulePolicy,
-    /// The waiting room.
-    pub queue: QueuePolicy,
-    /// What is believed of hosts, and when one is ejected.
-    pub hosts: HostPolicy,
-    /// How failed requests are tried again.
-    pub retry: RetryPolicy,
-    /// How models are trained and trusted.
-    pub learn: LearnPolicy,
-    /// How the fleet is sized.
-    pub scale: ScalePolicy,
-    /// How bursts spill over to Lambda. `None`: they do not.
-    pub lambda: Option<LambdaPolicy>,
-}
+/// Index of a function in [`LambdaPolicy::functions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct FunctionId(pub u16);
 
 /// One route: requests that are predicted by one model.
 #[derive(Debug, Clone)]
@@ -49,20 +36,6 @@ pub struct RoutePolicy {
     pub idempotent: bool,
     /// The function that its bursts spill over to. `None`: they do not.
     pub function: Option<FunctionId>,
-}
-
-/// How hosts are filtered and weighed (Nova: `host_subset_size`,
-/// `shuffle_best_same_weighed_hosts`).
-#[derive(Debug, Clone)]
-pub struct SchedulePolicy {
-    /// The filters to run, in order.
-    pub filters: Vec<&'static dyn Filter>,
-    /// The weighers to run, with their multipliers.
-    pub weighers: Vec<(&'static dyn Weigher, f64)>,
-    /// The pick is random among this many of the best; at least 1.
-    pub host_subset_size: usize,
-    /// Whether hosts of equal best weight are shuffled before the pick.
-    pub shuffle_best_same_weighed_hosts: bool,
 }
 
 /// Bounds and order of the waiting room.
@@ -170,34 +143,4 @@ pub struct FunctionPolicy {
     pub cold_start: Duration,
     /// The longest event that a run takes, in bytes.
     pub payload_bytes_max: u64,
-}
-
-/// How the fleet is sized.
-#[derive(Debug, Clone)]
-pub struct ScalePolicy {
-    /// Which rule says how many hosts are desired.
-    pub rule: &'static dyn Rule,
-    /// The least hosts.
-    pub hosts_min: usize,
-    /// The most hosts.
-    pub hosts_max: usize,
-    /// Scale up when the mean utilization over the stable window is above this.
-    pub cpu_high: f64,
-    /// Scale down when it is below this.
-    pub cpu_low: f64,
-    /// The utilization to size the fleet for.
-    pub cpu_target: f64,
-    /// Scale up when the predicted backlog would take longer than this to drain, counted from when
-    /// a host that is launched now would be ready.
-    pub backlog_max: Duration,
-    /// The desire must hold this long before scaling down.
-    pub stable_window: Duration,
-    /// The window over which panic looks for bursts.
-    pub panic_window: Duration,
-    /// Panic when the burst's desire is at least this multiple of the hosts there are.
-    pub panic_factor: f64,
-    /// The time a host needs to boot until it has been learned.
-    pub boot_time: Duration,
-    /// A host that is not ready after this is replaced.
-    pub boot_timeout: Duration,
 }

@@ -2,16 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::features::Features;
-use crate::units::Work;
-
-pub use crate::fleet::Path;
-
 /// One request, unique as long as the balancer lives; given by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// Index of a route in [`Policy::routes`](crate::policy::Policy::routes).
+/// Index of a route in [`Policy::routes`](crate::balancer::Policy::routes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RouteId(pub u16);
 
@@ -26,23 +21,6 @@ pub struct RequestSpec<'a> {
     pub body_bytes: Option<u64>,
     /// What was read of the body: all of it, or its beginning, or nothing.
     pub body: &'a [u8],
-}
-
-/// What is asked for one request: a place to run.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// The route.
-    pub route: RouteId,
-    /// What the route's model sees.
-    pub features: Features,
-    /// What is asked for, to tell a host that fails from a request that does.
-    pub path: Path,
-    /// The measured cost of an exact repeat.
-    pub known: Option<Work>,
-    /// Length of the body.
-    pub body_bytes: u64,
-    /// Length of the event that would carry it to Lambda. `None` where it cannot go there.
-    pub event_bytes: Option<u64>,
 }
 
 // === impl RequestSpec ===

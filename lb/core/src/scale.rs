@@ -17,11 +17,12 @@
 pub mod rules;
 mod stabilize;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::fleet::Fleet;
 use crate::host::{HostId, HostState, Phase};
-use crate::policy::ScalePolicy;
 use crate::queue::QueueState;
 use crate::units::{Seconds, Speed, Time, Work};
 
@@ -37,6 +38,36 @@ const DOWN_MAX: Seconds = Seconds(10.0);
 
 /// The gain of the moving average of boot times.
 const BOOT_GAIN: f64 = 0.3;
+
+/// How the fleet is sized.
+#[derive(Debug, Clone)]
+pub struct ScalePolicy {
+    /// Which rule says how many hosts are desired.
+    pub rule: &'static dyn Rule,
+    /// The least hosts.
+    pub hosts_min: usize,
+    /// The most hosts.
+    pub hosts_max: usize,
+    /// Scale up when the mean utilization over the stable window is above this.
+    pub cpu_high: f64,
+    /// Scale down when it is below this.
+    pub cpu_low: f64,
+    /// The utilization to size the fleet for.
+    pub cpu_target: f64,
+    /// Scale up when the predicted backlog would take longer than this to drain, counted from when
+    /// a host that is launched now would be ready.
+    pub backlog_max: Duration,
+    /// The desire must hold this long before scaling down.
+    pub stable_window: Duration,
+    /// The window over which panic looks for bursts.
+    pub panic_window: Duration,
+    /// Panic when the burst's desire is at least this multiple of the hosts there are.
+    pub panic_factor: f64,
+    /// The time a host needs to boot until it has been learned.
+    pub boot_time: Duration,
+    /// A host that is not ready after this is replaced.
+    pub boot_timeout: Duration,
+}
 
 /// What to launch and drain. Leaves its executor no choice: `launch` hosts are launched and join
 /// before the next tick, the hosts of `drain` and `replace` are drained and then stopped.

@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 use crate::estimate::Estimate;
 use crate::fleet::{self, Fleet};
 use crate::host::{HostId, HostState};
-use crate::policy::{HostPolicy, SchedulePolicy};
+use crate::policy::HostPolicy;
 use crate::random::Random;
 use crate::units::Time;
 
@@ -33,6 +33,20 @@ const BATCH: usize = 64;
 
 /// Blocks of a large fleet that are looked at first: those that promise most.
 const PROMISING: usize = 4;
+
+/// How hosts are filtered and weighed (Nova: `host_subset_size`,
+/// `shuffle_best_same_weighed_hosts`).
+#[derive(Debug, Clone)]
+pub struct SchedulePolicy {
+    /// The filters to run, in order.
+    pub filters: Vec<&'static dyn Filter>,
+    /// The weighers to run, with their multipliers.
+    pub weighers: Vec<(&'static dyn Weigher, f64)>,
+    /// The pick is random among this many of the best; at least 1.
+    pub host_subset_size: usize,
+    /// Whether hosts of equal best weight are shuffled before the pick.
+    pub shuffle_best_same_weighed_hosts: bool,
+}
 
 /// What a request asks of a host.
 #[derive(Debug, Clone, Copy)]

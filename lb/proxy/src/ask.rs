@@ -6,8 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
+use weighbridge_core::balancer::Ask;
 use weighbridge_core::features::{FeatureSet, Features};
-use weighbridge_core::request::{Ask, Path, RequestSpec, RouteId};
+use weighbridge_core::fleet::Path;
+use weighbridge_core::request::{RequestSpec, RouteId};
 
 use crate::config::Config;
 use crate::dispatch::Dispatch;

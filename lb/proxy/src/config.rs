@@ -25,10 +25,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
 use weighbridge_core::host::Discipline;
-use weighbridge_core::lambda::FunctionId;
-use weighbridge_core::policy::{Policy, RoutePolicy};
+use weighbridge_core::policy::{FunctionId, RoutePolicy};
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Speed;
 

@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use weighbridge_core::admit::Verdict;
-use weighbridge_core::balancer::Balancer;
+use weighbridge_core::balancer::{Ask, Balancer};
 use weighbridge_core::host::HostId;
 use weighbridge_core::observe::{Failure, HostReport, Observation, Outcome};
-use weighbridge_core::request::{Ask, RequestId};
+use weighbridge_core::request::RequestId;
 use weighbridge_core::units::{Speed, Time, Work};
 
 use crate::record::Record;

@@ -9,8 +9,8 @@ use pingora::{ErrorType, OrErr};
 use weighbridge_core::admit::{Invocation, Placement};
 use weighbridge_core::estimate::{Estimate, Source};
 use weighbridge_core::host::HostId;
-use weighbridge_core::lambda::FunctionId;
 use weighbridge_core::observe::Outcome;
+use weighbridge_core::policy::FunctionId;
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use toml::{Table, Value};
-use weighbridge_core::policy::Policy;
+use weighbridge_core::balancer::Policy;
 use weighbridge_proxy::config::Config;
 use weighbridge_scene_extract::extractors;
 

@@ -1,9 +1,9 @@
 //! What would become of a request, and why.
 
-use super::Balancer;
 use super::place::{Decision, Start};
+use super::{Ask, Balancer};
 use crate::lambda::Function;
-use crate::request::{Ask, RequestId};
+use crate::request::RequestId;
 use crate::schedule::Demand;
 use crate::schedule::explain::Explanation;
 use crate::units::Time;

@@ -2,11 +2,12 @@
 
 use smallvec::SmallVec;
 
-use super::{Balancer, Grant, MISSES_MAX, Request};
+use super::{Ask, Balancer, Grant, MISSES_MAX, Request};
 use crate::admit::{ShedReason, Verdict};
+use crate::fleet::Path;
 use crate::host::{Claim, HostId};
 use crate::observe::{Failure, Observation, Outcome};
-use crate::request::{Ask, Path, RequestId};
+use crate::request::RequestId;
 use crate::units::Time;
 
 // === impl Balancer ===

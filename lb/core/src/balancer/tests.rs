@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::admit::Verdict;
-use crate::features::{FeatureSet, Features};
+use crate::features::FeatureSet;
+use crate::fleet::Path;
 use crate::host::{Discipline, HostSpec, Phase};
-use crate::lambda::FunctionId;
 use crate::observe::{Failure, HostReport, Outcome, RequestCost};
-use crate::policy::*;
-use crate::request::Path;
+use crate::policy::{FunctionId, QueueDiscipline};
 use crate::scale::rules;
 use crate::schedule::{filters, weighers};
 use crate::units::{Seconds, Speed};

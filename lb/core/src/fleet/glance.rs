@@ -11,8 +11,7 @@
 //! among the best are looked at, and the ranking is the same as that of looking at all. Cost: each
 //! weigher also states a bound. Look again when fleets of more than 10,000 hosts matter.
 
-use crate::host::{Discipline, HostState};
-use crate::schedule::delay;
+use crate::host::{Discipline, HostState, fcfs_wait};
 use crate::units::{Seconds, Time};
 
 /// Hosts of one block: as many as there are cheap to bound one by one, and few enough for their
@@ -79,7 +78,7 @@ impl Glance {
             Discipline::Srpt | Discipline::Ps => (first, 0.0),
             Discipline::Fcfs => {
                 let remaining = host.claims.iter().map(|claim| claim.remaining.as_cpu_secs());
-                let wait = delay::fcfs_wait(&host.claims, host.cores as usize);
+                let wait = fcfs_wait(&host.claims, host.cores as usize);
                 (remaining.fold(first, f64::min), wait)
             }
         };

@@ -9,7 +9,7 @@ use std::fmt::{self, Debug};
 
 use serde::Serialize;
 
-use crate::policy::ScalePolicy;
+use super::ScalePolicy;
 use crate::units::{Seconds, Work};
 
 /// Every rule there is. To add one: a file beside the others, and a line here.

@@ -25,11 +25,10 @@
 //! request as long as it waits for them. Hosts of one capacity are ranked as by least connections.
 
 use serde::Serialize;
-use smallvec::SmallVec;
 
 use super::Demand;
 use crate::fleet::Glance;
-use crate::host::{Claim, Discipline, HostState};
+use crate::host::{Claim, Discipline, HostState, fcfs_wait};
 use crate::units::Seconds;
 
 /// The seconds that a request costs on a host.
@@ -104,30 +103,6 @@ pub(super) fn total_min(demand: &Demand<'_>, glance: &Glance) -> Seconds {
 /// The wait behind `n` requests of size `x`; none while a core is free.
 fn equal_wait(n: usize, cores: usize, x: f64) -> f64 {
     (n + 1).saturating_sub(cores) as f64 * x / cores as f64
-}
-
-/// The wait behind `claims` that start in order of arrival, in CPU-seconds of a core.
-pub(crate) fn fcfs_wait(claims: &[Claim], cores: usize) -> f64 {
-    if claims.len() < cores {
-        return 0.0;
-    }
-    let remaining = claims.iter().map(|claim| claim.remaining.as_cpu_secs());
-    if cores == 1 {
-        return remaining.sum();
-    }
-    // When each core is free, ascending.
-    let mut free: SmallVec<[f64; 16]> = SmallVec::from_elem(0.0, cores);
-    let free = free.as_mut_slice();
-    for work in remaining {
-        let end = free[0] + work;
-        let mut place = 1;
-        while place < cores && free[place] < end {
-            free[place - 1] = free[place];
-            place += 1;
-        }
-        free[place - 1] = end;
-    }
-    free[0]
 }
 
 /// The wait of the request, and of others.

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::estimate::Source;
+use crate::fleet::Path;
 use crate::host::{Discipline, HostSpec};
 use crate::observe::HostReport;
-use crate::request::{Path, RequestId};
+use crate::request::RequestId;
 use crate::units::{Speed, Work};
 
 fn hosts_policy() -> HostPolicy {

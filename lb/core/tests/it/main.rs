@@ -5,6 +5,8 @@ mod accuracy;
 #[cfg(test)]
 mod learning;
 #[cfg(test)]
+mod modules;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod readme;

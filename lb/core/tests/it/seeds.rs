@@ -8,19 +8,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use weighbridge_core::admit::Verdict;
-use weighbridge_core::balancer::Balancer;
+use weighbridge_core::balancer::{Ask, Balancer, Policy};
 use weighbridge_core::features::{FeatureSet, Features};
+use weighbridge_core::fleet::Path;
 use weighbridge_core::host::{Discipline, HostId, HostSpec};
-use weighbridge_core::lambda::{FunctionId, Lambda};
+use weighbridge_core::lambda::Lambda;
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
 use weighbridge_core::policy::{
-    FunctionPolicy, HostPolicy, LambdaPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy,
-    RetryPolicy, RoutePolicy, ScalePolicy, SchedulePolicy,
+    FunctionId, FunctionPolicy, HostPolicy, LambdaPolicy, LearnPolicy, QueueDiscipline,
+    QueuePolicy, RetryPolicy, RoutePolicy,
 };
 use weighbridge_core::random::Random;
-use weighbridge_core::request::{Ask, Path, RequestId, RouteId};
-use weighbridge_core::scale::rules;
-use weighbridge_core::schedule::{filters, weighers};
+use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::scale::{ScalePolicy, rules};
+use weighbridge_core::schedule::{SchedulePolicy, filters, weighers};
 use weighbridge_core::units::{Speed, Time, Work};
 
 const SEEDS: u64 = 64;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use weighbridge_core::lambda::FunctionId;
-use weighbridge_core::policy::{FunctionPolicy, LambdaPolicy, RoutePolicy};
+use weighbridge_core::policy::{FunctionId, FunctionPolicy, LambdaPolicy, RoutePolicy};
 use weighbridge_core::units::Speed;
 
 use super::reader::Section;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use weighbridge_core::balancer::Policy;
 use weighbridge_core::policy::{
-    HostPolicy, LearnPolicy, Policy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
-    ScalePolicy, SchedulePolicy,
+    HostPolicy, LearnPolicy, QueueDiscipline, QueuePolicy, RetryPolicy, RoutePolicy,
 };
-use weighbridge_core::scale::rules;
-use weighbridge_core::schedule::{Filter, filters, weighers};
+use weighbridge_core::scale::{ScalePolicy, rules};
+use weighbridge_core::schedule::{Filter, SchedulePolicy, filters, weighers};
 
 use super::CpuSource;
 use super::reader::{self, Section};

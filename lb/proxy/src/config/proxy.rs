@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
-use weighbridge_core::policy::Policy;
 
 use super::reader::{Reader, Section};
 use super::{AccessLog, AccessLogTarget, Config, FleetSource, Limits, RepeatConfig};

@@ -9,7 +9,7 @@
 //! drains in half the time are desired otherwise.
 
 use super::{Desire, Rule, ScaleReason, View};
-use crate::policy::ScalePolicy;
+use crate::scale::ScalePolicy;
 
 /// See the module.
 #[derive(Debug)]

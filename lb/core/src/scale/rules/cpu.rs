@@ -5,7 +5,7 @@
 //! there are between the two.
 
 use super::{Desire, Rule, ScaleReason, View};
-use crate::policy::ScalePolicy;
+use crate::scale::ScalePolicy;
 
 /// See the module.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use super::backlog::Backlog;
 use super::cpu::Cpu;
 use super::{Desire, Rule, View};
-use crate::policy::ScalePolicy;
+use crate::scale::ScalePolicy;
 
 /// See the module.
 #[derive(Debug)]

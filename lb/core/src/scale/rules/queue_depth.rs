@@ -1,7 +1,7 @@
 //! By the requests that run or wait: a host for each, `hosts_max` at most.
 
 use super::{Desire, Rule, ScaleReason, View};
-use crate::policy::ScalePolicy;
+use crate::scale::ScalePolicy;
 
 /// See the module.
 #[derive(Debug)]
