@@ -1,14 +1,16 @@
-//! A scenario: what is simulated, as a TOML file. Every key has a default; all mistakes are told of
-//! at once.
+//! A scenario: what is simulated, as a TOML file.
+//!
+//! Every key has a default, and `scenario/defaults.toml` says what each one is. Files are read as
+//! Weighbridge's configuration is: all mistakes are told of at once, with their lines.
 
 mod read;
-mod reader;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
 use weighbridge_core::host::Discipline;
+use weighbridge_proxy::config::ConfigError;
 
 use super::arrivals::Arrivals;
 use super::functions::FunctionKind;
@@ -17,8 +19,8 @@ use super::predict::ErrorKind;
 use super::sizes::Sizes;
 use super::weighbridge::Settings;
 
-/// The most hosts that there may be.
-pub(super) const HOSTS_MAX: usize = 100_000;
+/// The most hosts that there may be: as many as Weighbridge's configuration allows.
+pub(super) const HOSTS_MAX: usize = 10_000;
 
 /// A scenario, checked.
 #[derive(Debug, Clone)]
@@ -41,8 +43,8 @@ pub struct Scenario {
     pub balancers: usize,
     /// The hosts.
     pub hosts: Hosts,
-    /// The functions on Lambda that Weighbridge may use, in the order of their routes; none: it does
-    /// without.
+    /// The functions on Lambda that Weighbridge may use, in the order of their routes; none: it
+    /// does without.
     pub functions: Vec<FunctionKind>,
     /// When requests come.
     pub arrivals: Arrivals,
@@ -87,8 +89,8 @@ pub struct Hosts {
 /// Where Weighbridge's models come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Learning {
-    /// One that passes on what is predicted, trained beforehand and never again: the error is exactly
-    /// the scenario's.
+    /// One that passes on what is predicted, trained beforehand and never again: the error is
+    /// exactly the scenario's.
     Frozen,
     /// Trained beforehand on requests with the scenario's error, and again as in production.
     Live,
@@ -149,12 +151,12 @@ pub enum ScenarioError {
         source: std::io::Error,
     },
     /// It has mistakes: all of them.
-    #[error("the scenario {path} has mistakes:\n  {}", mistakes.join("\n  "))]
+    #[error("the scenario {path} has mistakes:\n  {}", lines(mistakes))]
     Mistakes {
         /// The file.
         path: PathBuf,
-        /// What is wrong, a line each.
-        mistakes: Vec<String>,
+        /// What is wrong, in the order of lines.
+        mistakes: Vec<ConfigError>,
     },
 }
 
@@ -174,6 +176,11 @@ pub struct Overrides {
 // === impl Scenario ===
 
 impl Scenario {
+    /// The values that a file need not say, with a comment on every key.
+    pub fn default_text() -> &'static str {
+        include_str!("scenario/defaults.toml")
+    }
+
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
         Scenario::read_with(path, &Overrides::default())
@@ -194,6 +201,11 @@ impl Scenario {
     }
 }
 
+/// Each mistake on a line of its own.
+fn lines(mistakes: &[ConfigError]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
+}
+
 // === impl Hosts ===
 
 impl Hosts {
@@ -202,7 +214,8 @@ impl Hosts {
         (0..self.count).map(|host| self.speed(host)).sum::<f64>() * f64::from(self.cores)
     }
 
-    /// The host of that number, with the discipline that `policy` asks for unless the scenario does.
+    /// The host of that number, with the discipline that `policy` asks for unless the scenario
+    /// does.
     pub fn kind(&self, host: usize, policy: Discipline) -> HostKind {
         HostKind {
             cores: self.cores,

@@ -25,7 +25,7 @@ use super::host::{HostKind, LoadReport};
 use super::proxy::{Action, Answer, Proxy, Ran, Scene};
 use super::scenario::{Learning, Scenario};
 
-pub use config::{FleetBounds, Settings, config};
+pub use config::{HostBounds, Settings};
 
 /// Counts of one CPU-second of the reference core.
 const INSTRUCTIONS: f64 = 1e9;

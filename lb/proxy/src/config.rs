@@ -14,7 +14,7 @@ mod overrides;
 mod own_address;
 mod policy;
 mod proxy;
-mod reader;
+pub mod reader;
 mod routes;
 mod store;
 mod values;
@@ -33,7 +33,7 @@ use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Speed;
 
 pub use overrides::{OverrideError, Overrides, WorkerRange};
-use reader::Reader;
+use reader::{Reader, Section};
 pub use values::{duration as parse_duration, size as parse_size};
 
 /// Everything that an operator decides, checked.
@@ -335,10 +335,10 @@ pub enum AccessLogTarget {
 
 /// One mistake in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("line {line}: {mistake}")]
+#[error("{}{mistake}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
 pub struct ConfigError {
-    /// Its line, from 1.
-    pub line: usize,
+    /// Its line, from 1; `None` where it stands in no file: it is an option of the command line.
+    pub line: Option<usize>,
     /// What is wrong there.
     pub mistake: Mistake,
 }
@@ -412,9 +412,16 @@ impl Config {
         extractors: &[&'static dyn Extractor],
     ) -> Result<Config, Vec<ConfigError>> {
         let reader = Reader::new(text, Config::default_text());
-        let config = proxy::read(&reader, extractors);
+        let config = Config::read(reader.root(), extractors);
         let errors = reader.into_errors();
         if errors.is_empty() { Ok(config) } else { Err(errors) }
+    }
+
+    /// Reads and checks `root`, which may be a table of a larger document: the simulator's scenarios
+    /// have one. It needs the default file as its last layer. Where its reader has found a mistake,
+    /// the result means nothing.
+    pub fn read(root: Section<'_>, extractors: &[&'static dyn Extractor]) -> Config {
+        proxy::read(root, extractors)
     }
 
     /// The default file, with a comment on every key: `weighbridge config` prints it.

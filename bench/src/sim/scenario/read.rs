@@ -1,135 +1,150 @@
-//! From the keys of a file to a scenario.
+//! From the keys of a file to a scenario. What each key is and takes stands in `defaults.toml`.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::time::Duration;
 
+use toml::{Table, Value};
 use weighbridge_core::host::Discipline;
+use weighbridge_proxy::config::ConfigError;
+use weighbridge_proxy::config::reader::{Reader, Section};
 
-use super::reader::Reader;
 use super::{Faults, HOSTS_MAX, Hosts, Learning, Overrides, Reports, Scale, Scenario};
 use crate::sim::arrivals::Arrivals;
 use crate::sim::functions::FunctionKind;
 use crate::sim::host::Preemption;
 use crate::sim::predict::ErrorKind;
 use crate::sim::sizes::{Class, Law, Sizes, Trace};
-use crate::sim::weighbridge::{FleetBounds, Settings, config};
+use crate::sim::weighbridge::Settings;
 
-/// Bounds of what a run may be asked for.
-const REQUESTS_MAX: usize = 100_000_000;
-const BALANCERS_MAX: usize = 64;
+const NS: Duration = Duration::from_nanos(1);
+const MS: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const YEAR: Duration = Duration::from_hours(365 * 24);
 
-/// What is compared where a scenario does not say.
-const POLICIES: [&str; 2] = ["weighbridge", "round_robin"];
+/// Stands in place of a time at which nothing happens.
+const NEVER: &str = "never";
 
 pub(super) fn scenario(
     text: &str,
     path: &Path,
     overrides: &Overrides,
-) -> Result<Scenario, Vec<String>> {
-    let mut reader = Reader::new(text);
-    lay_over(&mut reader, overrides);
-    let (hosts, scale) = (hosts(reader.table("hosts")), scale(&reader));
-    let sizes = sizes(reader.table("sizes"), path);
-    let functions = functions(&reader, &sizes);
-    let weighbridge = weighbridge(&reader, (&sizes, &functions), &hosts, scale);
-    let predictions = reader.table("predictions");
+) -> Result<Scenario, Vec<ConfigError>> {
+    let options = options(overrides).to_string();
+    let reader = Reader::with_options(&options, text, Scenario::default_text());
+    let mut scenario = read(reader.root(), path);
+    scenario.seed = overrides.seed.unwrap_or(scenario.seed);
+    let mistakes = reader.into_errors();
+    if mistakes.is_empty() { Ok(scenario) } else { Err(mistakes) }
+}
+
+/// What is given on the command line, to be checked as what is written in the file.
+fn options(overrides: &Overrides) -> Table {
+    // Relative to where the command runs, not to the scenario.
+    let trace = overrides.trace.as_ref().and_then(|trace| std::path::absolute(trace).ok());
+    let trace = trace.map(|trace| Value::String(trace.to_string_lossy().into_owned()));
+    let inner = |key: &str, value| Value::Table(Table::from_iter([(key.to_owned(), value)]));
+    let options = [
+        ("load", overrides.load.map(Value::Float)),
+        ("predictions", overrides.sigma.map(|sigma| inner("sigma", sigma.into()))),
+        ("sizes", trace.map(|trace| inner("trace", trace))),
+    ];
+    options.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+/// Reads everything. Where the reader has found a mistake, the result means nothing.
+pub(super) fn read(mut root: Section<'_>, path: &Path) -> Scenario {
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
-    let scenario = |weighbridge| Scenario {
+    let sizes = sizes(root.table("sizes"), path);
+    let functions = functions(&mut root, &sizes);
+    let mut hosts_section = root.table("hosts");
+    let hosts = hosts(&mut hosts_section);
+    let scale = scale(&mut root, hosts.count);
+    let weighbridge = weighbridge(root.table("weighbridge"), (&sizes, &functions), &hosts, scale);
+    let boots = scale.is_none() || hosts.boot < weighbridge.policy.scale.boot_timeout.as_secs_f64();
+    hosts_section.check(boots, &["boot"], || {
+        "hosts.boot is not shorter than weighbridge.scale.boot_timeout: expected less".to_owned()
+    });
+    hosts_section.finish();
+    let mut predictions = root.table("predictions");
+    let scenario = Scenario {
         name: name.unwrap_or_default(),
-        about: reader.text("about", ""),
-        policies: reader.texts("policies", &POLICIES),
-        requests: reader.whole("requests", 30_000, 1..=REQUESTS_MAX),
-        warm_up: reader.number("warm_up", 0.1, 0.0..=10.0),
-        seed: overrides.seed.unwrap_or(reader.whole("seed", 1, 0..=usize::MAX) as u64),
-        load: reader.number("load", 0.9, 1e-6..=100.0),
-        balancers: reader.whole("balancers", 1, 1..=BALANCERS_MAX),
+        about: text(&mut root, "about", "a sentence"),
+        policies: root.texts("policies", "a list of policies, such as [\"weighbridge@ps\"]"),
+        requests: root.whole("requests", 1..=100_000_000),
+        warm_up: root.number("warm_up", 0.0..=10.0),
+        seed: root.whole("seed", 0..=u64::MAX),
+        load: root.number("load", 1e-6..=100.0),
+        balancers: root.whole("balancers", 1..=64),
         hosts,
         functions,
-        arrivals: arrivals(reader.table("arrivals")),
+        arrivals: arrivals(root.table("arrivals"), &sizes),
         sizes,
-        errors: errors(&predictions),
-        sigma: predictions.number("sigma", 0.3, 0.0..=10.0),
-        learning: learning(&predictions),
-        round_trip: reader.secs("round_trip", 0.0),
-        reports: reports(reader.table("reports")),
-        faults: faults(reader.table("faults")),
+        errors: errors(&mut predictions),
+        sigma: predictions.number("sigma", 0.0..=10.0),
+        learning: learning(&mut predictions),
+        round_trip: secs(&mut root, "round_trip", Duration::ZERO..=HOUR),
+        reports: reports(root.table("reports")),
+        faults: faults(root.table("faults")),
         scale,
         weighbridge,
     };
-    // The defaults stand in for what has mistakes, so that the rest is read, too.
-    let scenario = weighbridge.or_else(Settings::shipped).map(scenario);
-    predictions.done();
-    if let Some(scenario) = &scenario {
-        check(scenario, &reader);
-    }
-    let mistakes = reader.finish();
-    scenario.filter(|_| mistakes.is_empty()).ok_or(mistakes)
+    predictions.finish();
+    root.finish();
+    scenario
 }
 
-/// What is given on the command line is checked as what is written in the file.
-fn lay_over(reader: &mut Reader, overrides: &Overrides) {
-    if let Some(load) = overrides.load {
-        reader.replace(None, "load", load.into());
-    }
-    if let Some(sigma) = overrides.sigma {
-        reader.replace(Some("predictions"), "sigma", sigma.into());
-    }
-    // Relative to where the command runs, not to the scenario.
-    let trace = overrides.trace.as_ref().and_then(|trace| std::path::absolute(trace).ok());
-    if let Some(trace) = trace {
-        let trace = trace.to_string_lossy().into_owned();
-        reader.replace(Some("sizes"), "trace", trace.into());
-    }
+fn text(section: &mut Section<'_>, key: &'static str, expected: &str) -> String {
+    section.text(key, expected, |text| Some(text.to_owned())).unwrap_or_default()
 }
 
-fn check(scenario: &Scenario, reader: &Reader) {
-    let gaps = scenario.sizes.trace.as_ref().is_some_and(|trace| !trace.gaps().is_empty());
-    if scenario.arrivals == Arrivals::Trace && !gaps {
-        reader
-            .mistake("arrivals.process is \"trace\", but no trace says when requests came".into());
-    }
-    if let Some(scale) = scenario.scale
-        && !(scale.hosts_min..=scale.hosts_max).contains(&scenario.hosts.count)
-    {
-        reader.mistake("hosts.count is outside scale.hosts_min to scale.hosts_max".to_owned());
-    }
+fn secs(section: &mut Section<'_>, key: &'static str, range: RangeInclusive<Duration>) -> f64 {
+    section.duration(key, range).as_secs_f64()
 }
 
-fn hosts(reader: Reader) -> Hosts {
+/// Infinite for [`NEVER`].
+fn secs_or_never(
+    section: &mut Section<'_>,
+    key: &'static str,
+    range: RangeInclusive<Duration>,
+) -> f64 {
+    section.duration_or(key, NEVER, range).map_or(f64::INFINITY, |span| span.as_secs_f64())
+}
+
+fn hosts(section: &mut Section<'_>) -> Hosts {
     let named = Discipline::ALL.into_iter().map(|one| (one.name(), Some(one)));
     let disciplines: Vec<_> = [("auto", None)].into_iter().chain(named).collect();
-    let hosts = Hosts {
-        count: reader.whole("count", 8, 1..=HOSTS_MAX),
-        cores: reader.whole("cores", 2, 1..=1024) as u32,
-        speeds: reader.numbers("speeds", 1.0),
-        discipline: reader.choice("discipline", &disciplines).flatten(),
-        preemption: preemption(&reader),
-        boot: reader.secs("boot", 30.0),
-    };
-    reader.done();
-    hosts
-}
-
-/// That of the textbooks where nothing else is said. For what the worker has, see
-/// [`weighbridge_schedule::defaults`].
-fn preemption(reader: &Reader) -> Preemption {
-    let at_most = |key| if reader.has(key) { reader.secs(key, 0.0) } else { f64::INFINITY };
-    Preemption {
-        checkpoint: reader.secs("checkpoint", 0.0),
-        yields_after: at_most("yields_after"),
-        age_factor: reader.number("age_factor", 0.0, 0.0..=1e6),
-        age_floor: at_most("age_floor"),
+    Hosts {
+        count: section.whole("count", 1..=HOSTS_MAX as u64),
+        cores: section.whole("cores", 1..=1024),
+        speeds: section.numbers("speeds", 1e-6..=1e6),
+        discipline: section.word("discipline", &disciplines),
+        preemption: preemption(section),
+        boot: secs(section, "boot", Duration::ZERO..=DAY),
     }
 }
 
-fn arrivals(reader: Reader) -> Arrivals {
+/// For what the worker has, see [`weighbridge_schedule::defaults`].
+fn preemption(section: &mut Section<'_>) -> Preemption {
+    Preemption {
+        checkpoint: secs(section, "checkpoint", Duration::ZERO..=HOUR),
+        yields_after: secs_or_never(section, "yields_after", Duration::ZERO..=DAY),
+        age_factor: section.number("age_factor", 0.0..=1e6),
+        age_floor: secs_or_never(section, "age_floor", Duration::ZERO..=DAY),
+    }
+}
+
+fn arrivals(mut section: Section<'_>, sizes: &Sizes) -> Arrivals {
     let bursty = Arrivals::Bursty {
-        factor: reader.number("factor", 5.0, 1.0..=1e6),
-        share: reader.number("share", 0.1, 1e-6..=0.999),
-        length: reader.secs("length", 10.0),
+        factor: section.number("factor", 1.0..=1e6),
+        share: section.number("share", 1e-6..=0.999),
+        length: secs(&mut section, "length", NS..=DAY),
     };
     let diurnal = Arrivals::Diurnal {
-        amplitude: reader.number("amplitude", 0.8, 0.0..=1.0),
-        period: reader.secs("period", 86_400.0),
+        amplitude: section.number("amplitude", 0.0..=1.0),
+        period: secs(&mut section, "period", NS..=YEAR),
     };
     let processes = [
         ("poisson", Arrivals::Poisson),
@@ -137,166 +152,178 @@ fn arrivals(reader: Reader) -> Arrivals {
         ("diurnal", diurnal),
         ("trace", Arrivals::Trace),
     ];
-    let process = reader.choice("process", &processes).unwrap_or(Arrivals::Poisson);
-    reader.done();
+    let process = section.word("process", &processes);
+    let gaps = sizes.trace.as_ref().is_some_and(|trace| !trace.gaps().is_empty());
+    section.check(gaps || process != Arrivals::Trace, &["process"], || {
+        "arrivals.process is \"trace\", but no trace says when requests came".to_owned()
+    });
+    section.finish();
     process
 }
 
-fn sizes(reader: Reader, path: &Path) -> Sizes {
-    let trace = reader.text("trace", "");
-    let classes: Vec<Class> = reader.tables("classes").into_iter().map(class).collect();
-    let none = Class { route: "all".to_owned(), share: 1.0, law: Law::Exponential { mean: 1.0 } };
-    let mut sizes = Sizes { classes, scale: 1.0, trace: None };
-    if sizes.classes.is_empty() {
-        sizes.classes.push(none);
+fn sizes(mut section: Section<'_>, path: &Path) -> Sizes {
+    let trace = trace(&mut section, path);
+    let mut defaults = section.table("class_defaults");
+    let one = class(&mut defaults);
+    let items = section.tables("classes", &defaults);
+    defaults.finish();
+    let mut classes = Vec::new();
+    for mut item in items {
+        classes.push(class(&mut item));
+        item.finish();
     }
-    if !trace.is_empty() {
-        match Trace::read(&path.with_file_name(&trace)) {
-            Ok(trace) => sizes = Sizes::of_trace(trace),
-            Err(error) => reader.mistake(format!("sizes.trace: {error}")),
-        }
+    if classes.is_empty() {
+        classes.push(one);
     }
-    if reader.has("mean") {
-        let mean = reader.secs("mean", 1.0);
-        if 0.0 < mean {
-            sizes = sizes.scaled_to(mean);
-        } else {
-            reader.mistake("`sizes.mean` is 0, expected a duration above it".to_owned());
-        }
+    let sizes = trace.map_or(Sizes { classes, scale: 1.0, trace: None }, Sizes::of_trace);
+    let mean = section.duration_or("mean", "unscaled", NS..=DAY);
+    section.finish();
+    match mean {
+        Some(mean) => sizes.scaled_to(mean.as_secs_f64()),
+        None => sizes,
     }
-    reader.done();
-    sizes
 }
 
-fn class(reader: Reader) -> Class {
-    let mean = reader.secs("mean", 1.0).max(1e-9);
-    let cv = reader.number("cv", 1.0, 1e-6..=1e3);
-    let alpha = reader.number("alpha", 1.5, 0.01..=100.0);
-    let (min, max) = (reader.secs("min", 0.01).max(1e-9), reader.secs("max", 100.0));
-    if max <= min || (alpha - 1.0).abs() < 1e-6 {
-        reader.mistake("a Pareto law needs min < max, and an alpha that is not 1".to_owned());
+fn trace(section: &mut Section<'_>, path: &Path) -> Option<Trace> {
+    let file = text(section, "trace", "a file, or \"\" for none");
+    if file.is_empty() {
+        return None;
     }
+    let trace = Trace::read(&path.with_file_name(&file));
+    let tell = |error| section.check(false, &["trace"], || format!("sizes.trace: {error}"));
+    trace.map_err(tell).ok()
+}
+
+fn class(section: &mut Section<'_>) -> Class {
+    let mean = secs(section, "mean", NS..=DAY);
+    let cv = section.number("cv", 1e-6..=1e3);
+    let alpha = section.number("alpha", 0.01..=100.0);
+    let (min, max) = (secs(section, "min", NS..=DAY), secs(section, "max", NS..=DAY));
     let laws = ["exponential", "deterministic", "log_normal", "pareto"].map(|name| (name, name));
-    let law = match reader.choice("law", &laws) {
-        Some("deterministic") => Law::Deterministic { mean },
-        Some("log_normal") => Law::LogNormal { mean, cv },
-        Some("pareto") => Law::Pareto { alpha, min, max },
-        Some(_) | None => Law::Exponential { mean },
+    let law = match section.word("law", &laws) {
+        "deterministic" => Law::Deterministic { mean },
+        "log_normal" => Law::LogNormal { mean, cv },
+        "pareto" => Law::Pareto { alpha, min, max },
+        _ => Law::Exponential { mean },
     };
-    let class = Class {
-        route: reader.text("route", "all"),
-        share: reader.number("share", 1.0, 1e-9..=1e9),
-        law,
-    };
-    reader.done();
-    class
+    let good = min < max && 1e-6 <= (alpha - 1.0).abs();
+    section.check(good || !matches!(law, Law::Pareto { .. }), &["min", "max", "alpha"], || {
+        format!("{}: expected min < max, and an alpha other than 1", section.name("law"))
+    });
+    let route = text(section, "route", "the name of a route");
+    Class { route, share: section.number("share", 1e-9..=1e9), law }
 }
 
 /// The functions, in the order of their routes: then they have the numbers that the balancer gives
 /// them.
-fn functions(reader: &Reader, sizes: &Sizes) -> Vec<FunctionKind> {
-    let tables = reader.tables("functions").into_iter();
-    let mut functions: Vec<FunctionKind> =
-        tables.filter_map(|table| function(table, sizes)).collect();
-    functions.sort_by_key(|function| function.route);
-    if functions.windows(2).any(|pair| pair[0].route == pair[1].route) {
-        reader.mistake("two of `functions` are for one route".to_owned());
+fn functions(root: &mut Section<'_>, sizes: &Sizes) -> Vec<FunctionKind> {
+    let mut defaults = root.table("function_defaults");
+    function(&mut defaults);
+    let items = root.tables("functions", &defaults);
+    defaults.finish();
+    let routes: Vec<&str> = sizes.classes.iter().map(|class| class.route.as_str()).collect();
+    let mut seen = BTreeSet::new();
+    let mut functions = Vec::new();
+    for mut item in items {
+        let (name, kind) = function(&mut item);
+        let route = routes.iter().position(|route| *route == name);
+        item.check(route.is_some(), &["route"], || {
+            let routes = routes.join("`, `");
+            format!("{} is `{name}`: expected a route of `sizes`: `{routes}`", item.name("route"))
+        });
+        item.check(seen.insert(name.clone()), &["route"], || {
+            format!("{} is `{name}`, as that of another function", item.name("route"))
+        });
+        functions.extend(route.map(|route| FunctionKind { route: route as u16, ..kind }));
+        item.finish();
     }
+    functions.sort_by_key(|function| function.route);
     functions
 }
 
-fn function(reader: Reader, sizes: &Sizes) -> Option<FunctionKind> {
-    let name = reader.text("route", "");
-    let route = sizes.classes.iter().position(|class| class.route == name);
-    if route.is_none() {
-        reader.mistake(format!("a function is for `{name}`, but no requests are of that route"));
-    }
-    let mean = reader.secs("cold_start", 1.0);
+/// The name of its route, and the function as if it were for the first route.
+fn function(section: &mut Section<'_>) -> (String, FunctionKind) {
+    let name = text(section, "route", "the name of a route");
+    let mean = secs(section, "cold_start", Duration::ZERO..=HOUR);
     let function = FunctionKind {
-        route: route.unwrap_or_default() as u16,
-        speed: reader.number("speed", 1.0, 1e-3..=1e3),
-        cold_start: match reader.number("cold_start_cv", 0.3, 0.0..=10.0) {
+        route: 0,
+        speed: section.number("speed", 1e-3..=1e3),
+        cold_start: match section.number("cold_start_cv", 0.0..=10.0) {
             cv if 0.0 < cv => Law::LogNormal { mean, cv },
             _ => Law::Deterministic { mean },
         },
-        idle_max: reader.secs("idle_max", 300.0),
-        concurrency_max: reader.whole("concurrency_max", 100, 0..=100_000),
-        crashes: reader.number("crashes", 0.0, 0.0..=1.0),
-        round_trip: reader.secs("round_trip", 0.01),
+        idle_max: secs(section, "idle_max", Duration::ZERO..=DAY),
+        concurrency_max: section.whole("concurrency_max", 0..=100_000),
+        crashes: section.number("crashes", 0.0..=1.0),
+        round_trip: secs(section, "round_trip", Duration::ZERO..=HOUR),
     };
-    reader.done();
-    route.map(|_| function)
+    (name, function)
 }
 
-fn errors(reader: &Reader) -> ErrorKind {
+fn errors(section: &mut Section<'_>) -> ErrorKind {
     let kinds = [
         ("log_normal", ErrorKind::LogNormal),
         ("random", ErrorKind::Random),
         ("constant", ErrorKind::Constant),
         ("reversed", ErrorKind::Reversed),
     ];
-    reader.choice("error", &kinds).unwrap_or(ErrorKind::LogNormal)
+    section.word("error", &kinds)
 }
 
-fn learning(reader: &Reader) -> Learning {
+fn learning(section: &mut Section<'_>) -> Learning {
     let kinds = [("frozen", Learning::Frozen), ("live", Learning::Live), ("cold", Learning::Cold)];
-    reader.choice("learning", &kinds).unwrap_or(Learning::Frozen)
+    section.word("learning", &kinds)
 }
 
-fn reports(reader: Reader) -> Reports {
+fn reports(mut section: Section<'_>) -> Reports {
     let reports = Reports {
-        interval: reader.secs("interval", 1.0).max(1e-3),
-        lost: reader.number("lost", 0.0, 0.0..=1.0),
-        late: reader.number("late", 0.0, 0.0..=1.0),
-        late_by: reader.secs("late_by", 1.0),
+        interval: secs(&mut section, "interval", MS..=DAY),
+        lost: section.number("lost", 0.0..=1.0),
+        late: section.number("late", 0.0..=1.0),
+        late_by: secs(&mut section, "late_by", Duration::ZERO..=DAY),
     };
-    reader.done();
+    section.finish();
     reports
 }
 
-fn faults(reader: Reader) -> Faults {
-    let every = |key| if reader.has(key) { reader.secs(key, 0.0).max(1e-3) } else { f64::INFINITY };
+fn faults(mut section: Section<'_>) -> Faults {
     let faults = Faults {
-        crash_every: every("crash_every"),
-        crash_for: reader.secs("crash_for", 10.0),
-        slow_every: every("slow_every"),
-        slow_for: reader.secs("slow_for", 10.0),
-        slow_part: reader.number("slow_part", 0.25, 1e-3..=1.0),
-        detect: reader.secs("detect", 1.0),
+        crash_every: secs_or_never(&mut section, "crash_every", MS..=YEAR),
+        crash_for: secs(&mut section, "crash_for", Duration::ZERO..=YEAR),
+        slow_every: secs_or_never(&mut section, "slow_every", MS..=YEAR),
+        slow_for: secs(&mut section, "slow_for", Duration::ZERO..=YEAR),
+        slow_part: section.number("slow_part", 1e-3..=1.0),
+        detect: secs(&mut section, "detect", Duration::ZERO..=DAY),
     };
-    reader.done();
+    section.finish();
     faults
 }
 
-fn scale(reader: &Reader) -> Option<Scale> {
-    let is_there = reader.has("scale");
-    let reader = reader.table("scale");
+/// How a fleet of `n_hosts` at the start is sized, where the scenario says that it is.
+fn scale(root: &mut Section<'_>, n_hosts: usize) -> Option<Scale> {
+    let is_there = root.wrote("scale");
+    let mut section = root.table("scale");
     let scale = Scale {
-        hosts_min: reader.whole("hosts_min", 1, 0..=HOSTS_MAX),
-        hosts_max: reader.whole("hosts_max", 20, 1..=HOSTS_MAX),
-        tick: reader.secs("tick", 1.0).max(1e-3),
+        hosts_min: section.whole("hosts_min", 1..=HOSTS_MAX as u64),
+        hosts_max: section.whole("hosts_max", 1..=HOSTS_MAX as u64),
+        tick: secs(&mut section, "tick", MS..=DAY),
     };
-    reader.done();
+    let bounds = scale.hosts_min..=scale.hosts_max;
+    section.check(!is_there || bounds.contains(&n_hosts), &["hosts_min", "hosts_max"], || {
+        format!("hosts.count is {n_hosts}: expected one within scale.hosts_min and scale.hosts_max")
+    });
+    section.finish();
     is_there.then_some(scale)
 }
 
-/// Weighbridge's configuration; `None` where it has mistakes, which are told of.
 fn weighbridge(
-    reader: &Reader,
+    section: Section<'_>,
     (sizes, functions): (&Sizes, &[FunctionKind]),
     hosts: &Hosts,
     scale: Option<Scale>,
-) -> Option<Settings> {
+) -> Settings {
     let routes: Vec<String> = sizes.classes.iter().map(|class| class.route.clone()).collect();
-    let (hosts_min, hosts_max) =
+    let bounds =
         scale.map_or((hosts.count, hosts.count), |scale| (scale.hosts_min, scale.hosts_max));
-    let boot = if scale.is_some() { hosts.boot } else { 0.0 };
-    let fleet = FleetBounds { hosts_min, hosts_max, boot };
-    let settings = config(reader.raw("weighbridge"), (&routes, functions), fleet);
-    let tell = |mistakes: Vec<String>| {
-        for mistake in mistakes {
-            reader.mistake(format!("weighbridge: {mistake}"));
-        }
-    };
-    settings.map_err(tell).ok()
+    Settings::read(section, &routes, functions, bounds)
 }

@@ -158,14 +158,7 @@ fn hosts(
 
 /// Cores, speed and discipline of a static host.
 fn host(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>) {
-    let (cores, discipline) = cores_and_discipline(section);
+    let (cores, discipline) = machines::cores_and_discipline(section);
     let speed = Speed::from_reference_cores(section.number("speed", 0.01..=100.0));
     (cores, speed.unwrap_or(Speed::ONE), discipline)
-}
-
-/// Cores and discipline of a host that may say itself what it is.
-pub(super) fn cores_and_discipline(section: &mut Section<'_>) -> (u32, Option<Discipline>) {
-    let named = Discipline::ALL.into_iter().map(|one| (one.name(), Some(one)));
-    let disciplines: Vec<_> = [("auto", None)].into_iter().chain(named).collect();
-    (section.whole("cores", 1..=1024), section.word("discipline", &disciplines))
 }

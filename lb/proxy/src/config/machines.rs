@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use weighbridge_core::host::Discipline;
+
 use super::fleet::Chosen;
 use super::reader::Section;
-use super::{AsgFleet, Ec2Fleet, MachineConfig, fleet};
+use super::{AsgFleet, Ec2Fleet, MachineConfig};
 
 /// Price of an hour of one ordinary core, in USD: half a c5.large, on demand, in us-east-1. Prices
 /// of hosts are relative to it.
@@ -74,7 +76,7 @@ pub(super) fn asg(mut section: Section<'_>, machine: MachineConfig, chosen: Chos
 
 /// Reads `[fleet.machines]`.
 pub(super) fn machine(mut section: Section<'_>) -> MachineConfig {
-    let (cores, discipline) = fleet::cores_and_discipline(&mut section);
+    let (cores, discipline) = cores_and_discipline(&mut section);
     let usd_per_hour = section.number("usd_per_hour", 0.0..=1000.0);
     let price = if 0.0 < usd_per_hour {
         usd_per_hour / f64::from(cores.max(1)) / USD_PER_CORE_HOUR
@@ -128,4 +130,11 @@ fn name(text: &str) -> Option<String> {
 fn version(text: &str) -> Option<String> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     (is_number || matches!(text, "$Default" | "$Latest")).then(|| text.to_owned())
+}
+
+/// Cores and discipline of a host that may say itself what it is.
+pub(super) fn cores_and_discipline(section: &mut Section<'_>) -> (u32, Option<Discipline>) {
+    let named = Discipline::ALL.into_iter().map(|one| (one.name(), Some(one)));
+    let disciplines: Vec<_> = [("auto", None)].into_iter().chain(named).collect();
+    (section.whole("cores", 1..=1024), section.word("discipline", &disciplines))
 }

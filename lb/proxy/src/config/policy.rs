@@ -167,8 +167,12 @@ fn scale(mut section: Section<'_>, auto: Auto) -> (ScalePolicy, CpuSource) {
         stable_window: section.duration("stable_window", Duration::ZERO..=24 * HOUR),
         panic_window: section.duration("panic_window", MS..=HOUR),
         panic_factor: section.number("panic_factor", 1.0..=1000.0),
-        boot_time: section.duration_or_auto("boot_time", Duration::ZERO..=HOUR, auto.boot.0),
-        boot_timeout: section.duration_or_auto("boot_timeout", SECOND..=HOUR, auto.boot.1),
+        boot_time: section
+            .duration_or("boot_time", "auto", Duration::ZERO..=HOUR)
+            .unwrap_or(auto.boot.0),
+        boot_timeout: section
+            .duration_or("boot_timeout", "auto", SECOND..=HOUR)
+            .unwrap_or(auto.boot.1),
     };
     let pairs = [
         (policy.hosts_min <= policy.hosts_max, ["hosts_min", "hosts_max"]),

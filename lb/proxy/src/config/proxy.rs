@@ -1,14 +1,13 @@
 //! What the proxy itself is told: addresses, limits, timeouts, repeats and access log.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
 
-use super::reader::{Reader, Section};
+use super::reader::Section;
 use super::{AccessLog, AccessLogTarget, Config, FleetSource, Limits, RepeatConfig};
 use super::{Timeouts, fleet, lambda, policy, routes, store};
 
@@ -20,9 +19,8 @@ const MS: Duration = Duration::from_millis(1);
 /// The most lines of the access log that wait to be written.
 const LOG_LINES_MAX: usize = 10_000;
 
-/// Reads the whole document. Where the reader has found a mistake the result means nothing.
-pub(super) fn read(reader: &Reader<'_>, extractors: &[&'static dyn Extractor]) -> Config {
-    let mut root = reader.root();
+/// Reads everything. Where the reader has found a mistake the result means nothing.
+pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor]) -> Config {
     let cores = available_parallelism().map_or(1, usize::from);
     let listen = address(&mut root, "listen");
     let admin = address(&mut root, "admin");
@@ -110,7 +108,7 @@ fn repeats(mut section: Section<'_>) -> RepeatConfig {
 }
 
 fn access_log(mut section: Section<'_>) -> AccessLog {
-    let path = path(&mut section, "path", "a file");
+    let path = section.path("path", "a file");
     let words = [("off", 0), ("stdout", 1), ("stderr", 2), ("file", 3)];
     let to = match section.word("to", &words) {
         0 => AccessLogTarget::Off,
@@ -120,9 +118,4 @@ fn access_log(mut section: Section<'_>) -> AccessLog {
     };
     section.finish();
     AccessLog { to, queue_max: LOG_LINES_MAX }
-}
-
-pub(super) fn path(section: &mut Section<'_>, key: &'static str, expected: &str) -> PathBuf {
-    let parse = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
-    section.text(key, expected, parse).unwrap_or_default()
 }

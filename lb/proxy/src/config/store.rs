@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::proxy::path;
 use super::reader::Section;
 use super::{DynamoConfig, StoreConfig, StoreKind};
 
@@ -21,7 +20,7 @@ const KINDS: [(&str, StoreKind); 3] =
 pub(super) fn read(mut section: Section<'_>) -> StoreConfig {
     let store = StoreConfig {
         kind: section.word("kind", &KINDS),
-        data_dir: path(&mut section, "data_dir", "a folder"),
+        data_dir: section.path("data_dir", "a folder"),
         ttl: section.duration("ttl", SECOND..=3650 * DAY),
         batch_max: BATCH_MAX,
         batch_age: section.duration("batch_age", MS..=MINUTE),
