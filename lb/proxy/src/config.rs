@@ -34,6 +34,7 @@ use weighbridge_core::units::Speed;
 
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::{Reader, Section};
+pub use store::{DynamoConfig, StoreConfig, StoreHome, StoreKind};
 pub use values::{duration as parse_duration, size as parse_size};
 
 /// Everything that an operator decides, checked.
@@ -173,56 +174,6 @@ pub struct LocalFleet {
     pub discipline: Discipline,
     /// Further arguments of every worker: its limits.
     pub arguments: Vec<String>,
-}
-
-/// Where observations and models are kept.
-#[derive(Debug, Clone)]
-pub struct StoreConfig {
-    /// Which store.
-    pub kind: StoreKind,
-    /// Folder of everything that the balancer writes.
-    pub data_dir: PathBuf,
-    /// Observations older than this are deleted.
-    pub ttl: Duration,
-    /// The most observations written at once; at least 1.
-    pub batch_max: usize,
-    /// An observation waits at most this long for others before it is written.
-    pub batch_age: Duration,
-    /// The most observations that wait to be written; further ones are dropped. At least
-    /// `batch_max`.
-    pub queue_max: usize,
-    /// The most bytes of observations kept on disk while the store takes none; 0: none are.
-    pub spool_bytes_max: u64,
-    /// Between two looks at what other balancers have kept.
-    pub share_interval: Duration,
-    /// How long a lease lasts that is not renewed.
-    pub lease_term: Duration,
-    /// What is particular to DynamoDB.
-    pub dynamodb: DynamoConfig,
-}
-
-/// Tables in DynamoDB.
-#[derive(Debug, Clone)]
-pub struct DynamoConfig {
-    /// What the names of the tables begin with: `TABLE-observations`, `TABLE-state`.
-    pub table: String,
-    /// Partitions that the observations of a route and day are spread over; at least 1.
-    pub shards: u32,
-    /// The most days that are looked at for recent observations, today included; at least 1.
-    pub days_max: u32,
-    /// The longest that one try of a request takes.
-    pub timeout: Duration,
-}
-
-/// Which store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreKind {
-    /// A SQLite file in the data folder.
-    Sqlite,
-    /// Tables in DynamoDB, shared by all balancers.
-    DynamoDb,
-    /// None: a restart forgets everything.
-    Off,
 }
 
 /// Who says how busy the CPUs of the hosts are.

@@ -19,7 +19,7 @@ use crate::access_log::{AccessLogError, AccessWriter};
 use crate::admin;
 use crate::autoscale::Executor;
 use crate::background::Background;
-use crate::config::{Config, CpuSource, FleetSource, StaticHost, StoreKind};
+use crate::config::{Config, CpuSource, FleetSource, StaticHost, StoreHome};
 use crate::decide::Decide;
 use crate::dispatch::Dispatch;
 use crate::fleet::machines::{CpuMonitor, Machines};
@@ -34,7 +34,7 @@ use crate::lease::{Candidate, Leads, Leases};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::repeats::Repeats;
-use crate::store::{ObservationStore, Recorder, Spool, SqliteStore, StoreError};
+use crate::store::{self, ObservationStore, Recorder, Spool, StoreError};
 use crate::{listen, loops};
 
 mod executor;
@@ -45,9 +45,6 @@ mod watchdog;
 
 /// Between two looks at whether everything is finished.
 const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
-
-/// Observations and models, in the data folder.
-const STORE_FILE: &str = "weighbridge.sqlite";
 
 /// Observations that the store has not taken, in the data folder.
 const SPOOL_FOLDER: &str = "spool";
@@ -92,8 +89,8 @@ pub enum ServerError {
     #[error("lambda is enabled, and nothing was given that invokes functions")]
     NoFunctions,
     /// A store elsewhere was configured and nothing can reach it.
-    #[error("the store is `dynamodb`, and nothing was given that reaches it")]
-    NoStore,
+    #[error("the store is `{0}`, and nothing was given that reaches it")]
+    NoStore(&'static str),
 }
 
 /// What a balancer is given beside its configuration: what the proxy does not make itself.
@@ -326,16 +323,11 @@ fn open_store(
     given: Option<Arc<dyn ObservationStore>>,
     config: &Config,
 ) -> Result<Option<Arc<dyn ObservationStore>>, ServerError> {
-    if given.is_some() {
-        return Ok(given);
-    }
-    match config.store.kind {
-        StoreKind::Sqlite => {
-            let store = SqliteStore::open(&config.store.data_dir.join(STORE_FILE))?;
-            Ok(Some(Arc::new(store)))
-        }
-        StoreKind::DynamoDb => Err(ServerError::NoStore),
-        StoreKind::Off => Ok(None),
+    let kind = config.store.kind;
+    match (given, kind.home()) {
+        (Some(given), _) => Ok(Some(given)),
+        (None, StoreHome::DataFolder | StoreHome::Nowhere) => Ok(store::open(&config.store)?),
+        (None, StoreHome::Aws) => Err(ServerError::NoStore(kind.name())),
     }
 }
 

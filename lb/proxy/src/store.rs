@@ -7,7 +7,10 @@ mod error;
 mod recorder;
 mod spool;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,12 +20,26 @@ use weighbridge_core::observe::{Observation, RequestCost};
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::{Speed, Work};
 
+use crate::config::{StoreConfig, StoreKind};
 use crate::lease::Fence;
 
 pub use error::StoreError;
 pub use recorder::Recorder;
 pub use spool::Spool;
 pub use sqlite::SqliteStore;
+
+/// Every store that is in the data folder, and what opens it there. To add one: a file beside
+/// `sqlite.rs`, and a line here.
+const EMBEDDED: &[(StoreKind, Open)] = &[(StoreKind::Sqlite, sqlite::open)];
+
+/// Opens a store in a folder. Blocks.
+type Open = fn(&Path) -> Result<Arc<dyn ObservationStore>, StoreError>;
+
+/// Opens the store in the data folder that `config` names; `None` where it names none. Blocks.
+pub(crate) fn open(config: &StoreConfig) -> Result<Option<Arc<dyn ObservationStore>>, StoreError> {
+    let embedded = EMBEDDED.iter().find(|(kind, _)| *kind == config.kind);
+    embedded.map(|(_, open)| open(&config.data_dir)).transpose()
+}
 
 /// Where observations and models are kept.
 #[async_trait]

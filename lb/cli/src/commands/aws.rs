@@ -1,6 +1,6 @@
 //! The parts of a configuration that need AWS. Without the feature `aws` they are refused.
 
-use weighbridge_proxy::config::{Config, FleetSource, StoreKind};
+use weighbridge_proxy::config::{Config, FleetSource, StoreHome};
 use weighbridge_proxy::server::Services;
 
 use super::CommandError;
@@ -33,16 +33,16 @@ pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), Command
 
 /// The first part of `config` that needs AWS.
 fn wants(config: &Config) -> Option<String> {
-    let store = wants_store(config).then(|| "store.kind is `dynamodb`".to_owned());
+    let store = wants_store(config).then(|| format!("store.kind is `{}`", config.store.kind.name()));
     let fleet = || rents(config).then(|| format!("fleet.kind is `{}`", config.fleet.kind()));
     let functions = || wants_functions(config).then(|| "lambda.enabled is true".to_owned());
     store.or_else(fleet).or_else(functions)
 }
 
 fn wants_store(config: &Config) -> bool {
-    match config.store.kind {
-        StoreKind::DynamoDb => true,
-        StoreKind::Sqlite | StoreKind::Off => false,
+    match config.store.kind.home() {
+        StoreHome::Aws => true,
+        StoreHome::DataFolder | StoreHome::Nowhere => false,
     }
 }
 

@@ -24,6 +24,9 @@ use crate::lease::Fence;
 use file::StoreFile;
 pub(super) use file::lock;
 
+/// Its name in the data folder.
+const FILE: &str = "weighbridge.sqlite";
+
 /// Observations are deleted this many at a time, so that no other use of the database waits long.
 const EXPIRE_CHUNK: u64 = 5_000;
 
@@ -35,6 +38,11 @@ const ROWS_KEPT: u64 = 10_000;
 pub struct SqliteStore {
     file: Arc<Mutex<StoreFile>>,
     rows_kept: u64,
+}
+
+/// Opens the store in `folder`. Blocks.
+pub(super) fn open(folder: &Path) -> Result<Arc<dyn ObservationStore>, StoreError> {
+    Ok(Arc::new(SqliteStore::open(&folder.join(FILE))?))
 }
 
 impl SqliteStore {

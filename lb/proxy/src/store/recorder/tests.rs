@@ -6,9 +6,10 @@ use tokio::time::{Instant, timeout};
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::RequestCost;
 use weighbridge_core::units::{Speed, Work};
+use weighbridge_scene_extract::extractors;
 
 use super::*;
-use crate::config::{DynamoConfig, StoreKind};
+use crate::config::Config;
 use crate::lease::Fence;
 use crate::store::{StoreError, StoredModel};
 
@@ -118,23 +119,8 @@ fn start_on(
     queue_max: usize,
 ) -> (Arc<Fake>, Recorder) {
     let store = Arc::new(store);
-    let config = StoreConfig {
-        kind: StoreKind::Off,
-        data_dir: PathBuf::new(),
-        ttl: Duration::from_hours(24),
-        batch_max,
-        batch_age: Duration::from_millis(500),
-        queue_max,
-        spool_bytes_max: 0,
-        share_interval: Duration::from_secs(30),
-        lease_term: Duration::from_secs(15),
-        dynamodb: DynamoConfig {
-            table: String::new(),
-            shards: 1,
-            days_max: 1,
-            timeout: Duration::from_secs(1),
-        },
-    };
+    let config = Config::parse("", &extractors()).unwrap().store;
+    let config = StoreConfig { ttl: Duration::from_hours(24), batch_max, queue_max, ..config };
     let shared = Arc::<Fake>::clone(&store);
     let recorder = Recorder::start(shared, spool, &config, &Registry::new()).unwrap();
     (store, recorder)
