@@ -11,7 +11,7 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend, WHITE};
 
-pub(crate) use axis::{Axis, Scale};
+pub(crate) use axis::{Axis, Spacing};
 pub(crate) use bars::{Bar, BarChart, Series};
 pub(crate) use lines::{Line, LineChart, POINTS_MAX};
 pub(crate) use plotters::style::RGBColor as Colour;

@@ -123,7 +123,7 @@ pub enum LoadError {
 
 /// What was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LoadReport {
+pub struct LoadSummary {
     /// Requests per second that were meant to be sent.
     pub rate: f64,
     /// Requests per second that can be served, where it was measured.
@@ -151,7 +151,7 @@ impl Load {
     }
 
     /// Measures.
-    pub async fn measure(&self) -> Result<LoadReport, LoadError> {
+    pub async fn measure(&self) -> Result<LoadSummary, LoadError> {
         if let Some(url) = &self.url {
             return self.measure_at(url).await;
         }
@@ -161,7 +161,7 @@ impl Load {
         report
     }
 
-    async fn measure_at(&self, url: &str) -> Result<LoadReport, LoadError> {
+    async fn measure_at(&self, url: &str) -> Result<LoadSummary, LoadError> {
         let timeout = Duration::from_secs(self.timeout);
         let sender = Sender::new(url, timeout);
         let alone = self.alone.as_ref().map(|url| Sender::new(url, timeout));
@@ -180,7 +180,7 @@ impl Load {
         let (in_flight_max, n_classes) = (self.in_flight_max as usize, self.classes.number());
         let run = Run { plan, in_flight_max, n_classes, number: 0 };
         let result = workload.run(&sender, run, "load").await;
-        Ok(LoadReport { rate, capacity, result })
+        Ok(LoadSummary { rate, capacity, result })
     }
 }
 

@@ -1,4 +1,4 @@
-//! An axis: its name with its unit, its scale, and where its ticks are.
+//! An axis: its name with its unit, how values are laid along it, and where its ticks are.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ const TICKS: f64 = 7.0;
 
 /// How values are laid along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scale {
+pub(crate) enum Spacing {
     /// Evenly, from zero.
     Linear,
     /// Evenly, over the values that there are.
@@ -23,13 +23,13 @@ pub(crate) enum Scale {
 pub(crate) struct Axis {
     /// Its name and unit.
     pub(crate) name: String,
-    pub(crate) scale: Scale,
+    pub(crate) spacing: Spacing,
 }
 
 /// The part of an axis that has values, in places along it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shown {
-    scale: Scale,
+    spacing: Spacing,
     first: f64,
     last: f64,
 }
@@ -37,24 +37,24 @@ pub(super) struct Shown {
 // === impl Axis ===
 
 impl Axis {
-    pub(crate) fn new(name: &str, scale: Scale) -> Axis {
-        Axis { name: name.to_owned(), scale }
+    pub(crate) fn new(name: &str, spacing: Spacing) -> Axis {
+        Axis { name: name.to_owned(), spacing }
     }
 
     /// Where `value` is along the axis; `None` where it cannot be shown.
     pub(super) fn place(&self, value: f64) -> Option<f64> {
-        let place = match self.scale {
-            Scale::Linear | Scale::Steps => value,
-            Scale::Log => value.log10(),
+        let place = match self.spacing {
+            Spacing::Linear | Spacing::Steps => value,
+            Spacing::Log => value.log10(),
         };
         place.is_finite().then_some(place)
     }
 
     /// What is written at `place`.
     pub(super) fn label(&self, place: f64) -> String {
-        match self.scale {
-            Scale::Linear | Scale::Steps => written(place),
-            Scale::Log => written(10_f64.powf(place)),
+        match self.spacing {
+            Spacing::Linear | Spacing::Steps => written(place),
+            Spacing::Log => written(10_f64.powf(place)),
         }
     }
 
@@ -65,7 +65,7 @@ impl Axis {
             first = first.min(place);
             last = last.max(place);
         }
-        if self.scale == Scale::Linear {
+        if self.spacing == Spacing::Linear {
             first = first.min(0.0);
         }
         if last <= first {
@@ -74,12 +74,12 @@ impl Axis {
             (first, last) = (middle - 0.5, middle + 0.5);
         }
         let room = 0.02 * (last - first);
-        match self.scale {
-            Scale::Linear => last += room,
-            Scale::Steps => {}
-            Scale::Log => (first, last) = (first - room, last + room),
+        match self.spacing {
+            Spacing::Linear => last += room,
+            Spacing::Steps => {}
+            Spacing::Log => (first, last) = (first - room, last + room),
         }
-        Shown { scale: self.scale, first, last }
+        Shown { spacing: self.spacing, first, last }
     }
 }
 
@@ -88,10 +88,10 @@ impl Axis {
 impl Shown {
     /// Places of the ticks.
     fn ticks(self) -> Vec<f64> {
-        match self.scale {
-            Scale::Linear => evenly(self.first, self.last, step(self.last - self.first)),
-            Scale::Steps => evenly(self.first, self.last, 1.0),
-            Scale::Log => self.log_ticks(),
+        match self.spacing {
+            Spacing::Linear => evenly(self.first, self.last, step(self.last - self.first)),
+            Spacing::Steps => evenly(self.first, self.last, 1.0),
+            Spacing::Log => self.log_ticks(),
         }
     }
 
@@ -157,37 +157,37 @@ fn written(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn labels(scale: Scale, values: &[f64]) -> String {
-        let axis = Axis::new("x", scale);
+    fn labels(spacing: Spacing, values: &[f64]) -> String {
+        let axis = Axis::new("x", spacing);
         let shown = axis.shown(values.iter().copied());
         shown.ticks().into_iter().map(|at| axis.label(at)).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn a_linear_axis_begins_at_zero_and_has_round_ticks() {
-        assert_eq!(labels(Scale::Linear, &[30.0, 3600.0]), "0 1000 2000 3000");
-        assert_eq!(labels(Scale::Linear, &[0.02, 0.07]), "0 0.02 0.04 0.06");
+        assert_eq!(labels(Spacing::Linear, &[30.0, 3600.0]), "0 1000 2000 3000");
+        assert_eq!(labels(Spacing::Linear, &[0.02, 0.07]), "0 0.02 0.04 0.06");
     }
 
     #[test]
     fn an_axis_of_steps_names_each() {
-        assert_eq!(labels(Scale::Steps, &[1.0, 4.0]), "1 2 3 4");
+        assert_eq!(labels(Spacing::Steps, &[1.0, 4.0]), "1 2 3 4");
     }
 
     #[test]
     fn a_short_logarithmic_axis_has_ticks_between_powers_of_ten() {
-        assert_eq!(labels(Scale::Log, &[1.0, 30.0]), "1 2 5 10 20");
-        assert_eq!(labels(Scale::Log, &[0.0001, 10.0]), "1e-4 0.001 0.01 0.1 1 10");
+        assert_eq!(labels(Spacing::Log, &[1.0, 30.0]), "1 2 5 10 20");
+        assert_eq!(labels(Spacing::Log, &[0.0001, 10.0]), "1e-4 0.001 0.01 0.1 1 10");
     }
 
     #[test]
     fn what_a_logarithmic_axis_cannot_show_does_not_stretch_it() {
-        assert_eq!(labels(Scale::Log, &[0.0, -1.0, 1.0, 10.0]), "1 2 5 10");
+        assert_eq!(labels(Spacing::Log, &[0.0, -1.0, 1.0, 10.0]), "1 2 5 10");
     }
 
     #[test]
     fn an_axis_without_values_is_still_one() {
-        assert_eq!(labels(Scale::Linear, &[f64::NAN]), "-0.4 -0.2 0 0.2 0.4");
-        assert_eq!(labels(Scale::Linear, &[0.0]), "-0.4 -0.2 0 0.2 0.4");
+        assert_eq!(labels(Spacing::Linear, &[f64::NAN]), "-0.4 -0.2 0 0.2 0.4");
+        assert_eq!(labels(Spacing::Linear, &[0.0]), "-0.4 -0.2 0 0.2 0.4");
     }
 }

@@ -39,7 +39,7 @@ pub(crate) enum Purpose {
 
 /// What a proxy is told.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct ProxySetting<'a> {
     pub(crate) purpose: Purpose,
     pub(crate) listen: SocketAddr,
     pub(crate) hosts: &'a [SocketAddr],
@@ -106,7 +106,11 @@ impl Proxy {
     }
 
     /// The command that runs `program` at `place`; writes the configuration there first.
-    pub(crate) fn command(self, program: &Path, place: Place<'_>) -> std::io::Result<Command> {
+    pub(crate) fn command(
+        self,
+        program: &Path,
+        place: ProxySetting<'_>,
+    ) -> std::io::Result<Command> {
         let mut command = Command::new(program);
         match self {
             Proxy::Nginx => {
@@ -138,7 +142,7 @@ impl Proxy {
     }
 
     /// Writes the configuration file.
-    fn write(self, place: Place<'_>) -> std::io::Result<PathBuf> {
+    fn write(self, place: ProxySetting<'_>) -> std::io::Result<PathBuf> {
         let template = match (self, place.purpose) {
             (Proxy::Nginx, _) => include_str!("../../peers/nginx.conf"),
             (Proxy::HaProxy, _) => include_str!("../../peers/haproxy.cfg"),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::process::{self, Process, ProcessError};
-use super::proxies::{Place, Proxy, Purpose, beside};
+use super::proxies::{Proxy, ProxySetting, Purpose, beside};
 
 /// A proxy that takes connections. Ended when dropped.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl RunningProxy {
         let address = process::free_address()?;
         let Before { purpose, hosts, cores, pin } = before;
         let (threads, place) = (THREADS, folder.path());
-        let place = Place { purpose, listen: address, hosts, cores, threads, folder: place };
+        let place = ProxySetting { purpose, listen: address, hosts, cores, threads, folder: place };
         let mut command = proxy.command(&program, place)?;
         let log = folder.path().join("said.log");
         process::write_to(&mut command, &log)?;

@@ -1,11 +1,11 @@
 //! Configuration files from templates.
 
-use super::proxies::Place;
+use super::proxies::ProxySetting;
 
 /// Fills `{{listen}}`, `{{listen_address}}`, `{{listen_port}}`, `{{threads}}`, `{{cores}}` and
 /// `{{folder}}`; repeats each line with `{{host}}` or `{{port}}` for every host, which may have
 /// `{{host_address}}` too.
-pub(super) fn fill(template: &str, place: &Place<'_>) -> String {
+pub(super) fn fill(template: &str, place: &ProxySetting<'_>) -> String {
     let mut text = String::with_capacity(template.len());
     for line in template.lines() {
         if line.contains("{{host}}") || line.contains("{{port}}") {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::proxies::{Place, Purpose};
+use super::proxies::{ProxySetting, Purpose};
 use super::*;
 
 fn spread(median: f64) -> Spread {
@@ -33,7 +33,7 @@ fn every_proxy_is_told_all_that_it_is_to_know() {
     for purpose in [Purpose::Scheduling, Purpose::Overhead] {
         for proxy in Proxy::ALL {
             let folder = tempfile::tempdir().unwrap();
-            let place = Place {
+            let place = ProxySetting {
                 purpose,
                 listen: "127.0.0.1:7000".parse().unwrap(),
                 hosts: &hosts,

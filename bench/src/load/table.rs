@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::LoadReport;
+use super::LoadSummary;
 use crate::units::time;
 
 /// A line of counts, a line of errors where there are any, and a table in Markdown, one row a class.
-pub(super) fn markdown(report: &LoadReport) -> String {
+pub(super) fn markdown(report: &LoadSummary) -> String {
     let result = &report.result;
     let mut text = format!(
         "{} requests in {}: {:.1} right answers per second of {:.1} requests; sent late by less than {} (p99)\n",

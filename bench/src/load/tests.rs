@@ -196,7 +196,7 @@ fn the_table_has_a_row_for_each_class() {
     }
     tally.record(&done(0, Duration::ZERO, Err(Failure::Shed)));
     let result = tally.result(Duration::from_secs(2));
-    let text = table::markdown(&LoadReport { rate: 4.5, capacity: None, result });
+    let text = table::markdown(&LoadSummary { rate: 4.5, capacity: None, result });
     assert_eq!(
         text,
         "9 requests in 2.0 s: 4.0 right answers per second of 4.5 requests; sent late by less than 0.0 ns (p99)

@@ -1,5 +1,5 @@
+use super::super::axis::Spacing;
 use super::*;
-use crate::chart::Scale;
 
 fn chart() -> LineChart {
     let line = |name: &str, slope: f64| Line {
@@ -9,8 +9,8 @@ fn chart() -> LineChart {
     };
     LineChart {
         title: "A title & more".to_owned(),
-        x: Axis::new("time in seconds", Scale::Linear),
-        y: Axis::new("slowdown", Scale::Log),
+        x: Axis::new("time in seconds", Spacing::Linear),
+        y: Axis::new("slowdown", Spacing::Log),
         lines: vec![line("first", 1.0), line("second", 0.5)],
     }
 }

@@ -7,7 +7,7 @@ use super::super::cost;
 use super::super::measure::{Measured, Sample};
 use super::super::scenario::Scenario;
 use super::{Row, oracle};
-use crate::chart::{Axis, Line, LineChart, POINTS_MAX, Scale};
+use crate::chart::{Axis, Line, LineChart, POINTS_MAX, Spacing};
 
 /// The policy that pictures are about.
 const SUBJECT: &str = "weighbridge";
@@ -19,8 +19,8 @@ const SPANS: usize = 200;
 pub(super) fn slowdown(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> LineChart {
     chart(
         title(scenario, "slowdown"),
-        Axis::new("slowdown: response time / service time alone", Scale::Log),
-        Axis::new("part of requests slowed down by more", Scale::Log),
+        Axis::new("slowdown: response time / service time alone", Spacing::Log),
+        Axis::new("part of requests slowed down by more", Spacing::Log),
         without_other_oracles(rows, results),
         |measured| exceedance(measured.slowdowns()),
     )
@@ -30,8 +30,8 @@ pub(super) fn slowdown(scenario: &Scenario, rows: &[Row], results: &[Measured]) 
 pub(super) fn deciles(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> LineChart {
     chart(
         title(scenario, "response by size"),
-        Axis::new("tenth of the requests, smallest first", Scale::Steps),
-        Axis::new("mean response time, s", Scale::Log),
+        Axis::new("tenth of the requests, smallest first", Spacing::Steps),
+        Axis::new("mean response time, s", Spacing::Log),
         without_other_oracles(rows, results),
         |measured| {
             let classes = measured.deciles().into_iter().enumerate();
@@ -44,8 +44,8 @@ pub(super) fn deciles(scenario: &Scenario, rows: &[Row], results: &[Measured]) -
 pub(super) fn fleet(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> LineChart {
     chart(
         format!("{}: fleet size", scenario.name),
-        Axis::new("time, s", Scale::Linear),
-        Axis::new("hosts paid for, mean over a span", Scale::Linear),
+        Axis::new("time, s", Spacing::Linear),
+        Axis::new("hosts paid for, mean over a span", Spacing::Linear),
         without_other_oracles(rows, results),
         |measured| means(&measured.samples),
     )
@@ -55,8 +55,8 @@ pub(super) fn fleet(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> 
 pub(super) fn spent(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> LineChart {
     chart(
         format!("{}: cost", scenario.name),
-        Axis::new("time, s", Scale::Linear),
-        Axis::new("spent at list prices, US dollars", Scale::Linear),
+        Axis::new("time, s", Spacing::Linear),
+        Axis::new("spent at list prices, US dollars", Spacing::Linear),
         without_other_oracles(rows, results),
         |measured| {
             let points = |sample: &Sample| (sample.at, cost::usd(&sample.usage));

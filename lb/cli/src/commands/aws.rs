@@ -33,7 +33,8 @@ pub(crate) async fn add(_: &mut Services, config: &Config) -> Result<(), Command
 
 /// The first part of `config` that needs AWS.
 fn wants(config: &Config) -> Option<String> {
-    let store = wants_store(config).then(|| format!("store.kind is `{}`", config.store.kind.name()));
+    let store =
+        wants_store(config).then(|| format!("store.kind is `{}`", config.store.kind.name()));
     let fleet = || rents(config).then(|| format!("fleet.kind is `{}`", config.fleet.kind()));
     let functions = || wants_functions(config).then(|| "lambda.enabled is true".to_owned());
     store.or_else(fleet).or_else(functions)

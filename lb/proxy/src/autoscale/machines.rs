@@ -55,11 +55,11 @@ pub(crate) struct Executor {
     pub(crate) drain_min: Duration,
     /// Of several balancers, one scales.
     pub(crate) leadership: Arc<Leadership>,
-    pub(crate) state: State,
+    pub(crate) state: MachineState,
 }
 
 /// What the executor remembers.
-pub(crate) struct State {
+pub(crate) struct MachineState {
     ledger: Mutex<Ledger>,
     /// Failed launches since the last one that worked.
     failures: AtomicU64,
@@ -391,9 +391,9 @@ impl Executor {
     }
 }
 
-impl Default for State {
-    fn default() -> State {
-        State {
+impl Default for MachineState {
+    fn default() -> MachineState {
+        MachineState {
             ledger: Mutex::default(),
             failures: AtomicU64::new(0),
             seen_as: Mutex::default(),

@@ -31,12 +31,12 @@ pub(crate) struct Executor {
     pub(crate) boot_timeout: Duration,
     /// A draining host is ended after this, even with requests.
     pub(crate) drain_max: Duration,
-    pub(crate) state: State,
+    pub(crate) state: ProcessState,
 }
 
 /// What the executor remembers.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct ProcessState {
     launched: AtomicU64,
     failures: AtomicU64,
     ending: Mutex<BTreeSet<HostId>>,

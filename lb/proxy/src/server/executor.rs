@@ -51,7 +51,7 @@ pub(super) fn of(
         },
         poll: config.poll,
         drain_max: drain_max(&front.config),
-        state: machines::State::default(),
+        state: machines::MachineState::default(),
     };
     Ok(Some(Executor::Machines(Arc::new(executor))))
 }
@@ -72,7 +72,7 @@ fn of_processes(front: &Front, local: &LocalFleet, fleet: Arc<dyn Fleet>) -> pro
         },
         boot_timeout: front.config.policy.scale.boot_timeout,
         drain_max: drain_max(&front.config),
-        state: processes::State::default(),
+        state: processes::ProcessState::default(),
     }
 }
 

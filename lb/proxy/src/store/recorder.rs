@@ -24,7 +24,7 @@ use tracing::{error, info, warn};
 use super::{ObservationStore, Spool, StoredObservation};
 use crate::backoff::Backoff;
 use crate::config::StoreConfig;
-use metrics::Metrics;
+use metrics::StoreMetrics;
 use replayer::{Spooling, replay};
 use writer::Writer;
 
@@ -39,7 +39,7 @@ pub struct Recorder {
     sender: mpsc::Sender<StoredObservation>,
     closing: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    metrics: Metrics,
+    metrics: StoreMetrics,
 }
 
 // === impl Recorder ===
@@ -54,7 +54,7 @@ impl Recorder {
         config: &StoreConfig,
         registry: &Registry,
     ) -> Result<Recorder, prometheus::Error> {
-        let metrics = Metrics::register(registry)?;
+        let metrics = StoreMetrics::register(registry)?;
         let (sender, receiver) = mpsc::channel(config.queue_max.max(1));
         let (closing, closed) = watch::channel(false);
         let spool = spool.map(|spool| Spooling::new(spool, &metrics));
@@ -106,7 +106,7 @@ async fn expire(
     store: Arc<dyn ObservationStore>,
     ttl: Duration,
     mut closing: watch::Receiver<bool>,
-    metrics: Metrics,
+    metrics: StoreMetrics,
 ) {
     loop {
         let older_than = SystemTime::now().checked_sub(ttl).unwrap_or(SystemTime::UNIX_EPOCH);

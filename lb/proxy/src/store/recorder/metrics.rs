@@ -6,7 +6,7 @@ use super::super::Spool;
 
 /// Clones share the numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Metrics {
+pub(super) struct StoreMetrics {
     pub(super) written: IntCounter,
     pub(super) dropped: IntCounter,
     pub(super) waiting: IntGauge,
@@ -17,8 +17,8 @@ pub(super) struct Metrics {
     pub(super) spool_dropped: IntCounter,
 }
 
-impl Metrics {
-    pub(super) fn register(registry: &Registry) -> Result<Metrics, prometheus::Error> {
+impl StoreMetrics {
+    pub(super) fn register(registry: &Registry) -> Result<StoreMetrics, prometheus::Error> {
         let counter = |name: &str, help: &str| {
             let counter = IntCounter::new(format!("weighbridge_store_{name}"), help)?;
             registry.register(Box::new(counter.clone()))?;
@@ -29,7 +29,7 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        Ok(Metrics {
+        Ok(StoreMetrics {
             written: counter("written_observations_total", "Observations written.")?,
             dropped: counter(
                 "dropped_observations_total",

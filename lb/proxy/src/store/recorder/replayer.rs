@@ -12,13 +12,13 @@ use tracing::{error, info, warn};
 use super::super::spool::Oldest;
 use super::super::{ObservationStore, Spool, StoreError, StoredObservation};
 use super::BACKOFF;
-use super::metrics::Metrics;
+use super::metrics::StoreMetrics;
 
 /// A spool and whether it is needed. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Spooling {
     shared: Arc<Shared>,
-    metrics: Metrics,
+    metrics: StoreMetrics,
 }
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ struct Shared {
 }
 
 impl Spooling {
-    pub(super) fn new(spool: Spool, metrics: &Metrics) -> Spooling {
+    pub(super) fn new(spool: Spool, metrics: &StoreMetrics) -> Spooling {
         metrics.look_at(&spool);
         let shared = Shared { spool, is_well: AtomicBool::new(true), wake: Notify::new() };
         Spooling { shared: Arc::new(shared), metrics: metrics.clone() }
@@ -99,7 +99,7 @@ pub(super) async fn replay(
     store: Arc<dyn ObservationStore>,
     spool: Spooling,
     mut closing: watch::Receiver<bool>,
-    metrics: Metrics,
+    metrics: StoreMetrics,
 ) {
     let replay = Replay { store, spool, metrics, current: None };
     tokio::select! {
@@ -111,7 +111,7 @@ pub(super) async fn replay(
 struct Replay {
     store: Arc<dyn ObservationStore>,
     spool: Spooling,
-    metrics: Metrics,
+    metrics: StoreMetrics,
     /// The file that is being stored, and how many of its batches are done.
     current: Option<(Oldest, usize)>,
 }

@@ -132,7 +132,7 @@ fn batches(store: &Fake) -> Vec<usize> {
 
 /// Rows written, dropped and waiting, and errors.
 fn counts(recorder: &Recorder) -> (u64, u64, i64, u64) {
-    let Metrics { written, dropped, waiting, errors, .. } = &recorder.metrics;
+    let StoreMetrics { written, dropped, waiting, errors, .. } = &recorder.metrics;
     (written.get(), dropped.get(), waiting.get(), errors.get())
 }
 
@@ -257,7 +257,7 @@ async fn an_outage_is_spooled_and_written_later_exactly_once() {
     until("the disk is empty", || recorder.metrics.spooled.get() == 0).await;
     assert_eq!(ids(&store), (0..110).collect::<Vec<u64>>());
     recorder.close().await;
-    let Metrics { dropped, spool_dropped, .. } = &recorder.metrics;
+    let StoreMetrics { dropped, spool_dropped, .. } = &recorder.metrics;
     assert_eq!((dropped.get(), spool_dropped.get()), (0, 0));
 }
 
@@ -318,7 +318,7 @@ async fn a_spool_without_room_drops_and_counts() {
     let (_, recorder) = start_with(Some(spool(&folder, 20_000)), 10, 1000, u32::MAX);
     (0..500).for_each(|id| recorder.record(numbered(id)));
     until("all are on disk or lost", || recorder.metrics.waiting.get() == 0).await;
-    let Metrics { spooled, spooled_bytes, spool_dropped, .. } = &recorder.metrics;
+    let StoreMetrics { spooled, spooled_bytes, spool_dropped, .. } = &recorder.metrics;
     assert_ne!(spool_dropped.get(), 0);
     assert_eq!(spool_dropped.get() + spooled.get().unsigned_abs(), 500);
     assert!(spooled_bytes.get() <= 20_000);

@@ -9,7 +9,7 @@ use tracing::{error, warn};
 
 use super::super::{ObservationStore, StoreError, StoredObservation};
 use super::BACKOFF;
-use super::metrics::Metrics;
+use super::metrics::StoreMetrics;
 use super::replayer::Spooling;
 
 /// How often a batch is tried while the recorder closes and there is no spool.
@@ -26,7 +26,7 @@ pub(super) struct Writer {
     pub(super) batch_age: Duration,
     /// With more rows than this in the queue, the store is too slow.
     pub(super) behind: usize,
-    pub(super) metrics: Metrics,
+    pub(super) metrics: StoreMetrics,
     pub(super) spool: Option<Spooling>,
 }
 
