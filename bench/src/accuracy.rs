@@ -1,8 +1,9 @@
 //! `weighbridge-bench accuracy`: how well the balancer predicts, and how long predicting takes.
 //!
 //! Every request goes through the real balancer to a real worker. The estimate is the one that the
-//! balancer placed the request by, made before the outcome; the truth is the work that was measured.
-//! Both are told in `Server-Timing`. The first requests are for learning, and the rest is judged.
+//! balancer placed the request by, made before the outcome; the truth is the work that was
+//! measured. Both are told in `Server-Timing`. The first requests are for learning, and the rest is
+//! judged.
 
 mod score;
 mod table;
@@ -26,9 +27,9 @@ use timing::{Timing, TimingError};
 /// Measures how well the balancer predicts what requests cost.
 ///
 /// Sends random requests of all three routes, one after the other and mixed, through a balancer: as
-/// many to learn from as --requests says, and --held-out more of each route, for which the estimates
-/// that the balancer made beforehand are compared with the work that was measured. Prints one row a
-/// route, as a table in Markdown:
+/// many to learn from as --requests says, and --held-out more of each route, for which the
+/// estimates that the balancer made beforehand are compared with the work that was measured. Prints
+/// one row a route, as a table in Markdown:
 ///
 /// * median error: half of the estimates were off by less, as a part of the measured work
 ///

@@ -1,7 +1,7 @@
 //! `weighbridge-bench compare`: Weighbridge beside other proxies, before the same servers.
 //!
-//! All proxies run at once, and each is measured for a while in turn; every round has another order.
-//! What is told are medians over the rounds, with the least and the most.
+//! All proxies run at once, and each is measured for a while in turn; every round has another
+//! order. What is told are medians over the rounds, with the least and the most.
 
 mod overhead;
 mod plot;

@@ -1,7 +1,7 @@
 //! Benchmarks and comparisons of a running balancer; each command of `weighbridge-bench` is a
 //! module here.
 
-// The image codecs are counted code, here too: this brings what counts them.
+// The image codecs are built as counted code here, and the counters have to be linked.
 use weighbridge_instrument as _;
 
 pub mod accuracy;

@@ -1,8 +1,8 @@
 //! `weighbridge-bench load`: response times under an open load.
 //!
-//! Requests arrive at random times that were drawn beforehand, whether the last ones were answered or
-//! not, and each response time counts from when its request was *meant* to be sent. A server that
-//! stalls for a second so shows in all the requests of that second (no coordinated omission).
+//! Requests arrive at random times that were drawn beforehand, whether the last ones were answered
+//! or not, and each response time counts from when its request was *meant* to be sent. A server
+//! that stalls for a second so shows in all the requests of that second (no coordinated omission).
 //!
 //! ```text
 //! pool (requests) -> alone (service time, answer) -> arrivals -> drive (send) -> tally (size classes)
@@ -38,9 +38,9 @@ pub use tally::{ClassResult, Errors, LoadResult};
 
 /// Sends requests at random times and tells how long their answers took.
 ///
-/// First sends each request of the pool alone, for its service time and its right answer; every later
-/// answer is compared with that one. Then requests arrive as a Poisson process, at --rate or at --load
-/// times a capacity that is measured first. Prints one row for each size class:
+/// First sends each request of the pool alone, for its service time and its right answer; every
+/// later answer is compared with that one. Then requests arrive as a Poisson process, at --rate or
+/// at --load times a capacity that is measured first. Prints one row for each size class:
 ///
 /// * response times count from when a request was meant to be sent, and not from when it was
 ///

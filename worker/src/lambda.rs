@@ -5,10 +5,10 @@
 //!        └─ contract (every value a string) ─────────► contract ───┴─► run ─► answer, with what it cost
 //! ```
 //!
-//! What an invocation has cost is beside its result, where callers that do not know of it do not
-//! look: in the header `endpoint-load-metrics` of an HTTP answer, as on a worker's; and in the member
-//! `report` of a contract's answer, which is an object only where the event asks for that with
-//! `"report": "true"`.
+//! What an invocation has cost stands beside its result, where it does not disturb callers that do
+//! not know of it. An HTTP answer has it in the header `endpoint-load-metrics`, as a worker's does.
+//! A contract's answer has it in the member `report`; that answer is an object only where the event
+//! asks for it with `"report": "true"`.
 
 mod contract;
 mod http_event;
@@ -29,8 +29,8 @@ use run::Ran;
 /// Says which operation contract events ask for; HTTP events say it by their path.
 pub const OPERATION: &str = "WEIGHBRIDGE_OPERATION";
 
-/// The longest result that Lambda passes on, in bytes of its JSON: a little less than 6 MiB, for what
-/// is around the body.
+/// The longest result that Lambda passes on, in bytes of its JSON: a little less than 6 MiB, for
+/// what is around the body.
 const RESULT_BYTES_MAX: usize = (6 << 20) - (16 << 10);
 
 /// What an invocation returns.
@@ -73,7 +73,7 @@ enum InvocationError {
 /// What all invocations of this environment share.
 #[derive(Debug)]
 struct Function {
-    /// What contract events ask for, or what was written instead.
+    /// The operation that contract events ask for, or the unknown name that the operator wrote.
     operation: Result<&'static dyn Operation, String>,
     limits: Limits,
     is_cold: Cell<bool>,
@@ -204,8 +204,8 @@ impl Line {
         self.run_secs = Some(ran.elapsed.as_secs_f64());
     }
 
-    /// One line for each invocation, whatever came of it, to where Lambda takes it to the function's
-    /// log.
+    /// One line for each invocation, whatever came of it, to where Lambda takes it to the
+    /// function's log.
     fn write(&self, error: Option<&InvocationError>) {
         let line = json!({
             "event": self.kind,

@@ -19,7 +19,7 @@ use crate::respond::{self, Answer, LOAD_REPORT, Problem, SERVER_TIMING};
 /// What ran, or why nothing did.
 type Outcome = Result<Ran<Result<Reply, OperationError>>, Refusal>;
 
-/// What a request's thread sees of it: nothing of the connection.
+/// The part of a request that its thread works on. It holds nothing of the connection.
 #[derive(Debug)]
 struct Spec {
     operation: &'static dyn Operation,
@@ -144,11 +144,11 @@ async fn run(front: &Front, spec: Spec) -> Outcome {
         move || spec.run(&limits),
         move |ran: Ran<Result<Reply, OperationError>>| {
             metrics.ran(operation, &ran.cost, ran.times);
-            // What fails, or is given up, ends early.
+            // A request that fails or is given up ends early: it would teach too low a cost.
             if let (Ok(Ok(_)), Some(cpu_secs)) = (&ran.result, ran.cost.cpu_seconds) {
                 estimates.ran(operation, estimate, cpu_secs);
             }
-            // It fails where the client has hung up.
+            // This fails where the client has hung up.
             let _ = answer.send(ran);
         },
     )?;

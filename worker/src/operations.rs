@@ -38,8 +38,8 @@ pub trait Operation: fmt::Debug + Send + Sync {
     fn event(&self) -> EventForm;
 
     /// Runs on the calling thread, and takes as long as it takes. At every block boundary it calls
-    /// [`weighbridge_instrument::checkpoint`], so that an abandoned request ends early. The body is not
-    /// empty and within its limit; every other limit is checked here.
+    /// [`weighbridge_instrument::checkpoint`], so that an abandoned request ends early. The body is
+    /// not empty and within its limit; every other limit is checked here.
     fn run(&self, request: &OperationRequest<'_>, limits: &Limits)
     -> Result<Reply, OperationError>;
 }

@@ -7,9 +7,10 @@
 //!                        parked, at a checkpoint (bounded)
 //! ```
 //!
-//! The crate `weighbridge-schedule` decides which requests run; `room.rs` carries that out;
-//! `threads.rs` has the threads. When `done` is called, the request's slot is free but not yet given
-//! to another: an answer shows a queue without its request, and leaves before another one goes on.
+//! The crate `weighbridge-schedule` decides which requests run. `room.rs` carries that out, and
+//! `threads.rs` has the threads. When `done` is called, the request has left its slot, and no other
+//! request has the slot yet. So the load report of an answer does not count the request itself, and
+//! the answer leaves before another request goes on.
 
 mod nice;
 mod queued;
@@ -38,8 +39,8 @@ pub(crate) struct QueueConfig {
     pub(crate) waiting_max: usize,
 }
 
-/// The queue and its threads. Dropped, it forgets the requests that wait, and its threads end after
-/// what they run.
+/// The queue and its threads. When it is dropped, it forgets the requests that wait. A thread that
+/// runs a request ends after it.
 #[derive(Debug)]
 pub(crate) struct RunQueue {
     shared: Arc<Shared>,
@@ -55,8 +56,8 @@ pub(crate) struct Need {
     pub(crate) bytes: u64,
 }
 
-/// What a client holds of its request. Dropped, the request is abandoned: it leaves the queue, or
-/// stops at its next checkpoint; a parked one is at one.
+/// What a client holds of its request. When it is dropped, the request is abandoned: it leaves the
+/// queue, or stops at its next checkpoint. A parked request is at a checkpoint.
 #[derive(Debug)]
 pub(crate) struct Submission {
     shared: Arc<Shared>,

@@ -75,9 +75,9 @@ pub(crate) async fn receive(
     Ok(received)
 }
 
-/// Reads and forgets, beside the answer, what a refused request still sends: a client that is not
-/// read from would see its connection reset rather than the answer. One that waits for
-/// `100 Continue` sends nothing, and HTTP/2 has its own means.
+/// Reads and forgets what a refused request still sends, while the answer is on its way. A client
+/// that nobody reads from would see its connection reset, and not the answer. A client that waits
+/// for `100 Continue` sends nothing, and HTTP/2 has means of its own to end one request.
 pub(crate) fn discard(request: Request<Incoming>) {
     let waits = request.headers().contains_key(EXPECT);
     let mut body = request.into_parts().1;

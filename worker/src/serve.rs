@@ -36,17 +36,17 @@ pub struct WorkerConfig {
     pub queue_max: usize,
     /// The order in which they get one: one of [`disciplines`].
     pub discipline: String,
-    /// The most requests that are started and have not ended, and never less than `cores`: each holds
-    /// its memory and a thread, also where it is parked for a shorter one.
+    /// The most requests that are started and have not ended; never less than `cores`. Each holds
+    /// memory and a thread, even while it is parked for a shorter one.
     pub started_max: usize,
-    /// How long `srpt` lets a request wait: this many times what it costs, not negative ...
+    /// How long `srpt` lets a request wait, as a multiple of the request's cost; not negative.
     pub age_factor: f64,
-    /// ... and so much more. Then it runs before all that have not waited too long.
+    /// Added to that time. A request that has waited longer runs before all that have not.
     pub age_floor: Duration,
     /// What connections may take.
     pub front: FrontLimits,
-    /// Whether to end when standard input does: a worker whose parent holds the other end of that
-    /// pipe does not outlive it.
+    /// Whether to end when standard input ends. A parent holds the other end of that pipe, so that
+    /// the worker does not outlive it.
     pub exit_with_stdin: bool,
     /// Where its machine says that it is taken back; `None` for a machine that is not.
     pub spot_notices: Option<SpotNotices>,

@@ -1,5 +1,5 @@
-//! `bare-pingora-mimalloc`: the bare pingora proxy with the allocator that the balancer has, so that
-//! what each of them does can be compared without it.
+//! `bare-pingora-mimalloc`: the bare pingora proxy with the balancer's allocator. Beside it the
+//! balancer's cost shows without what the allocators differ by.
 
 #[path = "bare-pingora.rs"]
 mod bare;

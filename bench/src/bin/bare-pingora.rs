@@ -1,5 +1,5 @@
-//! `bare-pingora`: least connections and nothing else on pingora, which the balancer is built on. What
-//! the balancer costs beyond this is its own.
+//! `bare-pingora`: least connections and nothing else on pingora, which the balancer is built on.
+//! What the balancer costs beyond this is its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use pingora::prelude::{HttpPeer, http_proxy_service};
 use pingora::proxy::{ProxyHttp, Session};
 use pingora::server::Server;
 use pingora::server::configuration::ServerConf;
-// Pingora brings libraries that are counted code here: this brings what counts them.
+// Pingora's libraries are built as counted code here, and the counters have to be linked.
 use weighbridge_instrument as _;
 
 /// A proxy with nothing but least connections.

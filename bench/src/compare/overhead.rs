@@ -1,6 +1,6 @@
 //! `compare overhead`: what a request costs in each proxy, and how much later its answer comes.
 //!
-//! Each proxy has one core for itself; what sends, and the server behind, have another.
+//! Each proxy has one core for itself. The client and the server share another.
 
 mod hammer;
 mod rows;
@@ -29,10 +29,11 @@ pub use rows::OverheadRow;
 
 /// What a request costs in each proxy, and how much later its answer comes.
 ///
-/// Before a tiny static server in this process, every proxy gets requests in a closed loop, in turn,
-/// for each of the settings; and so does the server without a proxy. Each proxy has one thread, on a
-/// core of its own. CPU time is what the system accounts to the proxy's processes. Weighbridge has
-/// everything switched on: features, estimates, scheduling, metrics, observations, access log.
+/// Before a tiny static server in this process, every proxy gets requests in a closed loop, in
+/// turn, for each of the settings; and so does the server without a proxy. Each proxy has one
+/// thread, on a core of its own. CPU time is what the system accounts to the proxy's processes.
+/// Weighbridge has everything switched on: features, estimates, scheduling, metrics, observations,
+/// access log.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weighbridge-bench compare overhead

@@ -51,7 +51,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const SAID_BYTES_MAX: usize = 400;
 
 impl Process {
-    /// Starts `command`, on `core` only where one is given; it stays there, and so do its descendants.
+    /// Starts `command`, on `core` only where one is given; it stays there, and so do its
+    /// descendants.
     pub(crate) fn start(
         mut command: Command,
         core: Option<usize>,
@@ -156,7 +157,8 @@ fn stats() -> impl Iterator<Item = String> {
     processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok())
 }
 
-/// CPU time in a `/proc/PID/stat`, the waited-for children's included, if the process is in `group`.
+/// CPU time in a `/proc/PID/stat`, the waited-for children's included, if the process is in
+/// `group`.
 fn ticks_in(stat: &str, group: Pid) -> Option<u64> {
     // `PID (NAME) STATE PPID PGRP ...`, where the name may hold anything.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();

@@ -90,8 +90,8 @@ impl Proxy {
         }
     }
 
-    /// Its program, where it is installed: ours beside this one, Envoy in `target/peers`, the others
-    /// where programs are.
+    /// Its program, where it is installed: ours beside this one, Envoy in `target/peers`, the
+    /// others where programs are.
     pub(crate) fn program(self) -> Option<PathBuf> {
         let found = match self {
             Proxy::Nginx => on_path("nginx"),

@@ -82,8 +82,8 @@ impl RunningProxy {
 }
 
 impl RunningWorker {
-    /// Starts a worker that runs `cores` requests at once, in the order of `discipline` where one is
-    /// named; `yields` makes it give way to the processes that send and carry requests.
+    /// Starts a worker that runs `cores` requests at once, in the order of `discipline` where one
+    /// is named; `yields` makes it give way to the processes that send and carry requests.
     pub(crate) fn start(
         cores: usize,
         discipline: Option<&str>,

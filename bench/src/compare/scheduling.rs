@@ -1,7 +1,7 @@
 //! `compare scheduling`: how long requests of very different sizes take behind each proxy.
 //!
 //! ```text
-//! workers -> requests alone -> proxies -> capacity -> learning, for nobody -> rounds x loads x proxies -> rows
+//! workers -> requests alone -> proxies -> capacity -> learning, not counted -> rounds x loads x proxies -> rows
 //! ```
 //!
 //! Within a round every proxy gets the same arrivals.
@@ -30,10 +30,10 @@ pub use rows::{ClassSpread, SchedulingRow};
 
 /// How long requests of very different sizes take behind each proxy.
 ///
-/// Starts workers and, before them, every proxy. Measures each request alone, then the capacity, and
-/// lets everybody carry requests for --warm-up seconds, which count for nobody: Weighbridge learns
-/// there. Then requests arrive at random times, at each --load times the capacity; within a round
-/// every proxy gets the same ones at the same times. Every answer is checked.
+/// Starts workers and, before them, every proxy. Measures each request alone, then the capacity.
+/// Then every proxy carries requests for --warm-up seconds, which are not counted: Weighbridge
+/// learns there. Then requests arrive at random times, at each --load times the capacity. Within a
+/// round every proxy gets the same requests at the same times. Every answer is checked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weighbridge-bench compare scheduling
@@ -61,8 +61,8 @@ pub struct Scheduling {
     /// The order in which all workers run their requests [default: the worker's own default].
     #[arg(long, value_name = "ORDER", value_parser = disciplines())]
     pub discipline: Option<Discipline>,
-    /// Other workers for all proxies but Weighbridge, which run their requests in this order: `ps` is
-    /// what an ordinary server does.
+    /// Other workers for all proxies but Weighbridge, which run their requests in this order: `ps`
+    /// is what an ordinary server does.
     #[arg(long, value_name = "ORDER", value_parser = disciplines())]
     pub peers_discipline: Option<Discipline>,
     /// Which requests.

@@ -62,9 +62,8 @@ impl Profile {
 // === impl Plan ===
 
 impl Plan {
-    /// The arrivals, in order. Drawn by thinning (Lewis and Shedler): at the highest rate, each kept
-    /// with the probability that the rate then has of it.
-    /// They are numbered from `first` on.
+    /// The arrivals, in order. Drawn by thinning (Lewis and Shedler): at the highest rate, each
+    /// kept with the probability that the rate then has of it. They are numbered from `first` on.
     pub(crate) fn draw(&self, random: &mut Rng, deck: &mut Deck, first: u64) -> Vec<Arrival> {
         let rate_max = self.rate * Profile::FACTOR_MAX;
         let (length, mut at) = (self.length.as_secs_f64(), 0.0);

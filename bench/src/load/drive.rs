@@ -13,16 +13,16 @@ use super::send::Failure;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Done {
     pub(crate) arrival: Arrival,
-    /// From when it was meant to be sent to the end of its answer: what a stall delays counts, whether
-    /// the request was sent by then or not.
+    /// From when it was meant to be sent to the end of its answer. What a stall delays counts from
+    /// then, even where the request could not be sent.
     pub(crate) response: Duration,
     /// From when it was meant to be sent to when it was.
     pub(crate) late: Duration,
     pub(crate) result: Result<(), Failure>,
 }
 
-/// Announces `arrivals`, which are in order, when they are due; from a thread of its own, whose clock
-/// is finer than the runtime's. The number of arrivals bounds the channel.
+/// Announces `arrivals`, which are in order, when they are due; from a thread of its own, whose
+/// clock is finer than the runtime's. The number of arrivals bounds the channel.
 pub(crate) fn pace(arrivals: Vec<Arrival>, start: Instant) -> UnboundedReceiver<Arrival> {
     let (due, announced) = unbounded_channel();
     std::thread::spawn(move || announce(&arrivals, start, &due));
@@ -38,9 +38,9 @@ fn announce(arrivals: &[Arrival], start: Instant, due: &UnboundedSender<Arrival>
     }
 }
 
-/// Sends each arrival of `due` as it comes, however many are in flight up to `in_flight_max`; beyond
-/// it an arrival fails unsent. Calls `done` with each, and with the number in flight. `now` is the time
-/// from the start of the run.
+/// Sends each arrival of `due` as it comes, however many are in flight up to `in_flight_max`;
+/// beyond it an arrival fails unsent. Calls `done` with each, and with the number in flight. `now`
+/// is the time from the start of the run.
 pub(crate) async fn open<S, F>(
     mut due: UnboundedReceiver<Arrival>,
     in_flight_max: usize,
@@ -75,8 +75,8 @@ fn unsent(arrival: Arrival) -> Done {
     Done { arrival, response, late, result: Err(Failure::NotSent) }
 }
 
-/// Keeps `in_flight` requests going until `length` is over, and waits for the last ones. Returns how
-/// many had a right answer, per second of the whole time.
+/// Keeps `in_flight` requests going until `length` is over, and waits for the last ones. Returns
+/// how many had a right answer, per second of the whole time.
 pub(crate) async fn closed<S, F>(
     in_flight: usize,
     length: Duration,

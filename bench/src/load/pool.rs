@@ -41,8 +41,8 @@ pub(crate) struct Known {
     pub(crate) answer: u64,
 }
 
-/// Gives the numbers of a pool in random order, each once before any comes again, so that short runs
-/// have the same work.
+/// Gives the numbers of a pool in random order, each once before any comes again, so that short
+/// runs have the same work.
 #[derive(Debug)]
 pub(crate) struct Deck {
     size: usize,

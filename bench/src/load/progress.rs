@@ -23,7 +23,8 @@ impl Progress {
         Progress { what, n_all, n_done: 0, shown: Instant::now(), is_terminal }
     }
 
-    /// Tells that `n_done` steps are done, if the last time is long enough ago; `more` is said of it.
+    /// Tells that `n_done` steps are done, if the last time is long enough ago; `more` is said of
+    /// it.
     pub(crate) fn show(&mut self, n_done: u64, more: impl FnOnce() -> String) {
         self.n_done = n_done;
         let every = EVERY[usize::from(!self.is_terminal)];

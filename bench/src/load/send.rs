@@ -58,8 +58,8 @@ impl Sender {
         Sender { http, url: url.trim_end_matches('/').to_owned(), timeout }
     }
 
-    /// Sends `request` and returns the hash of its answer. `number` goes into the query as `n`, which
-    /// nothing reads, so that no two requests are the same to a cache.
+    /// Sends `request` and returns the hash of its answer. `number` goes into the query as `n`,
+    /// which nothing reads, so that no two requests are the same to a cache.
     pub(crate) async fn send(&self, request: &Request, number: u64) -> Result<u64, Failure> {
         let between = if request.target.contains('?') { '&' } else { '?' };
         let url = format!("{}{}{between}n={number}", self.url, request.target);

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::LoadSummary;
 use crate::units::time;
 
-/// A line of counts, a line of errors where there are any, and a table in Markdown, one row a class.
+/// A line of counts, a line of errors where there are any, and a table in Markdown, one row a
+/// class.
 pub(super) fn markdown(report: &LoadSummary) -> String {
     let result = &report.result;
     let mut text = format!(

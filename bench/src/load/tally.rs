@@ -67,8 +67,8 @@ pub struct LoadResult {
     pub throughput: f64,
     /// What went wrong.
     pub errors: Errors,
-    /// 99 % of the requests were sent later than they were meant to be by less: how well the generator
-    /// kept up. It is part of the response times.
+    /// 99 % of the requests were sent later than they were meant to be by less: how well the
+    /// generator kept up. It is part of the response times.
     pub late_p99: f64,
     /// All requests.
     pub all: ClassResult,

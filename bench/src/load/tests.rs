@@ -37,8 +37,8 @@ fn done(entry: usize, response: Duration, result: Result<(), Failure>) -> Done {
     Done { arrival, response, late: Duration::ZERO, result }
 }
 
-/// A server that answers within a millisecond, but nothing from the third second to the fourth, in a
-/// time that only it moves on.
+/// A server that answers within a millisecond, but nothing from the third second to the fourth, in
+/// a time that only it moves on.
 #[tokio::test]
 async fn a_stall_shows_in_all_the_requests_that_it_delays() {
     let (due, arrivals) = unbounded_channel();

@@ -52,8 +52,8 @@ struct Burst {
 // === impl Clock ===
 
 impl<'a> Clock<'a> {
-    /// Arrivals at `rate` per second on average. `gaps` are recorded ones, with a mean of 1; used by
-    /// [`Arrivals::Trace`] alone.
+    /// Arrivals at `rate` per second on average. `gaps` are recorded ones, with a mean of 1; used
+    /// by [`Arrivals::Trace`] alone.
     pub fn new(arrivals: Arrivals, rate: f64, gaps: &'a [f64], seed: u64) -> Clock<'a> {
         let burst = Burst::default();
         Clock { arrivals, rate, now: 0.0, random: Random::new(seed), burst, gaps: (gaps, 0) }

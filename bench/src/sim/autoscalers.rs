@@ -1,7 +1,7 @@
 //! Autoscalers: how many hosts there should be. One file a rule.
 //!
-//! A rule is a function of what it sees and of what it has seen. The world launches the hosts that are
-//! missing, drains those that are too many, the idlest first, and bills them.
+//! A rule is a function of what it sees and of what it has seen. The world launches the hosts that
+//! are missing, drains those that are too many, the idlest first, and bills them.
 
 mod fixed;
 mod knative_kpa;
@@ -39,8 +39,8 @@ pub struct FleetView {
 /// What a rule is told before anything happens.
 #[derive(Debug, Clone, Copy)]
 pub struct Future<'a> {
-    /// Every request to come: when it comes and what it truly takes, in order. Only for the rule that
-    /// is to show a bound.
+    /// Every request to come: when it comes and what it truly takes, in order. Only for the rule
+    /// that is to show a bound.
     pub arrivals: &'a [(f64, f64)],
     /// Seconds from a launch until a host is ready.
     pub boot: f64,

@@ -1,9 +1,9 @@
 //! Functions on AWS Lambda in the simulated world.
 //!
-//! A run needs an execution environment. One that is idle is used again, the one that ran last; where
-//! there is none a new one is started, which takes a cold start. An environment that has been idle for
-//! a while is gone. A run has a virtual CPU of its own, and as many run at once as may: what comes
-//! beyond that is throttled at once, and costs nothing.
+//! A run needs an execution environment. Of those that are idle, the one that ran last is used
+//! again. Where none is idle a new one is started, which takes a cold start. An environment that
+//! has been idle for a while is gone. A run has a virtual CPU of its own. Where as many run as may,
+//! a further one is throttled at once, and costs nothing.
 
 use weighbridge_core::random::Random;
 

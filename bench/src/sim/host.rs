@@ -1,7 +1,7 @@
 //! A simulated host: cores of a speed that run what they are given, exactly and event by event.
 //!
-//! Work is in CPU-seconds of the reference core, time in seconds since the start. Between two events
-//! of a host every rate is constant, so the instant of the next one is known in closed form.
+//! Work is in CPU-seconds of the reference core, time in seconds since the start. Between two
+//! events of a host every rate is constant, so the instant of the next one is known in closed form.
 
 mod history;
 mod report;
@@ -111,8 +111,8 @@ impl Host {
         Some((self.queue.next(self.as_of, self.speed)?, self.version))
     }
 
-    /// The event that [`Host::next`] foretold at `now`; nothing where it no longer holds. Returns the
-    /// request that ended.
+    /// The event that [`Host::next`] foretold at `now`; nothing where it no longer holds. Returns
+    /// the request that ended.
     pub fn happen(&mut self, now: f64, version: u64) -> Option<Assignment> {
         if version != self.version {
             return None;

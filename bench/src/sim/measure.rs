@@ -158,7 +158,7 @@ impl SizeClass {
 // === impl Interval ===
 
 impl Interval {
-    /// By batch means: neighbours depend on each other, batches of many hardly do.
+    /// By batch means: neighbouring values depend on each other, means of large batches hardly do.
     pub fn of(values: &[f64]) -> Interval {
         let size = (values.len() / BATCHES).max(1);
         let means: Vec<f64> = values.chunks_exact(size).take(BATCHES).map(mean).collect();

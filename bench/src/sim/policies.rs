@@ -1,9 +1,9 @@
 //! Dispatchers: which host an ordinary proxy sends a request to. One file a policy.
 //!
-//! A dispatcher knows what such a proxy can know: its own requests in flight, what hosts report, and
-//! a prediction. Those that are to show a bound ask the [`Oracle`] for the truth. Times are seconds
-//! since the start, work is in CPU-seconds of the reference core, hosts are numbered in the order in
-//! which they joined.
+//! A dispatcher knows what such a proxy can know: its own requests in flight, what hosts report,
+//! and a prediction. Those that are to show a bound ask the [`Oracle`] for the truth. Times are
+//! seconds since the start, work is in CPU-seconds of the reference core, hosts are numbered in the
+//! order in which they joined.
 
 mod c3;
 mod fit_under_20;

@@ -1,5 +1,5 @@
-//! What stands between clients and hosts in the simulated world: an ordinary proxy with a dispatcher,
-//! or Weighbridge. It is told what happens, and answers with actions.
+//! What stands between clients and hosts in the simulated world: an ordinary proxy with a
+//! dispatcher, or Weighbridge. It is told what happens, and answers with actions.
 
 mod ordinary;
 

@@ -12,8 +12,8 @@ use super::weighbridge::Weighbridge;
 use super::workload::Workload;
 use super::world::World;
 
-/// What is asked for: `NAME`, `NAME@DISCIPLINE`, `NAME+AUTOSCALER` or both, and then what of the
-/// scenario is otherwise: `:hosts=N` to start with, `:lambda=off`.
+/// What is asked for: `NAME`, `NAME@DISCIPLINE`, `NAME+AUTOSCALER` or both. Behind it may stand
+/// what differs from the scenario: `:hosts=N` to start with, `:lambda=off`.
 #[derive(Debug, Clone)]
 pub struct PolicySpec {
     /// As written.

@@ -22,18 +22,18 @@ pub fn mmk(cores: u32, rho: f64) -> f64 {
     1.0 + waiting / (f64::from(cores) * (1.0 - rho))
 }
 
-/// Mean response with infinitely many hosts of M/M/1 type where each request goes to the shorter of two
-/// queues (Vvedenskaya, Dobrushin & Karpelevich 1996; Mitzenmacher 1996): Σ ρ^(2^i − 2).
+/// Mean response with infinitely many hosts of M/M/1 type where each request goes to the shorter of
+/// two queues (Vvedenskaya, Dobrushin & Karpelevich 1996; Mitzenmacher 1996): Σ ρ^(2^i − 2).
 pub fn power_of_two(rho: f64) -> f64 {
     (1..60).map(|i| rho.powf(2_f64.powi(i) - 2.0)).sum()
 }
 
-/// Mean response of M/G/1 under shortest remaining processing time first (Schrage & Miller 1966), for
-/// exponential sizes.
+/// Mean response of M/G/1 under shortest remaining processing time first (Schrage & Miller 1966),
+/// for exponential sizes.
 ///
-/// A request of size x waits λ m(x) / (2 (1 − ρ(x))²) until it first runs, m(x) being the second moment
-/// of sizes cut off at x and ρ(x) the load of those below x, and takes ∫ dt / (1 − ρ(t)) over 0..x from
-/// then on.
+/// A request of size x waits λ m(x) / (2 (1 − ρ(x))²) until it first runs, m(x) being the second
+/// moment of sizes cut off at x and ρ(x) the load of those below x, and takes ∫ dt / (1 − ρ(t))
+/// over 0..x from then on.
 pub fn srpt(rho: f64) -> f64 {
     const SIZE_MAX: f64 = 60.0;
 

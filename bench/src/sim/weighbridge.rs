@@ -1,9 +1,9 @@
 //! Weighbridge in the simulated world: the production balancer, unchanged, with its production
 //! defaults.
 //!
-//! A request's prediction is its one feature, so that estimates take the production path: a model, the
-//! route's bounds, the drift gate. Where the gate is closed the host is told nothing, and believes of
-//! a request what its route usually takes.
+//! A request's prediction is its one feature, so that estimates take the production path: a model,
+//! the route's bounds, the drift gate. Where the gate is closed the host is told nothing, and
+//! believes of a request what its route usually takes.
 
 mod config;
 mod models;
@@ -50,8 +50,8 @@ pub(super) struct Weighbridge {
 // === impl Weighbridge ===
 
 impl Weighbridge {
-    /// With the scenario's configuration, which has been checked. `scales`: its own plans are carried
-    /// out, where the scenario lets the fleet be sized.
+    /// With the scenario's configuration, which has been checked. `scales`: its own plans are
+    /// carried out, where the scenario lets the fleet be sized.
     pub(super) fn new(scenario: &Scenario, scales: bool, seed: u64) -> Weighbridge {
         let mut balancer = Balancer::new(scenario.weighbridge.policy.clone(), seed);
         models::prepare(&mut balancer, scenario, seed);
@@ -133,8 +133,8 @@ impl Proxy for Weighbridge {
         self.dispatch(scene, out);
     }
 
-    /// It has no other health check for hosts that are ready than asking them for their load, and
-    /// ejects those that fail requests.
+    /// Nothing happens: the balancer has no separate health check for hosts that are ready. It asks
+    /// them for their load, and ejects those that fail requests.
     fn down(&mut self, _: f64, _: usize) {}
 
     fn drain(&mut self, now: f64, host: usize) {

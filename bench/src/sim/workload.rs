@@ -33,8 +33,8 @@ pub struct Workload {
     pub routes: Vec<String>,
 }
 
-/// After those that are measured come so many more, as a part of them: the last are measured among
-/// others, too.
+/// After those that are measured come so many more, as a part of them, so that the last ones are
+/// measured among others, too.
 const COOL_DOWN: f64 = 0.05;
 
 // === impl Workload ===

@@ -1,7 +1,7 @@
 //! The world in virtual time: clients, balancers, the network, hosts, and what goes wrong.
 //!
-//! Events happen in the order of their instants, and those of one instant in the order in which they
-//! were foretold. The same workload, policy and seed give the same run, bit for bit.
+//! Events happen in the order of their instants, and those of one instant in the order in which
+//! they were foretold. The same workload, policy and seed give the same run, bit for bit.
 
 mod events;
 mod faults;
@@ -35,7 +35,8 @@ pub(super) struct World<'a> {
     agenda: BinaryHeap<Reverse<Foretold>>,
     foretold: u64,
     random: Random,
-    /// Of crashes and of slow spells: streams of their own, so that every policy meets the same ones.
+    /// Of crashes and of slow spells: streams of their own, so that every policy meets the same
+    /// ones.
     crashes: Random,
     slow_spells: Random,
     /// Of runs on Lambda.

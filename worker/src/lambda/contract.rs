@@ -1,5 +1,5 @@
-//! The events of the earlier systems: every value a string, and the answer the bare base64 of the
-//! result as one more string.
+//! The events of the earlier systems. Every value is a string. The answer is a string too: the bare
+//! base64 of the result.
 //!
 //! ```text
 //! blur, enhance  {"body": "<base64 image>", "fileFormat": "jpg"}

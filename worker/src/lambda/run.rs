@@ -35,8 +35,8 @@ pub(super) fn run(
 // === impl Ran ===
 
 impl Ran {
-    /// What is said of it: its cost, and nothing of the host, which has nothing else to do. The
-    /// metric `cold_start` is 1 where this was the environment's first invocation.
+    /// Its load report: its cost, and nothing of the host, which runs nothing else. The metric
+    /// `cold_start` is 1 where this was the environment's first invocation.
     pub(super) fn report(&self, is_cold: bool) -> LoadReport {
         LoadReport {
             request_cost: self.cost.to_entries(),

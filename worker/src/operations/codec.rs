@@ -1,8 +1,8 @@
 //! Images in and out of their file formats.
 //!
-//! JPEG is our own, by `weighbridge-jpeg`; PNG, BMP and GIF are decoded by the `image` crate, and
-//! TIFF by the `tiff` crate; what is not JPEG is encoded by the `image` crate. Format and size are
-//! read before all that, by what the balancer reads them by too.
+//! Our own crate `weighbridge-jpeg` reads and writes JPEG. The `image` crate reads PNG, BMP and
+//! GIF, and writes all formats but JPEG. The `tiff` crate reads TIFF. Format and size are read
+//! first, by the code that the balancer reads them with.
 
 use std::io::{self, Cursor};
 

@@ -7,11 +7,12 @@
 //!
 //! # How
 //!
-//! A `Columns` knows of each column, over the rows of the window, how many pixels are darker
-//! than each *segment* of 8 gray levels, and how many lie in each segment up to each level. Both
-//! are cumulated, so that a pixel that enters or leaves is one vector to add or to subtract. The
-//! first are summed over the window incrementally as it goes right. Of the second only one level
-//! is asked for per pixel: eight columns share a word, so that 101 columns are 14 words to add.
+//! A `Columns` knows the pixels of each column, over the rows of the window. It counts those that
+//! are darker than each *segment* of 8 gray levels, and those in each segment up to each level.
+//! Both counts are cumulated: a pixel that enters or leaves is one vector to add or to subtract.
+//! The counts of darker pixels are summed over the window, and the sum follows the window to the
+//! right. Of the other counts each pixel needs only one level. Eight columns share a word, so 101
+//! columns are 14 words to add.
 //!
 //! The cost is linear in the number of pixels, and hardly depends on their values.
 

@@ -1,9 +1,10 @@
 //! Ray tracing: renders a scene of spheres, planes and triangles.
 //!
-//! The scene's language and geometry are in `weighbridge_scene`. In the order of a request: the view
-//! is read from the query, `body` takes the JSON apart, the scene is read from the text in it, `render`
-//! traces the rays, `bmp` writes the file. The output is compared byte for byte with what the systems
-//! before us rendered. That is why some expressions here are not in their shortest form.
+//! The scene's language and geometry are in `weighbridge_scene`. In the order of a request: the
+//! view is read from the query, `body` takes the JSON apart, the scene is read from the text in it,
+//! `render` traces the rays, `bmp` writes the file. The output is compared byte for byte with what
+//! the systems before us rendered. That is why some expressions here are not in their shortest
+//! form.
 
 use thiserror::Error;
 use weighbridge_scene::View;

@@ -1,8 +1,8 @@
-//! Niceness of threads, by which the system lets one run only while no other wants its core.
+//! Niceness of threads: the system lets a nice thread run only while no other wants its core.
 //!
-//! Any thread may become nicer, but to become less nice again takes a privilege (`CAP_SYS_NICE`, or
-//! an `RLIMIT_NICE`). Without it no thread is made nicer: one that stays so would slow down every later
-//! request.
+//! Any thread may become nicer. To become less nice again takes a privilege (`CAP_SYS_NICE`, or an
+//! `RLIMIT_NICE`). Without the privilege no thread is made nicer, because it would stay so and slow
+//! down every later request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,13 +15,14 @@ pub(super) struct Niceness {
     normal: i32,
 }
 
-/// The lowest priority: a core's 1.5 % while an ordinary thread wants it too.
+/// The lowest priority. An ordinary thread that wants the same core leaves it 1.5 % of the time.
 const LOWEST: i32 = 19;
 
 /// Whether a request's thread was made nicer than normal.
 ///
-/// Other threads set it, under the queue's mutex and once it is so. The thread itself looks before it
-/// takes that mutex: no other should wait for a mutex that a thread of the lowest priority holds.
+/// Other threads set this, under the queue's mutex, after they have made the thread nicer. The
+/// thread looks at it before it takes that mutex: nobody should wait for a mutex that a thread of
+/// the lowest priority holds.
 pub(super) type Lowered = AtomicBool;
 
 /// Lets `thread` run only while no other wants its core, and says so in `lowered`.

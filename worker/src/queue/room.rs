@@ -81,7 +81,8 @@ impl Room {
         Ok(())
     }
 
-    /// Lets the schedule decide by `event`, knowing what each request has attained, and carries it out.
+    /// Lets the schedule decide by `event`, knowing what each request has attained, and carries it
+    /// out.
     pub(super) fn event(
         &mut self,
         now: Duration,

@@ -1,6 +1,6 @@
-//! The threads of a queue: those that run requests, and the alarm, which decides again when time
-//! alone has changed which request is to run: an estimate is outlived, a request is overdue, or one
-//! that was asked to park has not come to a checkpoint.
+//! The threads of a queue: those that run requests, and the alarm. The alarm decides again when
+//! time alone has changed which request is to run. Then an estimate is outlived, a request is
+//! overdue, or a request that was asked to park has not come to a checkpoint.
 
 use std::io;
 use std::sync::Arc;
@@ -169,7 +169,7 @@ impl Shared {
             let done = run(&interrupt);
             nice::restore(self.niceness, &lowered, gettid());
             let times = self.finish(number, seat);
-            // The answer is on its way before another request goes on, which might take this core.
+            // The answer leaves first: the request that goes on next might take this core.
             hand_over(done, times);
             self.settle(self.room.lock(), self.now(), Schedule::decide);
         }
@@ -191,8 +191,8 @@ impl Shared {
         }
     }
 
-    /// Frees the request's slot, and its seat, whose thread calls this. Which request gets the slot is
-    /// left to the next decision.
+    /// Frees the request's slot, and its seat, whose thread calls this. Which request gets the slot
+    /// is left to the next decision.
     fn finish(&self, number: u64, seat: &Arc<Seat>) -> Times {
         let mut room = self.room.lock();
         let now = self.now();
@@ -211,8 +211,8 @@ impl Shared {
         times
     }
 
-    /// Blocks the request's thread, which calls this at a checkpoint, for as long as others are to
-    /// run rather.
+    /// Blocks the request's thread for as long as other requests are to run instead. The thread
+    /// calls this at a checkpoint.
     fn park(self: &Arc<Self>, number: u64) {
         let room = self.room.lock();
         let Some(request) = room.requests.get(&number) else { return };

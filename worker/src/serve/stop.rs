@@ -59,8 +59,8 @@ impl Signals {
     }
 }
 
-/// Waits until standard input ends. The read is on a thread of its own that nobody waits for: the
-/// runtime's would keep the process until the next key.
+/// Waits until standard input ends. The read has a thread of its own that nobody waits for: a read
+/// on the runtime's threads would keep the process alive until the next key is pressed.
 pub(super) async fn stdin_end() {
     let (ended, end) = oneshot::channel::<()>();
     let reader = thread::Builder::new().name("stdin".to_owned()).spawn(move || {
@@ -69,7 +69,7 @@ pub(super) async fn stdin_end() {
         drop(ended);
     });
     match reader {
-        // The sender is never used: its end is the news.
+        // Nothing is ever sent: the end of the sender is the message.
         Ok(_) => drop(end.await),
         Err(error) => {
             tracing::error!(%error, "cannot watch standard input");

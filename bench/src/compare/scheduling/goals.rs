@@ -4,20 +4,21 @@ use serde::Serialize;
 
 use super::{ClassSpread, Proxy, SchedulingRow};
 
-/// Factors between Weighbridge and the best peer in each respect, of medians; above 1 is better where
-/// it says so.
+/// Factors between Weighbridge and the best peer in each respect, of medians; above 1 is better
+/// where it says so.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Against {
     /// Mean slowdown of the best peer / ours: above 1 is better. The goal is 1.5.
     pub mean_slowdown: f64,
     /// Which peer that is.
     pub mean_slowdown_peer: &'static str,
-    /// p99 response of the smaller half under the best peer / ours: above 1 is better. The goal is 3.
+    /// p99 response of the smaller half under the best peer / ours: above 1 is better. The goal is
+    /// 3.
     pub smaller_half_p99: f64,
     /// Which peer that is.
     pub smaller_half_p99_peer: &'static str,
-    /// Mean response of a size class, ours / under its best peer: above 1 is worse. The worst class;
-    /// the goal is 1.1 at most.
+    /// Mean response of a size class, ours / under its best peer: above 1 is worse. The worst
+    /// class; the goal is 1.1 at most.
     pub worst_class_response: f64,
     /// Which class that is.
     pub worst_class: String,

@@ -72,7 +72,7 @@ impl Stage {
         Ok(Stage { proxies, workers, workload, capacity, goes_first })
     }
 
-    /// Lets every proxy carry requests for `length`, which count for nobody.
+    /// Lets every proxy carry requests for `length`, which are not counted.
     pub(super) async fn warm_up(&self, length: Duration) {
         for (_, sender) in &self.proxies {
             self.workload.run(sender, self.run(0.5, length, 0), "warm-up").await;

@@ -6,7 +6,8 @@ use super::{ClassSpread, Measured, SchedulingRow};
 use crate::compare::{Spread, missing_lines};
 use crate::units::time;
 
-/// Tables in Markdown for each load: all requests, then each size class; and what came of the goals.
+/// Tables in Markdown for each load: all requests, then each size class; and what came of the
+/// goals.
 pub(super) fn markdown(measured: &Measured) -> String {
     let mut text = format!("{}\n", measured.setting);
     for rows in measured.rows.chunk_by(|one, other| one.load.to_bits() == other.load.to_bits()) {

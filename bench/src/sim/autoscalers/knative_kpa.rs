@@ -1,11 +1,11 @@
 //! Knative's pod autoscaler (KPA), with its defaults.
 //!
-//! Concurrency, the requests that run or wait, is averaged over the stable window of 60 s and over the
-//! panic window of 6 s. Wanted are `⌈mean / (0.7 · c)⌉` hosts of container concurrency c, between half
-//! and 1000 times those that are ready. When the panic window wants at least twice the ready ones,
-//! panic begins; in panic the larger of the two wishes counts and never falls. It ends when a stable
-//! window has passed since. c is the host's cores: its requests are bound by the CPU. Scale to zero is
-//! off.
+//! Concurrency, the requests that run or wait, is averaged over the stable window of 60 s and over
+//! the panic window of 6 s. Wanted are `⌈mean / (0.7 · c)⌉` hosts of container concurrency c,
+//! between half and 1000 times those that are ready. When the panic window wants at least twice the
+//! ready ones, panic begins; in panic the larger of the two wishes counts and never falls. It ends
+//! when a stable window has passed since. c is the host's cores: its requests are bound by the CPU.
+//! Scale to zero is off.
 
 use std::collections::VecDeque;
 

@@ -1,12 +1,12 @@
 //! An oracle that knows what comes: when each request arrives and what it truly takes.
 //!
-//! Time is cut into slots of [`SLOT_SECS`]. A slot needs `⌈W / (c · u · slot)⌉` hosts, for the work W
-//! that arrives in it, c the work that a host does in a second and u the utilization to plan for; what
-//! the hosts of a slot at full capacity would not get done of a giant's work is carried into the next
-//! slots. Wanted now is the most that any slot needs between now and when a host launched with the
-//! next tick would be ready: so every host is there when it is needed, and none before. There is
-//! one rule for each u, and what the oracle costs at a response time is the least of those that reach
-//! it.
+//! Time is cut into slots of [`SLOT_SECS`]. A slot needs `⌈W / (c · u · slot)⌉` hosts: W is the
+//! work that arrives in it, c the work that a host does in a second, and u the utilization to plan
+//! for. Work that the hosts of a slot cannot finish at full capacity is carried into the next
+//! slots. The oracle looks ahead to the instant at which a host that is launched with the next tick
+//! would be ready, and wants the most hosts that any slot until then needs. So every host is there
+//! when it is needed, and none before. There is one rule for each u. At a given response time the
+//! oracle costs what its cheapest rule costs that reaches it.
 
 use super::{Autoscaler, FleetView, Future, Rule};
 

@@ -1,13 +1,13 @@
-//! Target tracking of mean CPU utilization, as Amazon EC2 Auto Scaling documents it: with the alarms
-//! that it had alone until November 2024. Since then groups may let AWS tune how soon they react,
-//! by rules that are not published.
+//! Target tracking of mean CPU utilization, as Amazon EC2 Auto Scaling documents it: with the
+//! alarms that it had alone until November 2024. Since then groups may let AWS tune how soon they
+//! react, by rules that are not published.
 //!
-//! The metric is the mean utilization over a minute. Two alarms watch it: high, when it has been above
-//! the target for 3 minutes in a row; low, when it has been below 90 % of the target for 15. On high
-//! the group grows in proportion, `⌈warm hosts · metric / target⌉`, counting what was launched within
-//! the warm-up of 300 s, the default cooldown, as already there. On low it shrinks in proportion,
-//! rounded up, and not while anything warms up; every further minute that the alarm holds it is
-//! looked at again.
+//! The metric is the mean utilization over a minute. Two alarms watch it: high, when it has been
+//! above the target for 3 minutes in a row; low, when it has been below 90 % of the target for 15.
+//! On high the group grows in proportion, `⌈warm hosts · metric / target⌉`, counting what was
+//! launched within the warm-up of 300 s, the default cooldown, as already there. On low it shrinks
+//! in proportion, rounded up, and not while anything warms up; every further minute that the alarm
+//! holds it is looked at again.
 
 use std::collections::VecDeque;
 

@@ -53,10 +53,10 @@ impl History {
         self.routes.get(usize::from(route)).map_or(USUAL, |(mean, _)| *mean)
     }
 
-    /// Median response of the recent ones that found a number of requests most similar to `found`; of
-    /// equally similar ones, the newest. Each is brought from the number that it found to `found` as
-    /// though all shared the cores evenly, and an idle host without a recent one answers 0: a host that
-    /// has drained would else be shunned for what it was. 0 before there is any.
+    /// Median response of the recent requests that found about as many others as `found`; of
+    /// equally similar ones, the newest count. Each response is converted to `found`, as though all
+    /// requests shared the cores evenly. An idle host without a recent response answers 0, because
+    /// a host that has drained would otherwise be shunned for what it was. 0 before there is any.
     pub(super) fn latency(&self, now: f64, found: u32, cores: u32) -> f64 {
         let share = |found: u32| (f64::from(found + 1) / f64::from(cores)).max(1.0);
         let recent = |latency: &&Latency| now - latency.at <= RECENT_SECS;

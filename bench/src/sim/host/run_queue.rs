@@ -1,9 +1,9 @@
 //! The run queue of a simulated host: the worker's own schedule, in virtual time.
 //!
-//! The schedule decides which requests are in slots. Here those attain work, come to checkpoints and
-//! end. All of them attain it at the same pace, `min(1, cores / requests)` of a core, so one level
-//! says what each has attained: a request ends when the level has risen by what it had left. But for
-//! the schedule's own decisions, each step is O(log n).
+//! The schedule decides which requests are in slots. Here those attain work, come to checkpoints
+//! and end. All of them attain it at the same pace, `min(1, cores / requests)` of a core, so one
+//! level says what each has attained: a request ends when the level has risen by what it had left.
+//! But for the schedule's own decisions, each step is O(log n).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use super::Assignment;
 pub struct Preemption {
     /// From when a request is to park until it is at a checkpoint.
     pub checkpoint: f64,
-    /// A request that is to park keeps its slot for so long, and gets none of the cores from then until
-    /// its checkpoint; infinite: it keeps its slot until then.
+    /// A request that is to park keeps its slot for so long, and gets none of the cores from then
+    /// until its checkpoint; infinite: it keeps its slot until then.
     pub yields_after: f64,
     /// A request may wait this many times its size...
     pub age_factor: f64,

@@ -3,11 +3,11 @@
 //! protects servers of a key-value store from being flooded by their clients.
 //!
 //! The host with the least ψ = R − 1/μ + q̂³ / μ, in seconds, with moving averages of the responses
-//! R, of the service time 1/μ and of the requests q that a host says it has, and
-//! q̂ = 1 + os · w + q for os outstanding requests of this client. Averages take the new value for
-//! 0.9, as in the authors' implementation. w, the number of clients, is 1: a proxy knows of no other.
-//! The paper does not say what a host without an answer is worth: here it is tried once, and then is
-//! the worst until it has answered. Ties are drawn.
+//! R, of the service time 1/μ and of the requests q that a host says it has, and q̂ = 1 + os · w +
+//! q for os outstanding requests of this client. Averages take the new value for 0.9, as in the
+//! authors' implementation. w, the number of clients, is 1: a proxy knows of no other. The paper
+//! does not say what a host without an answer is worth: here it is tried once, and then is the
+//! worst until it has answered. Ties are drawn.
 
 use weighbridge_core::random::Random;
 

@@ -1,10 +1,10 @@
 //! The rule of the system that Weighbridge began as: of the hosts with a load under 20, one at
 //! random, weighted by 20 - load.
 //!
-//! A host's load is the sum of the predicted costs of its requests. That system's costs were numbers
-//! of its own; assumed here is a unit in which a mean request costs 1, by the mean of the predictions
-//! so far. Where no host is under 20 it asked for another one; assumed here is that the request goes
-//! to the least loaded meanwhile.
+//! A host's load is the sum of the predicted costs of its requests. Two things are assumed here.
+//! The costs of that system were numbers of its own; here a mean request costs 1, by the mean of
+//! the predictions so far. Where no host was under 20, that system asked for another host; here the
+//! request goes to the least loaded one meanwhile.
 
 use weighbridge_core::random::Random;
 

@@ -2,8 +2,8 @@
 //! balancing algorithm for dynamically scalable web services", 2011), JIQ-Random.
 //!
 //! A host that has run out of requests tells one proxy, chosen at random, which lists it. A request
-//! goes to the host that has been listed longest, and to any host where none is listed. A listed host
-//! stays so when it gets a request otherwise, as in the paper.
+//! goes to the host that has been listed longest, and to any host where none is listed. A listed
+//! host stays so when it gets a request otherwise, as in the paper.
 
 use std::collections::VecDeque;
 

@@ -2,8 +2,8 @@
 //! weight (LWL: Harchol-Balter, "Performance Modeling and Design of Computer Systems", chapter 24).
 //!
 //! Work left V grows by the prediction of each request that is sent, falls by what as many cores do
-//! as there are requests, and is never more than what the requests in flight were predicted to take.
-//! With true predictions it is the truth. Ties are drawn.
+//! as there are requests, and is never more than what the requests in flight were predicted to
+//! take. With true predictions it is the truth. Ties are drawn.
 
 use weighbridge_core::random::Random;
 

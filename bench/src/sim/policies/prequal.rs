@@ -2,16 +2,16 @@
 //! Introducing Prequal", NSDI 2024): probes that run beside the requests, and the hot-cold
 //! lexicographic rule.
 //!
-//! With each request, `PROBES` hosts drawn without replacement are asked for their requests in flight
-//! (RIF) and a latency; what they answer is kept in a pool. A request goes to the host of a probe:
-//! where a probe's RIF is above the `Q_RIF` quantile of recently seen RIFs it is hot, else cold. The
-//! cold one with the lowest latency wins, or the hot one with the lowest RIF where all are hot. With
-//! fewer than two probes, any host. The pool's parameters are those of the paper's testbed; over which
-//! span a host's latencies count, and how one of another number in flight is brought to this one, the
-//! paper leaves open: `host/history.rs` has our answer.
+//! With each request, `PROBES` hosts drawn without replacement are asked for their requests in
+//! flight (RIF) and a latency. The answers are kept in a pool. A probe is hot where its RIF is
+//! above the `Q_RIF` quantile of recently seen RIFs, and cold otherwise. A request goes to the host
+//! of the cold probe with the lowest latency; where all are hot, to that of the lowest RIF; with
+//! fewer than two probes, to any host. The pool's parameters are those of the paper's testbed. The
+//! paper leaves open over which span a host's latencies count, and how a latency at another number
+//! in flight is converted: `host/history.rs` has our answer.
 //!
-//! The paper has many more replicas than the pool has room. Where that is not so, a newer probe of a
-//! host replaces the older one, and the limit of reuse, which presumes it, is off.
+//! The paper has many more replicas than the pool has room. In a smaller fleet a newer probe of a
+//! host replaces the older one, and the limit of reuse is off.
 
 mod pool;
 

@@ -1,6 +1,7 @@
-//! SRPT-k with perfect knowledge (Grosof, Scully and Harchol-Balter, "SRPT for Multiserver Systems",
-//! 2018): one central queue before all k cores, and the requests with the least true work left run.
-//! No dispatcher over separate hosts can do it: it is the bound that the others are measured by.
+//! SRPT-k with perfect knowledge (Grosof, Scully and Harchol-Balter, "SRPT for Multiserver
+//! Systems", 2018): one central queue before all k cores, and the requests with the least true work
+//! left run. No dispatcher over separate hosts can do it: it is the bound that the others are
+//! measured by.
 
 use weighbridge_core::host::Discipline;
 use weighbridge_core::random::Random;

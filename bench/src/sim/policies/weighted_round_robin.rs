@@ -1,13 +1,13 @@
 //! Client-side weighted round robin by load reports (gRFC A58, and Envoy's
 //! `client_side_weighted_round_robin`).
 //!
-//! weight = qps / (utilization + eps / qps · penalty), with the ORCA application utilization where it
-//! is reported, else that of the CPU. A weight is used once a host has reported for the blackout
-//! period, and until it has not reported for the expiration period; hosts without one get the mean of
-//! the others, and all are equal while fewer than two have one. Every update period the weights are
-//! taken over into an earliest-deadline-first order with periods of 1 / weight and first deadlines
-//! drawn from [0, period). Defaults: penalty 1, blackout 10 s, expiration 3 min, update 1 s, reports
-//! with every response.
+//! weight = qps / (utilization + eps / qps · penalty), with the ORCA application utilization where
+//! it is reported, else that of the CPU. A weight is used once a host has reported for the blackout
+//! period, and until it has not reported for the expiration period; hosts without one get the mean
+//! of the others, and all are equal while fewer than two have one. Every update period the weights
+//! are taken over into an earliest-deadline-first order with periods of 1 / weight and first
+//! deadlines drawn from [0, period). Defaults: penalty 1, blackout 10 s, expiration 3 min, update 1
+//! s, reports with every response.
 
 mod weight;
 

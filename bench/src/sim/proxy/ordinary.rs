@@ -64,8 +64,8 @@ impl Ordinary {
         true
     }
 
-    /// The hosts as a request sees them that has failed: those that failed it are not up to it, unless
-    /// all others are down. `None` where it has not failed.
+    /// The hosts as a request sees them that has failed: those that failed it are not up to it,
+    /// unless all others are down. `None` where it has not failed.
     fn untried(&self, request: usize) -> Option<Vec<HostView>> {
         let tried = self.failures.get(&request)?;
         let mut views = self.views.clone();

@@ -1,8 +1,8 @@
 //! What a fleet costs over the oracle's at the same response time.
 //!
-//! The oracle is planned for several utilizations. Of its runs over the same dispatcher, the cheapest
-//! whose 99 % response is not above a policy's, by more than a hundredth, is what that policy is
-//! compared with.
+//! The oracle runs once for each of several utilizations. A policy is compared with the cheapest of
+//! these runs over the same dispatcher whose 99 % response is at most a hundredth above the
+//! policy's.
 
 use super::Row;
 

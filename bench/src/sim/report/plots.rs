@@ -1,7 +1,7 @@
 //! The pictures of a comparison.
 //!
-//! Of the oracle's runs they show only the one that the subject is compared
-//! with: the others are there for the table.
+//! Of the oracle's runs they show only the one that the subject is compared with. The table has the
+//! others.
 
 use super::super::cost;
 use super::super::measure::{Measured, Sample};
@@ -65,7 +65,7 @@ pub(super) fn spent(scenario: &Scenario, rows: &[Row], results: &[Measured]) -> 
     )
 }
 
-/// All results but those of the oracle, and the one of the oracle's that the subject is compared with.
+/// All results, but of the oracle's only the one that the subject is compared with.
 fn without_other_oracles<'a>(
     rows: &'a [Row],
     results: &'a [Measured],
@@ -111,8 +111,8 @@ fn exceedance(mut values: Vec<f64>) -> Vec<(f64, f64)> {
     ranks.map(|rank| (values[values.len() - rank], rank as f64 / n)).collect()
 }
 
-/// The mean number of hosts that are paid for in each of [`SPANS`] equal spans, at its middle. What a
-/// sample says holds until the next.
+/// The mean number of hosts that are paid for, in each of [`SPANS`] equal spans, at its middle. A
+/// sample holds until the next one.
 fn means(samples: &[Sample]) -> Vec<(f64, f64)> {
     let Some(last) = samples.last() else { return Vec::new() };
     let span = (last.at / SPANS as f64).max(f64::MIN_POSITIVE);

@@ -64,8 +64,8 @@ const TOLD_MAX: usize = 60;
 // === impl Trace ===
 
 impl Trace {
-    /// Reads a file. Empty lines and those that begin with `#` are left out, and so are requests of an
-    /// access log that have no work: refused or failed.
+    /// Reads a file. Empty lines and those that begin with `#` are left out, and so are requests of
+    /// an access log that have no work: refused or failed.
     pub fn read(path: &Path) -> Result<Trace, TraceError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| TraceError::Read { path: path.to_owned(), source })?;

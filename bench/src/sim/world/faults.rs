@@ -92,7 +92,8 @@ impl World<'_> {
     }
 }
 
-/// Seconds to the next fault of a kind that comes `every` so many on average; `None`: it never does.
+/// Seconds to the next fault of a kind that comes `every` so many on average; `None`: it never
+/// does.
 fn gap(every: f64, random: &mut Random) -> Option<f64> {
     every.is_finite().then(|| every * exponential(random))
 }

@@ -140,7 +140,8 @@ impl World<'_> {
         self.usage()
     }
 
-    /// The autoscaler's tick: launches what is missing, drains the idlest of those that are too many.
+    /// The autoscaler's tick: launches what is missing, drains the idlest of those that are too
+    /// many.
     pub(super) fn scale(&mut self) {
         let Some(scale) = self.scenario.scale else { return };
         let view = self.fleet_view();
@@ -162,7 +163,7 @@ impl World<'_> {
                 Phase::Starting | Phase::Active => true,
                 Phase::Draining | Phase::Down | Phase::Gone => false,
             });
-            // Of equals the one that joined last.
+            // Of equally idle hosts, the one that joined last.
             let idlest = kept.min_by_key(|(index, host)| (host.n_requests(), usize::MAX - index));
             if let Some((idlest, _)) = idlest {
                 self.drain(idlest);

@@ -1,5 +1,6 @@
-//! The way of a request to a function on Lambda, and back, as the proxy carries it: what is throttled
-//! or crashes is told to the balancer at once, and for what takes too long nobody waits.
+//! The way of a request to a function on Lambda and back, as the proxy carries it. The balancer
+//! learns at once of a run that is throttled or crashes. It does not wait longer than its timeout
+//! for one that takes too long.
 
 use weighbridge_core::observe::Failure;
 

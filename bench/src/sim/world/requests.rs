@@ -97,7 +97,8 @@ impl World<'_> {
         Some(report)
     }
 
-    /// A host that has room says so, where the policy wants that; and one that drains may be done.
+    /// A host has fewer requests now. An active one with a free core says so, where the policy
+    /// wants that; a draining one that is empty stops.
     pub(super) fn ease(&mut self, host: usize) {
         let (n_requests, cores) = (self.hosts[host].n_requests(), self.hosts[host].kind.cores);
         match self.hosts[host].phase {

@@ -16,8 +16,8 @@ use smallvec::SmallVec;
 
 use crate::cost::{self, COUNTS};
 use crate::host::HostId;
-use crate::lambda::FunctionId;
 use crate::observe::RequestCost;
+use crate::policy::FunctionId;
 
 /// The most kinds that are told apart; one more takes the place of the one that was seen least
 /// recently.

@@ -39,7 +39,7 @@ pub(super) fn allocation_bytes(limits: &Limits) -> u64 {
 /// A file that is written.
 type File = Watched<Cursor<Vec<u8>>>;
 
-/// How an image whose bands a format has is written in that format.
+/// Writes an image in one format, which has a place for the image's bands.
 type Write = fn(&Raster, &mut File) -> Result<(), ImageError>;
 
 /// Encodes an image as `format`, which is what `write` writes.

@@ -1,8 +1,9 @@
-//! TIFF: the samples by the `tiff` crate, their meaning by ourselves.
+//! TIFF: the `tiff` crate reads the samples, and we tell what they mean.
 //!
-//! The crate refuses some kinds of the baseline, like palettes, and does not look at others, like the
-//! order of bits. So it is shown every file as one of plain numbers, and reads those; what they
-//! mean is told from the tags here. JPEG within TIFF is decoded by our own decoder.
+//! The crate refuses some kinds of the baseline, such as palettes, and ignores other properties,
+//! such as the order of bits. So every file is shown to it as a file of plain numbers, and it reads
+//! those. The tags say what the numbers mean; they are read here. Our own decoder decodes JPEG
+//! within TIFF.
 
 use tiff::decoder::{ChunkType, Decoder, DecodingResult, Limits};
 use tiff::{TiffError, TiffUnsupportedError};

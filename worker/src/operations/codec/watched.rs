@@ -1,7 +1,8 @@
 //! Checkpoints for code that has none of its own: where it reads and where it writes.
 //!
-//! Decoders read piece by piece. Of the encoders, that of PNG compresses everything before it writes
-//! any of it, and that of GIF looks for its palette first: these run long without a checkpoint.
+//! Decoders read piece by piece. Of the encoders, that of PNG compresses everything before it
+//! writes any of it, and that of GIF looks for its palette first: these run long without a
+//! checkpoint.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 

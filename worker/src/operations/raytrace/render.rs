@@ -14,19 +14,19 @@ pub(super) struct Renderer<'a> {
     view: &'a View,
     camera: Camera,
     texture: Option<&'a Raster>,
-    /// Whether a checkpoint costs next to nothing beside a ray.
+    /// Whether rays are so slow that a checkpoint costs next to nothing beside one.
     slow_rays: bool,
 }
 
 /// Columns between two checkpoints.
 const COLUMNS: i64 = 8;
 
-/// How often a ray has been reflected or transmitted that comes to a checkpoint: those that it leads
-/// to may be as many as a hundred.
+/// A ray that was reflected or transmitted this often comes to a checkpoint. It may lead to a
+/// hundred further rays, which come to none.
 const DEEP: u32 = 3;
 
-/// Shapes that a ray and its shadow rays are compared with, from which on every ray comes to a
-/// checkpoint: it takes a microsecond.
+/// Where a ray and its shadow rays are compared with this many shapes, every ray comes to a
+/// checkpoint: such a ray takes a microsecond.
 const SLOW_SHAPES: usize = 500;
 
 /// What a hit shape looks like where it was hit.

@@ -52,7 +52,8 @@ fn nobody_waits_longer_than_the_age_guard_allows() {
         let preemption =
             Preemption { checkpoint, age_factor: 10.0, age_floor: 5.0, ..Preemption::EXACT };
         let ends = ends(&mut srpt(1, preemption), &dwarfs(1.0), 150.0);
-        // It runs for a moment at first, may wait for 10 times its size and 5 s, and runs to its end.
+        // It runs for a moment at first, may wait for 10 times its size and 5 s, and runs to its
+        // end.
         let end = end_of(&ends, 0).unwrap();
         assert!((end - 16.0).abs() < 0.1, "{end}");
         let dwarfs = ends.iter().filter(|(n, _)| *n != 0);

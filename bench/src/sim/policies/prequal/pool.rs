@@ -1,8 +1,8 @@
 //! The pool of probes.
 //!
-//! A probe leaves it when it is a second old, when it has been used as often as it may, and with the
-//! requests: the oldest and the worst in turn. The worst is the hot one with the most in flight, or
-//! where none is hot the one with the highest latency.
+//! A probe leaves it when it is a second old, when it has been used as often as it may, and with
+//! the requests: the oldest and the worst in turn. The worst is the hot one with the most in
+//! flight, or where none is hot the one with the highest latency.
 
 use std::collections::VecDeque;
 

@@ -10,7 +10,7 @@ use super::{Reader, error, unsupported};
 use crate::operations::OperationError;
 use crate::operations::codec::{Raster, Source, jpeg};
 
-/// Adobe's marker, but for what it is about: how colours were transformed.
+/// Adobe's marker without its last byte, which says how colours were transformed.
 const ADOBE: &[u8] = b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0";
 
 /// A strip or a tile, as it stands in the file.

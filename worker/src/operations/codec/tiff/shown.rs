@@ -58,7 +58,7 @@ impl<'a> Shown<'a> {
         Ok(Shown { bytes, at: 0, value_at, value, photometric })
     }
 
-    /// What the samples mean, really.
+    /// What the samples mean in the original file.
     pub(super) fn photometric(&self) -> u16 {
         self.photometric
     }
