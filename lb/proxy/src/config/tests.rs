@@ -171,7 +171,7 @@ fn a_path_that_other_proxies_take_for_a_pattern_is_a_mistake() {
         parse(&format!("[[routes]]\nname = \"a\"\npath = '{path}'\n")).map(|_| ()).map_err(
             |errors| {
                 assert_eq!(errors.len(), 1, "{errors:?}");
-                assert_eq!(errors[0].line, 3);
+                assert_eq!(errors[0].line, Some(3));
             },
         )
     };
