@@ -79,8 +79,11 @@ impl Balancer {
                 }
                 self.counters.ejections += if outcome.success {
                     self.fleet.complete(now, id, path, &Completion { speed, cpu_secs, elapsed })
-                } else {
+                } else if self.fleet.has_peers(id) {
                     u64::from(self.fleet.fail(now, id, path))
+                } else {
+                    // It answers, and there is none that might do better.
+                    0
                 };
             }
             Grant::Run(run) => {

@@ -77,6 +77,11 @@ impl Fleet {
         });
     }
 
+    /// Whether there are others in use beside a host.
+    pub(crate) fn has_peers(&self, id: HostId) -> bool {
+        self.hosts.iter().any(|host| host.id != id && host.phase == Phase::Active)
+    }
+
     /// What the middle one of the other hosts that are in use fails.
     fn failure_rate_of_others(&self, now: Time, id: HostId) -> f64 {
         let half_life = self.policy.eject_base;
