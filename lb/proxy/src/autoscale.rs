@@ -48,10 +48,11 @@ impl Executor {
         }
     }
 
-    /// Ends the hosts that live only with the balancer. Returns when they are gone.
-    pub(crate) async fn stop(&self) {
+    /// Ends the hosts that live only with the balancer, `at_once` where they compute for nobody any
+    /// more. Returns when they are gone.
+    pub(crate) async fn stop(&self, at_once: bool) {
         match self {
-            Executor::Processes(executor) => executor.end_all().await,
+            Executor::Processes(executor) => executor.end_all(at_once).await,
             // They stay: the next balancer finds them.
             Executor::Machines(executor) => executor.abandon(),
         }

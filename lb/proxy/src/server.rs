@@ -199,6 +199,12 @@ impl Server {
         Ok(server)
     }
 
+    /// What clients meet.
+    #[cfg(test)]
+    pub(crate) fn front(&self) -> &Arc<Front> {
+        &self.front
+    }
+
     /// Starts a loop that ends with the balancer only.
     fn keep(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let handle = self.loops.spawn(task);
@@ -222,7 +228,7 @@ impl Server {
         }
         self.loops.shutdown().await;
         if let Some(executor) = &self.executor {
-            executor.stop().await;
+            executor.stop(0 < left).await;
         }
         if let Some(recorder) = &self.front.ledger.recorder {
             recorder.close().await;

@@ -24,7 +24,7 @@ fn no_request_is_lost_by_a_signal_that_does_not_ask_for_the_end() {
         balancer.has_in_flight(1);
         fs::rename(&log, &moved).expect("the log is there");
         balancer.process.send(signal);
-        if matches!(signal, Signal::HUP | Signal::USR1) {
+        if [Signal::HUP, Signal::USR1].contains(&signal) {
             until("the log is made anew", || log.exists());
         } else {
             fs::rename(&moved, &log).expect("it was moved");

@@ -67,15 +67,16 @@ impl Executor {
         }
     }
 
-    /// Drains and ends every host. Returns when they are gone.
-    pub(crate) async fn end_all(self: &Arc<Self>) {
+    /// Drains and ends every host, or ends it `at_once`. Returns when they are gone.
+    pub(crate) async fn end_all(self: &Arc<Self>, at_once: bool) {
+        let grace = if at_once { Duration::ZERO } else { GRACE };
         let hosts = self.hosts.all();
         for (host, _) in &hosts {
             self.decide.with(|balancer, now| balancer.drain(now, *host));
         }
         let ends = hosts.into_iter().map(|(host, place)| {
             let this = self.clone();
-            async move { this.terminate(host, place, GRACE).await }
+            async move { this.terminate(host, place, grace).await }
         });
         futures_util::future::join_all(ends).await;
     }
