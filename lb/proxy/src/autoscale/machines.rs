@@ -11,6 +11,10 @@
 //! a list that lags, as EC2's may, can launch one host too many, which the next plan drains. Look
 //! again when a cloud offers events that cannot be lost.
 
+mod leaving;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use weighbridge_core::balancer::Balancer;
-use weighbridge_core::host::{HostId, HostSpec, Phase};
+use weighbridge_core::host::{HostId, HostSpec};
 use weighbridge_core::scale::ScalePlan;
 
 use super::ledger::{Launched, Ledger, Step};
@@ -142,21 +146,6 @@ impl Executor {
                 false
             }
         }
-    }
-
-    /// The worker of `host` says that it takes nothing more: its machine is taken back, say. It
-    /// drains here too, so that the next plan launches another one now. Its machine is ended, after
-    /// its last request, by what follows from the next list.
-    pub(crate) fn leaves(&self, host: HostId) {
-        let is_active = |balancer: &Balancer, _| {
-            balancer.host(host).is_some_and(|state| state.phase == Phase::Active)
-        };
-        if !self.decide.look(is_active) || !self.ledger().drain(host) {
-            return;
-        }
-        tracing::warn!(host = host.0, "a host takes nothing more, and drains");
-        self.metrics.scaled("drain", "leaves");
-        self.decide.with(|balancer, now| balancer.drain(now, host));
     }
 
     /// Each host with a machine, and the id of that machine.
