@@ -1,6 +1,7 @@
 //! The access log: one line of JSON per request, written by a thread of its own.
 
 mod lines;
+mod safe;
 mod sink;
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,19 @@ use prometheus::{IntCounter, Registry};
 use serde::Serialize;
 use weighbridge_core::estimate::Source;
 
-use crate::config::{AccessLog, AccessLogTarget};
+use crate::config::{AccessLog, AccessLogTarget, LoggedQuery};
 use lines::Lines;
 use sink::Sink;
 
 /// The longest that closing takes.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
+/// The longest path with its query that is written, in bytes as they stand there. With it, no line
+/// is longer than 4 KiB.
+const PATH_BYTES_MAX: usize = 3 << 10;
+/// The longest method that is written.
+const METHOD_BYTES_MAX: usize = 32;
+/// The longest trace id that is written; one has 32 digits.
+const TRACE_ID_BYTES_MAX: usize = 64;
 /// Room for one line, in bytes. Few lines are longer.
 const LINE_BYTES: usize = 512;
 
@@ -72,6 +80,7 @@ pub struct AccessRecord<'a> {
 pub struct AccessWriter {
     /// `None` where the log is off.
     lines: Option<Arc<Lines>>,
+    query: LoggedQuery,
     metrics: Metrics,
 }
 
@@ -105,11 +114,11 @@ struct Metrics {
 impl AccessRecord<'_> {
     /// Appends one line of JSON. The names of members are written as they are, because a serializer
     /// would search each of them for characters to escape.
-    fn write_to(&self, line: &mut Vec<u8>) -> io::Result<()> {
+    fn write_to(&self, line: &mut Vec<u8>, query: LoggedQuery) -> io::Result<()> {
         write!(line, "{{\"time\":\"{}\"", humantime::format_rfc3339_millis(self.time))?;
         member(line, ",\"client\":", &self.client)?;
-        member(line, ",\"method\":", self.method)?;
-        member(line, ",\"path\":", self.path)?;
+        text(line, ",\"method\":", self.method, METHOD_BYTES_MAX);
+        text(line, ",\"path\":", &safe::masked(self.path, query), PATH_BYTES_MAX);
         member(line, ",\"route\":", &self.route)?;
         member(line, ",\"status\":", &self.status)?;
         member(line, ",\"bytes_in\":", &self.bytes_in)?;
@@ -123,10 +132,19 @@ impl AccessRecord<'_> {
         member(line, ",\"estimate_source\":", &self.estimate_source)?;
         member(line, ",\"work\":", &self.work)?;
         member(line, ",\"cpu_seconds\":", &self.cpu_seconds)?;
-        member(line, ",\"trace_id\":", &self.trace_id)?;
+        match self.trace_id {
+            Some(trace_id) => text(line, ",\"trace_id\":", trace_id, TRACE_ID_BYTES_MAX),
+            None => member(line, ",\"trace_id\":", &self.trace_id)?,
+        }
         line.extend_from_slice(b"}\n");
         Ok(())
     }
+}
+
+/// Appends `name`, with what is around it, and what somebody else wrote, cut to `bytes_max`.
+fn text(line: &mut Vec<u8>, name: &str, value: &str, bytes_max: usize) {
+    line.extend_from_slice(name.as_bytes());
+    safe::push(line, value, bytes_max);
 }
 
 /// Appends `name`, with what is around it, and `value`.
@@ -143,18 +161,18 @@ impl AccessWriter {
         let metrics = Metrics::register(registry)?;
         let sink = match &config.to {
             AccessLogTarget::Off => {
-                return Ok(AccessWriter { lines: None, metrics });
+                return Ok(AccessWriter { lines: None, query: config.query, metrics });
             }
             AccessLogTarget::Stdout => Sink::stream(io::stdout()),
             AccessLogTarget::Stderr => Sink::stream(io::stderr()),
             AccessLogTarget::File(path) => Sink::file(path)?,
         };
-        AccessWriter::start(sink, config.queue_max, metrics)
+        AccessWriter::start(sink, (config.queue_max, config.query), metrics)
     }
 
     fn start(
         sink: Sink,
-        queue_max: usize,
+        (queue_max, query): (usize, LoggedQuery),
         metrics: Metrics,
     ) -> Result<AccessWriter, AccessLogError> {
         let lines = Arc::new(Lines::new(queue_max));
@@ -163,7 +181,7 @@ impl AccessWriter {
         thread
             .spawn(move || write_lines(&written, sink, &counted))
             .map_err(AccessLogError::Thread)?;
-        Ok(AccessWriter { lines: Some(lines), metrics })
+        Ok(AccessWriter { lines: Some(lines), query, metrics })
     }
 
     /// Whether records are written. Where not, the caller need not make any.
@@ -176,7 +194,7 @@ impl AccessWriter {
         let Some(lines) = &self.lines else { return };
         let mut line = Vec::with_capacity(LINE_BYTES);
         // Fails only for values that cannot be JSON, and a record has none.
-        let is_written = record.write_to(&mut line).is_ok();
+        let is_written = record.write_to(&mut line, self.query).is_ok();
         if !(is_written && lines.add(&line)) {
             self.metrics.dropped.inc();
         }

@@ -44,6 +44,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where operators and Prometheus connect; never the same as `listen`.
     pub admin: SocketAddr,
+    /// Names by which operators and Prometheus may connect there, besides addresses and
+    /// `localhost`; in lower case.
+    pub admin_hosts: Vec<String>,
     /// Threads that carry requests; at least 1.
     pub threads: usize,
     /// Where the hosts come from.
@@ -189,13 +192,17 @@ pub enum CpuSource {
 }
 
 /// Bounds of what one client, and all of them together, may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// The largest body of a request.
     pub body_bytes: u64,
     /// The most bytes of bodies and responses held in memory, over all requests; at least
     /// `body_bytes`.
     pub buffer_bytes_total: u64,
+    /// The fraction of `buffer_bytes_total` that one client may have, told by its address.
+    pub buffer_fraction_client: f64,
+    /// The fraction of `buffer_bytes_total` that one connection may have.
+    pub buffer_fraction_connection: f64,
     /// The most bytes of one response held back, so that a host that fails in the middle can be
     /// hidden.
     pub response_buffer_bytes: u64,
@@ -203,6 +210,10 @@ pub struct Limits {
     pub header_bytes: usize,
     /// The most connections of clients at once.
     pub connections_max: usize,
+    /// The most requests at once, over all connections.
+    pub requests_max: usize,
+    /// The least rate of bodies and answers, in bytes per second; at least 1.
+    pub rate_min: u64,
 }
 
 /// How long anything may take, and how often things are looked at.
@@ -212,8 +223,14 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request sent to a host until its response begins.
     pub response: Duration,
-    /// Between two pieces of a client's body.
+    /// From the first byte of a request to the end of its head.
+    pub head_read: Duration,
+    /// A client's body without anything coming.
     pub body_read: Duration,
+    /// All of a client's body.
+    pub body_total: Duration,
+    /// An answer of which the client takes nothing.
+    pub answer_write: Duration,
     /// For requests in flight, when the balancer stops.
     pub drain: Duration,
     /// A connection without a request is closed after this.
@@ -267,8 +284,21 @@ pub struct RepeatConfig {
 pub struct AccessLog {
     /// Where it goes.
     pub to: AccessLogTarget,
+    /// What is written of queries.
+    pub query: LoggedQuery,
     /// The most lines that wait to be written; further ones are dropped.
     pub queue_max: usize,
+}
+
+/// What the access log says of a query. A query may carry secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoggedQuery {
+    /// All of it.
+    Whole,
+    /// The names of its parameters.
+    Names,
+    /// Nothing.
+    Nothing,
 }
 
 /// Where the access log goes.
@@ -373,6 +403,21 @@ impl Config {
     /// the result means nothing.
     pub fn read(root: Section<'_>, extractors: &[&'static dyn Extractor]) -> Config {
         proxy::read(root, extractors)
+    }
+
+    /// What is allowed and may not be meant, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let FleetSource::Listed(hosts) = self.fleet.source() else { return Vec::new() };
+        let per_core = self.policy.hosts.in_flight_max_per_core;
+        let alone = hosts.iter().filter(|host| host.cores == 1);
+        let note = |host: &StaticHost| {
+            format!(
+                "fleet.static.hosts: `{}` has cores = 1, and gets {per_core} requests at once \
+                 (hosts.in_flight_max_per_core), until it reports how many it can run",
+                host.address
+            )
+        };
+        alone.map(note).collect()
     }
 
     /// The default file, with a comment on every key: `weighbridge config` prints it.

@@ -36,6 +36,7 @@ pub mod fleet;
 mod autoscale;
 mod loops;
 pub mod access_log;
+mod private;
 mod metrics;
 mod gauges;
 mod admin;

@@ -22,6 +22,9 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         let config = read(&self.file)?;
+        for note in config.notes() {
+            println!("note: {note}");
+        }
         println!("{}: {} routes, no mistakes", self.file.display(), config.routes.len());
         Ok(())
     }

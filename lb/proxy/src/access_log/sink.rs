@@ -1,10 +1,11 @@
 //! Where lines go, and how a file is opened again.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::AccessLogError;
+use crate::private;
 
 /// See the module.
 pub(super) struct Sink {
@@ -42,8 +43,7 @@ impl Sink {
 fn open(path: &Path) -> Result<File, AccessLogError> {
     let failed = |path: &Path, source| AccessLogError::Open { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+        private::create_folder(folder).map_err(|source| failed(folder, source))?;
     }
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    file.map_err(|source| failed(path, source))
+    private::append(path).map_err(|source| failed(path, source))
 }

@@ -27,8 +27,12 @@ fn record() -> AccessRecord<'static> {
     }
 }
 
+fn config(to: AccessLogTarget, queue_max: usize) -> AccessLog {
+    AccessLog { to, query: LoggedQuery::Whole, queue_max }
+}
+
 fn open(to: AccessLogTarget) -> AccessWriter {
-    AccessWriter::open(&AccessLog { to, queue_max: 100 }, &Registry::new()).unwrap()
+    AccessWriter::open(&config(to, 100), &Registry::new()).unwrap()
 }
 
 #[test]
@@ -107,7 +111,8 @@ fn a_log_that_is_no_file_is_not_opened_again() {
     let gate = Gate::default();
     gate.set(1);
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    let log = AccessWriter::start(Sink::stream(gate), 2, metrics).unwrap();
+    let settings = (2, LoggedQuery::Whole);
+    let log = AccessWriter::start(Sink::stream(gate), settings, metrics).unwrap();
     log.reopen();
     log.write(&record());
     log.close();
@@ -118,7 +123,7 @@ fn a_log_that_is_no_file_is_not_opened_again() {
 fn a_file_that_cannot_be_made_is_an_error_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let to = AccessLogTarget::File(folder.path().to_owned());
-    let error = AccessWriter::open(&AccessLog { to, queue_max: 1 }, &Registry::new()).unwrap_err();
+    let error = AccessWriter::open(&config(to, 1), &Registry::new()).unwrap_err();
     let expected = format!("cannot open the access log {}", folder.path().display());
     assert_eq!(error.to_string(), expected);
 }
@@ -173,7 +178,8 @@ impl Write for Gate {
 fn a_stuck_sink_never_stops_the_request_path() {
     let gate = Gate::default();
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    let log = AccessWriter::start(Sink::stream(gate.clone()), 2, metrics).unwrap();
+    let settings = (2, LoggedQuery::Whole);
+    let log = AccessWriter::start(Sink::stream(gate.clone()), settings, metrics).unwrap();
     log.write(&record());
     gate.wait(0);
     for _ in 0..5 {
@@ -190,7 +196,7 @@ fn lines_that_come_together_are_written_together() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");
     let to = AccessLogTarget::File(path.clone());
-    let log = AccessWriter::open(&AccessLog { to, queue_max: 5000 }, &Registry::new()).unwrap();
+    let log = AccessWriter::open(&config(to, 5000), &Registry::new()).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| (0..500).for_each(|_| log.write(&record())));
@@ -202,4 +208,14 @@ fn lines_that_come_together_are_written_together() {
     let first = text.lines().next().unwrap();
     serde_json::from_str::<serde_json::Value>(first).unwrap();
     assert_eq!(text, format!("{first}\n").repeat(2000), "no line is torn");
+}
+
+#[test]
+fn no_line_is_longer_than_four_kilobytes() {
+    let long = "\u{9b}".repeat(20_000);
+    let record = AccessRecord { method: &long, path: &long, trace_id: Some(&long), ..record() };
+    let mut line = Vec::new();
+    record.write_to(&mut line, LoggedQuery::Whole).unwrap();
+    assert!(line.len() <= 4096, "{}", line.len());
+    serde_json::from_slice::<serde_json::Value>(&line).unwrap();
 }

@@ -8,7 +8,7 @@ use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
 
 use super::reader::Section;
-use super::{AccessLog, AccessLogTarget, Config, FleetSource, Limits, RepeatConfig};
+use super::{AccessLog, AccessLogTarget, Config, FleetSource, Limits, LoggedQuery, RepeatConfig};
 use super::{Timeouts, fleet, lambda, policy, routes, store};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,6 +27,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     root.check(listen != admin || listen.port() == 0, &["admin", "listen"], || {
         format!("admin and listen are both `{listen}`: expected two addresses")
     });
+    let admin_hosts = names(&mut root, "admin_hosts");
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let own = [("listen", listen), ("admin", admin)];
     let (fleet, chosen) = fleet::read(root.table("fleet"), &own);
@@ -44,6 +45,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     let config = Config {
         listen,
         admin,
+        admin_hosts,
         threads,
         fleet,
         store: store::read(root.table("store")),
@@ -66,14 +68,33 @@ fn address(root: &mut Section<'_>, key: &'static str) -> SocketAddr {
     parsed.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
+/// Names of hosts, in lower case.
+fn names(root: &mut Section<'_>, key: &'static str) -> Vec<String> {
+    let names = root.texts(key, "a list of names without ports, such as [\"balancer\"]");
+    let is_name = |name: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        !name.is_empty() && name.len() <= 253 && name.bytes().all(plain)
+    };
+    for name in &names {
+        root.check(is_name(name), &[key], || {
+            format!("{key} has `{name}`: expected a name without a port, such as \"balancer\"")
+        });
+    }
+    names.iter().map(|name| name.to_ascii_lowercase()).collect()
+}
+
 fn limits(mut section: Section<'_>) -> Limits {
     let limits = Limits {
         body_bytes: section.size("body_bytes", 0..=16 << 30),
         buffer_bytes_total: section.size("buffer_bytes_total", 0..=1 << 40),
+        buffer_fraction_client: section.number("buffer_fraction_client", 0.01..=1.0),
+        buffer_fraction_connection: section.number("buffer_fraction_connection", 0.01..=1.0),
         response_buffer_bytes: section.size("response_buffer_bytes", 0..=16 << 30),
         header_bytes: usize::try_from(section.size("header_bytes", 1 << 10..=1 << 20))
             .unwrap_or(usize::MAX),
         connections_max: section.whole("connections_max", 1..=1_000_000),
+        requests_max: section.whole("requests_max", 1..=10_000_000),
+        rate_min: section.size("rate_min", 1..=1 << 30),
     };
     let fits = limits.body_bytes <= limits.buffer_bytes_total;
     section.check(fits, &["buffer_bytes_total", "body_bytes"], || {
@@ -88,7 +109,10 @@ fn timeouts(mut section: Section<'_>) -> Timeouts {
     let timeouts = Timeouts {
         connect: section.duration("connect", MS..=60 * SECOND),
         response: section.duration("response", MS..=24 * HOUR),
+        head_read: section.duration("head_read", MS..=HOUR),
         body_read: section.duration("body_read", MS..=HOUR),
+        body_total: section.duration("body_total", MS..=24 * HOUR),
+        answer_write: section.duration("answer_write", MS..=HOUR),
         drain: section.duration("drain", Duration::ZERO..=HOUR),
         idle: section.duration("idle", MS..=24 * HOUR),
         report_interval: section.duration("report_interval", 10 * MS..=HOUR),
@@ -116,6 +140,12 @@ fn access_log(mut section: Section<'_>) -> AccessLog {
         2 => AccessLogTarget::Stderr,
         _ => AccessLogTarget::File(path),
     };
+    let words = [
+        ("whole", LoggedQuery::Whole),
+        ("names", LoggedQuery::Names),
+        ("nothing", LoggedQuery::Nothing),
+    ];
+    let query = section.word("query", &words);
     section.finish();
-    AccessLog { to, queue_max: LOG_LINES_MAX }
+    AccessLog { to, query, queue_max: LOG_LINES_MAX }
 }

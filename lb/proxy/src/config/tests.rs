@@ -651,3 +651,26 @@ fn durations_and_sizes_are_read_as_people_write_them() {
     assert_eq!(values::show_duration(Duration::from_mins(90)), "90m");
     assert_eq!(values::show_size(0), "0B");
 }
+
+#[test]
+fn a_host_of_one_core_is_told_of() {
+    let hosts = "[{ address = \"10.0.0.1:80\" }, { address = \"10.0.0.2:80\", cores = 4 }]";
+    let text = format!("fleet.kind = \"static\"\nfleet.static.hosts = {hosts}\n");
+    let notes = parse(&text).unwrap().notes();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("`10.0.0.1:80` has cores = 1, and gets 64 requests"), "{notes:?}");
+    assert!(parse("").unwrap().notes().is_empty());
+}
+
+#[test]
+fn names_of_the_admin_api_are_names() {
+    check(
+        "admin_hosts = [\"balancer\", \"balancer:9090\", \"\"]\n",
+        r#"
+line 1: admin_hosts has ``: expected a name without a port, such as "balancer"
+line 1: admin_hosts has `balancer:9090`: expected a name without a port, such as "balancer"
+"#,
+    );
+    let config = parse("admin_hosts = [\"Balancer\"]\n").unwrap();
+    assert_eq!(config.admin_hosts, ["balancer"]);
+}

@@ -27,6 +27,8 @@ use super::sqlite::lock;
 use super::{StoreError, StoredObservation};
 use record::{Contents, Scan, contents, record, scan};
 
+use crate::private;
+
 /// What the names of the files end with.
 const SUFFIX: &str = "spool";
 
@@ -86,7 +88,7 @@ impl Spool {
     /// `bytes_max` bytes are kept. Blocks.
     pub fn open(folder: &Path, bytes_max: u64) -> Result<Spool, StoreError> {
         let lock = lock(folder)?;
-        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+        private::create_folder(folder).map_err(|source| failed(folder, source))?;
         let mut segments = Vec::new();
         for entry in fs::read_dir(folder).map_err(|source| failed(folder, source))? {
             let path = entry.map_err(|source| failed(folder, source))?.path();
@@ -202,7 +204,7 @@ impl Spool {
 
     fn begin(&self, state: &mut State) -> Result<(), StoreError> {
         let path = self.path(state.next);
-        let file = File::options().append(true).create_new(true).open(&path);
+        let file = private::create_new(&path);
         state.open = Some(file.map_err(|source| failed(&path, source))?);
         state.segments.push_back(Segment { number: state.next, bytes: 0, rows: 0, torn: 0 });
         state.next += 1;

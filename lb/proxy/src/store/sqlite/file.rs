@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode};
 use tracing::{error, warn};
 
 use super::super::StoreError;
+use crate::private;
 
 /// The statements from each version to the next. The first ones create the tables of an empty file.
 const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
@@ -77,7 +78,7 @@ impl Drop for StoreFile {
 pub(in super::super) fn lock(path: &Path) -> Result<File, StoreError> {
     let failed = |path: &Path, source| StoreError::File { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+        private::create_folder(folder).map_err(|source| failed(folder, source))?;
     }
     let name = with_suffix(path, ".lock");
     let mut options = File::options();
@@ -92,6 +93,8 @@ pub(in super::super) fn lock(path: &Path) -> Result<File, StoreError> {
 
 /// Opens the database and brings it to the newest version.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let failed = |source| StoreError::File { path: path.to_owned(), source };
+    private::touch(path).map_err(failed)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
