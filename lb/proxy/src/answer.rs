@@ -87,10 +87,24 @@ impl Problem {
 
 /// The whole answer, as HTTP/1.1, to what is not a request.
 pub(crate) fn unreadable() -> Vec<u8> {
-    let detail = "this is not an HTTP request, or its head contradicts itself or is too long";
-    let problem = Problem::new(StatusCode::BAD_REQUEST, detail).at("head");
+    let detail = "this is not an HTTP request, or its head contradicts itself";
+    to_head(StatusCode::BAD_REQUEST, detail.to_owned())
+}
+
+/// The whole answer, as HTTP/1.1, to a head that does not end in time.
+pub(crate) fn late_head() -> Vec<u8> {
+    to_head(StatusCode::REQUEST_TIMEOUT, "the head did not end in time".to_owned())
+}
+
+/// The whole answer, as HTTP/1.1, to a head that is too long, as `detail` says.
+pub(crate) fn long_head(detail: String) -> Vec<u8> {
+    to_head(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+}
+
+fn to_head(status: StatusCode, detail: String) -> Vec<u8> {
+    let problem = Problem::new(status, detail).at("head");
     let body = serde_json::to_string(&problem).unwrap_or_default();
-    let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n\
-                Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: ";
-    format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes()
+    let head = "Content-Type: application/problem+json\r\nAccess-Control-Allow-Origin: *\r\n\
+                Connection: close\r\nContent-Length: ";
+    format!("HTTP/1.1 {status}\r\n{head}{}\r\n\r\n{body}", body.len()).into_bytes()
 }

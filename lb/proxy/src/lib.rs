@@ -40,3 +40,4 @@ mod private;
 mod metrics;
 mod gauges;
 mod admin;
+mod descriptors;

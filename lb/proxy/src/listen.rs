@@ -2,6 +2,7 @@
 
 mod connection;
 mod unread;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +13,19 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::front::{Front, Proxy};
 
+use connection::ConnectionLimits;
+
 /// The pause after a failed accept (no file descriptors left, say).
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Accepts connections until the balancer drains.
+/// Accepts connections, `connections_max` at once, until the balancer drains.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    (listener, connections_max): (TcpListener, usize),
     proxy: Arc<HttpProxy<Proxy>>,
     front: Arc<Front>,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(front.config.limits.connections_max));
+    let room = Arc::new(Semaphore::new(connections_max));
     let mut draining = shutdown.clone();
     loop {
         // Over the limit, connections wait in the listener's backlog.
@@ -40,8 +43,8 @@ pub(crate) async fn serve(
                 tokio::spawn(async move {
                     let _permit = permit;
                     front.ledger.metrics.connections.inc();
-                    let idle = front.config.timeouts.idle;
-                    connection::carry(connection, &proxy, idle, &shutdown).await;
+                    let limits = ConnectionLimits::by(&front.config);
+                    connection::carry(connection, &proxy, limits, &shutdown).await;
                     front.ledger.metrics.connections.dec();
                 });
             }

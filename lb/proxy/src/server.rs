@@ -35,7 +35,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::repeats::Repeats;
 use crate::store::{self, ObservationStore, Recorder, Spool, StoreError};
-use crate::{listen, loops};
+use crate::{descriptors, listen, loops};
 
 mod executor;
 mod run;
@@ -48,6 +48,9 @@ const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Observations that the store has not taken, in the data folder.
 const SPOOL_FOLDER: &str = "spool";
+
+/// What of the answer of one stream of HTTP/2 has left the memory budget and not gone out.
+const H2_SEND_BUFFER_BYTES: usize = 64 << 10;
 
 /// The longest that a probe waits.
 pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -133,6 +136,7 @@ impl Server {
     /// Starts a balancer by `config`, on `services`.
     pub async fn start(config: Config, services: Services) -> Result<Server, ServerError> {
         let config = Arc::new(config);
+        let connections_max = prepare(&config);
         if config.policy.lambda.is_some() && services.functions.is_none() {
             return Err(ServerError::NoFunctions);
         }
@@ -193,9 +197,9 @@ impl Server {
         server.start_machines(services.cpu)?;
         server.keep("admin", admin::serve(admin_listener, server.front.clone()));
         let shutdown = server.shutdown.subscribe();
-        let listening =
-            listen::serve(listener, server.proxy.clone(), server.front.clone(), shutdown);
-        server.keep("listen", listening);
+        let (proxy, front) = (server.proxy.clone(), server.front.clone());
+        let listener = (listener, connections_max);
+        server.keep("listen", listen::serve(listener, proxy, front, shutdown));
         Ok(server)
     }
 
@@ -320,6 +324,18 @@ impl Server {
     }
 }
 
+/// Gets what `config` needs of the system, and tells of what is allowed and seldom meant. Returns
+/// how many connections of clients there may be.
+fn prepare(config: &Config) -> usize {
+    for note in config.notes() {
+        tracing::warn!("{note}");
+    }
+    if rustix::process::geteuid().is_root() {
+        tracing::warn!("this runs as root, which it does not need: give it a user of its own");
+    }
+    descriptors::allow(&config.limits)
+}
+
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
 }
@@ -376,6 +392,7 @@ fn h2_options(front: &Front) -> H2Options {
     let header_bytes_max = front.config.limits.header_bytes.saturating_mul(2);
     let mut options = default_h2_options();
     options.max_header_list_size(u32::try_from(header_bytes_max).unwrap_or(u32::MAX));
+    options.max_send_buffer_size(H2_SEND_BUFFER_BYTES);
     options
 }
 

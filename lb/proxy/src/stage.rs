@@ -19,6 +19,8 @@ pub(crate) enum Stage {
     Read,
     /// The head of its answer has been written.
     Answering,
+    /// It has become another protocol, which is passed on as it is.
+    Tunnel,
 }
 
 /// Serves one request, which is [`Stage::Unread`] at first.

@@ -1,4 +1,7 @@
-//! What pingora writes to a client, mended on its way.
+//! What comes from a client and goes to it, mended on its way.
+//!
+//! A head that does not end in time, that is too long, or has too many fields is broken off, and
+//! chunks that are none do not come through ([`super::wire`]).
 //!
 //! What cannot be read as a request pingora answers itself, by a bare 400 that a browser would not
 //! show to the script that asked, and there is no callback to change it. What it writes before a
@@ -15,16 +18,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::Sleep;
 
 use crate::answer;
 use crate::stage::{self, Stage};
+
+use super::wire::{Fault, HeadLimits, Wire};
 
 /// How long what a refused client still sends is taken, so that it reads its answer rather than a
 /// reset.
@@ -37,28 +44,149 @@ const LINGER_BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct ClientStream {
     inner: Stream,
+    /// What had come before it was known what the client speaks; it is read first.
+    begun: Bytes,
+    /// What has come, followed; not of HTTP/2.
+    heard: Option<Heard>,
     /// What goes out before anything else: the head of an answer, or our refusal.
     ahead: Vec<u8>,
     /// Whether our answer has taken the place of pingora's.
     is_refused: bool,
+    /// Until when what a refused client still sends is taken, and how much has been.
+    lingering: Option<(Pin<Box<Sleep>>, u64)>,
+}
+
+/// What has come by HTTP/1.
+#[derive(Debug)]
+struct Heard {
+    wire: Wire,
+    limits: HeardLimits,
+    /// When the present head has to have ended; `None` while there is none, or all of it.
+    head_by: Option<Pin<Box<Sleep>>>,
+    /// The present head has not ended in time.
+    is_late: bool,
+}
+
+/// What may come by HTTP/1.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeardLimits {
+    /// The longest head.
+    pub(super) head: HeadLimits,
+    /// From the first byte of a head to its end.
+    pub(super) head_read: Duration,
+}
+
+// === impl Heard ===
+
+impl Heard {
+    fn new(limits: HeardLimits) -> Heard {
+        Heard { wire: Wire::new(limits.head), limits, head_by: None, is_late: false }
+    }
+
+    /// Why nothing more is read now, if so: what is wrong has been reached.
+    fn poll_broken(&mut self, context: &mut Context<'_>) -> Option<Poll<io::Result<()>>> {
+        match self.wire.fault() {
+            None => {}
+            Some(Fault::Chunks | Fault::Trailers) => {
+                return Some(Poll::Ready(Err(io::ErrorKind::InvalidData.into())));
+            }
+            // The request before it goes on, and the connection ends after it.
+            Some(Fault::HeadTooLong | Fault::TooManyFields) => {
+                return Some(match stage::now() {
+                    Stage::Unread => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                    Stage::Read | Stage::Answering | Stage::Tunnel => Poll::Pending,
+                });
+            }
+        }
+        if stage::now() != Stage::Unread || !self.wire.is_in_head() {
+            self.head_by = None;
+            return None;
+        }
+        let head_read = self.limits.head_read;
+        let by = self.head_by.get_or_insert_with(|| Box::pin(tokio::time::sleep(head_read)));
+        self.is_late = by.as_mut().poll(context).is_ready();
+        self.is_late.then(|| Poll::Ready(Err(io::ErrorKind::TimedOut.into())))
+    }
+
+    /// Our answer to the head that was broken off, if one was.
+    fn refusal(&self) -> Option<Vec<u8>> {
+        let fields_max = self.limits.head.fields_max;
+        match self.wire.fault() {
+            Some(Fault::HeadTooLong) => Some(answer::long_head("the head is too long".to_owned())),
+            Some(Fault::TooManyFields) => {
+                let detail = format!("the head has more than `{fields_max}` fields");
+                Some(answer::long_head(detail))
+            }
+            Some(Fault::Chunks | Fault::Trailers) => None,
+            None => self.is_late.then(answer::late_head),
+        }
+    }
 }
 
 // === impl ClientStream ===
 
 impl ClientStream {
-    /// `inner`, with our answer to what is not HTTP.
-    pub(super) fn new(inner: Stream) -> ClientStream {
-        ClientStream { inner, ahead: Vec::new(), is_refused: false }
+    /// `inner`, with our answers to what is not HTTP. `begun` has come from it already.
+    pub(super) fn http1(inner: Stream, begun: Bytes, limits: HeardLimits) -> ClientStream {
+        let mut stream = ClientStream::http2(inner, begun);
+        stream.heard = Some(Heard::new(limits));
+        stream
+    }
+
+    /// `inner`, from which `begun` has come already.
+    pub(super) fn http2(inner: Stream, begun: Bytes) -> ClientStream {
+        let (ahead, lingering) = (Vec::new(), None);
+        ClientStream { inner, begun, heard: None, ahead, is_refused: false, lingering }
+    }
+
+    /// Reads what has begun, and then what comes.
+    fn poll_bytes(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.begun.is_empty() {
+            return Pin::new(&mut self.inner).poll_read(context, buffer);
+        }
+        let some = self.begun.split_to(self.begun.len().min(buffer.remaining()));
+        buffer.put_slice(&some);
+        Poll::Ready(Ok(()))
     }
 
     /// Whether what is written goes out as it is.
     fn passes(&self) -> bool {
-        !self.is_refused && self.ahead.is_empty() && stage::now() == Stage::Answering
+        let is_answering = matches!(stage::now(), Stage::Answering | Stage::Tunnel);
+        !self.is_refused && self.ahead.is_empty() && is_answering
     }
 
     fn refuse(&mut self) {
         self.is_refused = true;
-        self.ahead = answer::unreadable();
+        let broken_off = self.heard.as_ref().and_then(Heard::refusal);
+        self.ahead = broken_off.unwrap_or_else(answer::unreadable);
+    }
+
+    /// Sends our answer to a head that was broken off, which nobody else does.
+    fn refuse_broken_off(&mut self) {
+        let is_unread = stage::now() == Stage::Unread && !self.is_refused;
+        if is_unread && self.heard.as_ref().is_some_and(|heard| heard.refusal().is_some()) {
+            self.refuse();
+        }
+    }
+
+    /// Takes what a refused client still sends, for a while.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (until, taken) =
+            self.lingering.get_or_insert_with(|| (Box::pin(tokio::time::sleep(LINGER)), 0));
+        while *taken < LINGER_BYTES_MAX && until.as_mut().poll(context).is_pending() {
+            let mut bytes = [0; 8 << 10];
+            let mut some = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut self.inner).poll_read(context, &mut some));
+            if read.is_err() || some.filled().is_empty() {
+                break;
+            }
+            *taken += some.filled().len() as u64;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Sends what goes ahead, all of it.
@@ -101,7 +229,7 @@ impl AsyncWrite for ClientStream {
                 stage::enter(Stage::Answering);
                 return Poll::Ready(Ok(bytes.len()));
             }
-            Stage::Unread | Stage::Read | Stage::Answering => {}
+            Stage::Unread | Stage::Read | Stage::Answering | Stage::Tunnel => {}
         }
         if stream.is_refused {
             ready!(stream.poll_ahead(context))?;
@@ -140,8 +268,17 @@ impl AsyncWrite for ClientStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
+        stream.refuse_broken_off();
         ready!(stream.poll_ahead(context))?;
-        Pin::new(&mut stream.inner).poll_shutdown(context)
+        if stream.lingering.is_none() {
+            ready!(Pin::new(&mut stream.inner).poll_shutdown(context))?;
+            // Of a head that came too late, nothing more is waited for.
+            let is_late = stream.heard.as_ref().is_some_and(|heard| heard.is_late);
+            if !stream.is_refused || is_late {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        stream.poll_linger(context)
     }
 }
 
@@ -151,7 +288,23 @@ impl AsyncRead for ClientStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_read(context, buffer)
+        let stream = self.get_mut();
+        if let Some(broken) = stream.heard.as_mut().and_then(|heard| heard.poll_broken(context)) {
+            return broken;
+        }
+        let before = buffer.filled().len();
+        ready!(stream.poll_bytes(context, buffer))?;
+        let came = &buffer.filled()[before..];
+        let Some(heard) = stream.heard.as_mut().filter(|_| stage::now() != Stage::Tunnel) else {
+            return Poll::Ready(Ok(()));
+        };
+        let good = heard.wire.take(came);
+        if good == 0 && !came.is_empty() {
+            buffer.set_filled(before);
+            return heard.poll_broken(context).unwrap_or(Poll::Pending);
+        }
+        buffer.set_filled(before + good);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -168,22 +321,20 @@ impl Drop for ClientStream {
 #[async_trait]
 impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
-        // Fails where the client is gone, which the next line finds out too.
-        let _ = self.flush().await;
-        Shutdown::shutdown(&mut self.inner).await;
-        if self.is_refused {
-            let mut rest = (&mut self.inner).take(LINGER_BYTES_MAX);
-            let mut nowhere = tokio::io::sink();
-            let _late =
-                tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut nowhere)).await;
-        }
+        // Fails where the client is gone.
+        let _gone = AsyncWriteExt::shutdown(self).await;
     }
 }
 
 #[async_trait]
 impl Peek for ClientStream {
     async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        self.inner.try_peek(buffer).await
+        if self.begun.is_empty() {
+            return self.inner.try_peek(buffer).await;
+        }
+        let length = buffer.len().min(self.begun.len());
+        buffer[..length].copy_from_slice(&self.begun[..length]);
+        Ok(length == buffer.len())
     }
 }
 

@@ -1,6 +1,7 @@
 use std::io::Read;
 use std::time::Instant;
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use super::*;
@@ -12,7 +13,9 @@ async fn connected() -> (ClientStream, std::net::TcpStream) {
     let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.set_nonblocking(true).unwrap();
     let (connection, _) = listener.accept().await.unwrap();
-    (ClientStream::new(connection.into()), client)
+    let head = HeadLimits { bytes_max: 1000, fields_max: 8 };
+    let limits = HeardLimits { head, head_read: Duration::from_millis(10) };
+    (ClientStream::http1(connection.into(), Bytes::new(), limits), client)
 }
 
 /// What has come so far.
@@ -99,4 +102,65 @@ async fn what_is_written_before_a_request_was_read_is_replaced() {
     let (mut stream, mut client) = connected().await;
     from_unread(async { stream.write_all(b"bare").await.unwrap() }).await;
     assert!(next(&mut client).await.starts_with("HTTP/1.1 400"));
+}
+
+/// What the stream gives to the parser before it breaks off, of what the client has `sent`, and
+/// what the client gets.
+async fn heard(sent: &[u8]) -> (Vec<u8>, io::Error, String) {
+    let (mut stream, mut client) = connected().await;
+    std::io::Write::write_all(&mut client, sent).unwrap();
+    let (all, error) = from_unread(async {
+        let mut all = Vec::new();
+        let error = loop {
+            match stream.read_buf(&mut all).await {
+                Ok(length) => assert_ne!(length, 0),
+                Err(error) => break error,
+            }
+        };
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        AsyncWriteExt::shutdown(&mut stream).await.unwrap();
+        (all, error)
+    })
+    .await;
+    client.set_nonblocking(false).unwrap();
+    drop(stream);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    (all, error, answer)
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_in_time_is_answered() {
+    let (all, error, answer) = heard(b"GET / HT").await;
+    assert_eq!((all.as_slice(), error.kind()), (b"GET / HT".as_slice(), io::ErrorKind::TimedOut));
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_of_too_many_fields_is_answered() {
+    let head = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(9));
+    let (all, error, answer) = heard(head.as_bytes()).await;
+    assert!(!all.ends_with(b"\r\n\r\n"));
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_no_chunk_does_not_come_through() {
+    let good = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n";
+    let smuggled = "\r\n37\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n";
+    let (all, error, answer) = heard(format!("{good}{smuggled}").as_bytes()).await;
+    assert_eq!(answer, "");
+    assert_eq!(String::from_utf8(all).unwrap(), good);
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[tokio::test]
+async fn what_had_come_before_is_read_first() {
+    let (mut stream, mut client) = connected().await;
+    stream.begun = Bytes::from_static(b"PR");
+    std::io::Write::write_all(&mut client, b"I").unwrap();
+    let mut all = [0; 3];
+    from_unread(stream.read_exact(&mut all)).await.unwrap();
+    assert_eq!(&all, b"PRI");
 }
