@@ -4,21 +4,25 @@
 //! `POST /explain/raytracer?wcols=400&…` with the request's own body says what would happen to that
 //! request, and why; nothing is sent anywhere. `Accept: application/json` gives it as a value.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST};
+use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
 
 use weighbridge_core::host::{HostState, Phase};
 use weighbridge_core::request::RouteId;
@@ -26,48 +30,70 @@ use weighbridge_core::units::Time;
 
 use crate::answer::Problem;
 use crate::ask;
+use crate::budget::{Owner, Share};
 use crate::front::Front;
+use crate::gathered::{Gathered, too_large};
+use crate::pace::Pace;
 
 /// Connections that the admin API carries at once.
 const CONNECTIONS_MAX: usize = 64;
 
+/// From the moment that a request may come until its head has ended. Scrapers ask more seldom, and
+/// connect again.
+const HEAD_READ: Duration = Duration::from_secs(20);
+
 type Answer = Response<Full<Bytes>>;
 
-/// Serves the admin API until it is dropped.
+/// Serves the admin API until it is dropped. Where connections are at their limit, a new one takes
+/// the place of the oldest: connections that ask nothing keep nobody away.
 pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
-        let connection = match listener.accept().await {
-            Ok((connection, _)) => connection,
+        let (connection, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 front.ledger.metrics.loop_failed("admin_accept");
                 tracing::warn!(%error, "accept failed");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let front = front.clone();
-        tokio::spawn(async move {
-            let _permit = permit;
-            let service = service_fn(move |request| {
-                let front = front.clone();
-                async move { Ok::<_, Infallible>(answer(&front, request).await) }
-            });
-            let carried = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(connection), service)
-                .await;
-            if let Err(error) = carried {
-                tracing::debug!(error, "an admin connection broke");
-            }
-        });
+        while connections.try_join_next().is_some() {}
+        oldest_first.retain(|connection| !connection.is_finished());
+        if CONNECTIONS_MAX <= oldest_first.len()
+            && let Some(oldest) = oldest_first.pop_front()
+        {
+            oldest.abort();
+        }
+        oldest_first.push_back(connections.spawn(carry(connection, peer, front.clone())));
     }
 }
 
-async fn answer(front: &Front, request: Request<Incoming>) -> Answer {
+/// Serves the requests of one connection, each of which has a deadline.
+async fn carry(connection: TcpStream, peer: SocketAddr, front: Arc<Front>) {
+    let service = service_fn(move |request| {
+        let front = front.clone();
+        async move { Ok::<_, Infallible>(answer(&front, request, peer).await) }
+    });
+    let carried = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_READ)
+        .serve_connection(TokioIo::new(connection), service)
+        .await;
+    if let Err(error) = carried {
+        tracing::debug!(%error, "an admin connection broke");
+    }
+}
+
+async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    if !is_for_us(&front.config.admin_hosts, &request) {
+        let detail = "`Host` is no address, not `localhost`, and not in admin_hosts";
+        return refuse(&Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).at("host"));
+    }
     let path = request.uri().path().to_owned();
     if path == "/explain" || path.starts_with("/explain/") {
-        return explain(front, request).await;
+        return explain(front, request, peer).await;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "expected GET");
@@ -108,7 +134,7 @@ fn metrics(front: &Front) -> Answer {
             front.ledger.metrics.lambda.read(lambda, now);
         }
     });
-    front.ledger.gauges.buffered(front.budget.held_bytes());
+    front.ledger.gauges.buffered(front.dispatch.budget.held_bytes());
     match front.ledger.metrics.text() {
         Ok(body) => with_type(StatusCode::OK, prometheus::TEXT_FORMAT, body),
         Err(error) => refuse(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
@@ -168,19 +194,17 @@ fn models(front: &Front) -> Value {
 }
 
 /// What would happen to the request after `/explain`.
-async fn explain(front: &Front, request: Request<Incoming>) -> Answer {
+async fn explain(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> Answer {
     let (mut head, body) = request.into_parts();
     let path = head.uri.path().trim_start_matches("/explain").to_owned();
     let Some(route) = front.config.route_of(&path) else {
         let detail = format!("no route serves `{path}`, expected `/explain/PATH`");
         return refuse(&Problem::new(StatusCode::NOT_FOUND, detail).at("path"));
     };
-    let bytes_max = usize::try_from(front.config.limits.body_bytes).unwrap_or(usize::MAX);
-    let Ok(body) = Limited::new(body, bytes_max).collect().await else {
-        let detail = format!("the body broke off or is longer than `{bytes_max}` bytes");
-        return refuse(&Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).at("body"));
+    let (body, _share) = match gather(front, body, peer).await {
+        Ok(gathered) => gathered,
+        Err(problem) => return refuse(&problem),
     };
-    let body = body.to_bytes();
     // From here on it is the request that is asked about.
     let target = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     head.uri = target.trim_start_matches("/explain").parse().unwrap_or_default();
@@ -192,6 +216,52 @@ async fn explain(front: &Front, request: Request<Incoming>) -> Answer {
     } else {
         text(StatusCode::OK, format!("{explanation}\n"))
     }
+}
+
+/// All of the body, within the limits that clients' bodies have, and the memory budget.
+async fn gather(
+    front: &Front,
+    mut body: Incoming,
+    peer: SocketAddr,
+) -> Result<(Bytes, Share), Problem> {
+    let (limits, timeouts) = (&front.config.limits, &front.config.timeouts);
+    let share = front.dispatch.budget.share(Owner(Some(peer)));
+    let announced = body.size_hint().exact();
+    if let Some(too_long) = announced.filter(|length| limits.body_bytes < *length) {
+        tracing::debug!(too_long, "a body to be explained is refused");
+        return Err(too_large(limits.body_bytes));
+    }
+    let mut gathered = Gathered::new(share, announced, (limits.body_bytes, timeouts.body_read));
+    let mut pace = Pace::new(timeouts.body_read, limits.rate_min);
+    loop {
+        let frame = tokio::time::timeout(pace.left(), body.frame()).await;
+        let frame = frame.map_err(|_| {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly").at("body")
+        })?;
+        let Some(frame) = frame else { return Ok(gathered.whole()) };
+        let frame = frame
+            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off").at("body"))?;
+        if let Ok(piece) = frame.into_data() {
+            pace.moved(piece.len());
+            gathered.add(&piece).await?;
+        }
+    }
+}
+
+/// Whether the request is for this address: a page in an operator's browser can have a name of its
+/// own lead here, and would read what comes (DNS rebinding). An address, it cannot.
+fn is_for_us<B>(names: &[String], request: &Request<B>) -> bool {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or("?"));
+    // Browsers always name one.
+    let Some(host) = authority.or(header) else { return true };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let literal = name.trim_start_matches('[').trim_end_matches(']');
+    literal.parse::<IpAddr>().is_ok() || name == "localhost" || names.contains(&name)
 }
 
 fn json_answer(value: &impl Serialize) -> Answer {
@@ -215,4 +285,34 @@ fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Byt
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_were_allowed() {
+        let is_for_us = |host: &str| {
+            let request = Request::builder().uri("/fleet").header(HOST, host).body(()).unwrap();
+            super::is_for_us(&["balancer".to_owned()], &request)
+        };
+        for host in [
+            "127.0.0.1:9090",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]:9090",
+            "10.0.0.7",
+            "Balancer:9090",
+        ] {
+            assert!(is_for_us(host), "{host}");
+        }
+        for host in
+            ["evil.example", "evil.example:9090", "127.0.0.1.evil.example", "", "balancer.x"]
+        {
+            assert!(!is_for_us(host), "{host}");
+        }
+        let without = Request::builder().uri("/fleet").body(()).unwrap();
+        assert!(super::is_for_us(&[], &without));
+    }
 }

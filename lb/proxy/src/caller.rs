@@ -4,6 +4,7 @@ use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use crate::answer::Whole;
+use crate::budget::Owner;
 
 /// Nobody waits for the answer any longer.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub(crate) struct Gone;
 pub(crate) trait Caller: Send {
     /// The request as it goes to a host, framed for `body`. Sending it takes it: each try asks anew.
     fn request(&self, body: &Bytes) -> pingora::Result<Box<RequestHeader>>;
+
+    /// Whose memory its answer takes.
+    fn owner(&self) -> Owner;
 
     /// Resolves when the caller waits no longer. Dropped before that, it has had no effect.
     fn gone(&mut self) -> impl Future<Output = ()> + Send;

@@ -11,6 +11,7 @@ use weighbridge_core::observe::Failure;
 use weighbridge_core::request::RouteId;
 
 use crate::answer::{Problem, Whole};
+use crate::budget::MemoryBudget;
 use crate::config::Config;
 use crate::decide::Decide;
 use crate::fleet::AddressBook;
@@ -26,6 +27,8 @@ pub(crate) struct Dispatch {
     pub(crate) decide: Arc<Decide>,
     pub(crate) hosts: Arc<AddressBook>,
     pub(crate) connections: Connections,
+    /// For what is held of requests and answers.
+    pub(crate) budget: MemoryBudget,
     /// Runs requests on Lambda; there where the policy has any.
     pub(crate) functions: Option<Arc<dyn Functions>>,
 }
@@ -79,6 +82,12 @@ impl Dispatch {
             _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
                 .retry_after(self.retry_after_secs()),
         }
+    }
+
+    /// What the client of a host is told whose answer has more fields than can be carried.
+    pub(crate) fn too_long_head() -> Problem {
+        let detail = "the head of the host's answer has too many fields to be passed on";
+        Problem::new(StatusCode::BAD_GATEWAY, detail)
     }
 
     /// In how many seconds a refused client may try again.

@@ -8,7 +8,7 @@
 mod tests;
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -20,6 +20,7 @@ use weighbridge_core::request::RouteId;
 
 use crate::answer::{Problem, Whole};
 use crate::ask;
+use crate::budget::Share;
 use crate::caller::{Caller, Gone};
 use crate::decide::Ticket;
 use crate::dispatch::Dispatch;
@@ -28,6 +29,9 @@ use crate::headers;
 use crate::ledger::Ledger;
 use crate::record::Record;
 use crate::repeats::Fingerprint;
+
+/// How long a host that sends an answer keeps its place while it waits for the caller to read.
+const PLACE_KEPT: Duration = Duration::from_millis(100);
 
 /// How an exchange ends without an answer that is whole.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,8 @@ pub(crate) struct Exchange<'a, C> {
     fingerprint: Option<Fingerprint>,
     /// How the last try failed.
     failure: Option<Failure>,
+    /// The memory for the answer.
+    share: Share,
 }
 
 /// What a try brought.
@@ -60,6 +66,8 @@ enum Tried {
     Answered(Answer),
     /// The failure, and the answer that told of it.
     Failed(Failure, Option<Whole>),
+    /// An answer that cannot be passed on, whoever gives it.
+    Uncarried,
 }
 
 /// Serves a request of `route` with `body` to `caller`, and notes in `record` how it went.
@@ -82,10 +90,20 @@ pub(crate) async fn serve<C: Caller>(
     let (ticket, verdict) = dispatch.decide.arrive(ask);
     ledger.metrics.decided(started.elapsed());
     let request = Some(request);
-    let failure = None;
-    Exchange { dispatch, ledger, caller, record, route, request, body, fingerprint, failure }
-        .follow(ticket, verdict)
-        .await
+    let (failure, share) = (None, dispatch.budget.share(caller.owner()));
+    let exchange = Exchange {
+        dispatch,
+        ledger,
+        caller,
+        record,
+        route,
+        request,
+        body,
+        fingerprint,
+        failure,
+        share,
+    };
+    exchange.follow(ticket, verdict).await
 }
 
 impl<C: Caller> Exchange<'_, C> {
@@ -112,6 +130,11 @@ impl<C: Caller> Exchange<'_, C> {
             };
             verdict = match tried {
                 Tried::Answered(answer) => return self.deliver(ticket, answer).await,
+                Tried::Uncarried => {
+                    drop(ticket);
+                    let problem = Dispatch::too_long_head();
+                    return Ok(Box::pin(refuse(self.caller, self.record, &problem)).await?);
+                }
                 Tried::Failed(failure, answer) => {
                     refused = answer.or(refused);
                     self.failure = Some(failure);
@@ -139,6 +162,10 @@ impl<C: Caller> Exchange<'_, C> {
         };
         match self.send(address).await? {
             Ok(answer) => Ok(available(answer)),
+            Err(error) if error.is_too_long_head() => {
+                tracing::warn!(host = placement.host.0, "an answer has too many fields");
+                Ok(Tried::Uncarried)
+            }
             Err(TryError(failure, error)) => {
                 self.ledger.metrics.try_failed(failure);
                 let host = placement.host.0;
@@ -155,13 +182,17 @@ impl<C: Caller> Exchange<'_, C> {
             Err(error) => return Ok(Err(TryError(Failure::BeforeResponse, Some(error)))),
         };
         headers::tell_estimate(&mut request, self.record.told());
+        let reuse = self.reuse();
+        // What the last try held is not needed any longer.
+        self.share.try_hold(0);
         let one = Try {
             connections: &self.dispatch.connections,
             address,
             request,
             body: self.body,
-            reuse: self.reuse(),
+            reuse,
             limits: self.dispatch.try_limits(),
+            share: &mut self.share,
         };
         tokio::select! {
             biased;
@@ -254,7 +285,7 @@ impl<C: Caller> Exchange<'_, C> {
     /// Passes on an answer that is too long to be held, as it arrives.
     async fn relay(
         &mut self,
-        mut ticket: Ticket,
+        ticket: Ticket,
         mut header: Box<ResponseHeader>,
         beginning: Bytes,
         mut rest: Rest,
@@ -264,24 +295,47 @@ impl<C: Caller> Exchange<'_, C> {
         headers::strip(&mut header);
         self.record.add_timing(&mut header).map_err(|_| Gone)?;
         self.caller.begin(header).await?;
-        let mut piece = Some(beginning);
+        let (mut ticket, mut piece) = (Some(ticket), Some(beginning));
         while let Some(bytes) = piece {
             self.record.bytes_out += bytes.len() as u64;
             if !bytes.is_empty() {
-                self.caller.piece(Some(bytes)).await?;
+                self.hand_over(&mut ticket, bytes).await?;
             }
+            self.share.try_hold(0);
             piece = rest.next().await.map_err(|error| {
                 self.ledger.metrics.try_failed(Failure::AfterResponse);
-                ticket.fail(Failure::AfterResponse);
+                if let Some(ticket) = &mut ticket {
+                    ticket.fail(Failure::AfterResponse);
+                }
                 ExchangeError::BrokenOff(error)
             })?;
         }
         self.caller.piece(None).await?;
         let idle = self.dispatch.config.timeouts.idle;
         rest.release(&self.dispatch.connections, idle).await;
-        self.record.answered();
-        self.learn(ticket, None);
+        if let Some(ticket) = ticket {
+            self.record.answered();
+            self.learn(ticket, None);
+        }
         Ok(())
+    }
+
+    /// Hands the caller a piece of an answer. A host that has to wait for the caller has done its
+    /// work: its place is given back, so that callers that read slowly do not keep others away.
+    async fn hand_over(&mut self, ticket: &mut Option<Ticket>, piece: Bytes) -> Result<(), Gone> {
+        let handing = self.caller.piece(Some(piece));
+        tokio::pin!(handing);
+        if let Ok(handed) = tokio::time::timeout(PLACE_KEPT, &mut handing).await {
+            return handed;
+        }
+        if let Some(ticket) = ticket.take() {
+            self.record.answered();
+            let observation = ticket.complete(&self.record.outcome(), None);
+            if let Some(observation) = observation {
+                self.ledger.learned(self.record, observation, self.fingerprint);
+            }
+        }
+        handing.await
     }
 
     /// No host takes it: the caller gets what the last one said, or else the `reason`.

@@ -17,6 +17,7 @@ use pingora::upstreams::peer::HttpPeer;
 use weighbridge_core::observe::Failure;
 
 use crate::answer::Whole;
+use crate::budget::Share;
 use crate::headers::content_length;
 
 use connection::{Connection, is_timeout};
@@ -73,25 +74,36 @@ pub(crate) struct Try<'a> {
     pub(crate) reuse: Reuse,
     /// How long it may take.
     pub(crate) limits: TryLimits,
+    /// The memory for its answer.
+    pub(crate) share: &'a mut Share,
 }
 
 /// Sends the request to a host and reads its answer. Dropped before its end, the host is told by
 /// the closing of its connection.
 pub(crate) async fn send(one: Try<'_>) -> Result<Answer, TryError> {
-    let Try { connections, address, request, body, reuse, limits } = one;
+    let Try { connections, address, request, body, reuse, limits, share } = one;
     let mut connection = connections
         .get(address, reuse, limits)
         .await
         .map_err(|error| TryError(Failure::Connect, Some(error)))?;
     match connection.ask(request, body).await {
-        Ok(()) => read_answer(connections, connection, limits).await,
+        Ok(()) => read_answer(connections, connection, (limits, share)).await,
         Err(error) if is_timeout(&error) => Err(TryError(Failure::Timeout, Some(error))),
+        Err(error) if is_too_long_head(&error) => {
+            Err(TryError(Failure::BeforeResponse, Some(error)))
+        }
         Err(error) if connection.is_reused() => {
             connections.closed(&connection);
             Err(TryError(Failure::Stale, Some(error)))
         }
         Err(error) => Err(TryError(Failure::BeforeResponse, Some(error))),
     }
+}
+
+/// Whether a host has answered with more fields than are read. Another would do the same.
+pub(crate) fn is_too_long_head(error: &pingora::Error) -> bool {
+    let cause = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<httparse::Error>());
+    cause == Some(&httparse::Error::TooManyHeaders)
 }
 
 /// The peer at `address`, with its timeouts.
@@ -108,21 +120,24 @@ pub(crate) fn peer(address: SocketAddr, limits: TryLimits) -> HttpPeer {
 async fn read_answer(
     connections: &Connections,
     mut connection: Connection,
-    limits: TryLimits,
+    (limits, share): (TryLimits, &mut Share),
 ) -> Result<Answer, TryError> {
     let failed = |error| TryError(Failure::BeforeResponse, Some(error));
     let Some(header) = connection.head().map(|header| Box::new(header.clone())) else {
         return Err(TryError(Failure::BeforeResponse, None));
     };
     let announced = content_length(&header.headers).unwrap_or(0);
-    if limits.held_bytes_max < announced {
+    // Without memory to hold it, it is passed on as it comes.
+    if limits.held_bytes_max < announced || !share.try_hold(announced) {
         let rest = Box::new(Rest(connection));
         return Ok(Answer::Partial { header, beginning: Bytes::new(), rest });
     }
     let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
     while let Some(piece) = connection.piece().await.map_err(failed)? {
         body.extend_from_slice(piece);
-        if limits.held_bytes_max < body.len() as u64 {
+        let bytes = body.capacity() as u64;
+        let is_held = bytes <= share.bytes() || share.try_hold(bytes);
+        if limits.held_bytes_max < body.len() as u64 || !is_held {
             let rest = Box::new(Rest(connection));
             return Ok(Answer::Partial { header, beginning: body.freeze(), rest });
         }
@@ -142,6 +157,15 @@ impl Rest {
     /// Gives the connection back once everything was read; it is kept for the time `idle`.
     pub(crate) async fn release(self, connections: &Connections, idle: Duration) {
         connections.give_back(self.0, idle).await;
+    }
+}
+
+// === impl TryError ===
+
+impl TryError {
+    /// See [`is_too_long_head`].
+    pub(crate) fn is_too_long_head(&self) -> bool {
+        self.1.as_deref().is_some_and(is_too_long_head)
     }
 }
 

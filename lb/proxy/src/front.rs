@@ -6,7 +6,6 @@
 //! pingora's own path carries it ([`stream`]).
 
 mod body;
-mod budget;
 mod client;
 mod cors;
 mod proxy;
@@ -32,8 +31,7 @@ use crate::ledger::Ledger;
 use crate::record::Record;
 
 use body::{BodyError, BodyLimits};
-pub(crate) use budget::MemoryBudget;
-use client::{Client, linger, settle};
+use client::{Client, WriteLimits, linger, settle};
 pub(crate) use proxy::Proxy;
 
 /// Answered 200 with nothing, as the health checks of the earlier systems expect.
@@ -44,7 +42,6 @@ pub(crate) struct Front {
     pub(crate) config: Arc<Config>,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) budget: MemoryBudget,
     /// Requests between their head and the end of their answer.
     in_flight: AtomicUsize,
     /// No new connections; finish what is there.
@@ -62,7 +59,6 @@ impl Front {
         ledger: Arc<Ledger>,
     ) -> Arc<Front> {
         Arc::new(Front {
-            budget: MemoryBudget::new(config.limits.buffer_bytes_total),
             config,
             dispatch,
             ledger,
@@ -90,8 +86,27 @@ impl Front {
     fn body_limits(&self) -> BodyLimits {
         BodyLimits {
             bytes_max: self.config.limits.body_bytes,
+            total_max: self.config.timeouts.body_total,
             pause_max: self.config.timeouts.body_read,
+            rate_min: self.config.limits.rate_min,
         }
+    }
+
+    /// How long a client may take for its answer.
+    fn write_limits(&self) -> WriteLimits {
+        WriteLimits {
+            pause_max: self.config.timeouts.answer_write,
+            rate_min: self.config.limits.rate_min,
+        }
+    }
+
+    /// What to tell a request that is one too many.
+    fn one_too_many(&self) -> Option<Problem> {
+        let most = self.config.limits.requests_max;
+        (most < self.in_flight()).then(|| {
+            let detail = format!("`{most}` requests are here already");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
+        })
     }
 
     /// Sets how long the connection waits for its next request, if it may have one: pingora would
@@ -107,6 +122,7 @@ impl Front {
     /// Answers what needs no host. `true` when the request is done.
     async fn answer_here(&self, session: &mut Session, record: &mut Record) -> Result<bool, Gone> {
         let refused = refusal::of(session.req_header(), self.config.limits.header_bytes);
+        let refused = refused.or_else(|| self.one_too_many());
         if let Some(problem) = refused {
             session.set_keepalive(None);
             return Box::pin(self.refuse(session, record, &problem)).await.map(|()| true);
@@ -150,7 +166,7 @@ impl Front {
     ) -> Result<(), Gone> {
         record.status = answer.header.status.as_u16();
         let complete = settle(session).await;
-        record.bytes_out = client::send(session, answer).await.map_err(|_| Gone)?;
+        record.bytes_out = client::send(session, answer, self.write_limits()).await?;
         if !complete {
             linger(session).await;
         }
@@ -172,7 +188,8 @@ impl Front {
         record: &mut Record,
         route: RouteId,
     ) -> Result<(), ExchangeError> {
-        let body = match body::read(session, self.body_limits(), &self.budget).await {
+        let share = self.dispatch.budget.share(client::owner(session));
+        let body = match body::read(session, self.body_limits(), share).await {
             Ok(body) => body,
             Err(BodyError::ClientGone(_)) => return Err(Gone.into()),
             Err(BodyError::Refused(problem)) => {
@@ -180,7 +197,8 @@ impl Front {
             }
         };
         let rooms = (&*self.dispatch, &*self.ledger);
-        exchange::serve(rooms, &mut Client::new(session), record, (route, &body.bytes)).await
+        let mut client = Client::new(session, self.write_limits());
+        exchange::serve(rooms, &mut client, record, (route, &body.bytes)).await
     }
 }
 

@@ -76,7 +76,7 @@ impl Gauges {
             waiting_bytes: single("weighbridge_waiting_bytes", "Bytes of bodies that wait here.")?,
             buffered_bytes: single(
                 "weighbridge_buffered_bytes",
-                "Bytes of the memory budget for bodies that are in use.",
+                "Bytes of the memory budget for bodies and held answers that are in use.",
             )?,
             observations: whole(
                 "weighbridge_model_observations",

@@ -15,8 +15,13 @@ use crate::text::{push_ip, push_secs, span};
 /// Tells a host what a request is predicted to cost, in CPU-seconds of the reference core.
 pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-estimate");
 
-/// Headers of a client's request that are never passed on: they are the balancer's to set.
-pub(crate) const RESERVED: [HeaderName; 1] = [ESTIMATE];
+/// Headers of a client's request that are never passed on: they are the balancer's or the hosts' to
+/// set.
+pub(crate) const RESERVED: [HeaderName; 3] = [
+    ESTIMATE,
+    HeaderName::from_static("endpoint-load-metrics"),
+    HeaderName::from_static("endpoint-load-metrics-bin"),
+];
 
 /// The headers that carry a load report. They never reach a client.
 pub(crate) const REPORT: [HeaderName; 2] = [
@@ -61,6 +66,16 @@ static END_TO_END: [HeaderName; 6] = [
     HeaderName::from_static("x-forwarded-proto"),
 ];
 
+/// Headers that say where a request comes from or what it is, beside those that frame it: some hosts
+/// take `_` for `-` in names, as CGI does, and would believe what looks like one of them.
+static IMITATED: [HeaderName; 5] = [
+    header::HOST,
+    FORWARDED_FOR,
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    header::FORWARDED,
+];
+
 /// No estimate below this is told: the header's nanoseconds would not show it.
 const TOLD_CPU_SECS_MIN: f64 = 1e-9;
 
@@ -81,9 +96,8 @@ pub(crate) fn for_host(
     client: Option<IpAddr>,
 ) -> pingora::Result<Box<RequestHeader>> {
     let is_hop_by_hop = hop_by_hop(&from.headers);
-    let is_dropped = |name: &HeaderName| {
-        FRAMING.contains(name) || RESERVED.contains(name) || is_hop_by_hop(name)
-    };
+    let is_dropped =
+        |name: &HeaderName| FRAMING.contains(name) || is_withheld(name) || is_hop_by_hop(name);
     // With room for what is added: a map that grows is hashed again.
     let mut headers = HeaderMap::with_capacity(from.headers.len() + HEADERS_ADDED_MAX);
     for (name, value) in from.headers.iter().filter(|(name, _)| !is_dropped(name)) {
@@ -114,8 +128,10 @@ pub(crate) fn for_host_streamed(
     request: &mut RequestHeader,
     client: Option<IpAddr>,
 ) -> pingora::Result<()> {
-    for name in &RESERVED {
-        request.remove_header(name);
+    let withheld: Vec<HeaderName> =
+        request.headers.keys().filter(|name| is_withheld(name)).cloned().collect();
+    for name in withheld {
+        request.remove_header(&name);
     }
     match forwarded_for(&request.headers, client) {
         Some(chain) => request.insert_header(FORWARDED_FOR, chain),
@@ -160,13 +176,35 @@ pub(crate) fn says_length(headers: &HeaderMap, bytes: usize) -> bool {
     first == Some(bytes) && said.next().is_none()
 }
 
-/// Makes one `Content-Length` of several. Pingora has found them to be equal.
+/// Makes one `Content-Length` of several, without zeros before it. Pingora has found them to be
+/// equal.
 pub(crate) fn unite_lengths(request: &mut RequestHeader) -> pingora::Result<()> {
     let mut lengths = request.headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(first) = lengths.next() else { return Ok(()) };
     let first = first.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default();
     let length = String::from_utf8_lossy(first.trim_ascii()).into_owned();
-    request.insert_header(header::CONTENT_LENGTH, length)
+    let plain = length.trim_start_matches('0');
+    let plain = if plain.is_empty() && !length.is_empty() { "0" } else { plain };
+    request.insert_header(header::CONTENT_LENGTH, plain.to_owned())
+}
+
+/// Makes one `Cookie` of the several that HTTP/2 may split it into (RFC 9113, section 8.2.3).
+pub(crate) fn unite_cookies(request: &mut RequestHeader) -> pingora::Result<()> {
+    let mut cookies = request.headers.get_all(header::COOKIE).iter();
+    if cookies.by_ref().nth(1).is_none() {
+        return Ok(());
+    }
+    let cookies: Vec<&[u8]> =
+        request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let united = HeaderValue::try_from(cookies.join(&b"; "[..]));
+    request.insert_header(header::COOKIE, united.or_err(ErrorType::InvalidHTTPHeader, "cookie")?)
+}
+
+/// Whether the `Transfer-Encoding` is what bodies are read by: `chunked`, once.
+pub(crate) fn is_chunked_once(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let first = values.next().map(HeaderValue::as_bytes);
+    first.is_none_or(|value| value.eq_ignore_ascii_case(b"chunked")) && values.next().is_none()
 }
 
 /// Takes scheme and host off a target in absolute form: a host that is no proxy gets its origin form
@@ -199,6 +237,21 @@ fn set_target(request: &mut RequestHeader, from: &RequestHeader) -> pingora::Res
     let target = from.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     request.set_uri(Uri::try_from(target).or_err(ErrorType::InvalidHTTPHeader, "target")?);
     Ok(())
+}
+
+/// Whether a header of a client is not for hosts: it is the balancer's to set, or imitates one that
+/// is, or that frames the request.
+fn is_withheld(name: &HeaderName) -> bool {
+    if RESERVED.contains(name) {
+        return true;
+    }
+    let text = name.as_str();
+    if !text.contains('_') {
+        return false;
+    }
+    let meant = text.replace('_', "-");
+    let lists: [&[HeaderName]; 4] = [&RESERVED, &FRAMING, &HOP_BY_HOP, &IMITATED];
+    lists.into_iter().flatten().any(|name| name.as_str() == meant)
 }
 
 /// `X-Forwarded-For` with the client at its end.
@@ -237,4 +290,67 @@ fn hop_by_hop(headers: &HeaderMap) -> impl Fn(&HeaderName) -> bool + use<> {
     let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
     let named: Vec<HeaderName> = named.filter(|name| !END_TO_END.contains(name)).collect();
     move |name| HOP_BY_HOP.contains(name) || named.contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: &[(&'static str, &str)]) -> RequestHeader {
+        let mut request = RequestHeader::build("POST", b"/", None).unwrap();
+        for (name, value) in headers {
+            request.append_header(*name, *value).unwrap();
+        }
+        request
+    }
+
+    #[test]
+    fn what_looks_like_a_header_of_ours_is_withheld() {
+        for name in [
+            "weighbridge-estimate",
+            "weighbridge_estimate",
+            "endpoint-load-metrics",
+            "endpoint_load_metrics-bin",
+            "transfer_encoding",
+            "content_length",
+            "x_forwarded_for",
+            "proxy_connection",
+            "host_",
+        ] {
+            let is_ours = name != "host_";
+            assert_eq!(is_withheld(&HeaderName::from_static(name)), is_ours, "{name}");
+        }
+        for name in ["content-length", "x-forwarded-for", "x_request_id", "cookie"] {
+            assert!(!is_withheld(&HeaderName::from_static(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_written_in_one_way() {
+        for (written, plain) in [("05", "5"), ("5", "5"), ("000", "0"), ("5, 5", "5"), ("0", "0")] {
+            let mut request = request(&[("content-length", written)]);
+            unite_lengths(&mut request).unwrap();
+            assert_eq!(request.headers[header::CONTENT_LENGTH], plain, "{written}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_one_header() {
+        let mut request = request(&[("cookie", "a=1"), ("cookie", "b=2; c=3"), ("x", "y")]);
+        unite_cookies(&mut request).unwrap();
+        let cookies: Vec<_> = request.headers.get_all(header::COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=1; b=2; c=3"]);
+    }
+
+    #[test]
+    fn chunked_comes_once() {
+        let is_good = |values: &[&str]| {
+            let headers: Vec<_> =
+                values.iter().map(|value| ("transfer-encoding", *value)).collect();
+            is_chunked_once(&request(&headers).headers)
+        };
+        assert!(is_good(&[]) && is_good(&["Chunked"]));
+        assert!(!is_good(&["chunked, chunked"]) && !is_good(&["chunked", "chunked"]));
+        assert!(!is_good(&["gzip, chunked"]) && !is_good(&["gzip", "chunked"]));
+    }
 }

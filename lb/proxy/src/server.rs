@@ -19,6 +19,7 @@ use crate::access_log::{AccessLogError, AccessWriter};
 use crate::admin;
 use crate::autoscale::Executor;
 use crate::background::Background;
+use crate::budget::MemoryBudget;
 use crate::config::{Config, CpuSource, FleetSource, StaticHost, StoreHome};
 use crate::decide::Decide;
 use crate::dispatch::Dispatch;
@@ -173,6 +174,7 @@ impl Server {
         });
         let dispatch = Arc::new(Dispatch {
             connections: Connections::new(config.limits.connections_max),
+            budget: MemoryBudget::by(&config.limits),
             functions: services.functions,
             hosts,
             decide,

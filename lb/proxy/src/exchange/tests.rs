@@ -12,6 +12,7 @@ use weighbridge_core::units::Speed;
 
 use super::*;
 use crate::access_log::AccessWriter;
+use crate::budget::{MemoryBudget, Owner};
 use crate::config::Config;
 use crate::decide::Decide;
 use crate::fleet::{AddressBook, Place};
@@ -44,6 +45,10 @@ impl Caller for Listener {
         request.insert_header("host", "service")?;
         request.insert_header("content-length", body.len())?;
         Ok(Box::new(request))
+    }
+
+    fn owner(&self) -> Owner {
+        Owner(None)
     }
 
     async fn gone(&mut self) {
@@ -132,7 +137,8 @@ fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
         config: config.clone(),
     };
     let connections = Connections::over(Arc::new(hosts.clone()));
-    let dispatch = Dispatch { connections, functions: None, hosts: book, decide, config };
+    let budget = MemoryBudget::by(&config.limits);
+    let dispatch = Dispatch { connections, budget, functions: None, hosts: book, decide, config };
     Rooms { dispatch, ledger, hosts }
 }
 

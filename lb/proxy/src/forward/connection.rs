@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pingora::ErrorType;
+use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Stream;
 use pingora::protocols::http::v1::client::HttpSession;
+use pingora::{Error, ErrorType};
 
 use super::TryLimits;
 
@@ -17,6 +18,8 @@ pub(crate) struct Connection {
     address: SocketAddr,
     /// How long it had been idle before this request; `None` where it is new.
     was_idle: Option<Duration>,
+    /// From the request to the end of the answer's head.
+    head_max: Duration,
 }
 
 impl Connection {
@@ -30,7 +33,7 @@ impl Connection {
         let mut http = HttpSession::new(stream);
         http.read_timeout = Some(limits.response);
         http.write_timeout = Some(limits.response);
-        Connection { http, address, was_idle }
+        Connection { http, address, was_idle, head_max: limits.response }
     }
 
     /// Where it leads.
@@ -94,11 +97,24 @@ impl Connection {
         self.http.reuse().await
     }
 
+    /// Reads the head of the answer, whatever comes before it, within the time for it: a byte now
+    /// and then, or one interim answer after the other, does not make more.
     async fn read_head(&mut self) -> pingora::Result<()> {
+        let head_max = self.head_max;
+        let read = tokio::time::timeout(head_max, self.read_heads()).await;
+        read.unwrap_or_else(|_| Error::e_explain(ErrorType::ReadTimedout, "no head in time"))
+    }
+
+    async fn read_heads(&mut self) -> pingora::Result<()> {
         loop {
             self.http.read_response().await?;
-            if self.head().is_some_and(|head| !head.status.is_informational()) {
-                return Ok(());
+            match self.head().map(|head| head.status) {
+                // Nobody has asked to switch: requests whose body is held do not.
+                Some(StatusCode::SWITCHING_PROTOCOLS) => {
+                    return Error::e_explain(ErrorType::InvalidHTTPHeader, "an unasked 101");
+                }
+                Some(status) if !status.is_informational() => return Ok(()),
+                Some(_) | None => {}
             }
         }
     }

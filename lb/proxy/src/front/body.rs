@@ -1,17 +1,23 @@
 //! Reads the body of a client's request, within its limits and the memory budget.
 
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{StatusCode, header};
 use pingora::ErrorType;
 use pingora::proxy::Session;
 
 use crate::answer::Problem;
+use crate::budget::Share;
+use crate::gathered::{Gathered, too_large};
 use crate::headers::content_length;
+use crate::pace::Pace;
 
-use super::budget::{MemoryBudget, Share};
 use super::client;
+
+/// What is said of chunks that are none.
+const BAD_CHUNKS: &str = "the body's chunks, or the trailers after them, cannot be read";
 
 /// Why a body cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +28,12 @@ pub(super) enum BodyError {
     /// The client is gone: there is no one to answer.
     #[error("the client left while its body was read")]
     ClientGone(#[source] Box<pingora::Error>),
+}
+
+impl From<Problem> for BodyError {
+    fn from(problem: Problem) -> BodyError {
+        BodyError::Refused(problem)
+    }
 }
 
 /// A body, whole, with its share of the memory budget.
@@ -37,22 +49,27 @@ pub(super) struct Body {
 pub(super) struct BodyLimits {
     /// The longest body, in bytes.
     pub(super) bytes_max: u64,
-    /// The longest time between two pieces of it.
+    /// How long all of it may take.
+    pub(super) total_max: Duration,
+    /// How long it may take without room, and without anything coming.
     pub(super) pause_max: Duration,
+    /// The least rate, in bytes per second.
+    pub(super) rate_min: u64,
 }
 
-/// Reads the whole body, within `limits` and `budget`. Sends `100 Continue` where it is asked for.
+/// Reads the whole body, within `limits` and the `share` of the memory budget. Sends `100 Continue`
+/// where it is asked for.
 pub(super) async fn read(
     session: &mut Session,
     limits: BodyLimits,
-    budget: &MemoryBudget,
+    share: Share,
 ) -> Result<Body, BodyError> {
     check_length(session, limits)?;
     if session.is_body_empty() {
         return Ok(Body { bytes: Bytes::new(), _share: None });
     }
     // Boxed: a request without a body does not pay for the memory of reading one.
-    Box::pin(read_all(session, limits, budget)).await
+    Box::pin(read_all(session, limits, share)).await
 }
 
 /// Refuses a body that says beforehand that it is too long.
@@ -75,7 +92,8 @@ pub(super) fn fault(error: &pingora::Error) -> Option<Problem> {
     let detail = match error.etype() {
         // The client may have closed its half only, and wait for an answer.
         ErrorType::ConnectionClosed => "the body ended before its announced end",
-        ErrorType::Custom("InvalidChunk") => "the body's chunks cannot be read",
+        ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd") => BAD_CHUNKS,
+        ErrorType::ReadError if is_invalid(error) => BAD_CHUNKS,
         ErrorType::ReadTimedout => {
             let detail = "nothing more of the body came in time";
             return Some(Problem::new(StatusCode::REQUEST_TIMEOUT, detail).at("body"));
@@ -85,45 +103,44 @@ pub(super) fn fault(error: &pingora::Error) -> Option<Problem> {
     Some(Problem::new(StatusCode::BAD_REQUEST, detail).at("body"))
 }
 
-/// The answer to a body that is too long.
-pub(super) fn too_large(bytes_max: u64) -> Problem {
-    let detail = format!("the body is longer than `{bytes_max}` bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).at("body")
+/// Whether the connection let no more through because of what it was ([`crate::listen`]).
+fn is_invalid(error: &pingora::Error) -> bool {
+    let cause = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }
 
 async fn read_all(
     session: &mut Session,
     limits: BodyLimits,
-    budget: &MemoryBudget,
+    share: Share,
 ) -> Result<Body, BodyError> {
-    let expected = announced(session).unwrap_or(0);
-    let room = tokio::time::timeout(limits.pause_max, budget.hold(expected)).await;
-    let mut share = room.ok().flatten().ok_or_else(|| over_budget(expected))?;
+    let by = Instant::now() + limits.total_max;
+    let mut pace = Pace::new(limits.pause_max, limits.rate_min);
+    let bounds = (limits.bytes_max, limits.pause_max);
+    let mut gathered = Gathered::new(share, announced(session), bounds);
+    // Before it is asked for: what does not come does not fill sockets.
+    gathered.begin().await?;
     if client::knows_chunks(session) && session.get_header(header::EXPECT).is_some() {
         session.downstream_session.write_continue_response().await.map_err(gone)?;
     }
-    let mut bytes = BytesMut::with_capacity(usize::try_from(expected).unwrap_or(0));
-    while let Some(piece) = next_piece(session, limits).await? {
-        let length = (bytes.len() + piece.len()) as u64;
-        if limits.bytes_max < length {
-            return Err(BodyError::Refused(too_large(limits.bytes_max)));
-        }
-        let held = share.bytes();
-        if held < length {
-            let more = (length - held).max(held.min(1 << 20));
-            share.merge(budget.hold_now(more).ok_or_else(|| over_budget(more))?);
-        }
-        bytes.extend_from_slice(&piece);
+    loop {
+        let patience = pace.left().min(by.saturating_duration_since(Instant::now()));
+        let Some(piece) = next_piece(session, patience).await? else { break };
+        pace.moved(piece.len());
+        let held_up = Instant::now();
+        gathered.add(&piece).await?;
+        // The client has no part in that.
+        pace.forgive(held_up.elapsed());
     }
-    Ok(Body { bytes: bytes.freeze(), _share: Some(share) })
+    let (bytes, share) = gathered.whole();
+    Ok(Body { bytes, _share: Some(share) })
 }
 
-async fn next_piece(session: &mut Session, limits: BodyLimits) -> Result<Option<Bytes>, BodyError> {
-    let piece = tokio::time::timeout(limits.pause_max, session.read_request_body()).await;
+async fn next_piece(session: &mut Session, patience: Duration) -> Result<Option<Bytes>, BodyError> {
+    let piece = tokio::time::timeout(patience, session.read_request_body()).await;
     let Ok(piece) = piece else {
-        let detail = format!("nothing more of the body came within `{:?}`", limits.pause_max);
-        let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, detail).at("body");
-        return Err(BodyError::Refused(problem));
+        let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly");
+        return Err(BodyError::Refused(problem.at("body")));
     };
     piece.map_err(|error| {
         // Where the next request begins is not known.
@@ -134,11 +151,4 @@ async fn next_piece(session: &mut Session, limits: BodyLimits) -> Result<Option<
 
 fn gone(error: Box<pingora::Error>) -> BodyError {
     BodyError::ClientGone(error)
-}
-
-fn over_budget(bytes: u64) -> BodyError {
-    let detail = format!("no room to hold a body of `{bytes}` bytes");
-    BodyError::Refused(
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).at("body").retry_after(1),
-    )
 }

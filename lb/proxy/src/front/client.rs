@@ -10,8 +10,10 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use crate::answer::Whole;
+use crate::budget::Owner;
 use crate::caller::{Caller, Gone};
 use crate::headers;
+use crate::pace::time_for;
 
 use super::body;
 use super::cors;
@@ -30,9 +32,22 @@ const SMALL_BODY_BYTES: u64 = 64 << 10;
 /// not tell the two apart.
 const HALF_CLOSE: Duration = Duration::from_millis(10);
 
+/// Bytes of a streamed answer that are written at once, at most.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// How long a client may take for its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WriteLimits {
+    /// How long it may take nothing.
+    pub(super) pause_max: Duration,
+    /// The least rate, in bytes per second.
+    pub(super) rate_min: u64,
+}
+
 /// The client of a session whose body has been read: only then can its connection be watched.
 pub(super) struct Client<'a> {
     session: &'a mut Session,
+    limits: WriteLimits,
     /// When its request had been read.
     read_at: Instant,
     /// It sends no more, and waits.
@@ -41,14 +56,18 @@ pub(super) struct Client<'a> {
 
 impl<'a> Client<'a> {
     /// The client of `session`, whose request has just been read.
-    pub(super) fn new(session: &'a mut Session) -> Client<'a> {
-        Client { session, read_at: Instant::now(), is_half_closed: false }
+    pub(super) fn new(session: &'a mut Session, limits: WriteLimits) -> Client<'a> {
+        Client { session, limits, read_at: Instant::now(), is_half_closed: false }
     }
 }
 
 impl Caller for Client<'_> {
     fn request(&self, body: &Bytes) -> pingora::Result<Box<RequestHeader>> {
         headers::for_host(self.session.req_header(), body, address(self.session))
+    }
+
+    fn owner(&self) -> Owner {
+        owner(self.session)
     }
 
     async fn gone(&mut self) {
@@ -65,7 +84,7 @@ impl Caller for Client<'_> {
     }
 
     async fn take(&mut self, answer: Whole) -> Result<u64, Gone> {
-        send(self.session, answer).await.map_err(|_| Gone)
+        send(self.session, answer, self.limits).await
     }
 
     async fn begin(&mut self, mut head: Box<ResponseHeader>) -> Result<(), Gone> {
@@ -77,12 +96,32 @@ impl Caller for Client<'_> {
             // The end of the connection is the end of the answer.
             self.session.set_keepalive(None);
         }
-        self.session.write_response_header(head, false).await.map_err(|_| Gone)
+        self.limits.keep(0, self.session.write_response_header(head, false)).await
     }
 
     async fn piece(&mut self, piece: Option<Bytes>) -> Result<(), Gone> {
         let is_last = piece.is_none();
-        self.session.write_response_body(piece, is_last).await.map_err(|_| Gone)
+        let bytes = piece.as_ref().map_or(0, Bytes::len);
+        self.limits.keep(bytes, self.session.write_response_body(piece, is_last)).await
+    }
+}
+
+impl WriteLimits {
+    /// Writes so many bytes within the time that they may take. A client that does not read them is
+    /// gone.
+    async fn keep<T>(
+        self,
+        bytes: usize,
+        write: impl Future<Output = pingora::Result<T>>,
+    ) -> Result<T, Gone> {
+        let most = time_for(bytes, self.pause_max, self.rate_min);
+        let written = tokio::time::timeout(most, write).await;
+        written.map_err(|_| Gone)?.map_err(|_| Gone)
+    }
+
+    /// The longest that writing one piece of a streamed answer may take.
+    pub(super) fn of_piece(self) -> Duration {
+        time_for(PIECE_BYTES, self.pause_max, self.rate_min)
     }
 }
 
@@ -97,8 +136,22 @@ pub(super) fn address(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip)
 }
 
-/// Sends all of an answer, with its length and CORS. Returns the bytes of the body that went out.
-pub(super) async fn send(session: &mut Session, answer: Whole) -> pingora::Result<u64> {
+/// Whose memory it is that the session takes.
+pub(super) fn owner(session: &Session) -> Owner {
+    Owner(session.client_addr().and_then(|address| address.as_inet()).copied())
+}
+
+/// Sends all of an answer, with its length and CORS, in time. Returns the bytes of the body that
+/// went out.
+pub(super) async fn send(
+    session: &mut Session,
+    answer: Whole,
+    limits: WriteLimits,
+) -> Result<u64, Gone> {
+    limits.keep(answer.body.len(), send_all(session, answer)).await
+}
+
+async fn send_all(session: &mut Session, answer: Whole) -> pingora::Result<u64> {
     let Whole { mut header, body } = answer;
     cors::allow_origin(&mut header)?;
     let head_only = session.req_header().method == Method::HEAD;

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header;
+use http::{StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, Result};
+use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use weighbridge_core::observe::Failure;
 
+use crate::forward;
 use crate::headers;
 use crate::stage::{self, Stage};
 
@@ -40,6 +41,7 @@ impl ProxyHttp for Proxy {
         let front = &self.0;
         front.set_keepalive(session);
         headers::unite_lengths(session.req_header_mut()).map_err(Error::into_down)?;
+        headers::unite_cookies(session.req_header_mut()).map_err(Error::into_down)?;
         headers::to_origin_form(session.req_header_mut());
         session.set_read_timeout(Some(front.config.timeouts.body_read));
         ctx.record.route = front.config.route_of(session.req_header().uri.path());
@@ -117,6 +119,12 @@ impl ProxyHttp for Proxy {
             return error;
         }
         self.0.ledger.metrics.try_failed(Failure::BeforeResponse);
+        if forward::is_too_long_head(&error) {
+            // What others of its kind would answer, too: the host is not to blame.
+            ctx.ticket = None;
+            error.set_retry(false);
+            return error;
+        }
         let whole = !session.as_ref().retry_buffer_truncated();
         let again = ctx.try_again(Failure::BeforeResponse);
         error.set_retry(again && is_unanswered(session) && whole);
@@ -129,6 +137,19 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            if !session.is_upgrade_req() {
+                return Error::e_explain(ErrorType::InvalidHTTPHeader, "an unasked 101")
+                    .map_err(|error: Box<Error>| error.into_up());
+            }
+            stage::enter(Stage::Tunnel);
+        } else if answer.status.is_informational() {
+            // However many there are, they do not make more time for the answer.
+            if self.0.config.timeouts.response < ctx.record.service() {
+                return Error::e_explain(ErrorType::ReadTimedout, "no answer in time")
+                    .map_err(|error: Box<Error>| error.into_up());
+            }
+        }
         ctx.is_answered = true;
         self.0.ledger.hear(&mut ctx.record, answer);
         ctx.record.work = self.0.dispatch.decide.believe(&ctx.record);

@@ -17,6 +17,7 @@ pub(super) fn of(request: &RequestHeader, header_bytes_max: usize) -> Option<Pro
         .or_else(|| target(request))
         .or_else(|| host(request))
         .or_else(|| expectation(request))
+        .or_else(|| coding(request))
 }
 
 fn head(request: &RequestHeader, header_bytes_max: usize) -> Option<Problem> {
@@ -68,6 +69,14 @@ fn expectation(request: &RequestHeader) -> Option<Problem> {
     (!is_known).then(|| {
         let detail = "the only expectation that is met is `100-continue`";
         Problem::new(StatusCode::EXPECTATION_FAILED, detail).at("expect")
+    })
+}
+
+/// Bodies come by `chunked`, once (RFC 9112, section 6.1).
+fn coding(request: &RequestHeader) -> Option<Problem> {
+    (!headers::is_chunked_once(&request.headers)).then(|| {
+        let detail = "the only `Transfer-Encoding` is `chunked`, once";
+        Problem::new(StatusCode::BAD_REQUEST, detail).at("transfer-encoding")
     })
 }
 

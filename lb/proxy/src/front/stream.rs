@@ -16,8 +16,10 @@ use crate::answer::Problem;
 use crate::ask;
 use crate::caller::Gone;
 use crate::decide::Ticket;
+use crate::dispatch::Dispatch;
 use crate::exchange::ExchangeError;
 use crate::forward;
+use crate::gathered::too_large;
 use crate::record::Record;
 
 use super::body::{self, BodyError};
@@ -75,6 +77,7 @@ impl Front {
             self.refuse(session, &mut passage.record, &problem).await.map_err(gone)?;
             return Ok(true);
         }
+        session.set_write_timeout(Some(self.write_limits().of_piece()));
         let announced = body::announced(session);
         let ask = ask::streamed(&self.dispatch, route, session.req_header(), announced);
         let (ticket, verdict) = self.dispatch.decide.arrive(ask);
@@ -120,7 +123,7 @@ impl Front {
     pub(super) fn problem(&self, passage: &Passage, error: &Error) -> Option<Problem> {
         match (error.etype(), error.esource()) {
             (&CLIENT_GONE, _) => None,
-            (ErrorType::HTTPStatus(413), _) => Some(body::too_large(self.body_limits().bytes_max)),
+            (ErrorType::HTTPStatus(413), _) => Some(too_large(self.body_limits().bytes_max)),
             (ErrorType::HTTPStatus(503), _) => {
                 let reason = passage.shed.unwrap_or(ShedReason::TriesExhausted);
                 Some(self.dispatch.shed(reason, passage.failure))
@@ -129,7 +132,14 @@ impl Front {
                 let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_GATEWAY);
                 Some(Problem::new(status, error.etype().as_str().to_owned()))
             }
+            (ErrorType::InvalidHTTPHeader, ErrorSource::Downstream) => {
+                let detail = "`Connection` names a header that is not its to name, or too many";
+                Some(Problem::new(StatusCode::BAD_REQUEST, detail).at("connection"))
+            }
             (_, ErrorSource::Downstream) => body::fault(error),
+            (_, ErrorSource::Upstream) if forward::is_too_long_head(error) => {
+                Some(Dispatch::too_long_head())
+            }
             (_, ErrorSource::Upstream) => {
                 let detail = "a host failed the request, of which it has seen a part";
                 Some(Problem::new(StatusCode::BAD_GATEWAY, detail))
