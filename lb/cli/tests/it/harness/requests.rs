@@ -34,7 +34,7 @@ impl Request {
     }
 
     fn new(method: &str, target: &str, body: Vec<u8>) -> Request {
-        Request { head: format!("{method} {target} HTTP/1.1\r\nHost: test\r\n"), body }
+        Request { head: format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n"), body }
     }
 
     /// The same with a header line: `accept: application/json`.
