@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What it costs to build: CPU time, wall time, and the largest process.
 #
-#   bench/build-cost.sh            every build, clean and after a change, in a folder that is removed
+#   bench/build-cost.sh            every build, clean and after a change; its folder is removed
 #   bench/build-cost.sh quick      only what the quick start needs (without AWS)
 set -euo pipefail
 cd "$(dirname "$0")/.."

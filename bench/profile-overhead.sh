@@ -3,12 +3,12 @@
 #
 # The bare proxy has the system's allocator, and that of Weighbridge.
 #
-#   bench/profile-overhead.sh          both, by the library they are spent in; then Weighbridge's steps
+#   bench/profile-overhead.sh          both, by library; then Weighbridge's steps
 #   bench/profile-overhead.sh 40       40 rows of each table
 #   REQUESTS=300 bench/profile-overhead.sh    requests of each of the 32 connections
 #
-# Runs those of target/release under callgrind, Weighbridge as `compare overhead` configures it, before
-# nginx, with curl. Instructions of the kernel are not counted; a long copy counts each byte,
+# Runs those of target/release under callgrind, Weighbridge as `compare overhead` configures it,
+# before nginx, with curl. Instructions of the kernel are not counted; a long copy counts each byte,
 # though processors copy 32 at a time. Wants valgrind, nginx, curl and python3.
 set -euo pipefail
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The settings of the scripts in this folder. Each can be set in the environment instead; `config.sh`
-# run by itself prints what is in force. Credentials come from where the aws program takes them:
-# AWS_PROFILE, AWS_ACCESS_KEY_ID, `aws configure`.
+# The settings of the scripts in this folder. Each can be set in the environment instead;
+# `config.sh` run by itself prints what is in force. Credentials come from where the aws program
+# takes them: AWS_PROFILE, AWS_ACCESS_KEY_ID, `aws configure`.
 # shellcheck disable=SC2034 # They are used by those who read this file.
 
 WEIGHBRIDGE_ROOT_FOLDER=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

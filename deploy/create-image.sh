@@ -37,8 +37,8 @@ image_name() {
 }
 
 # What each VM has to have of its own is made anew when it first boots: nobody's key is left in the
-# image, and neither are the ids, host keys and logs of the VM that it was made on. Standard output of
-# this goes to the VM's shell.
+# image, and neither are the ids, host keys and logs of the VM that it was made on. Standard output
+# of this goes to the VM's shell.
 clean_vm() {
     cat <<'VM'
 set -e

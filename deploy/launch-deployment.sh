@@ -146,8 +146,8 @@ start_deployment() {
     change=none
 }
 
-# Told of its events while they come. A stack that goes on may take as long as it likes: an update of
-# eight balancers, one after the other, takes up to two hours, and as long again where it fails.
+# Told of its events while they come. A stack that goes on may take as long as it likes: an update
+# of eight balancers, one after the other, takes up to two hours, and as long again where it fails.
 wait_for_stack() {
     local status is_news last=$SECONDS
     while true; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Enhances the contrast of an image, locally; the result is gray. One request or many; --help says more.
+# Enhances the contrast of an image, locally; the result is gray. --help says more.
 set -euo pipefail
 
 usage() {

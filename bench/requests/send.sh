@@ -68,7 +68,8 @@ make_scratch() {
     trap 'rm -rf "$scratch"' EXIT
 }
 
-# send TARGET BODY: sends the file BODY `count` times, `concurrency` at once, and tells of the answers.
+# send TARGET BODY: sends the file BODY `count` times, `concurrency` at once, and tells of the
+# answers.
 send() {
     local target=$1 body=$2
     seq "$count" | xargs -P "$concurrency" -I '{}' \

@@ -58,8 +58,8 @@ routes_with_functions() {
         on && /^name = "/ { split($0, part, "\""); printf "lambda = \"%s-%s\"\n", prefix, part[2] }'
 }
 
-# Where the access log goes, unless the configuration says so itself. The balancer opens the file, so
-# that it can be moved away and opened again.
+# Where the access log goes, unless the configuration says so itself. The balancer opens the file,
+# so that it can be moved away and opened again.
 access_log() {
     printf '\n[access_log]\nto = "file"\npath = "/var/log/weighbridge/access.jsonl"\n'
 }

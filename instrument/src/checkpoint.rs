@@ -54,8 +54,8 @@ thread_local! {
 /// once it may go on where it was asked to park.
 ///
 /// Costs a thread-local load and a relaxed atomic load while nobody waits. A thread outside of
-/// [`interruptible`] is never interrupted. To be called without a lock held: who parks may stay away
-/// for long.
+/// [`interruptible`] is never interrupted. To be called without a lock held: who parks may stay
+/// away for long.
 //
 // Not `#[inline]`: that would put the branch to `obey` into the caller's code, where it is counted,
 // and a request that was parked would cost more than the same one that was not. The linker inlines

@@ -5,9 +5,9 @@
 //! ```
 //!
 //! For each operation: all cores of a worker are kept busy by large requests of it while small ones
-//! arrive, one at a time. "Runs" is from the submission of a small request to its slot, as the worker
-//! reports it; "answered" is what its client sees. The cost of checkpoints is their number times
-//! what one costs while nobody waits, over the operation's CPU time.
+//! arrive, one at a time. "Runs" is from the submission of a small request to its slot, as the
+//! worker reports it; "answered" is what its client sees. The cost of checkpoints is their number
+//! times what one costs while nobody waits, over the operation's CPU time.
 
 #[path = "shared/picture.rs"]
 mod picture;
@@ -210,8 +210,8 @@ impl Case {
         Ok(run(operation, &request, &Limits::default())?.body)
     }
 
-    /// How many checkpoints a run comes to, and the longest CPU time without one: it is asked to park
-    /// at each, and never does.
+    /// How many checkpoints a run comes to, and the longest CPU time without one: it is asked to
+    /// park at each, and never does.
     fn checkpoints(&self, operation: &dyn Operation) -> Outcome<(u64, Duration)> {
         let again = Arc::new(OnceLock::<Interrupt>::new());
         let clock = ThreadClock::of_this_thread();

@@ -11,7 +11,8 @@ use crate::serve::FrontLimits;
 /// Requests that wait for a slot; further ones get a 503.
 pub const QUEUE_MAX: usize = 1024;
 
-/// Requests that were started hold at most this part of the memory together: `memory / STARTED_PART`.
+/// Requests that were started hold at most this part of the memory together: `memory /
+/// STARTED_PART`.
 pub(crate) const STARTED_PART: u64 = 2;
 
 /// The same in bytes, where the system does not say how much memory there is.

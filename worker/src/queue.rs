@@ -110,8 +110,8 @@ impl RunQueue {
         Ok(RunQueue { shared, order })
     }
 
-    /// Queues `run`, which is believed to need so much. Once it has run, its thread calls `done`, unless its [`Submission`] was dropped
-    /// while it still waited.
+    /// Queues `run`, which is believed to need so much. Once it has run, its thread calls `done`,
+    /// unless its [`Submission`] was dropped while it still waited.
     pub(crate) fn submit<T, R, D>(
         &self,
         need: impl Into<Need>,

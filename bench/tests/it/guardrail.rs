@@ -1,5 +1,5 @@
-//! Useless predictions do no harm: on hosts that share their time Weighbridge is then at most 5 % slower
-//! than fewest in flight, in every scenario, faults included.
+//! Useless predictions do no harm: on hosts that share their time Weighbridge is then at most 5 %
+//! slower than fewest in flight, in every scenario, faults included.
 
 use weighbridge_bench::sim::predict::ErrorKind;
 use weighbridge_bench::sim::scenario::Scenario;

@@ -1,5 +1,5 @@
-//! Bursts that spill over to Lambda: what it does for response times, what it costs, and what happens
-//! when functions fail.
+//! Bursts that spill over to Lambda: what it does for response times, what it costs, and what
+//! happens when functions fail.
 
 use weighbridge_bench::sim::cost;
 use weighbridge_bench::sim::measure::{Measured, RunCounts};

@@ -1,5 +1,5 @@
-//! Many seeds of scenarios in which everything goes wrong: whatever happens, the core's invariants hold
-//! after each event, and every request ends.
+//! Many seeds of scenarios in which everything goes wrong: whatever happens, the core's invariants
+//! hold after each event, and every request ends.
 //!
 //! A failure prints the command that replays its seed.
 

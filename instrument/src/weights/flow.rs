@@ -8,10 +8,10 @@
 //! left    = sum of the branches out of it = entered
 //! ```
 //!
-//! which are solved one unknown at a time, beginning with the counted blocks. Each solution is a sum
-//! of what is known already. To weigh, the solutions are walked backwards: what a block is worth is
-//! handed to those whose sum it is, and what arrives at the counted blocks is their worth. So the
-//! instructions of a request are one product of counts and worths, whatever was left out.
+//! which are solved one unknown at a time, beginning with the counted blocks. Each solution is a
+//! sum of what is known already. To weigh, the solutions are walked backwards: what a block is
+//! worth is handed to those whose sum it is, and what arrives at the counted blocks is their worth.
+//! So the instructions of a request are one product of counts and worths, whatever was left out.
 //!
 //! Where the equations do not suffice (a branch that the compiler made up after counting), the flow
 //! is taken to part evenly.

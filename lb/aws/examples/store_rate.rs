@@ -1,11 +1,12 @@
 //! What keeping observations in DynamoDB costs the requests: `cargo run --release --workspace
 //! --all-features --example store_rate -- [ROWS_PER_SECOND] [ROUNDS] [SECONDS]`.
 //!
-//! A balancer in front of a host that answers at once, and a client that asks 100 times a second, in
-//! rounds of three kinds, in turn: nobody records anything; another process records so many
-//! observations a second; the balancer's process does, through a recorder on such background threads
-//! as a balancer has. They go to DynamoDB, which is roto, on the same cores at the lowest priority: in
-//! truth it is elsewhere. What the recording costs requests is the difference between the last two.
+//! A balancer in front of a host that answers at once, and a client that asks 100 times a second,
+//! in rounds of three kinds, in turn: nobody records anything; another process records so many
+//! observations a second; the balancer's process does, through a recorder on such background
+//! threads as a balancer has. They go to DynamoDB, which is roto, on the same cores at the lowest
+//! priority: in truth it is elsewhere. What the recording costs requests is the difference between
+//! the last two.
 
 #[path = "../tests/shared/emulators.rs"]
 mod emulators;

@@ -97,8 +97,8 @@ impl Machines for Asg {
         mark(&self.instances, id, DRAINING).await
     }
 
-    /// Terminates the instance, and lets the group be smaller by one, unless it is as small as it may
-    /// be: then the group launches another one.
+    /// Terminates the instance, and lets the group be smaller by one, unless it is as small as it
+    /// may be: then the group launches another one.
     async fn end(&self, id: &str, _: bool) -> Result<(), MachineError> {
         let _alone = self.changing.lock().await;
         let group = self.group().await?;

@@ -1,9 +1,9 @@
 //! A fleet of EC2 instances that the balancer launches and ends itself.
 //!
-//! An instance belongs to the fleet by its tag `weighbridge:fleet`, so that whoever launched it every
-//! balancer finds it. `weighbridge:launch` has the token of its launch, `weighbridge:state` says
-//! whether it drains, `weighbridge:address` where its worker answers, where that is not its private
-//! IP.
+//! An instance belongs to the fleet by its tag `weighbridge:fleet`, so that whoever launched it
+//! every balancer finds it. `weighbridge:launch` has the token of its launch, `weighbridge:state`
+//! says whether it drains, `weighbridge:address` where its worker answers, where that is not its
+//! private IP.
 
 pub(crate) mod instances;
 mod launch;

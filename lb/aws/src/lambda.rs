@@ -1,7 +1,7 @@
 //! Lambda: invokes functions.
 //!
-//! The SDK retries nothing here: what is throttled or fails goes to a host at once, and the balancer
-//! knows of it.
+//! The SDK retries nothing here: what is throttled or fails goes to a host at once, and the
+//! balancer knows of it.
 
 use std::time::Duration;
 

@@ -17,8 +17,8 @@ pub(crate) fn start() {
         .with_env_filter(filter)
         .with_ansi(colours)
         .with_writer(stderr)
-        // It would say on the same output that nothing can be said there, and panic as that fails: on
-        // a full disk, and where a terminal has gone.
+        // It would say on the same output that nothing can be said there, and panic as that fails:
+        // on a full disk, and where a terminal has gone.
         .log_internal_errors(false)
         .init();
 }

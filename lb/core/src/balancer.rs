@@ -238,8 +238,8 @@ impl Balancer {
         self.predictor(route).training_set()
     }
 
-    /// Training for `route` gave no model. The next one is due after as many more observations as if
-    /// it had: the same ones would not give one either.
+    /// Training for `route` gave no model. The next one is due after as many more observations as
+    /// if it had: the same ones would not give one either.
     pub fn give_up_training(&mut self, route: RouteId) {
         if let Some(route) = self.route_mut(route) {
             route.training = None;

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! `2.5 * query.width * query.height + body.bytes`. The core's extractors are in
-//! [`extractors::ALL`]; others are registered by naming them to [`FeatureSet::parse`]. No factor holds
-//! white space, `*` or `+`; numbers carry no `+` in their exponent. What a request does not say is 0.
+//! [`extractors::ALL`]; others are registered by naming them to [`FeatureSet::parse`]. No factor
+//! holds white space, `*` or `+`; numbers carry no `+` in their exponent. What a request does not
+//! say is 0.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,8 +109,8 @@ pub enum FeatureError {
 }
 
 impl FeatureSet {
-    /// Parses one feature per expression, whose factors `extractors` read. All mistakes are reported
-    /// at once.
+    /// Parses one feature per expression, whose factors `extractors` read. All mistakes are
+    /// reported at once.
     pub fn parse(
         expressions: &[String],
         extractors: &[&'static dyn Extractor],

@@ -378,7 +378,8 @@ impl Predictor {
         } else {
             let is_off = self.model_gate.is_off(model.held_back_mdape);
             let after = if is_off { rests_on / OFF_AFTER_PART } else { rests_on };
-            // What has been seen of late may be a few requests over and over: they teach it nothing.
+            // What has been seen of late may be a few requests over and over: they teach it
+            // nothing.
             let is_varied = model.n_different <= VARIED_FACTOR * self.window.n_different();
             (retrain_after.max(after), is_varied)
         };

@@ -25,8 +25,8 @@ pub struct RequestCost {
     pub bytes_allocated: Option<f64>,
 }
 
-/// Of each second that a request took, at most so many CPU-seconds are believed for each core of its
-/// host, and [`CLOCK_SECS`] more: clocks differ, and a host may go on when it has answered.
+/// Of each second that a request took, at most so many CPU-seconds are believed for each core of
+/// its host, and [`CLOCK_SECS`] more: clocks differ, and a host may go on when it has answered.
 const BUSY_MAX: f64 = 1.25;
 
 /// See [`BUSY_MAX`].
@@ -38,8 +38,8 @@ const COUNTS_PER_SEC_MAX: f64 = 1e11;
 /// More bytes than this are not believed, whatever they took: to allocate is not to use.
 const BYTES_MAX: f64 = 1e15;
 
-/// The most CPU time that is believed of a request that took `elapsed` on a host of that many cores,
-/// in seconds.
+/// The most CPU time that is believed of a request that took `elapsed` on a host of that many
+/// cores, in seconds.
 pub(crate) fn cpu_secs_max(elapsed: Duration, cores: u32) -> f64 {
     (elapsed.as_secs_f64() * BUSY_MAX + CLOCK_SECS) * f64::from(cores.max(1))
 }
@@ -47,8 +47,8 @@ pub(crate) fn cpu_secs_max(elapsed: Duration, cores: u32) -> f64 {
 // === impl RequestCost ===
 
 impl RequestCost {
-    /// What is believed of it, where at most `cpu_secs_max` can have been used: no count that cannot
-    /// be, and no more CPU time than that.
+    /// What is believed of it, where at most `cpu_secs_max` can have been used: no count that
+    /// cannot be, and no more CPU time than that.
     pub(crate) fn believable(&self, cpu_secs_max: f64) -> RequestCost {
         let can_be = |count: Option<f64>, most: f64| count.filter(|n| (0.0..=most).contains(n));
         let counts_max = cpu_secs_max * COUNTS_PER_SEC_MAX;
@@ -98,7 +98,8 @@ pub enum Failure {
     /// The connection broke after the request was sent and before anything of the response came.
     BeforeResponse,
     /// The connection, which had been idle, broke when it was used again. The host may close idle
-    /// connections at any time, and may have seen the request: it is not to blame, but a try it was.
+    /// connections at any time, and may have seen the request: it is not to blame, but a try it
+    /// was.
     Stale,
     /// Nothing of the response came in time.
     Timeout,

@@ -1,9 +1,9 @@
 //! The waiting room: bounded in requests, bytes and time; ordered by its discipline, with an age
 //! guard.
 //!
-//! The guard lets those go first that have waited too long for their size. Its share of the starts is
-//! limited ([`Guard`](crate::balancer)): else those of one client that asks for more than there is
-//! would all be overdue before long, and go before everybody else.
+//! The guard lets those go first that have waited too long for their size. Its share of the starts
+//! is limited ([`Guard`](crate::balancer)): else those of one client that asks for more than there
+//! is would all be overdue before long, and go before everybody else.
 //!
 //! Every operation is O(log n).
 
@@ -136,8 +136,8 @@ impl Queue {
         first
     }
 
-    /// Whether a request that waits would go before `waiting`, where the age `guard` has its turn or
-    /// has not.
+    /// Whether a request that waits would go before `waiting`, where the age `guard` has its turn
+    /// or has not.
     pub fn precedes(&self, now: Time, waiting: &Waiting, guard: bool) -> bool {
         let key = self.place(now, waiting).key;
         guard && self.has_overdue(now)

@@ -32,8 +32,8 @@ use stabilize::{Mean, Stabilizer};
 /// A host that has been ejected this often without getting well is replaced.
 const EJECTIONS_MAX: u32 = 5;
 
-/// A host that has not answered for this time, and twice what one needs to boot, is replaced: another
-/// is there before it can be expected back.
+/// A host that has not answered for this time, and twice what one needs to boot, is replaced:
+/// another is there before it can be expected back.
 const DOWN_MAX: Seconds = Seconds(10.0);
 
 /// The gain of the moving average of boot times.

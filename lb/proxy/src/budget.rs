@@ -170,8 +170,8 @@ impl Share {
         let _is_as_long = self.change(bytes, false);
     }
 
-    /// Makes it `bytes` long, where there is room; there always is for less. `incomplete`: more of a
-    /// body is to come.
+    /// Makes it `bytes` long, where there is room; there always is for less. `incomplete`: more of
+    /// a body is to come.
     fn change(&mut self, bytes: u64, incomplete: bool) -> bool {
         if self.id == 0 && bytes == self.bytes {
             // It is no body, and nothing changes.

@@ -13,7 +13,8 @@ pub(crate) struct Gone;
 
 /// See the module.
 pub(crate) trait Caller: Send {
-    /// The request as it goes to a host, framed for `body`. Sending it takes it: each try asks anew.
+    /// The request as it goes to a host, framed for `body`. Sending it takes it: each try asks
+    /// anew.
     fn request(&self, body: &Bytes) -> pingora::Result<Box<RequestHeader>>;
 
     /// Whose memory its answer takes.

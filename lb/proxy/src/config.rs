@@ -398,9 +398,9 @@ impl Config {
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }
 
-    /// Reads and checks `root`, which may be a table of a larger document: the simulator's scenarios
-    /// have one. It needs the default file as its last layer. Where its reader has found a mistake,
-    /// the result means nothing.
+    /// Reads and checks `root`, which may be a table of a larger document: the simulator's
+    /// scenarios have one. It needs the default file as its last layer. Where its reader has found
+    /// a mistake, the result means nothing.
     pub fn read(root: Section<'_>, extractors: &[&'static dyn Extractor]) -> Config {
         proxy::read(root, extractors)
     }

@@ -117,7 +117,8 @@ impl Locked {
             return;
         }
         for (id, verdict) in self.balancer.dispatch(now) {
-            // A waiter that has just left drops its ticket, which gives back what this verdict took.
+            // A waiter that has just left drops its ticket, which gives back what this verdict
+            // took.
             if let Some(waiter) = self.waiters.remove(&id) {
                 let _left = waiter.send(verdict);
             }

@@ -65,7 +65,8 @@ impl Dispatch {
         lambda::run(functions, function, (request, body), self.config.lambda.timeout).await
     }
 
-    /// What the client of a shed request is told. `failure`: how the last host failed it, if one did.
+    /// What the client of a shed request is told. `failure`: how the last host failed it, if one
+    /// did.
     pub(crate) fn shed(&self, reason: ShedReason, failure: Option<Failure>) -> Problem {
         let status = match failure {
             Some(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,

@@ -1,5 +1,5 @@
-//! One exchange: a request whose body is held goes from verdict to verdict, from host to host, until
-//! its caller has an answer.
+//! One exchange: a request whose body is held goes from verdict to verdict, from host to host,
+//! until its caller has an answer.
 //!
 //! It can be tried again for as long as nothing of an answer has gone to the caller. Dropping it at
 //! any point gives back what it holds: its ticket the claim, its body the memory.
@@ -201,8 +201,8 @@ impl<C: Caller> Exchange<'_, C> {
         }
     }
 
-    /// Which idle connections the next try may use. What must not be sent twice is not risked on one
-    /// that the host may be closing, and what has met with such a one takes a new one.
+    /// Which idle connections the next try may use. What must not be sent twice is not risked on
+    /// one that the host may be closing, and what has met with such a one takes a new one.
     fn reuse(&self) -> Reuse {
         if self.failure == Some(Failure::Stale) {
             Reuse::None

@@ -23,8 +23,8 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    /// Nothing yet, of a body that is said to be `announced` long and may have `bytes_max`. It waits
-    /// for memory for `pause_max` at most.
+    /// Nothing yet, of a body that is said to be `announced` long and may have `bytes_max`. It
+    /// waits for memory for `pause_max` at most.
     pub(crate) fn new(
         share: Share,
         announced: Option<u64>,
@@ -82,7 +82,8 @@ pub(crate) fn too_large(bytes_max: u64) -> Problem {
 }
 
 /// How much memory a body of unknown length gets that is `length` long and may be `bytes_max`: a
-/// quarter more than it needs, so that it moves seldom, and there is little more than there must be.
+/// quarter more than it needs, so that it moves seldom, and there is little more than there must
+/// be.
 fn longer(length: usize, bytes_max: u64) -> usize {
     let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
     (length + length / 4).max(LONGER_BYTES_MIN).min(bytes_max).max(length)

@@ -66,8 +66,8 @@ static END_TO_END: [HeaderName; 6] = [
     HeaderName::from_static("x-forwarded-proto"),
 ];
 
-/// Headers that say where a request comes from or what it is, beside those that frame it: some hosts
-/// take `_` for `-` in names, as CGI does, and would believe what looks like one of them.
+/// Headers that say where a request comes from or what it is, beside those that frame it: some
+/// hosts take `_` for `-` in names, as CGI does, and would believe what looks like one of them.
 static IMITATED: [HeaderName; 5] = [
     header::HOST,
     FORWARDED_FOR,
@@ -207,8 +207,8 @@ pub(crate) fn is_chunked_once(headers: &HeaderMap) -> bool {
     first.is_none_or(|value| value.eq_ignore_ascii_case(b"chunked")) && values.next().is_none()
 }
 
-/// Takes scheme and host off a target in absolute form: a host that is no proxy gets its origin form
-/// (RFC 9112, section 3.2). Pingora has found that `Host` says the same.
+/// Takes scheme and host off a target in absolute form: a host that is no proxy gets its origin
+/// form (RFC 9112, section 3.2). Pingora has found that `Host` says the same.
 pub(crate) fn to_origin_form(request: &mut RequestHeader) {
     let target = request.raw_path();
     if !target.starts_with(b"/") && target.windows(3).any(|part| part == b"://") {

@@ -1,7 +1,7 @@
 //! Trains models off the request path, one at a time, and keeps them.
 //!
-//! Alone, a balancer trains on what it has seen. Of several one trains, the holder of a lease, and the
-//! others load what it keeps ([`share`]).
+//! Alone, a balancer trains on what it has seen. Of several one trains, the holder of a lease, and
+//! the others load what it keeps ([`share`]).
 
 mod share;
 

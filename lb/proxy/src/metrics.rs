@@ -175,8 +175,8 @@ impl Metrics {
         self.hosts_lost.inc();
     }
 
-    /// The service that the hosts are rented from keeps between `theirs` of them, `ours` are between
-    /// the policy's least and most.
+    /// The service that the hosts are rented from keeps between `theirs` of them, `ours` are
+    /// between the policy's least and most.
     pub(crate) fn fleet_bounded(&self, ours: (usize, usize), theirs: (usize, usize)) {
         self.bounded("least", ours.0 < theirs.0, ours.0, theirs.0);
         self.bounded("most", theirs.1 < ours.1, ours.1, theirs.1);

@@ -1,8 +1,9 @@
 //! What systemd is told of the balancer, and how often (`sd_notify(3)`, `sd_watchdog_enabled(3)`).
 //!
-//! A service of `Type=notify` says when it serves and when it stops. With `WatchdogSec=` it also says
-//! again and again that it is well; systemd ends and restarts one that has not said so for that long.
-//! The protocol is a line for each word, in a datagram to the socket that the environment names.
+//! A service of `Type=notify` says when it serves and when it stops. With `WatchdogSec=` it also
+//! says again and again that it is well; systemd ends and restarts one that has not said so for
+//! that long. The protocol is a line for each word, in a datagram to the socket that the
+//! environment names.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

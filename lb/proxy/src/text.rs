@@ -1,4 +1,5 @@
-//! Numbers as text, several times faster than through `std::fmt`: every request gets a dozen of them.
+//! Numbers as text, several times faster than through `std::fmt`: every request gets a dozen of
+//! them.
 
 use std::io::Write as _;
 use std::net::IpAddr;

@@ -113,8 +113,8 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Scene, SceneError> {
 /// Reads a scene as far as it says what it costs: of any size, at a cost that is linear in it, and
 /// in bounded memory. `None` where the text is no scene: a worker refuses it at once.
 ///
-/// The counts are those of the whole scene. Shapes after [`Outline::KEPT_MAX`] are not read, so they
-/// may be anything.
+/// The counts are those of the whole scene. Shapes after [`Outline::KEPT_MAX`] are not read, so
+/// they may be anything.
 #[inline]
 pub fn outline(text: &str) -> Option<Outline> {
     let mut outline = read(text, &Limits::NONE, Outline::KEPT_MAX).ok()?;

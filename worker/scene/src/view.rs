@@ -107,8 +107,8 @@ impl View {
         self.width() as u64 * self.height() as u64
     }
 
-    /// How many rows above the picture's lower edge a place is that is `down` rows below the window's
-    /// upper edge.
+    /// How many rows above the picture's lower edge a place is that is `down` rows below the
+    /// window's upper edge.
     #[inline]
     pub fn row(&self, down: f64) -> f64 {
         f64::from(self.wrows) - f64::from(self.roff) - down

@@ -1,8 +1,8 @@
 //! Which requests of a run queue run now.
 //!
-//! A [`Schedule`] is told what happens to requests and answers with [`Move`]s. It does no IO, reads no
-//! clock and has no threads: the worker carries its moves out with threads, the simulator in virtual
-//! time.
+//! A [`Schedule`] is told what happens to requests and answers with [`Move`]s. It does no IO, reads
+//! no clock and has no threads: the worker carries its moves out with threads, the simulator in
+//! virtual time.
 //!
 //! ```text
 //! arrive, reach, finish, abandon, decide ──► Schedule ──► start, ask, resume, yield ...

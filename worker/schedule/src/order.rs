@@ -19,8 +19,8 @@ pub trait Order: fmt::Debug + Send + Sync {
     /// What it does, in a few words, for a list of all.
     fn about(&self) -> &'static str;
 
-    /// The lowest run. Of equals, the one that runs already, then the one that came first. Depends on
-    /// nothing else.
+    /// The lowest run. Of equals, the one that runs already, then the one that came first. Depends
+    /// on nothing else.
     fn rank(&self, progress: &Progress) -> f64;
 
     /// Whether a request that runs parks for one of a lower rank. Such an order may make a request

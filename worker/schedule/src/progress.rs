@@ -12,8 +12,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A request that has attained nothing. Numbers count up by one with each submitted request; the
-    /// estimate is finite and above zero.
+    /// A request that has attained nothing. Numbers count up by one with each submitted request;
+    /// the estimate is finite and above zero.
     pub fn new(number: u64, estimate_secs: f64) -> Progress {
         debug_assert!(0.0 < estimate_secs, "an estimate is above zero");
         debug_assert!(estimate_secs.is_finite(), "work is finite");

@@ -42,8 +42,8 @@ pub struct Bounds {
     pub started_bytes_max: u64,
     /// How long a request that was asked to park keeps its slot; `None` where threads cannot yield.
     pub yields_after: Option<Duration>,
-    /// No alarm rings earlier than this after a decision, however soon an estimate is outlived; above
-    /// zero.
+    /// No alarm rings earlier than this after a decision, however soon an estimate is outlived;
+    /// above zero.
     pub alarm_min: Duration,
     /// How long requests may wait for shorter ones.
     pub age: AgeGuard,
@@ -151,7 +151,8 @@ impl Schedule {
         self.decide(now)
     }
 
-    /// A request is at a checkpoint. Where it was asked to, it parks, unless it may go on after all.
+    /// A request is at a checkpoint. Where it was asked to, it parks, unless it may go on after
+    /// all.
     pub fn reach(&mut self, number: u64, now: Duration) -> Vec<Move> {
         let Some(entry) = self.entry(number) else { return Vec::new() };
         let gives_way = match entry.phase {
@@ -244,8 +245,8 @@ impl Schedule {
         self.first_alarm(now).map(|alarm| alarm.max(now.saturating_add(self.bounds.alarm_min)))
     }
 
-    /// Takes note of the work that each request that uses CPU time has attained in all, in CPU-seconds
-    /// of the reference core, where `read` knows.
+    /// Takes note of the work that each request that uses CPU time has attained in all, in
+    /// CPU-seconds of the reference core, where `read` knows.
     pub fn refresh(&mut self, mut read: impl FnMut(u64) -> Option<f64>) {
         for (number, entry) in self.in_slots.iter_mut().chain(&mut self.yielding) {
             if let Some(attained_secs) = read(*number) {
@@ -304,8 +305,8 @@ impl Schedule {
         Census { waiting: self.waiting.len(), in_slots, parked: self.n_started() - in_slots }
     }
 
-    /// The work that is believed to be left, in CPU-seconds of the reference core. Abandoned requests
-    /// have none.
+    /// The work that is believed to be left, in CPU-seconds of the reference core. Abandoned
+    /// requests have none.
     pub fn work_left_secs(&self) -> f64 {
         let executing = self.in_slots.values().chain(self.yielding.values());
         let wanted = executing.filter(|entry| !entry.abandoned);

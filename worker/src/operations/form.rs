@@ -109,8 +109,8 @@ impl<'a> ImageRequest<'a> {
     }
 }
 
-/// The image, or of one in a data URL the first bytes, at most `most`; and whether that is all of it.
-/// `None` where the request is in no form that we know. Cheap, however large it is. `most` is a
+/// The image, or of one in a data URL the first bytes, at most `most`; and whether that is all of
+/// it. `None` where the request is in no form that we know. Cheap, however large it is. `most` is a
 /// multiple of 3.
 pub(super) fn beginning<'a>(
     request: &OperationRequest<'a>,

@@ -1,8 +1,8 @@
 //! How much memory a request will hold while it runs, by the size that its image says it has.
 //!
-//! Read before the request is started, so that no more of them are than there is memory for. It is a
-//! bound, not a measurement: a texture whose size cannot be seen is taken for the largest that there
-//! may be.
+//! Read before the request is started, so that no more of them are than there is memory for. It is
+//! a bound, not a measurement: a texture whose size cannot be seen is taken for the largest that
+//! there may be.
 
 use std::str;
 
@@ -47,8 +47,8 @@ pub(crate) fn bytes(
     }
 }
 
-/// Pixels of the image that begins with `head`, which may be whole; 0 where it is refused. `None` where
-/// that is not in the head.
+/// Pixels of the image that begins with `head`, which may be whole; 0 where it is refused. `None`
+/// where that is not in the head.
 fn of_image((head, is_whole): (&[u8], bool), limits: &Limits) -> Option<u64> {
     match Source::open(head, limits) {
         Ok(source) => Some(source.pixels()),
@@ -67,8 +67,8 @@ fn pixels_of_view(query: &str) -> u64 {
     number("wcols").saturating_mul(number("wrows"))
 }
 
-/// Pixels of the texture of a scene, which is a list of numbers; the most that there may be, where it
-/// is not found and may be there all the same.
+/// Pixels of the texture of a scene, which is a list of numbers; the most that there may be, where
+/// it is not found and may be there all the same.
 fn of_texture(body: &[u8], limits: &Limits) -> u64 {
     const NAME: &[u8] = b"\"texmap\"";
     let head = &body[..body.len().min(SCENE_BYTES_MAX)];

@@ -1,5 +1,5 @@
-//! A worker through its public interface: its operations called, and over sockets as its clients see
-//! it, on a port of its own.
+//! A worker through its public interface: its operations called, and over sockets as its clients
+//! see it, on a port of its own.
 
 mod client;
 #[cfg(test)]

@@ -73,8 +73,8 @@ fn milliseconds(answer: &Response, span: &str) -> f64 {
 fn a_dwarf_is_answered_before_a_giant_that_runs_already() {
     let worker = start("srpt");
     let alone = answer(&worker, &giant());
-    // A giant that the machine lets reach no checkpoint meanwhile gets the lowest priority instead of
-    // being parked: then the dwarf is first as well, and nothing counts.
+    // A giant that the machine lets reach no checkpoint meanwhile gets the lowest priority instead
+    // of being parked: then the dwarf is first as well, and nothing counts.
     for _ in 0..RACES_MAX {
         let [(first, _), (second, preempted)] = race(&worker);
         assert_eq!((first, second), ("dwarf", "giant"));

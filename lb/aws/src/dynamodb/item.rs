@@ -1,7 +1,7 @@
 //! Observations to items and back.
 //!
-//! An item is kept below 1 KB, which is what one write unit pays for: the names of the features, which
-//! are the longest of it, lie elsewhere under their hash. Features are bytes, for a number of
+//! An item is kept below 1 KB, which is what one write unit pays for: the names of the features,
+//! which are the longest of it, lie elsewhere under their hash. Features are bytes, for a number of
 //! DynamoDB's has another range than an `f64`.
 
 use std::collections::HashMap;

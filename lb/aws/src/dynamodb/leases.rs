@@ -1,12 +1,13 @@
 //! Leases: who of several balancers does what only one may do.
 //!
-//! `lease#NAME` says who holds it, for how long, its fence, and a version that each writing changes;
-//! all writing is conditional on the version that was read. No balancer's clock is compared with
-//! another's: one that wants a lease watches its version, and takes it when that has not changed for
-//! as long as the holder said, by the watcher's own clock, counted from when it first saw the version.
-//! A holder counts the same time from before it wrote. So what is assumed of clocks is that two run
-//! equally fast, within what [`weighbridge_proxy::lease`] leaves between them; where even that is
-//! wrong, or a holder sleeps between its look at the lease and its act, the fence decides.
+//! `lease#NAME` says who holds it, for how long, its fence, and a version that each writing
+//! changes; all writing is conditional on the version that was read. No balancer's clock is
+//! compared with another's: one that wants a lease watches its version, and takes it when that has
+//! not changed for as long as the holder said, by the watcher's own clock, counted from when it
+//! first saw the version. A holder counts the same time from before it wrote. So what is assumed of
+//! clocks is that two run equally fast, within what [`weighbridge_proxy::lease`] leaves between
+//! them; where even that is wrong, or a holder sleeps between its look at the lease and its act,
+//! the fence decides.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

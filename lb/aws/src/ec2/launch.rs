@@ -4,8 +4,8 @@
 //!
 //! `CreateFleet` would let EC2 choose among types and zones. Here the operator's order counts: the
 //! same call, rights and token serve on demand and on spot, with a launch template or without. A
-//! type without capacity costs one refused call for each subnet. Cost: EC2's knowledge of where spot
-//! instances will last is not used. Look again when interruptions hurt.
+//! type without capacity costs one refused call for each subnet. Cost: EC2's knowledge of where
+//! spot instances will last is not used. Look again when interruptions hurt.
 
 use aws_sdk_ec2::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;

@@ -23,8 +23,8 @@ with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as archiv
 sys.stdout.write(base64.b64encode(file.getvalue()).decode())
 ";
 
-/// A function that does what `DO` says: `echo` its event as an HTTP answer, `crash`, `hang`, fail with
-/// an `error`, answer what is none (`wrong`), or return any JSON (`plain`).
+/// A function that does what `DO` says: `echo` its event as an HTTP answer, `crash`, `hang`, fail
+/// with an `error`, answer what is none (`wrong`), or return any JSON (`plain`).
 const OBEDIENT: &str = r"#!/usr/bin/env python3
 import json, os, sys, time, urllib.request
 api = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'

@@ -59,8 +59,8 @@ pub(crate) struct RunWorker {
     /// End when standard input ends. So a worker does not outlive the program that started it.
     #[arg(long)]
     exit_with_stdin: bool,
-    /// On an EC2 spot instance: look for the notice that it is taken back, every 5 seconds. Then the
-    /// worker takes no new work, and balancers launch another one. Without =ADDRESS it asks the
+    /// On an EC2 spot instance: look for the notice that it is taken back, every 5 seconds. Then
+    /// the worker takes no new work, and balancers launch another one. Without =ADDRESS it asks the
     /// instance metadata service at 169.254.169.254:80.
     #[arg(
         long,

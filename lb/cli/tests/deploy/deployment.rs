@@ -19,7 +19,8 @@ fn states(operator: &Operator, name: &str) -> String {
     operator.aws(&["ec2", "describe-instances", "--filters", &filter, "--query", states])
 }
 
-/// Launches `count` workers as a balancer does: from the stack's template, and no part of the stack.
+/// Launches `count` workers as a balancer does: from the stack's template, and no part of the
+/// stack.
 fn launch_workers(operator: &Operator, image: &str, count: &str) {
     operator.aws(&[
         "ec2",

@@ -9,6 +9,7 @@ mod shell;
 
 mod boot;
 mod checks;
+mod comments;
 mod deployment;
 mod image;
 mod metrics;

@@ -1,4 +1,5 @@
-//! The balancer's HTTP as its clients see it: the program runs, the bytes on the wire are looked at.
+//! The balancer's HTTP as its clients see it: the program runs, the bytes on the wire are looked
+//! at.
 
 mod balancer;
 mod client;

@@ -9,9 +9,9 @@ use crate::harness::until;
 
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Requests, and how many of them may go to the loaded worker: when what it says it has left is used
-/// up, its giant is believed to be done until the next report. Of two workers that are as good as
-/// each other one in ten thousand times none would get more.
+/// Requests, and how many of them may go to the loaded worker: when what it says it has left is
+/// used up, its giant is believed to be done until the next report. Of two workers that are as good
+/// as each other one in ten thousand times none would get more.
 const REQUESTS: usize = 30;
 const REQUESTS_LOADED_MAX: usize = 5;
 

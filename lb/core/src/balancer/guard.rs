@@ -4,11 +4,11 @@
 //!
 //! A request that has waited too long for its size goes first, and to a host that is busy already.
 //! Were there no limit to it, one client that asks for more than the fleet can do would have all of
-//! its requests overdue before long: they would fill every host, and nobody else would be served. So
-//! of the requests that run, those that the guard let go first are at most as many as half of the
-//! cores of the fleet, and after a start of its own others have their turn. The rest goes by the
-//! order of the waiting room. Cost: a giant among many waits longer than its allowance. Look again
-//! when clients have shares of their own.
+//! its requests overdue before long: they would fill every host, and nobody else would be served.
+//! So of the requests that run, those that the guard let go first are at most as many as half of
+//! the cores of the fleet, and after a start of its own others have their turn. The rest goes by
+//! the order of the waiting room. Cost: a giant among many waits longer than its allowance. Look
+//! again when clients have shares of their own.
 
 use std::collections::BTreeSet;
 

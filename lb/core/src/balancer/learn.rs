@@ -4,9 +4,10 @@
 //!
 //! An ordinary server does not say what a request has cost. Its work is then taken to be the time
 //! that it had of a core: while there are more requests than cores, each has its share (processor
-//! sharing), `∫ min(1, cores / requests) dt` from being sent to being answered. A host that has once
-//! told a cost is never learned from in this way. Cost: a request that waits for a database seems to
-//! be work. Look again when such routes matter: the header that tells a cost is easily set.
+//! sharing), `∫ min(1, cores / requests) dt` from being sent to being answered. A host that has
+//! once told a cost is never learned from in this way. Cost: a request that waits for a database
+//! seems to be work. Look again when such routes matter: the header that tells a cost is easily
+//! set.
 
 use smallvec::SmallVec;
 

@@ -14,8 +14,8 @@ use std::fmt::Debug;
 use super::BodyNeed;
 use crate::request::RequestSpec;
 
-/// Every extractor of the core: they read the requests of any service. To add one: a file beside this
-/// one's siblings, and a line here.
+/// Every extractor of the core: they read the requests of any service. To add one: a file beside
+/// this one's siblings, and a line here.
 pub const ALL: &[&dyn Extractor] =
     &[&query::Query, &header::Header, &body_bytes::BodyBytes, &image::Image, &json::Json];
 
@@ -44,7 +44,8 @@ pub trait Reader: Debug + Send + Sync {
     fn add(&mut self, factor: &str) -> bool;
 
     /// Sets `numbers`, which are 0 and as many as the factors that were added, in their order. What
-    /// the request does not say is left. Numbers may be infinite or none: the expression bounds them.
+    /// the request does not say is left. Numbers may be infinite or none: the expression bounds
+    /// them.
     ///
     /// Cost: at most linear in the length of what was read of the request, whatever is in it. Never
     /// fails: an odd request has odd features.

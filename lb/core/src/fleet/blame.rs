@@ -85,8 +85,8 @@ impl Fleet {
         false
     }
 
-    /// A host has served `path` well: those that have failed it lately are to blame. Returns how many
-    /// of them are ejected for that.
+    /// A host has served `path` well: those that have failed it lately are to blame. Returns how
+    /// many of them are ejected for that.
     pub(super) fn works(&mut self, now: Time, id: HostId, path: Path) -> u64 {
         if self.blame.paths.is_empty() {
             return 0;

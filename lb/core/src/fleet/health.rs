@@ -2,9 +2,9 @@
 //!
 //! After `eject_failures` failures in a row a host is ejected for `eject_base`, twice as long each
 //! further time, at most `eject_max`, unless the others fail about as often (Envoy: success rate).
-//! What counts as a failure of its own is in `blame.rs`. A host that does not even answer when it is asked how it is
-//! (`probed`) is out until it does; if it was ejected before that, the ejection ends with the
-//! answer: what was wrong was that it was not there.
+//! What counts as a failure of its own is in `blame.rs`. A host that does not even answer when it
+//! is asked how it is (`probed`) is out until it does; if it was ejected before that, the ejection
+//! ends with the answer: what was wrong was that it was not there.
 //!
 //! # Decision: a host that does not answer is out, and a host that returns is on probation
 //!
@@ -30,7 +30,8 @@ const GAIN: f64 = 0.1;
 /// After so many, nothing is left of the failure rate.
 const FORGIVEN_MAX: u32 = 100;
 
-/// A host is ejected where it fails more than so many times as often as the middle one of the others.
+/// A host is ejected where it fails more than so many times as often as the middle one of the
+/// others.
 const PEERS_FACTOR: f64 = 2.0;
 
 impl Fleet {
@@ -58,8 +59,8 @@ impl Fleet {
         ejected.unwrap_or(false)
     }
 
-    /// `n` failures that were counted were not the host's own. Where it was `ejected` for one of them,
-    /// it is back.
+    /// `n` failures that were counted were not the host's own. Where it was `ejected` for one of
+    /// them, it is back.
     pub(super) fn forgive(&mut self, now: Time, id: HostId, (n, ejected): (u32, bool)) {
         let eject_failures = self.policy.eject_failures;
         self.write(id, |host| {

@@ -1,10 +1,10 @@
 //! What a completion teaches about its host: its speed and its round trip.
 //!
 //! A speed is learned from the CPU time of requests that count alike and ran elsewhere
-//! ([`alike`](crate::learn)): `ln speed` moves towards what would make them equal, as a Kalman filter
-//! does, by the part of the doubt that is about this host. So a new host is found out by a few
-//! requests, and hardly moves those that are known. All speeds together stay where they were told,
-//! on the geometric mean: only their ratios can be learned.
+//! ([`alike`](crate::learn)): `ln speed` moves towards what would make them equal, as a Kalman
+//! filter does, by the part of the doubt that is about this host. So a new host is found out by a
+//! few requests, and hardly moves those that are known. All speeds together stay where they were
+//! told, on the geometric mean: only their ratios can be learned.
 
 use std::time::Duration;
 

@@ -14,7 +14,8 @@ use crate::units::{Time, Work};
 /// The most requests of other balancers that are told apart on one host.
 const FOREIGN_MAX: u32 = 64;
 
-/// What is believed of one request of another balancer at most, in CPU-seconds of the reference core.
+/// What is believed of one request of another balancer at most, in CPU-seconds of the reference
+/// core.
 const FOREIGN_SECS_MAX: f64 = 600.0;
 
 /// More than this of what there is cannot be in use.

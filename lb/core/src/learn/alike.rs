@@ -23,8 +23,8 @@ use crate::policy::FunctionId;
 /// recently.
 const KINDS_MAX: usize = 256;
 
-/// The most sites that are remembered of a kind; one more takes the place of the one that has run it
-/// least recently.
+/// The most sites that are remembered of a kind; one more takes the place of the one that has run
+/// it least recently.
 const SITES_MAX: usize = 24;
 
 /// The mean of a site is that of about so many of its newest requests of a kind.

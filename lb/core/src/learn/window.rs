@@ -1,7 +1,7 @@
 //! The newest observations of a route, with repeats held down.
 //!
-//! Requests of equal features are one request, as far as a model can see. However often one comes, it
-//! has a small part of the window: else a hot request would push out all that the model knows of
+//! Requests of equal features are one request, as far as a model can see. However often one comes,
+//! it has a small part of the window: else a hot request would push out all that the model knows of
 //! others.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -50,7 +50,8 @@ impl Window {
         self.alike.len()
     }
 
-    /// Takes one more in: in the place of the oldest like it where there are many, else of the oldest.
+    /// Takes one more in: in the place of the oldest like it where there are many, else of the
+    /// oldest.
     pub(super) fn push(&mut self, observation: Observation) {
         let alike_max = (self.rows_max / ALIKE_PART).max(ALIKE_MIN);
         let numbers = self.alike.entry(key(&observation.features)).or_default();
@@ -89,8 +90,8 @@ impl Window {
     }
 }
 
-/// The newest of each kind of `rows`, which stand the oldest first: where some features come far more
-/// often than the middle ones do, a part of those. And how many different features there are.
+/// The newest of each kind of `rows`, which stand the oldest first: where some features come far
+/// more often than the middle ones do, a part of those. And how many different features there are.
 pub(super) fn balanced(rows: &[Observation]) -> (Vec<&Observation>, usize) {
     let mut alike: BTreeMap<Key, usize> = BTreeMap::new();
     for row in rows {

@@ -10,8 +10,8 @@
 //! `srpt`: claims in ascending order of `r` finish as on `c` machines dealt out in turn (shortest
 //! processing time first is optimal there), so that with `k` claims not longer than `x`
 //! - the request waits `Σ r[k − jc] / s` over `j = 1, 2, ...`; with one core, all shorter ones;
-//! - the sum of all response times grows by `(x ⌈(n + 1 − k) / c⌉ + Σ r[m]) / s`, the sum over
-//!   `m < k` with `m ≡ n (mod c)`. What that exceeds the request's own response by is what others wait:
+//! - the sum of all response times grows by `(x ⌈(n + 1 − k) / c⌉ + Σ r[m]) / s`, the sum over `m <
+//!   k` with `m ≡ n (mod c)`. What that exceeds the request's own response by is what others wait:
 //!   with one core, `x` for each longer one.
 //!
 //! `ps`: at a level `u` of attained work, `a(u)` claims have more than `u` remaining, and each unit

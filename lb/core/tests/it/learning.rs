@@ -67,8 +67,8 @@ fn cost(random: &mut Random, cpu_secs: f64, speed: Speed) -> RequestCost {
     }
 }
 
-/// Runs 200 requests and then 100 more through a predictor that retrains whenever it wants. It has to
-/// predict them within five percent.
+/// Runs 200 requests and then 100 more through a predictor that retrains whenever it wants. It has
+/// to predict them within five percent.
 pub(crate) fn check(
     set: &FeatureSet,
     seed: u64,

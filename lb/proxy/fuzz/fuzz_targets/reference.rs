@@ -4,7 +4,8 @@ use super::{Fault, HeadLimits, Wire};
 
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 1 << 16, fields_max: 256 };
 
-/// Checks that `bytes` mean the same whatever pieces they come in, and the same as to the reference.
+/// Checks that `bytes` mean the same whatever pieces they come in, and the same as to the
+/// reference.
 pub(crate) fn check(bytes: &[u8]) {
     let mut whole = Wire::new(LIMITS);
     let taken = whole.take(bytes);

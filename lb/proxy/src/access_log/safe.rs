@@ -7,9 +7,9 @@ use crate::config::LoggedQuery;
 /// What stands where a text was cut.
 const CUT: &str = "…";
 
-/// Appends `text` as JSON. Characters that a terminal would act on (control characters, C1 included)
-/// or that change the order of others (marks of direction) are escaped. Cut to `bytes_max` between
-/// its quotes, a mark of [`CUT`] besides.
+/// Appends `text` as JSON. Characters that a terminal would act on (control characters, C1
+/// included) or that change the order of others (marks of direction) are escaped. Cut to
+/// `bytes_max` between its quotes, a mark of [`CUT`] besides.
 pub(super) fn push(line: &mut Vec<u8>, text: &str, bytes_max: usize) {
     line.push(b'"');
     let end = line.len() + bytes_max;

@@ -136,8 +136,8 @@ impl Executor {
         }
     }
 
-    /// Ends `host` when it is empty, or after `drain_max`. One that has no time to drain is of no use,
-    /// and is killed: what it has is sent to others.
+    /// Ends `host` when it is empty, or after `drain_max`. One that has no time to drain is of no
+    /// use, and is killed: what it has is sent to others.
     fn end(self: &Arc<Self>, host: HostId, drain_max: Duration) {
         if !self.ending().insert(host) {
             return;

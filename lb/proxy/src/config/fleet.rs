@@ -10,7 +10,8 @@ use weighbridge_core::units::Speed;
 use super::reader::Section;
 use super::{FleetConfig, FleetSource, LocalFleet, StaticHost, machines, own_address};
 
-/// Which fleet, while it is read. The first one stands in where the file says nothing that is known.
+/// Which fleet, while it is read. The first one stands in where the file says nothing that is
+/// known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Local,

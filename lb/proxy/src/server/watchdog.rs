@@ -1,8 +1,8 @@
 //! Tells systemd that the balancer is well, as long as it is: a balancer that hangs is restarted.
 //!
 //! It is well where a request would be decided, and where all that has to go on does. The look runs
-//! where requests run, on the runtime's threads, and takes the lock that they take: where they hang,
-//! it hangs, and systemd hears nothing.
+//! where requests run, on the runtime's threads, and takes the lock that they take: where they
+//! hang, it hangs, and systemd hears nothing.
 
 use std::sync::Arc;
 

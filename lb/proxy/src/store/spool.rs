@@ -2,8 +2,9 @@
 //!
 //! A folder of numbered files. Only the process that made a file appends to it, and the file is
 //! deleted when the store has all of it. A process that dies leaves at most one torn record at the
-//! end, which is left out and counted as lost; after its return it begins a new file. Rows of a file that were stored
-//! before are stored again, which changes nothing, because rows are recognised by their ids.
+//! end, which is left out and counted as lost; after its return it begins a new file. Rows of a
+//! file that were stored before are stored again, which changes nothing, because rows are
+//! recognised by their ids.
 //!
 //! # Decision: the spool is files of our own
 //!

@@ -19,8 +19,8 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// In front of `hosts`: the route `/held` reads bodies whole, `/stream` does not. `more` is added
-    /// to the configuration, before its tables.
+    /// In front of `hosts`: the route `/held` reads bodies whole, `/stream` does not. `more` is
+    /// added to the configuration, before its tables.
     pub(crate) fn before(hosts: &[SocketAddr], more: &str) -> Balancer {
         let hosts = hosts.iter().map(|host| format!("{{ address = \"{host}\" }}"));
         let hosts = hosts.collect::<Vec<_>>().join(", ");

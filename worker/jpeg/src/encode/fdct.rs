@@ -1,8 +1,9 @@
 //! The discrete cosine transform, in integers of 13 fractional bits.
 //!
 //! The algorithm is that of Loeffler, Ligtenberg and Moschytz (1989), with the roundings of
-//! libjpeg's "islow": rows first, two more bits kept between the passes. The results have three more
-//! bits than coefficients. All fits into 16 bits: 64 samples of 8 bits with two more have as many.
+//! libjpeg's "islow": rows first, two more bits kept between the passes. The results have three
+//! more bits than coefficients. All fits into 16 bits: 64 samples of 8 bits with two more have as
+//! many.
 
 use wide::i16x8;
 

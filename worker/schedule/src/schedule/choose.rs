@@ -22,8 +22,8 @@ pub(super) struct Choice {
 }
 
 impl Schedule {
-    /// The best of all requests are to be in the slots: those in no slot take the free ones, and then
-    /// those of worse requests.
+    /// The best of all requests are to be in the slots: those in no slot take the free ones, and
+    /// then those of worse requests.
     pub(super) fn choose(&self, now: Duration) -> Choice {
         let mut choice = Choice::default();
         let line = self.guard_line(now);
@@ -44,7 +44,8 @@ impl Schedule {
         choice
     }
 
-    /// Asks those in slots that are to leave to park, and tells others to stay that were asked before.
+    /// Asks those in slots that are to leave to park, and tells others to stay that were asked
+    /// before.
     pub(super) fn ask(&mut self, leaves: &[u64], now: Duration) -> Vec<Move> {
         let mut moves = Vec::new();
         if leaves.is_empty() && self.n_asked == 0 {
@@ -118,8 +119,8 @@ impl Schedule {
             || self.yielding.values().any(|entry| !entry.abandoned)
     }
 
-    /// The claims of requests in no slot that could enter one, best first: of those that wait only as
-    /// many as may be started, and only those whose bytes fit beside those of the others.
+    /// The claims of requests in no slot that could enter one, best first: of those that wait only
+    /// as many as may be started, and only those whose bytes fit beside those of the others.
     fn outsiders(&self, line: Line) -> impl Iterator<Item = Claim> {
         let mut yielding: Vec<Claim> =
             self.yielding.values().map(|entry| self.claim(entry, line)).collect();
@@ -195,8 +196,8 @@ impl Schedule {
         self.bounds.yields_after.filter(|_| self.yielding.len() < self.at_once())
     }
 
-    /// A slot is idle only while no request could run, has one request, and no more are started than
-    /// may be.
+    /// A slot is idle only while no request could run, has one request, and no more are started
+    /// than may be.
     pub(super) fn check_invariants(&self, now: Duration) {
         if !cfg!(debug_assertions) {
             return;

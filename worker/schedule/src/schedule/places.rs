@@ -89,8 +89,8 @@ impl Schedule {
         Some(Move::Yield(number))
     }
 
-    /// Bytes that count of a request. One that holds more than there may be counts as three quarters
-    /// of that: it has not to wait until nothing else runs.
+    /// Bytes that count of a request. One that holds more than there may be counts as three
+    /// quarters of that: it has not to wait until nothing else runs.
     pub(super) fn held(&self, entry: &Entry) -> u64 {
         entry.progress.bytes().min(self.bounds.started_bytes_max / 4 * 3)
     }

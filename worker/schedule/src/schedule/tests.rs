@@ -169,8 +169,8 @@ fn an_endless_stream_of_dwarfs_does_not_starve_a_giant() {
     assert!((2990..=3010).contains(&waited.as_millis()), "{waited:?}");
 }
 
-/// How long requests of 2 ms wait at most that come one after the other, beside many large ones that
-/// are all overdue.
+/// How long requests of 2 ms wait at most that come one after the other, beside many large ones
+/// that are all overdue.
 fn waits_of_dwarfs_among_overdue_giants(slots: usize) -> Duration {
     let age = AgeGuard { factor: 1.0, floor: Duration::from_millis(100) };
     let started_max = 64;

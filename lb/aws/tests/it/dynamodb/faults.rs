@@ -147,8 +147,8 @@ mod unprocessing {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
-    /// In front of `upstream`; leaves all of the first `n` batches unprocessed. Its threads end with
-    /// the test.
+    /// In front of `upstream`; leaves all of the first `n` batches unprocessed. Its threads end
+    /// with the test.
     pub(super) fn before(upstream: SocketAddr, n: usize) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));

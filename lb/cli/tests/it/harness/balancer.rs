@@ -185,8 +185,8 @@ impl Balancer {
         get(self.admin, "/readyz").status == 200
     }
 
-    /// Waits until there is something, and returns it; where there is not, says what `/models` does:
-    /// of each route also whether it is being trained, and if not, what it lacks.
+    /// Waits until there is something, and returns it; where there is not, says what `/models`
+    /// does: of each route also whether it is being trained, and if not, what it lacks.
     #[track_caller]
     pub(crate) fn has_learned<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
         eventually_or(what, look, || format!("{:#}", self.json("/models")))

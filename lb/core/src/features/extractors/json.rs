@@ -1,7 +1,7 @@
 //! Values of a JSON body.
 //!
-//! `body.json/POINTER` is the number at a JSON pointer (RFC 6901), and `.length` behind it the length
-//! of the text, array or object there. The pointer may also follow a dot: `body.json./a/0`.
+//! `body.json/POINTER` is the number at a JSON pointer (RFC 6901), and `.length` behind it the
+//! length of the text, array or object there. The pointer may also follow a dot: `body.json./a/0`.
 
 use super::{Extractor, Reader, number, read_each};
 use crate::features::BodyNeed;

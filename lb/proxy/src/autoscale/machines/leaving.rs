@@ -7,8 +7,8 @@ use super::Executor;
 
 impl Executor {
     /// The worker of `host` says that it takes nothing more. It drains here too, so that the next
-    /// plan launches another one. What follows from the next list of machines ends its machine, after
-    /// its last request.
+    /// plan launches another one. What follows from the next list of machines ends its machine,
+    /// after its last request.
     pub(crate) fn leaves(&self, host: HostId) {
         let is_active = |balancer: &Balancer, _| {
             balancer.host(host).is_some_and(|state| state.phase == Phase::Active)

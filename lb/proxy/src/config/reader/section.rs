@@ -83,8 +83,8 @@ impl<'r> Section<'r> {
         self.reader.section_of(self.layers.clone(), self.n_own, self.line)
     }
 
-    /// This table with `documents` beneath what it has so far, the first of them on top: each is, as
-    /// a whole, this table once more.
+    /// This table with `documents` beneath what it has so far, the first of them on top: each is,
+    /// as a whole, this table once more.
     pub fn falling_back_on<'s>(self, documents: &'s [Document<'s>]) -> Section<'s>
     where
         'r: 's,

@@ -1,6 +1,6 @@
 //! Everything at random, for many seeds: no request is lost, no slot is idle while one could run,
-//! no slot has two requests, no more are started than may be. The schedule asserts that itself after
-//! each event; the world asserts that the moves alone tell the same story.
+//! no slot has two requests, no more are started than may be. The schedule asserts that itself
+//! after each event; the world asserts that the moves alone tell the same story.
 
 use super::world::*;
 use super::*;

@@ -1,5 +1,5 @@
-//! The decision as it is defined: from scratch, over all requests, against the one that looks at the
-//! best only. And what is counted and kept in order, against the requests themselves.
+//! The decision as it is defined: from scratch, over all requests, against the one that looks at
+//! the best only. And what is counted and kept in order, against the requests themselves.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! JPEG files: what goes in and what comes out. The decoder and the encoder have tests of their own.
+//! JPEG files: what goes in and what comes out. The decoder and the encoder have tests of their
+//! own.
 
 use weighbridge_jpeg::{Image, Quality};
 use weighbridge_worker::operations::codec::{Raster, decode};
