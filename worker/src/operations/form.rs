@@ -192,7 +192,7 @@ fn is_space(byte: u8) -> bool {
 
 /// Decodes base64 with white space anywhere.
 fn decode_base64(text: &[u8]) -> Result<Vec<u8>, FormError> {
-    let packed = if text.iter().any(|byte| is_space(*byte)) {
+    let packed = if text.iter().copied().any(is_space) {
         let mut packed = Vec::with_capacity(text.len());
         for line in text.split(|byte| is_space(*byte)) {
             packed.extend_from_slice(line);

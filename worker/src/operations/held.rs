@@ -18,6 +18,9 @@ const BYTES_PER_RENDERED_PIXEL: u64 = 8;
 /// So much of an encoded image is looked at for its size.
 const HEAD_BYTES_MAX: usize = 48 << 10;
 
+/// A format can be told by so many bytes.
+const MAGIC_BYTES_MAX: usize = 16;
+
 /// A texture has to begin within so many bytes of a scene.
 const SCENE_BYTES_MAX: usize = 1 << 20;
 
@@ -53,6 +56,7 @@ fn of_image((head, is_whole): (&[u8], bool), limits: &Limits) -> Option<u64> {
     match Source::open(head, limits) {
         Ok(source) => Some(source.pixels()),
         Err(CodecError::Header { .. }) if !is_whole => None,
+        Err(CodecError::UnknownFormat) if !is_whole && head.len() < MAGIC_BYTES_MAX => None,
         Err(_) => Some(0),
     }
 }

@@ -45,7 +45,7 @@ fn cold_starts_and_speed_of_a_function_are_learned() {
     assert_eq!(function.cold_starts(), 1);
     assert!((function.cold_start().0 - 0.4).abs() < 1e-6, "{:?}", function.cold_start());
     let speed = function.speed().as_reference_cores();
-    assert!((speed - 0.5).abs() < 0.05, "{speed}");
+    assert!((speed - 0.5).abs() < 0.1, "{speed}");
 }
 
 #[test]

@@ -27,12 +27,12 @@ impl Schedule {
     pub(super) fn choose(&self, now: Duration) -> Choice {
         let mut choice = Choice::default();
         let line = self.guard_line(now);
-        let mut outsiders = self.outsiders(line);
+        let mut outsiders = self.outsiders(line, now);
         let free = self.at_once() - self.in_slots.len();
         choice.enters.extend(outsiders.by_ref().take(free).map(|claim| claim.number));
         let Some(mut best) = outsiders.next() else { return choice };
         let mut insiders: BinaryHeap<Claim> =
-            self.in_slots.values().map(|entry| self.claim(entry, line)).collect();
+            self.in_slots.values().map(|entry| self.claim(entry, line, now)).collect();
         while let Some(worst) = insiders.pop()
             && best < worst
         {
@@ -121,9 +121,9 @@ impl Schedule {
 
     /// The claims of requests in no slot that could enter one, best first: of those that wait only
     /// as many as may be started, and only those whose bytes fit beside those of the others.
-    fn outsiders(&self, line: Line) -> impl Iterator<Item = Claim> {
+    fn outsiders(&self, line: Line, now: Duration) -> impl Iterator<Item = Claim> {
         let mut yielding: Vec<Claim> =
-            self.yielding.values().map(|entry| self.claim(entry, line)).collect();
+            self.yielding.values().map(|entry| self.claim(entry, line, now)).collect();
         yielding.sort_unstable();
         let startable = self.bounds.started_max.saturating_sub(self.n_started());
         let waiting = self.fitting(line).take(startable);
@@ -174,7 +174,7 @@ impl Schedule {
     }
 
     /// The claim of a request that uses CPU time.
-    pub(super) fn claim(&self, entry: &Entry, line: Line) -> Claim {
+    pub(super) fn claim(&self, entry: &Entry, line: Line, now: Duration) -> Claim {
         let is_in_slot = entry.is_in_slot();
         let standing = if entry.abandoned {
             Standing::Unwanted
@@ -182,7 +182,10 @@ impl Schedule {
             Standing::Settled
         } else {
             let deadline = self.deadline(entry);
-            if line.is_some_and(|line| (deadline, entry.progress.number()) <= line) {
+            // It has waited for so long now, or had when it entered its slot.
+            let is_overdue = deadline <= entry.waited_until(now);
+            let number = entry.progress.number();
+            if is_overdue && line.is_some_and(|line| (deadline, number) <= line) {
                 Standing::Overdue(deadline)
             } else {
                 Standing::Ordered(self.rank(entry))

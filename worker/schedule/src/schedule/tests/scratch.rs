@@ -10,7 +10,7 @@ use super::*;
 fn chosen_from_scratch(schedule: &Schedule, now: Duration) -> BTreeSet<u64> {
     let line = line_from_scratch(schedule, now);
     let executing = schedule.in_slots.values().chain(schedule.yielding.values());
-    let mut started: Vec<Claim> = executing.map(|entry| schedule.claim(entry, line)).collect();
+    let mut started: Vec<Claim> = executing.map(|entry| schedule.claim(entry, line, now)).collect();
     let mut waiting = Vec::new();
     for (&number, entry) in &schedule.outside {
         let rank = schedule.rank(entry);
