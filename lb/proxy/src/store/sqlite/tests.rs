@@ -142,8 +142,9 @@ async fn old_observations_expire_and_others_stay() {
 async fn a_clock_that_is_wrong_does_not_take_the_newest_rows() {
     let (_folder, path, mut store) = store();
     store.rows_kept = 10;
-    for route in ["blur", "enhance"] {
-        let rows: Vec<_> = (0..30).map(|second| row(route, second)).collect();
+    for (route, first_id) in [("blur", 0), ("enhance", 1000)] {
+        let with_id = |second| StoredObservation { id: first_id + second, ..row(route, second) };
+        let rows: Vec<_> = (0..30).map(with_id).collect();
         store.append(&rows).await.unwrap();
     }
     let in_forty_days = Duration::from_hours(40 * 24);
