@@ -30,6 +30,9 @@ pub use config::{HostBounds, Settings};
 /// Counts of one CPU-second of the reference core.
 const INSTRUCTIONS: f64 = 1e9;
 
+/// Those that wait are asked again after so many seconds at the latest, as in the proxy.
+const ASK_SECS: f64 = 0.02;
+
 /// Every request fits into an event.
 const EVENT_BYTES: u64 = 1;
 
@@ -45,6 +48,8 @@ pub(super) struct Weighbridge {
     tick: f64,
     /// Whether the balancer's own plans are carried out.
     scales: bool,
+    /// When those that wait were last asked again.
+    asked: f64,
 }
 
 // === impl Weighbridge ===
@@ -60,10 +65,11 @@ impl Weighbridge {
             learning: scenario.learning,
             tick: scenario.weighbridge.tick.as_secs_f64(),
             scales: scales && scenario.scale.is_some(),
+            asked: 0.0,
         }
     }
 
-    fn act(&self, scene: Scene<'_>, request: usize, verdict: &Verdict, out: &mut Vec<Action>) {
+    fn act(&mut self, scene: Scene<'_>, request: usize, verdict: &Verdict, out: &mut Vec<Action>) {
         match verdict {
             Verdict::Forward(placement) => out.push(Action::Send {
                 request,
@@ -74,6 +80,10 @@ impl Weighbridge {
                 self.check_spending(scene.now);
                 let function = usize::from(invocation.function.0);
                 out.push(Action::Invoke { request, function });
+            }
+            // Until now there was nobody to ask.
+            Verdict::Queue { .. } if self.balancer.waiting().requests == 1 => {
+                self.asked = scene.now;
             }
             Verdict::Queue { .. } => {}
             Verdict::Shed(_) => out.push(Action::Shed { request }),
@@ -104,6 +114,7 @@ impl Weighbridge {
 
     /// Sends those that may go now, as the proxy does after every event.
     fn dispatch(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) {
+        self.asked = scene.now;
         if self.balancer.waiting().requests == 0 {
             return;
         }
@@ -267,7 +278,8 @@ impl Proxy for Weighbridge {
 
     fn next_wake(&self) -> Option<f64> {
         // A little later: what is rounded down would come too early.
-        self.balancer.next_expiry().map(|at| at.as_secs_f64() - WARM_SECS + 1e-6)
+        let expiry = self.balancer.next_expiry()?.as_secs_f64() - WARM_SECS + 1e-6;
+        Some(expiry.min(self.asked + ASK_SECS))
     }
 
     fn n_waiting(&self) -> usize {

@@ -48,7 +48,7 @@ fn features() -> FeatureSet {
         .expect("the benchmark's features are well-formed")
 }
 
-fn policy() -> Policy {
+fn policy(hold: Option<f64>) -> Policy {
     let secs = Duration::from_secs;
     Policy {
         routes: vec![RoutePolicy {
@@ -66,6 +66,7 @@ fn policy() -> Policy {
             weighers: weighers::ALL.iter().map(|weigher| (*weigher, 1.0)).collect(),
             host_subset_size: 1,
             shuffle_best_same_weighed_hosts: false,
+            hold,
         },
         queue: QueuePolicy {
             discipline: QueueDiscipline::Sept,
@@ -189,8 +190,8 @@ struct World {
 }
 
 impl World {
-    fn new(n_hosts: usize, discipline: Discipline) -> World {
-        let mut balancer = Balancer::new(policy(), 1);
+    fn new(n_hosts: usize, discipline: Discipline, hold: Option<f64>) -> World {
+        let mut balancer = Balancer::new(policy(hold), 1);
         let mut random = Random::new(2);
         for n in 0..n_hosts {
             // No two learn quite the same speed.
@@ -237,17 +238,28 @@ impl World {
             let (elapsed, cold_start) = (Duration::ZERO, None);
             let outcome = Outcome { success: true, cost: None, elapsed, build: 0, cold_start };
             self.balancer.complete(now, RequestId(id), &outcome);
+            if 0 < self.balancer.waiting().requests {
+                for (id, verdict) in self.balancer.dispatch(now) {
+                    self.follow(id, &verdict);
+                }
+            }
         }
         self.next += 1;
         let request = &self.requests[self.next as usize % REQUESTS];
         let (id, ask) = (RequestId(self.next), request.ask(&self.features));
-        let work = request.work;
-        if let Verdict::Forward(placement) = black_box(self.balancer.arrive(now, id, ask)) {
+        let verdict = black_box(self.balancer.arrive(now, id, ask));
+        self.follow(id, &verdict);
+    }
+
+    /// A request that has a host runs there.
+    fn follow(&mut self, id: RequestId, verdict: &Verdict) {
+        if let Verdict::Forward(placement) = verdict {
+            let work = self.requests[id.0 as usize % REQUESTS].work;
             let end = match self.discipline {
                 Discipline::Fcfs => self.serve(placement.host, work),
                 Discipline::Srpt | Discipline::Ps => self.share(placement.host, work),
             };
-            self.ends.push(Reverse((end, self.next)));
+            self.ends.push(Reverse((end, id.0)));
         }
     }
 
@@ -271,12 +283,16 @@ impl World {
 }
 
 fn decide(criterion: &mut Criterion) {
-    for (name, discipline) in
-        [("fcfs", Discipline::Fcfs), ("srpt", Discipline::Srpt), ("ps", Discipline::Ps)]
-    {
+    for (name, discipline, hold) in [
+        ("fcfs", Discipline::Fcfs, None),
+        ("srpt", Discipline::Srpt, None),
+        ("ps", Discipline::Ps, None),
+        ("fcfs-hold", Discipline::Fcfs, Some(8.0)),
+        ("ps-hold", Discipline::Ps, Some(8.0)),
+    ] {
         let mut group = criterion.benchmark_group(format!("decide/{name}"));
         for n_hosts in [10, 100, 1000, 10_000] {
-            let mut world = World::new(n_hosts, discipline);
+            let mut world = World::new(n_hosts, discipline, hold);
             let counted = allocation_counter::measure(|| {
                 for _ in 0..DECISIONS {
                     world.step();

@@ -1,5 +1,7 @@
 //! From a ranking to a verdict: forward, Lambda, queue or shed.
 
+pub mod concordance;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -75,6 +77,8 @@ pub enum WaitReason {
     NoHost,
     /// Requests that wait already go before it.
     Behind,
+    /// Every host that may have it is closed to it: see [`hold`].
+    Held,
     /// The best host would keep it waiting for longer than its route's patience.
     Patience {
         /// How long it would wait there.
@@ -137,6 +141,9 @@ impl fmt::Display for WaitReason {
         match self {
             WaitReason::NoHost => formatter.write_str("no host may be used"),
             WaitReason::Behind => formatter.write_str("requests that wait go before it"),
+            WaitReason::Held => {
+                formatter.write_str("held, for each host has as much of its size as it has cores")
+            }
             WaitReason::Patience { wait, patience } => {
                 let (wait, patience) = (wait.0, patience.as_secs_f64());
                 write!(
@@ -157,16 +164,21 @@ pub fn is_sooner(offer: &Offer, ranking: Option<&Ranking>, ahead: Seconds) -> bo
     })
 }
 
+/// Whether an estimate is of one request and believed: else there is no order worth waiting for.
+pub fn is_ordered(estimate: &Estimate) -> bool {
+    estimate.trusted && estimate.is_individual()
+}
+
 // === impl Admission ===
 
 impl Admission {
     /// What is known of a request with that estimate.
     pub fn new(patience: Duration, estimate: &Estimate, overdue: bool) -> Admission {
-        let is_ordered = estimate.trusted && estimate.is_individual();
-        Admission { patience, is_ordered, overdue }
+        Admission { patience, is_ordered: is_ordered(estimate), overdue }
     }
 
     /// Whether the request goes to the best host now, or why it waits here for a better moment.
+    /// Hosts that hold requests are not asked this, unless the request may go to Lambda instead.
     ///
     /// Waiting here is never worse than waiting at a host that serves in order of arrival: shorter
     /// requests may still pass, and any host may become free. Other hosts order or share their work

@@ -31,6 +31,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use smallvec::SmallVec;
 
+use crate::admit::concordance::Concordance;
 use crate::estimate::Estimate;
 use crate::features::Features;
 use crate::fleet::{Fleet, Path};
@@ -111,6 +112,7 @@ pub struct Balancer {
     fleet: Fleet,
     schedule: Schedule,
     queue: Queue,
+    concordance: Concordance,
     lambda: Option<Lambda>,
     scaler: Scaler,
     retries: RetryBudget,
@@ -174,6 +176,7 @@ impl Balancer {
             fleet: Fleet::new(policy.hosts.clone()),
             schedule: Schedule::new(&policy.schedule),
             queue: Queue::new(policy.queue.clone()),
+            concordance: Concordance::new(),
             lambda: policy.lambda.clone().map(Lambda::new),
             scaler: Scaler::new(policy.scale.clone()),
             retries: RetryBudget::new(&policy.retry),

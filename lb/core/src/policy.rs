@@ -30,7 +30,7 @@ pub struct RoutePolicy {
     pub work_min: Work,
     /// The most that an estimate may be.
     pub work_max: Work,
-    /// A host is used at once while its added delay is at most this.
+    /// A host that holds no requests is used at once while its added delay is at most this.
     pub patience: Duration,
     /// Whether a request may be sent again after a host has seen it.
     pub idempotent: bool,

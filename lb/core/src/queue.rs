@@ -16,6 +16,9 @@ use crate::policy::{QueueDiscipline, QueuePolicy};
 use crate::request::RequestId;
 use crate::units::{Time, Work};
 
+/// The age guard lets a request go first at the latest after this part of the longest wait.
+const GUARD_PART_MAX: f64 = 0.75;
+
 /// A request that asks for a place.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiting {
@@ -194,6 +197,8 @@ impl Queue {
         let allowance = std::time::Duration::try_from_secs_f64(allowance)
             .unwrap_or(std::time::Duration::MAX)
             .saturating_add(self.policy.age_floor);
+        // No request is refused for having waited before it may go first.
+        let allowance = allowance.min(self.policy.wait_max.mul_f64(GUARD_PART_MAX));
         let overdue_at = waiting.arrived + allowance;
         let work = (secs * 1e9) as u64;
         let key = match self.policy.discipline {

@@ -10,6 +10,7 @@
 pub mod delay;
 pub mod explain;
 pub mod filters;
+pub mod hold;
 mod pick;
 pub mod weighers;
 
@@ -18,11 +19,13 @@ use std::cmp::Ordering;
 use smallvec::SmallVec;
 
 use crate::estimate::Estimate;
-use crate::fleet::{self, Fleet};
+use crate::fleet::{self, Fleet, Glance};
 use crate::host::{HostId, HostState};
 use crate::policy::HostPolicy;
 use crate::random::Random;
 use crate::units::Time;
+
+use hold::Hold;
 
 pub use delay::Delay;
 pub use filters::Filter;
@@ -46,6 +49,9 @@ pub struct SchedulePolicy {
     pub host_subset_size: usize,
     /// Whether hosts of equal best weight are shuffled before the pick.
     pub shuffle_best_same_weighed_hosts: bool,
+    /// Hosts that share their time, or serve in order of arrival, hold requests: the ratio of
+    /// [`Hold`]. `None`: requests go where they wait for at most their route's patience.
+    pub hold: Option<f64>,
 }
 
 /// What a request asks of a host.
@@ -59,6 +65,8 @@ pub struct Demand<'a> {
     pub tried: &'a [HostId],
     /// What is believed of hosts.
     pub hosts: &'a HostPolicy,
+    /// Which hosts are closed to it; `None`: none is.
+    pub hold: Option<Hold>,
 }
 
 /// The outcome of a ranking.
@@ -68,6 +76,8 @@ pub struct Ranking {
     pub best: HostId,
     /// What the request would cost in time there, itself and others.
     pub delay: Delay,
+    /// Whether filters were waived, because no host passed all of them.
+    is_waived: bool,
 }
 
 /// A host that passed all filters.
@@ -141,20 +151,42 @@ impl Schedule {
     /// its glance shows, is not looked at: in a large fleet that is nearly all.
     ///
     /// Filters that may be waived are waived where they would leave no host: a fleet that is
-    /// ejected as a whole is used, not shut off.
+    /// ejected as a whole is used, not shut off. Hosts that are closed pass: see
+    /// [`Schedule::rank_open`].
     pub fn rank(
         &mut self,
         demand: &Demand<'_>,
         fleet: &mut Fleet,
         random: &mut Random,
     ) -> Option<Ranking> {
-        self.weigh(demand, fleet, false);
-        if self.candidates.is_empty() {
-            self.weigh(demand, fleet, true);
-        }
+        let all = Demand { hold: None, ..*demand };
+        let ranking = self.rank_passing(&all, fleet, random, false);
+        ranking.or_else(|| self.rank_passing(&all, fleet, random, true))
+    }
+
+    /// Ranks those of the hosts that are open to the request. `ranking` is that of all of them: no
+    /// filter is waived because hosts are closed. `None` where none is open.
+    pub fn rank_open(
+        &mut self,
+        demand: &Demand<'_>,
+        fleet: &mut Fleet,
+        random: &mut Random,
+        ranking: &Ranking,
+    ) -> Option<Ranking> {
+        self.rank_passing(demand, fleet, random, ranking.is_waived)
+    }
+
+    fn rank_passing(
+        &mut self,
+        demand: &Demand<'_>,
+        fleet: &mut Fleet,
+        random: &mut Random,
+        is_waived: bool,
+    ) -> Option<Ranking> {
+        self.weigh(demand, fleet, is_waived);
         let picked = pick::pick(&self.candidates, self.host_subset_size, self.shuffle, random)?;
         let host = fleet.hosts().get(picked.position as usize)?;
-        Some(Ranking { best: host.id, delay: Delay::of(demand, host) })
+        Some(Ranking { best: host.id, delay: Delay::of(demand, host), is_waived })
     }
 
     /// Fills `candidates` with the hosts that pass, and may be among the best, and what they weigh,
@@ -204,13 +236,22 @@ impl Schedule {
         let last = fleet.hosts().len().min(first + fleet::BLOCK);
         let mut bounds = [0.0; fleet::BLOCK];
         let bounds = &mut bounds[..last - first];
+        let glances = &fleet.glances().hosts()[first..last];
         for (weigher, multiplier) in &self.weighers {
-            weigher.bound(demand, &fleet.glances().hosts()[first..last], *multiplier, bounds);
+            weigher.bound(demand, glances, *multiplier, bounds);
+        }
+        if demand.hold.is_some() {
+            for (most, glance) in bounds.iter_mut().zip(glances) {
+                if !demand.may_be_open(glance) {
+                    *most = f64::NEG_INFINITY;
+                }
+            }
         }
         let mut seen = 0;
         if !bar.is_set() {
             // Those that promise most set the bar for the others.
-            let promising = pick::top_of(bounds, bar.wanted);
+            let mut promising = pick::top_of(bounds, bar.wanted);
+            promising.retain(|one| f64::NEG_INFINITY < one.weight);
             seen = promising.iter().fold(0, |kept, one| kept | 1 << one.position);
             self.look_at(demand, fleet, Span { first, last, kept: seen }, (bar, waive));
         }
@@ -243,7 +284,8 @@ impl Schedule {
             for (weigher, multiplier) in &self.weighers {
                 weigher.bound(demand, groups, *multiplier, &mut most);
             }
-            let somebody = groups.iter().zip(most).filter(|(group, _)| !group.is_nobody());
+            let may_take = |group: &Glance| !group.is_nobody() && demand.may_be_open(group);
+            let somebody = groups.iter().zip(most).filter(|(group, _)| may_take(group));
             let most = somebody.map(|(_, most)| most).fold(f64::NEG_INFINITY, f64::max);
             self.bounds.push(most);
         }
@@ -260,6 +302,9 @@ impl Schedule {
                 batch.kept = filter.keep(demand, batch);
             }
         }
+        if let Some(hold) = demand.hold {
+            batch.kept = batch.open(demand, hold);
+        }
         if batch.kept == 0 {
             return;
         }
@@ -270,6 +315,20 @@ impl Schedule {
         let passed = Bits(batch.kept)
             .map(|bit| Candidate { weight: weights[bit], position: (span.first + bit) as u32 });
         self.candidates.extend(passed);
+    }
+}
+
+// === impl Demand ===
+
+impl Demand<'_> {
+    /// Whether a host of that glance may be open to the request.
+    fn may_be_open(&self, glance: &Glance) -> bool {
+        self.hold.is_none_or(|hold| hold.may_be_open(self, glance))
+    }
+
+    /// Whether the host is open to the request.
+    fn is_open(&self, host: &HostState) -> bool {
+        self.hold.is_none_or(|hold| hold.is_open(self, host))
     }
 }
 
@@ -312,6 +371,12 @@ impl<'a> Batch<'a> {
     /// The kept hosts with their bits, in order.
     fn kept(self) -> impl Iterator<Item = (usize, &'a HostState)> {
         Bits(self.kept).filter_map(move |bit| self.hosts.get(bit).map(|host| (bit, host)))
+    }
+
+    /// Those of the kept hosts that are open, a bit for each.
+    fn open(self, demand: &Demand<'_>, hold: Hold) -> u64 {
+        let open = self.kept().filter(|(_, host)| hold.is_open(demand, host));
+        open.fold(0, |open, (bit, _)| open | 1 << bit)
     }
 }
 

@@ -23,7 +23,8 @@ impl Balancer {
         let estimate = predictor.estimate(&ask.features, ask.known);
         let quality = predictor.quality();
         let hosts = &self.policy.hosts;
-        let demand = Demand { now: self.now, estimate, tried: &[], hosts };
+        let hold = self.hold(&estimate, false);
+        let demand = Demand { now: self.now, estimate, tried: &[], hosts, hold };
         let account = self.schedule.explain(&demand, &self.fleet);
         let policy = &self.routes[usize::from(ask.route.0).min(self.policy.routes.len())].policy;
         let (route, names) = (policy.name.clone(), policy.features.names().to_vec());

@@ -4,11 +4,15 @@
 //! [`Balancer::commit`] takes the claim, the run or the place. An explanation only decides, so it
 //! cannot disagree with what an arrival would get.
 
+use std::time::Duration;
+
 use super::{Balancer, Grant, Request, waiting};
 use crate::admit::{self, Admission, Invocation, Placement, ShedReason, Verdict, WaitReason};
+use crate::estimate::{Estimate, Source};
 use crate::host::HostId;
 use crate::lambda::Offer;
 use crate::request::RequestId;
+use crate::schedule::hold::Hold;
 use crate::schedule::{Demand, Ranking};
 use crate::units::{Seconds, Work};
 
@@ -57,16 +61,72 @@ impl Balancer {
     /// Where a request may start now, or why it has to wait.
     pub(super) fn start(&mut self, request: &Request, overdue: bool) -> Result<Start, WaitReason> {
         let ranking = self.rank(request);
-        let reason = match &ranking {
-            None => WaitReason::NoHost,
-            Some(ranking) => match self.admits(request, ranking, overdue) {
-                Ok(()) => return Ok(Start::Host(ranking.best)),
-                Err(reason) => reason,
-            },
+        let refusal = match &ranking {
+            None => Some(WaitReason::NoHost),
+            Some(ranking) => self.admits(request, ranking, overdue).err(),
         };
-        let offer = self.spill_over(request);
-        let offer = offer.filter(|offer| admit::is_sooner(offer, ranking.as_ref(), Seconds::ZERO));
-        offer.map(Start::Lambda).ok_or(reason)
+        if refusal.is_some() {
+            let offer = self.spill_over(request);
+            let is_sooner =
+                |offer: &Offer| admit::is_sooner(offer, ranking.as_ref(), Seconds::ZERO);
+            if let Some(offer) = offer.filter(is_sooner) {
+                return Ok(Start::Lambda(offer));
+            }
+        }
+        let ranking = ranking.ok_or(WaitReason::NoHost)?;
+        let host = match self.hold(&request.estimate, overdue) {
+            None => refusal.map_or(Ok(ranking.best), Err),
+            Some(hold) => self.open_host(request, &ranking, (hold, overdue), refusal),
+        };
+        host.map(Start::Host)
+    }
+
+    /// How a request of that estimate is held; `None` where none is.
+    pub(super) fn hold(&self, estimate: &Estimate, overdue: bool) -> Option<Hold> {
+        let ratio = self.policy.schedule.hold?;
+        Some(if !overdue && self.orders(estimate) { Hold { ratio } } else { Hold::NO_ORDER })
+    }
+
+    /// Whether a request is held for its size: its estimate is its own and believed, and such
+    /// estimates have put requests in order.
+    fn orders(&self, estimate: &Estimate) -> bool {
+        let is_right = match estimate.source {
+            Source::Repeat => true,
+            Source::Prior | Source::RunningMean | Source::Model => self.concordance.orders(),
+        };
+        is_right && admit::is_ordered(estimate)
+    }
+
+    /// The best host that is open to the request, or why it waits. `refusal`: why its patience
+    /// would keep it from the best of all hosts.
+    fn open_host(
+        &mut self,
+        request: &Request,
+        ranking: &Ranking,
+        (hold, overdue): (Hold, bool),
+        refusal: Option<WaitReason>,
+    ) -> Result<HostId, WaitReason> {
+        let Some(best) = self.fleet.get(ranking.best) else { return Err(WaitReason::NoHost) };
+        if !hold.concerns(best.discipline) {
+            return refusal.map_or(Ok(ranking.best), Err);
+        }
+        let demand = Demand {
+            now: self.now,
+            estimate: request.estimate,
+            tried: &request.tried,
+            hosts: &self.policy.hosts,
+            hold: Some(hold),
+        };
+        if hold.is_open(&demand, best) {
+            return Ok(ranking.best);
+        }
+        let open = self.schedule.rank_open(&demand, &mut self.fleet, &mut self.random, ranking);
+        let open = open.ok_or(WaitReason::Held)?;
+        let host = self.fleet.get(open.best);
+        if host.is_some_and(|host| hold.concerns(host.discipline)) {
+            return Ok(open.best);
+        }
+        self.admits(request, &open, overdue).map(|()| open.best)
     }
 
     /// Carries a decision out. The request belongs to no map when this is called, and to the map of
@@ -113,12 +173,16 @@ impl Balancer {
     }
 
     /// Whether a request that waits goes before this one. One that has been tried does not: it may
-    /// be waiting for a host that it has not seen.
+    /// be waiting for a host that it has not seen. Nor does one that is held for its size go before
+    /// one whose size is not known.
     fn is_behind(&self, id: RequestId, request: &Request) -> bool {
         let guard = self.is_turn_of_guard();
         let first = self.queue.first(self.now, 1, guard);
         let first = first.first().and_then(|id| self.requests.get(id));
-        first.is_some_and(|first| first.tried.is_empty())
+        let is_free = self.policy.schedule.hold.is_some() && !self.orders(&request.estimate);
+        let goes_before =
+            |first: &Request| first.tried.is_empty() && !(is_free && self.orders(&first.estimate));
+        first.is_some_and(goes_before)
             && self.queue.precedes(self.now, &waiting(id, request), guard)
     }
 
@@ -127,7 +191,13 @@ impl Balancer {
     fn start_behind(&mut self, request: &Request) -> Result<Start, WaitReason> {
         let offer = self.spill_over(request).ok_or(WaitReason::Behind)?;
         let ranking = self.rank(request);
-        let is_sooner = admit::is_sooner(&offer, ranking.as_ref(), self.time_of_waiting());
+        let ahead = self.time_of_waiting();
+        // What is held would not have waited by its patience: its line is no reason for Lambda.
+        let patience = self.admission(request, false).map_or(Duration::ZERO, |one| one.patience);
+        let is_soon = self.policy.schedule.hold.is_some()
+            && ranking
+                .is_some_and(|ranking| (ahead + ranking.delay.wait).0 <= patience.as_secs_f64());
+        let is_sooner = !is_soon && admit::is_sooner(&offer, ranking.as_ref(), ahead);
         if is_sooner { Ok(Start::Lambda(offer)) } else { Err(WaitReason::Behind) }
     }
 
@@ -153,22 +223,30 @@ impl Balancer {
             estimate: request.estimate,
             tried: &request.tried,
             hosts: &self.policy.hosts,
+            hold: None,
         };
         self.schedule.rank(&demand, &mut self.fleet, &mut self.random)
     }
 
-    /// Whether the request goes to the best host now, or why it waits.
+    /// Whether the request goes to the best host now by its patience, or why it waits.
     fn admits(
         &self,
         request: &Request,
         ranking: &Ranking,
         overdue: bool,
     ) -> Result<(), WaitReason> {
-        let route = self.policy.routes.get(usize::from(request.ask.route.0));
+        let admission = self.admission(request, overdue);
         let host = self.fleet.get(ranking.best);
-        let (Some(route), Some(host)) = (route, host) else { return Err(WaitReason::NoHost) };
-        let admission = Admission::new(route.patience, &request.estimate, overdue);
+        let (Some(admission), Some(host)) = (admission, host) else {
+            return Err(WaitReason::NoHost);
+        };
         admission.admits(ranking, host.discipline)
+    }
+
+    /// What admission knows of the request; `None` where its route is unknown.
+    fn admission(&self, request: &Request, overdue: bool) -> Option<Admission> {
+        let route = self.policy.routes.get(usize::from(request.ask.route.0))?;
+        Some(Admission::new(route.patience, &request.estimate, overdue))
     }
 
     /// What a run on Lambda would be like, where one may be.

@@ -3,10 +3,12 @@
 use smallvec::SmallVec;
 
 use super::{Ask, Balancer, Grant, MISSES_MAX, Request};
-use crate::admit::{ShedReason, Verdict};
+use crate::admit::{self, ShedReason, Verdict, WaitReason};
+use crate::estimate::Source;
 use crate::fleet::Path;
 use crate::host::{Claim, HostId};
 use crate::observe::{Failure, Observation, Outcome};
+use crate::policy::QueueDiscipline;
 use crate::request::RequestId;
 use crate::units::Time;
 
@@ -45,6 +47,9 @@ impl Balancer {
         self.counters.completions += 1;
         let claim = self.release(id, &request);
         let observation = self.learn(&request, claim, outcome);
+        if let (Some(observation), Source::Model) = (&observation, request.estimate.source) {
+            self.concordance.observe(request.estimate.mean, observation.work);
+        }
         self.check_invariants();
         observation
     }
@@ -104,17 +109,28 @@ impl Balancer {
     /// The first that may go now, where the age `guard` has its turn or has not. A few that may not
     /// are passed over: the next one may go to a host that has failed those.
     fn dispatch_one_of(&mut self, guard: bool) -> Option<(RequestId, Verdict)> {
+        let by_size = match self.policy.queue.discipline {
+            QueueDiscipline::Sept => true,
+            QueueDiscipline::Fcfs | QueueDiscipline::Edf => false,
+        };
         for id in self.queue.first(self.now, MISSES_MAX, guard) {
             let overdue = guard && self.queue.is_overdue(self.now, id);
             let Some(mut request) = self.requests.remove(&id) else { continue };
             self.forgive(&mut request);
-            let start = self.start(&request, overdue).ok();
-            let verdict = start.map(|start| self.begin(id, &mut request, start));
+            self.doubt(&mut request);
+            let start = self.start(&request, overdue);
+            let is_held = matches!(start, Err(WaitReason::Held));
+            // By the shortest first, those that come after one that is held are larger.
+            let holds_all = is_held && by_size && request.tried.is_empty() && !overdue;
+            let verdict = start.ok().map(|start| self.begin(id, &mut request, start));
             self.requests.insert(id, request);
             if let Some(verdict) = verdict {
                 self.guard.started(id, overdue);
                 self.queue.remove(id);
                 return Some((id, verdict));
+            }
+            if holds_all {
+                return None;
             }
         }
         None
@@ -131,6 +147,19 @@ impl Balancer {
                 request.tried.retain(|id| !self.is_back(*id, since));
             }
             Grant::Claim(_) | Grant::Run(_) | Grant::Nothing => {}
+        }
+    }
+
+    /// An estimate of a waiting request that is believed no longer gives way to the one that such a
+    /// request would get now.
+    fn doubt(&self, request: &mut Request) {
+        if !admit::is_ordered(&request.estimate) {
+            return;
+        }
+        let predictor = self.predictor(request.ask.route);
+        let estimate = predictor.estimate(&request.ask.features, request.ask.known);
+        if !admit::is_ordered(&estimate) {
+            request.estimate = estimate;
         }
     }
 

@@ -4,6 +4,7 @@
 //! known cost of a repeat, so that they are believed.
 
 mod facts;
+mod hold;
 mod training;
 
 use std::fmt::Write;
@@ -47,6 +48,7 @@ fn policy() -> Policy {
             weighers: weighers.map(|name| (weighers::by_name(name).unwrap(), 1.0)).to_vec(),
             host_subset_size: 1,
             shuffle_best_same_weighed_hosts: false,
+            hold: None,
         },
         queue: QueuePolicy {
             discipline: QueueDiscipline::Sept,

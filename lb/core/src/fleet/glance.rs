@@ -32,6 +32,12 @@ pub struct Glance {
     pub busy_until: Time,
     /// Where claims start in order of arrival: no core is free for one more before this.
     pub free_at: Time,
+    /// Remaining work of the claim that has the last core of a `ps` host, the smallest first;
+    /// infinite where a core is free, and of other hosts. See [`Hold`](crate::schedule::hold::Hold).
+    pub sharer: f64,
+    /// Where claims start in order of arrival: one more would wait for longer than a round trip
+    /// until then.
+    pub opens_at: Time,
     /// Seconds of round trip.
     pub round_trip: f64,
     /// Price relative to the reference core's.
@@ -63,6 +69,8 @@ impl Glance {
         pace: f64::MAX,
         busy_until: Time::from_nanos(u64::MAX),
         free_at: Time::from_nanos(u64::MAX),
+        sharer: 0.0,
+        opens_at: Time::from_nanos(u64::MAX),
         round_trip: f64::MAX,
         price: f64::MAX,
         crowd: f64::MAX,
@@ -74,12 +82,17 @@ impl Glance {
     pub fn of(host: &HostState) -> Glance {
         let n = host.claims.len() as u32;
         let first = host.claims.first().map_or(0.0, |claim| claim.remaining.as_cpu_secs());
-        let (least, wait) = match host.discipline {
-            Discipline::Srpt | Discipline::Ps => (first, 0.0),
+        let (least, wait, sharer) = match host.discipline {
+            Discipline::Srpt => (first, 0.0, f64::INFINITY),
+            Discipline::Ps => {
+                let last = host.claims.get(host.cores as usize - 1);
+                let sharer = last.map_or(f64::INFINITY, |claim| claim.remaining.as_cpu_secs());
+                (first, 0.0, sharer)
+            }
             Discipline::Fcfs => {
                 let remaining = host.claims.iter().map(|claim| claim.remaining.as_cpu_secs());
                 let wait = fcfs_wait(&host.claims, host.cores as usize);
-                (remaining.fold(first, f64::min), wait)
+                (remaining.fold(first, f64::min), wait, f64::INFINITY)
             }
         };
         let speed = host.speed.as_reference_cores();
@@ -87,11 +100,15 @@ impl Glance {
             let nanos = host.as_of.as_nanos().saturating_add((work / speed * 1e9) as u64);
             Time::from_nanos(nanos.saturating_sub(ROUNDING_NANOS))
         };
+        let free_at = if 0.0 < wait { after(wait) } else { Time::ZERO };
+        let trip = (host.round_trip.0 * 1e9) as u64 + ROUNDING_NANOS;
         Glance {
             speed,
             pace: 1.0 / speed,
             busy_until: after(least),
-            free_at: if 0.0 < wait { after(wait) } else { Time::ZERO },
+            free_at,
+            sharer,
+            opens_at: Time::from_nanos(free_at.as_nanos().saturating_sub(trip)),
             round_trip: host.round_trip.0,
             price: host.spec.price,
             crowd: f64::from(n) / f64::from(host.cores),
@@ -130,6 +147,8 @@ impl Glance {
             pace: self.pace.min(other.pace),
             busy_until: self.busy_until.min(other.busy_until),
             free_at: self.free_at.min(other.free_at),
+            sharer: self.sharer.max(other.sharer),
+            opens_at: self.opens_at.min(other.opens_at),
             round_trip: self.round_trip.min(other.round_trip),
             price: self.price.min(other.price),
             crowd: self.crowd.min(other.crowd),

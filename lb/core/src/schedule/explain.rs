@@ -29,7 +29,8 @@ pub struct Explanation {
     pub filters: Vec<FilterAccount>,
     /// The weighers in order, with their multipliers.
     pub weighers: Vec<(String, f64)>,
-    /// Hosts that passed, best first; of a large fleet the best 100.
+    /// Hosts that passed the filters, best first, those that are closed to the request last; of a
+    /// large fleet the best 100.
     pub hosts: Vec<HostAccount>,
     /// What would become of the request.
     pub verdict: String,
@@ -59,6 +60,8 @@ pub struct HostAccount {
     pub weights: Vec<Seconds>,
     /// What the request would cost in time there.
     pub delay: Delay,
+    /// Whether it may have the request now; where it may not, the request is held.
+    pub is_open: bool,
 }
 
 /// Filters, weighers and hosts of one decision.
@@ -72,7 +75,8 @@ pub(crate) struct Account {
 // === impl Schedule ===
 
 impl Schedule {
-    /// The account of [`Schedule::rank`] for the same arguments, before the random pick.
+    /// The account of [`Schedule::rank_open`] for the same arguments, before the random pick: hosts
+    /// that are closed come last.
     pub(crate) fn explain(&self, demand: &Demand<'_>, fleet: &Fleet) -> Account {
         let (mut filters, mut passed) = self.filtered(demand, fleet, false);
         if passed.is_empty() {
@@ -80,7 +84,14 @@ impl Schedule {
         }
         let mut hosts: Vec<HostAccount> =
             passed.into_iter().map(|host| self.account(demand, host)).collect();
-        hosts.sort_by(|a, b| b.weight.0.total_cmp(&a.weight.0).then(a.id.cmp(&b.id)));
+        if demand.hold.is_some() {
+            let left = hosts.iter().filter(|host| host.is_open).count();
+            filters.push(FilterAccount { name: "hold".to_owned(), left, waived: false });
+        }
+        hosts.sort_by(|a, b| {
+            let of_open = b.is_open.cmp(&a.is_open);
+            of_open.then(b.weight.0.total_cmp(&a.weight.0)).then(a.id.cmp(&b.id))
+        });
         hosts.truncate(HOSTS_MAX);
         let weighers =
             self.weighers.iter().map(|(weigher, by)| (weigher.name().to_owned(), *by)).collect();
@@ -120,6 +131,7 @@ impl Schedule {
             weight,
             weights,
             delay: Delay::of(demand, host),
+            is_open: demand.is_open(host),
         }
     }
 }
@@ -173,6 +185,6 @@ impl Explanation {
                 write!(out, " {name} {:.6}", weight.0)?;
             }
         }
-        writeln!(out)
+        writeln!(out, "{}", if host.is_open { "" } else { ", closed" })
     }
 }

@@ -27,6 +27,7 @@ fn schedule(subset: usize, shuffle: bool) -> Schedule {
         weighers: weighers::ALL.iter().map(|weigher| (*weigher, 1.0)).collect(),
         host_subset_size: subset,
         shuffle_best_same_weighed_hosts: shuffle,
+        hold: None,
     })
 }
 
@@ -63,7 +64,7 @@ fn fleet(random: &mut Random, n: usize) -> Fleet {
 fn demand(hosts: &HostPolicy, now: f64, work: f64, trusted: bool) -> Demand<'_> {
     let mean = Work::saturating(work);
     let estimate = Estimate { mean, p90: mean, source: Source::Model, trusted };
-    Demand { now: Time::from_secs_f64(now), estimate, tried: &[], hosts }
+    Demand { now: Time::from_secs_f64(now), estimate, tried: &[], hosts, hold: None }
 }
 
 /// Something happens to a host: a claim, the end of one, a report, a failure, its end.
@@ -135,6 +136,40 @@ fn the_ranking_is_that_of_the_explanation() {
         let ranking = schedule.rank(&demand, &mut fleet, &mut random).unwrap();
         let best = &account.hosts[0];
         assert_eq!((ranking.best, ranking.delay), (best.id, best.delay), "seed {seed}");
+    }
+}
+
+#[test]
+fn closed_hosts_are_passed_over_and_mostly_without_a_look() {
+    let hosts = hosts_policy();
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let n_hosts = 1 + random.below(400);
+        let mut fleet = fleet(&mut random, n_hosts);
+        let hold = Hold { ratio: [0.0, 1.0, 8.0][random.below(3)] };
+        let trusted = random.below(4) != 0;
+        let mut now = random.unit() * 2.0;
+        for step in 0..8 {
+            let demand = demand(&hosts, now, random.unit() * 3.0, trusted);
+            let demand = Demand { hold: Some(hold), ..demand };
+            let of = Ranking { best: HostId(0), delay: Delay::default(), is_waived: false };
+            let rank = |fleet: &mut Fleet, prunes: bool| {
+                let mut schedule = schedule(1, false);
+                schedule.prunes = prunes;
+                let ranking = schedule.rank_open(&demand, fleet, &mut Random::new(seed), &of);
+                ranking.map(|ranking| (ranking.best, ranking.delay))
+            };
+            let mut all = fleet.clone();
+            let of_all = rank(&mut all, false);
+            assert_eq!(rank(&mut fleet, true), of_all, "seed {seed} step {step}");
+            let open = all.hosts().iter().filter(|host| hold.is_open(&demand, host));
+            let passes = |host: &&HostState| filters::ALL.iter().all(|f| f.passes(&demand, host));
+            assert_eq!(of_all.is_none(), open.filter(passes).count() == 0, "seed {seed}");
+            for n in 0..random.below(20) as u64 {
+                happen(&mut random, &mut fleet, demand.now, 20 * step + n);
+            }
+            now += random.unit() * random.unit();
+        }
     }
 }
 

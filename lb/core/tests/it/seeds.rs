@@ -403,6 +403,7 @@ fn policy(random: &mut Random) -> Policy {
             weighers: weighers::ALL.iter().map(|weigher| (*weigher, 1.0)).collect(),
             host_subset_size: 1 + random.below(3),
             shuffle_best_same_weighed_hosts: random.below(2) == 0,
+            hold: [None, Some(1.0), Some(8.0)][random.below(3)],
         },
         queue: QueuePolicy {
             discipline: [QueueDiscipline::Fcfs, QueueDiscipline::Sept, QueueDiscipline::Edf]

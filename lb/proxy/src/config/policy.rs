@@ -72,6 +72,7 @@ fn schedule(mut section: Section<'_>) -> SchedulePolicy {
         weighers,
         host_subset_size: section.whole("host_subset_size", 1..=1000),
         shuffle_best_same_weighed_hosts: true,
+        hold: section.number_or_off("hold", 1.0..=1000.0),
     };
     section.finish();
     policy

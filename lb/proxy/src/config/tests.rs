@@ -323,6 +323,22 @@ line 6: schedule.weighers.price is `-1`: expected a number from 0 to 1000
 }
 
 #[test]
+fn hold_is_a_ratio_or_off() {
+    let hold = |text: &str| parse(text).unwrap().policy.schedule.hold;
+    assert_eq!(hold(""), Some(8.0));
+    assert_eq!(hold("[schedule]\nhold = 4\n"), Some(4.0));
+    assert_eq!(hold("[schedule]\nhold = \"off\"\n"), None);
+    check(
+        "[schedule]\nhold = 0.5\n",
+        "line 2: schedule.hold is `0.5`: expected \"off\" or a number from 1 to 1000",
+    );
+    check(
+        "[schedule]\nhold = \"on\"\n",
+        "line 2: schedule.hold is `\"on\"`: expected \"off\" or a number from 1 to 1000",
+    );
+}
+
+#[test]
 fn a_weigher_with_multiplier_zero_is_left_out() {
     let config = parse("[schedule.weighers]\nprice = 0\nfailures = 2\n").unwrap();
     let weighers = &config.policy.schedule.weighers;

@@ -8,7 +8,7 @@ use http::Method;
 
 use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostSpec;
-use weighbridge_core::units::Speed;
+use weighbridge_core::units::{Speed, Work};
 
 use super::*;
 use crate::access_log::AccessWriter;
@@ -311,4 +311,34 @@ async fn a_caller_that_leaves_the_waiting_room_gives_its_place_back() {
     assert_eq!(record.tries, 0);
     let waiting = rooms.dispatch.decide.look(|balancer, _| balancer.waiting().requests);
     assert_eq!(waiting, 0);
+}
+
+/// The body of such a request stays with its client: only the head is held.
+#[tokio::test]
+async fn a_held_request_goes_at_the_end_of_another_or_when_its_client_leaves() {
+    let rooms = rooms(1, "", &[]);
+    let decide = &rooms.dispatch.decide;
+    let route = rooms.dispatch.config.route_of("/work").unwrap();
+    let arrive = || {
+        let head = Listener::default().request(&Bytes::new()).unwrap();
+        let mut ask = ask::streamed(&rooms.dispatch, route, &head, Some(1 << 40));
+        ask.known = Work::from_cpu_secs(1.0);
+        decide.arrive(ask)
+    };
+    let (first, verdict) = arrive();
+    assert!(matches!(verdict, Verdict::Forward(_)), "{verdict:?}");
+    let (mut second, verdict) = arrive();
+    assert!(matches!(verdict, Verdict::Queue { .. }), "{verdict:?}");
+    let (mut third, verdict) = arrive();
+    assert!(matches!(verdict, Verdict::Queue { .. }), "{verdict:?}");
+    let waiting = decide.look(|balancer, _| balancer.waiting());
+    assert_eq!((waiting.requests, waiting.bytes), (2, 0));
+    let mut record = Record::new();
+    record.answered();
+    first.complete(&record.outcome(), None);
+    let verdict = tokio::time::timeout(PATIENCE, second.verdict()).await.unwrap();
+    assert!(matches!(verdict, Some(Verdict::Forward(_))), "{verdict:?}");
+    drop(second);
+    let verdict = tokio::time::timeout(PATIENCE, third.verdict()).await.unwrap();
+    assert!(matches!(verdict, Some(Verdict::Forward(_))), "{verdict:?}");
 }

@@ -35,7 +35,7 @@ fn delay(discipline: Discipline, cores: usize, speed: f64, claims: &[f64], x: f6
     }
     let mean = Work::saturating(x);
     let estimate = Estimate { mean, p90: mean, source: Source::Model, trusted: true };
-    let demand = Demand { now: Time::ZERO, estimate, tried: &[], hosts: &policy };
+    let demand = Demand { now: Time::ZERO, estimate, tried: &[], hosts: &policy, hold: None };
     Delay::of(&demand, fleet.get(host).unwrap())
 }
 

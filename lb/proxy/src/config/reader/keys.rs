@@ -45,6 +45,17 @@ impl Section<'_> {
         self.read(key, &expected, read).unwrap_or_default()
     }
 
+    /// A number within `range`, or `"off"`, which is `None`.
+    pub fn number_or_off(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let (least, most) = (range.start(), range.end());
+        let expected = format!("\"off\" or a number from {least} to {most}");
+        let read = |value: &DeValue<'_>| match value.as_str() {
+            Some(word) => (word == "off").then_some(None),
+            None => values::number(value).filter(|number| range.contains(number)).map(Some),
+        };
+        self.read(key, &expected, read).unwrap_or_default()
+    }
+
     /// A list of numbers within `range`, at least one.
     pub fn numbers(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Vec<f64> {
         let (least, most) = (range.start(), range.end());
