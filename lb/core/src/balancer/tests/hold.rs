@@ -392,8 +392,8 @@ fn run(balancer: &mut Balancer, n: u64, cost: impl Fn(f64) -> f64) {
         let verdict = arrive(balancer, id, feature);
         assert!(matches!(verdict, Verdict::Forward(_)), "{verdict:?}");
         let cpu_seconds = Some(cost(feature));
+        let elapsed = secs(cost(feature));
         let cost = Some(RequestCost { cpu_seconds, ..RequestCost::default() });
-        let elapsed = secs(1.0);
         let outcome = Outcome { success: true, cost, elapsed, build: 0, cold_start: None };
         balancer.complete(Time::ZERO, RequestId(id), &outcome);
     }
