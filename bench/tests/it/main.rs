@@ -9,6 +9,8 @@ mod compare;
 #[cfg(test)]
 mod guardrail;
 #[cfg(test)]
+mod hold;
+#[cfg(test)]
 mod lambda;
 #[cfg(test)]
 mod load;

@@ -330,11 +330,11 @@ fn hold_is_a_ratio_or_off() {
     assert_eq!(hold("[schedule]\nhold = \"off\"\n"), None);
     check(
         "[schedule]\nhold = 0.5\n",
-        "line 2: schedule.hold is `0.5`: expected \"off\" or a number from 1 to 1000",
+        "line 2: schedule.hold is `0.5`: expected \"off\" or a number from 1 to 1000\n",
     );
     check(
         "[schedule]\nhold = \"on\"\n",
-        "line 2: schedule.hold is `\"on\"`: expected \"off\" or a number from 1 to 1000",
+        "line 2: schedule.hold is `\"on\"`: expected \"off\" or a number from 1 to 1000\n",
     );
 }
 
