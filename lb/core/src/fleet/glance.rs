@@ -33,7 +33,8 @@ pub struct Glance {
     /// Where claims start in order of arrival: no core is free for one more before this.
     pub free_at: Time,
     /// Remaining work of the claim that has the last core of a `ps` host, the smallest first;
-    /// infinite where a core is free, and of other hosts. See [`Hold`](crate::schedule::hold::Hold).
+    /// infinite where a core is free, and of other hosts. See
+    /// [`Hold`](crate::schedule::hold::Hold).
     pub sharer: f64,
     /// Where claims start in order of arrival: one more would wait for longer than a round trip
     /// until then.

@@ -20,9 +20,9 @@
 //!
 //! - *Unknown sizes and bad estimates*: a prior, a running mean, or what the drift gate holds back,
 //!   says nothing of one request. Nor do estimates that have not put requests in order of late
-//!   ([`concordance`](crate::admit::concordance)). Such a request goes to `ps` hosts at once, by least
-//!   connections, and is not behind those that are held. One that is held when its estimate is
-//!   believed no longer is held no longer. On `fcfs` hosts every request waits here, because it
+//!   ([`concordance`](crate::admit::concordance)). Such a request goes to `ps` hosts at once, by
+//!   least connections, and is not behind those that are held. One that is held when its estimate
+//!   is believed no longer is held no longer. On `fcfs` hosts every request waits here, because it
 //!   would wait there as well.
 //! - *Estimates that are off*: a claim that outlives its estimate doubles it. So a giant that was
 //!   mistaken for a small request closes its host until it has outlived the estimate, no longer. A
