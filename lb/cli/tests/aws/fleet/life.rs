@@ -135,6 +135,9 @@ fn a_host_that_says_it_takes_nothing_more_is_replaced_before_it_is_gone() {
     // As long as it runs, its worker drains.
     client.send(&crate::harness::requests::endless()).expect("it is sent");
     balancer.has_in_flight(1);
+    // Once a later one is answered, the worker has it.
+    let short = Client::new(balancer.listen).ask(&crate::harness::requests::ray_trace(20, 5));
+    assert_eq!(short.expect("it is answered").status, 200);
     cloud.take_back(&before[0]);
     until("another one is active", || {
         let active = ids(&balancer.active());
@@ -145,7 +148,7 @@ fn a_host_that_says_it_takes_nothing_more_is_replaced_before_it_is_gone() {
     let load = Load::closed(balancer.listen, &job, 1);
     until("the other one serves", || 5 < load.answered());
     load.stop().assert_faultless();
-    drop(client);
+    client.hang_up();
     until("it is ended once its request is gone", || !cloud.running().contains(&before[0]));
     assert!(1.0 <= balancer.metric("weighbridge_scale_events_total", "reason=\"leaves\""));
     assert!(balancer.metric("weighbridge_hosts_lost_total", "") < 1.0, "it was expected");
