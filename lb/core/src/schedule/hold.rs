@@ -28,8 +28,8 @@
 //!   mistaken for a small request closes its host until it has outlived the estimate, no longer. A
 //!   small request that was mistaken for a giant waits until it is its turn, or it is overdue.
 //! - *The age guard*: a request that is overdue goes to a `ps` host as if it could not be ordered.
-//!   What is held is overdue at the latest when three quarters of the longest wait have passed, so
-//!   that none is refused because it is held.
+//!   What is held is overdue at the latest when three quarters of the longest wait have passed. The
+//!   guard has half of the cores: what finds none of them free may be refused at the longest wait.
 //! - *Several balancers*: requests of others count as they were last reported, all of one size, and
 //!   age as our own do. A host may be given one too many by each balancer, and may stay closed for
 //!   a little after it has room. Held requests are asked again at each report, and every 20 ms.

@@ -10,6 +10,9 @@ const BODIES: usize = 400;
 
 const SMUGGLED: &[u8] = b"GET /held/smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
+/// What it begins with. A mistake may be in the rest of a request that follows rightly.
+const BEGIN: &[u8] = b"GET /held/smuggled HTTP/1.1\r\n";
+
 /// What may be put in, or in place of something.
 const PIECES: [&[u8]; 14] = [
     b"\r\n",
@@ -49,7 +52,7 @@ fn random_chunks_smuggle_nothing() {
         let _cut_off = connection.try_send(&sent);
         connection.close_half();
         connection.rest();
-        let follows = strict_rest(&body).is_some_and(|rest| rest.starts_with(SMUGGLED));
+        let follows = strict_rest(&body).is_some_and(|rest| rest.starts_with(BEGIN));
         assert!(follows || n_smuggled() == heard, "seed {seed} body {i}: {}", body.escape_ascii());
     }
     assert_served(&balancer, before);
