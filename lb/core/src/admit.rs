@@ -77,7 +77,7 @@ pub enum WaitReason {
     NoHost,
     /// Requests that wait already go before it.
     Behind,
-    /// Every host that may have it is closed to it: see [`hold`].
+    /// Every host that may have it is closed to it: see [`hold`](crate::schedule::hold).
     Held,
     /// The best host would keep it waiting for longer than its route's patience.
     Patience {

@@ -57,7 +57,7 @@ const MISSES_MAX: usize = 4;
 /// Everything that steers the balancer.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// The routes; a [`RouteId`](crate::request::RouteId) is an index into this.
+    /// The routes; a [`RouteId`] is an index into this.
     pub routes: Vec<RoutePolicy>,
     /// How hosts are filtered and weighed.
     pub schedule: SchedulePolicy,
