@@ -9,8 +9,10 @@
 //! balancer's own [`Pricing`], and prints how far off the other half's CPU time is: the median and
 //! the 90th percentile of `|CPU time / price - 1|`. CPU time is the least of three runs.
 
+#[path = "../../worker/examples/shared/scene.rs"]
+mod scene;
+
 use std::alloc::System;
-use std::fmt::Write;
 use std::io::Cursor;
 use std::process::ExitCode;
 
@@ -20,6 +22,8 @@ use weighbridge_core::observe::RequestCost;
 use weighbridge_core::units::{Speed, Work};
 use weighbridge_instrument::{CountingAllocator, Meter, prepare};
 use weighbridge_worker::operations::{ALL, EventForm, Limits, Operation, OperationRequest, run};
+
+use scene::scene;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator(System);
@@ -133,22 +137,4 @@ fn picture(random: &mut fastrand::Rng) -> Vec<u8> {
     let mut png = Cursor::new(Vec::new());
     picture.write_to(&mut png, ImageFormat::Png).expect("pixels are a PNG");
     png.into_inner()
-}
-
-/// Spheres over a chequered plane, some of them mirrors.
-fn scene(spheres: usize) -> Vec<u8> {
-    let mut scene = String::from(
-        "0 30 -200 0 10 -100 0 1 0 40 3 0 0 0 1 1 1 1 0 0 60 160 -200 1 1 1 1 0 0 \
-         -80 160 -200 1 1 1 1 0 0 2 checker .08 .25 .20 .93 .83 .82 40 solid 1 .5 .2 \
-         2 .8 0 0 1 0 0 0 .2 .4 .4 500 .4 0 0 ",
-    );
-    // Writing to a string cannot fail.
-    let _ = write!(scene, "{} 0 0 plane 0 1 0 60 ", spheres + 1);
-    for nth in 0..spheres {
-        let angle = nth as f64 * 0.6;
-        let (x, y) = (30.0 * angle.cos(), 25.0 * angle.sin());
-        let z = nth as f64 * 4.0 - 24.0;
-        let _ = write!(scene, "{} 1 sphere {x:.2} {y:.2} {z} 9 ", nth % 2);
-    }
-    format!("{{\"scene\":\"{}\"}}", scene.trim_end()).into_bytes()
 }

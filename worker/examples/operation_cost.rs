@@ -10,6 +10,8 @@
 
 #[path = "shared/picture.rs"]
 mod picture;
+#[path = "shared/scene.rs"]
+mod scene;
 
 use std::alloc::System;
 use std::fmt::Write;
@@ -22,9 +24,13 @@ use weighbridge_worker::operations::{
 };
 
 use picture::picture;
+use scene::scene;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator(System);
+
+/// Spheres of the scene.
+const SPHERES: usize = 12;
 
 /// A request of a size as they come: it takes some milliseconds.
 struct Case {
@@ -89,35 +95,9 @@ impl Case {
             EventForm::Scene => (
                 "scols=240&srows=180&wcols=240&wrows=180&coff=0&roff=0",
                 "application/json",
-                scene(),
+                scene(SPHERES),
             ),
         };
         Case { operation, query, content_type, body }
     }
-}
-
-/// Spheres over a chequered plane, some of them mirrors.
-fn scene() -> Vec<u8> {
-    let mut scene = String::from(
-        "0 30 -200  0 10 -100  0 1 0  40
-         3
-         0 0 0  1 1 1  1 0 0
-         60 160 -200  1 1 1  1 0 0
-         -80 160 -200  1 1 1  1 0 0
-         2
-         checker .08 .25 .20  .93 .83 .82  40
-         solid 1 .5 .2
-         2
-         .8 0 0  1  0 0 0
-         .2 .4 .4  500  .4 0 0
-         13
-         0 0 plane 0 1 0 60\n",
-    );
-    for nth in 0..12 {
-        let angle = f64::from(nth) * 0.6;
-        let (x, y) = (30.0 * angle.cos(), 25.0 * angle.sin());
-        // Writing to a string cannot fail.
-        let _ = writeln!(scene, "{} 1 sphere {x:.2} {y:.2} {} 9", nth % 2, nth * 4 - 24);
-    }
-    format!("{{\"scene\":\"{}\"}}", scene.replace('\n', " ")).into_bytes()
 }

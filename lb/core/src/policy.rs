@@ -88,6 +88,23 @@ pub struct HostPolicy {
     pub report_age_max: Duration,
 }
 
+#[cfg(test)]
+impl HostPolicy {
+    /// What tests of the core start from; each changes what it is about.
+    pub(crate) fn for_tests() -> HostPolicy {
+        HostPolicy {
+            in_flight_max_per_core: 8,
+            memory_utilization_max: 0.9,
+            eject_failures: 2,
+            eject_base: Duration::from_secs(5),
+            eject_max: Duration::from_mins(1),
+            eject_fraction_max: 0.3,
+            warm_up: Duration::ZERO,
+            report_age_max: Duration::from_secs(5),
+        }
+    }
+}
+
 /// How failed requests are tried again.
 #[derive(Debug, Clone)]
 pub struct RetryPolicy {

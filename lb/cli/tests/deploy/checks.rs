@@ -4,25 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::emulators::program;
-use crate::shell::{WEIGHBRIDGE, python, read, repository, run};
+use crate::shell::{WEIGHBRIDGE, files_below, python, read, repository, run};
 
 /// Files below `deploy` whose name ends with `end`.
 #[track_caller]
 fn files(end: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![repository("deploy")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("it can be read").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.to_string_lossy().ends_with(end) {
-                found.push(path);
-            }
-        }
-    }
+    let mut found = files_below(repository("deploy"), |_| false);
+    found.retain(|path| path.to_string_lossy().ends_with(end));
     assert!(!found.is_empty(), "there is no {end}");
-    found.sort();
     found
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::shell::repository;
+use crate::shell::{files_below, repository};
 
 const COLUMNS_MAX: usize = 100;
 
@@ -25,15 +25,11 @@ fn can_be_wrapped(comment: &str) -> bool {
     !text.starts_with('|') && text.contains(' ')
 }
 
-fn too_long(folder: &Path, found: &mut Vec<String>) {
-    for entry in std::fs::read_dir(folder).expect("a folder of the repository").flatten() {
-        let (path, name) = (entry.path(), entry.file_name());
-        if path.is_dir() {
-            if !OTHERS.iter().any(|other| name == *other) {
-                too_long(&path, found);
-            }
-            continue;
-        }
+/// The lines of comments that are too long, each with its file.
+fn too_long() -> Vec<String> {
+    let mut found = Vec::new();
+    let is_of_others = |path: &Path| OTHERS.iter().any(|other| path.ends_with(other));
+    for path in files_below(repository(""), is_of_others) {
         let extension = path.extension().unwrap_or_default();
         let Some((_, begin)) = LANGUAGES.iter().find(|(end, _)| extension == *end) else {
             continue;
@@ -53,12 +49,12 @@ fn too_long(folder: &Path, found: &mut Vec<String>) {
             }
         }
     }
+    found
 }
 
 #[test]
 fn no_line_of_a_comment_is_longer_than_a_line_of_code() {
-    let mut found = Vec::new();
-    too_long(&repository(""), &mut found);
+    let found = too_long();
     assert!(found.is_empty(), "longer than {COLUMNS_MAX} columns:\n{}", found.join("\n"));
 }
 

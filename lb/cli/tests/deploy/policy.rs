@@ -1,11 +1,11 @@
 //! The balancers' rights against the calls in the code: none is missing, none is too many.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::shell::{python, repository};
+use crate::shell::{files_below, python, repository};
 use crate::template::parsed;
 
 /// Rights that a call needs beside its own: tags that are set at launch.
@@ -20,29 +20,18 @@ const BESIDE: [&str; 2] = ["LogsPolicy", "SessionPolicy"];
 /// Rust files below `folder`, tests left out, grouped by the module right below `folder`.
 fn modules(folder: &Path) -> BTreeMap<String, String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
-    let mut waiting = vec![folder.to_owned()];
-    while let Some(next) = waiting.pop() {
-        for entry in std::fs::read_dir(next).expect("a folder") {
-            let path: PathBuf = entry.expect("it can be read").path();
-            let stem = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
-            if stem == "tests" {
-                continue;
-            }
-            if path.is_dir() {
-                waiting.push(path);
-                continue;
-            }
-            let inside = path.strip_prefix(folder).expect("it is below");
-            let module = inside.components().next().expect("it has a name").as_os_str();
-            let module = module.to_string_lossy().trim_end_matches(".rs").to_owned();
-            let text = std::fs::read_to_string(&path).expect("it can be read");
-            let code: String = text
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("//"))
-                .flat_map(|line| [line, "\n"])
-                .collect();
-            texts.entry(module).or_default().push_str(&code);
-        }
+    let is_of_tests = |path: &Path| path.file_stem().is_some_and(|stem| stem == "tests");
+    for path in files_below(folder.to_owned(), is_of_tests) {
+        let inside = path.strip_prefix(folder).expect("it is below");
+        let module = inside.components().next().expect("it has a name").as_os_str();
+        let module = module.to_string_lossy().trim_end_matches(".rs").to_owned();
+        let text = std::fs::read_to_string(&path).expect("it can be read");
+        let code: String = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        texts.entry(module).or_default().push_str(&code);
     }
     texts
 }

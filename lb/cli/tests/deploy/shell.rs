@@ -16,6 +16,22 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     emulators::repository().join(path)
 }
 
+/// The files below `folder`, but for those and the folders that `is_left_out` names.
+pub(crate) fn files_below(folder: PathBuf, is_left_out: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("it can be read").path();
+            if is_left_out(&path) {
+                continue;
+            }
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
 /// What is in a file of the repository.
 #[track_caller]
 pub(crate) fn read(path: &str) -> String {

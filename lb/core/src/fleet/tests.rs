@@ -4,16 +4,8 @@ use crate::observe::HostReport;
 use crate::units::Speed;
 
 fn policy() -> HostPolicy {
-    HostPolicy {
-        in_flight_max_per_core: 8,
-        memory_utilization_max: 0.9,
-        eject_failures: 2,
-        eject_base: Duration::from_secs(5),
-        eject_max: Duration::from_secs(15),
-        eject_fraction_max: 0.5,
-        warm_up: Duration::ZERO,
-        report_age_max: Duration::from_secs(5),
-    }
+    let eject_max = Duration::from_secs(15);
+    HostPolicy { eject_max, eject_fraction_max: 0.5, ..HostPolicy::for_tests() }
 }
 
 fn at(secs: f64) -> Time {

@@ -26,14 +26,10 @@ const OTHER: FunctionId = FunctionId(1);
 
 fn hosts() -> HostPolicy {
     HostPolicy {
-        in_flight_max_per_core: 8,
-        memory_utilization_max: 0.9,
         eject_failures: 3,
-        eject_base: Duration::from_secs(5),
         eject_max: Duration::from_secs(15),
         eject_fraction_max: 0.5,
-        warm_up: Duration::ZERO,
-        report_age_max: Duration::from_secs(5),
+        ..HostPolicy::for_tests()
     }
 }
 

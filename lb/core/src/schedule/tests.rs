@@ -9,16 +9,7 @@ use crate::request::RequestId;
 use crate::units::{Speed, Work};
 
 fn hosts_policy() -> HostPolicy {
-    HostPolicy {
-        in_flight_max_per_core: 8,
-        memory_utilization_max: 0.9,
-        eject_failures: 2,
-        eject_base: Duration::from_secs(5),
-        eject_max: Duration::from_mins(1),
-        eject_fraction_max: 0.3,
-        warm_up: Duration::from_secs(2),
-        report_age_max: Duration::from_secs(5),
-    }
+    HostPolicy { warm_up: Duration::from_secs(2), ..HostPolicy::for_tests() }
 }
 
 fn schedule(subset: usize, shuffle: bool) -> Schedule {

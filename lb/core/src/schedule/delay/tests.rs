@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::*;
 use crate::estimate::{Estimate, Source};
 use crate::fleet::Fleet;
@@ -9,21 +7,8 @@ use crate::random::Random;
 use crate::request::RequestId;
 use crate::units::{Speed, Time, Work};
 
-fn policy() -> HostPolicy {
-    HostPolicy {
-        in_flight_max_per_core: 8,
-        memory_utilization_max: 0.9,
-        eject_failures: 2,
-        eject_base: Duration::from_secs(5),
-        eject_max: Duration::from_mins(1),
-        eject_fraction_max: 0.3,
-        warm_up: Duration::ZERO,
-        report_age_max: Duration::from_secs(5),
-    }
-}
-
 fn delay(discipline: Discipline, cores: usize, speed: f64, claims: &[f64], x: f64) -> Delay {
-    let policy = policy();
+    let policy = HostPolicy::for_tests();
     let mut fleet = Fleet::new(policy.clone());
     let speed = Speed::from_reference_cores(speed).unwrap();
     let cores = cores as u32;

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::*;
 use crate::estimate::{Estimate, Source};
 use crate::fleet::Fleet;
@@ -11,19 +9,6 @@ use crate::units::{Seconds, Speed, Time, Work};
 
 const HOLD: Hold = Hold { ratio: 8.0 };
 
-fn policy() -> HostPolicy {
-    HostPolicy {
-        in_flight_max_per_core: 8,
-        memory_utilization_max: 0.9,
-        eject_failures: 2,
-        eject_base: Duration::from_secs(5),
-        eject_max: Duration::from_mins(1),
-        eject_fraction_max: 0.3,
-        warm_up: Duration::ZERO,
-        report_age_max: Duration::from_secs(5),
-    }
-}
-
 fn demand(hosts: &HostPolicy, now: f64, work: f64, trusted: bool) -> Demand<'_> {
     let mean = Work::saturating(work);
     let estimate = Estimate { mean, p90: mean, source: Source::Model, trusted };
@@ -32,7 +17,7 @@ fn demand(hosts: &HostPolicy, now: f64, work: f64, trusted: bool) -> Demand<'_> 
 
 /// One host of speed 1 with those claims.
 fn fleet(discipline: Discipline, cores: u32, claims: &[f64]) -> Fleet {
-    let mut fleet = Fleet::new(policy());
+    let mut fleet = Fleet::new(HostPolicy::for_tests());
     let (name, discipline) = (String::new(), Some(discipline));
     let host =
         fleet.join(Time::ZERO, HostSpec { name, cores, speed: Speed::ONE, discipline, price: 1.0 });
@@ -44,7 +29,7 @@ fn fleet(discipline: Discipline, cores: u32, claims: &[f64]) -> Fleet {
 
 /// Whether a host with those claims is open to a request of that work.
 fn is_open(discipline: Discipline, cores: u32, claims: &[f64], work: f64) -> bool {
-    let hosts = policy();
+    let hosts = HostPolicy::for_tests();
     HOLD.is_open(&demand(&hosts, 0.0, work, true), &fleet(discipline, cores, claims).hosts()[0])
 }
 
@@ -70,7 +55,7 @@ fn a_host_with_a_free_core_is_open() {
 
 #[test]
 fn a_host_that_serves_in_order_of_arrival_is_open_only_for_what_covers_a_round_trip() {
-    let hosts = policy();
+    let hosts = HostPolicy::for_tests();
     let mut host = fleet(Discipline::Fcfs, 1, &[0.5]).hosts()[0].clone();
     for (round_trip, expected) in [(0.0, false), (0.4, false), (0.6, true)] {
         host.round_trip = Seconds(round_trip);
@@ -81,7 +66,7 @@ fn a_host_that_serves_in_order_of_arrival_is_open_only_for_what_covers_a_round_t
 
 #[test]
 fn a_host_that_serves_in_order_of_arrival_gets_no_more_than_it_runs_of_unknown_sizes() {
-    let hosts = policy();
+    let hosts = HostPolicy::for_tests();
     let fleet = fleet(Discipline::Fcfs, 2, &[0.5, 0.5]);
     let unknown = demand(&hosts, 0.0, 1.0, false);
     assert!(!Hold::NO_ORDER.is_open(&unknown, &fleet.hosts()[0]));
@@ -95,14 +80,14 @@ fn a_host_that_orders_its_requests_is_never_closed() {
 
 #[test]
 fn what_cannot_be_ordered_is_not_held_by_a_host_that_shares_its_time() {
-    let hosts = policy();
+    let hosts = HostPolicy::for_tests();
     let fleet = fleet(Discipline::Ps, 1, &[1.0, 1.0]);
     assert!(Hold::NO_ORDER.is_open(&demand(&hosts, 0.0, 1.0, false), &fleet.hosts()[0]));
 }
 
 #[test]
 fn a_giant_that_was_mistaken_for_a_small_request_closes_its_host_until_that_shows() {
-    let hosts = policy();
+    let hosts = HostPolicy::for_tests();
     let mut fleet = fleet(Discipline::Ps, 1, &[0.1]);
     // It has run for so long, and is believed to run for as long again.
     for (now, expected) in [(0.05, false), (1.0, false), (2.0, true)] {
@@ -114,7 +99,7 @@ fn a_giant_that_was_mistaken_for_a_small_request_closes_its_host_until_that_show
 
 #[test]
 fn a_glance_never_says_that_an_open_host_is_closed() {
-    let hosts = policy();
+    let hosts = HostPolicy::for_tests();
     let (mut n_closed, mut n_seen) = (0, 0);
     for seed in 0..2000 {
         let mut random = Random::new(seed);
