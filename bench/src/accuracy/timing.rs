@@ -88,7 +88,8 @@ fn predictor(name: &'static str, told: &Value) -> Result<(FeatureSet, Predictor)
         work_min: Work::ZERO,
         work_max: Work::saturating(600.0),
         patience: Duration::ZERO,
-        idempotent: true,
+        idempotent: Some(true),
+        tries_max: None,
         function: None,
     };
     let learn =

@@ -160,6 +160,7 @@ impl Proxy for Weighbridge {
         let drawn = &scene.workload.requests[request];
         let ask = Ask {
             path: Path::UNKNOWN,
+            is_idempotent: true,
             route: RouteId(drawn.route),
             features: Features(smallvec![drawn.predicted]),
             known: None,

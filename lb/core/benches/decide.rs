@@ -58,7 +58,8 @@ fn policy(hold: Option<f64>) -> Policy {
             work_min: Work::saturating(1e-4),
             work_max: Work::saturating(100.0),
             patience: secs(3600),
-            idempotent: true,
+            idempotent: Some(true),
+            tries_max: None,
             function: None,
         }],
         schedule: SchedulePolicy {
@@ -147,6 +148,7 @@ impl Sent {
         let features = features.extract(&spec);
         Ask {
             path: Path::UNKNOWN,
+            is_idempotent: true,
             route: RouteId(0),
             features,
             known: None,

@@ -50,7 +50,8 @@ fn trained() -> Predictor {
         work_min: work(1e-6),
         work_max: work(600.0),
         patience: Duration::ZERO,
-        idempotent: true,
+        idempotent: Some(true),
+        tries_max: None,
         function: None,
     };
     let learn =

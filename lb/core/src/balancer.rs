@@ -84,6 +84,8 @@ pub struct Ask {
     pub features: Features,
     /// What is asked for, to tell a host that fails from a request that does.
     pub path: Path,
+    /// Whether it may run twice by its method (RFC 9110, section 9.2.2). Its route may know better.
+    pub is_idempotent: bool,
     /// The measured cost of an exact repeat.
     pub known: Option<Work>,
     /// Length of the body.
@@ -329,7 +331,8 @@ fn no_route() -> RoutePolicy {
         work_min: Work::ZERO,
         work_max: Work::saturating(1.0),
         patience: std::time::Duration::ZERO,
-        idempotent: false,
+        idempotent: Some(false),
+        tries_max: None,
         function: None,
     }
 }

@@ -82,6 +82,11 @@ impl Fleet {
         self.position(id).and_then(|position| self.hosts.get(position))
     }
 
+    /// The first host to join gets the id `first`, instead of 0.
+    pub(crate) fn number_from(&mut self, first: u32) {
+        self.next_id = self.next_id.max(first);
+    }
+
     /// A host joins, in phase Starting.
     pub fn join(&mut self, now: Time, spec: HostSpec) -> HostId {
         let id = HostId(self.next_id);

@@ -32,8 +32,10 @@ pub struct RoutePolicy {
     pub work_max: Work,
     /// A host that holds no requests is used at once while its added delay is at most this.
     pub patience: Duration,
-    /// Whether a request may be sent again after a host has seen it.
-    pub idempotent: bool,
+    /// Whether a request may be sent again after a host has seen it; `None`: by its method.
+    pub idempotent: Option<bool>,
+    /// The most hosts that one request is sent to; `None`: as [`RetryPolicy`] says.
+    pub tries_max: Option<usize>,
     /// The function that its bursts spill over to. `None`: they do not.
     pub function: Option<FunctionId>,
 }

@@ -31,6 +31,8 @@ use weighbridge_core::units::Time;
 use crate::answer::Problem;
 use crate::ask;
 use crate::budget::{Owner, Share};
+use crate::config::{FleetIndex, Shown, Taken};
+use crate::forwarded;
 use crate::front::Front;
 use crate::gathered::{Gathered, too_large};
 use crate::pace::Pace;
@@ -121,19 +123,23 @@ fn readiness(front: &Front) -> Answer {
         Phase::Active => !host.is_down(),
         Phase::Starting | Phase::Draining | Phase::Gone => false,
     };
-    if front.dispatch.decide.look(|balancer, _| balancer.hosts().any(is_active)) {
+    let fleets = front.dispatch.fleets.all().iter();
+    if fleets.into_iter().any(|fleet| fleet.look(|balancer, _| balancer.hosts().any(is_active))) {
         return text(StatusCode::OK, "ready\n");
     }
     refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no host takes requests"))
 }
 
 fn metrics(front: &Front) -> Answer {
-    front.dispatch.decide.look(|balancer, now| {
-        front.ledger.gauges.read(&front.config, balancer, now);
-        if let Some(lambda) = balancer.lambda() {
-            front.ledger.metrics.lambda.read(lambda, now);
-        }
-    });
+    front.ledger.gauges.begin();
+    for (nth, fleet) in front.dispatch.fleets.all().iter().enumerate() {
+        fleet.look(|balancer, now| {
+            front.ledger.gauges.read(&front.config, FleetIndex(nth), (balancer, now));
+            if let Some(lambda) = balancer.lambda() {
+                front.ledger.metrics.lambda.read(lambda, now);
+            }
+        });
+    }
     front.ledger.gauges.buffered(front.dispatch.budget.held_bytes());
     match front.ledger.metrics.text() {
         Ok(body) => with_type(StatusCode::OK, prometheus::TEXT_FORMAT, body),
@@ -142,25 +148,26 @@ fn metrics(front: &Front) -> Answer {
 }
 
 fn fleet(front: &Front) -> Value {
-    let hosts = front.dispatch.decide.look(|balancer, now| {
-        balancer.hosts().map(|host| describe(front, host, now)).collect::<Vec<_>>()
-    });
-    let waiting = front.dispatch.decide.look(|balancer, _| balancer.waiting());
-    json!({
-        "hosts": hosts,
-        "waiting": {
-            "requests": waiting.requests,
-            "bytes": waiting.bytes,
-            "work_seconds": waiting.work.as_cpu_secs(),
-        },
-    })
+    let (mut hosts, mut requests, mut bytes, mut work) = (Vec::new(), 0, 0, 0.0);
+    for (fleet, name) in front.dispatch.fleets.all().iter().zip(front.config.fleet_names()) {
+        fleet.look(|balancer, now| {
+            hosts.extend(balancer.hosts().map(|host| describe(front, (name, host), now)));
+            let waiting = balancer.waiting();
+            requests += waiting.requests;
+            bytes += waiting.bytes;
+            work += waiting.work.as_cpu_secs();
+        });
+    }
+    let waiting = json!({ "requests": requests, "bytes": bytes, "work_seconds": work });
+    json!({ "hosts": hosts, "waiting": waiting })
 }
 
-fn describe(front: &Front, host: &HostState, now: Time) -> Value {
+fn describe(front: &Front, (fleet, host): (&str, &HostState), now: Time) -> Value {
     let place = front.dispatch.hosts.place(host.id);
     json!({
         "id": host.id.0,
         "name": host.spec.name,
+        "fleet": fleet,
         "address": place.as_ref().map(|place| place.address.to_string()),
         "pid": place.and_then(|place| place.pid),
         "phase": host.phase,
@@ -178,7 +185,7 @@ fn describe(front: &Front, host: &HostState, now: Time) -> Value {
 
 fn models(front: &Front) -> Value {
     let quality = |route: RouteId| {
-        front.dispatch.decide.look(|balancer, _| {
+        front.dispatch.fleets.of(route).look(|balancer, _| {
             let predictor = balancer.predictor(route);
             let mut quality = json!(predictor.quality());
             quality["model"] = json!(predictor.model());
@@ -197,11 +204,17 @@ fn models(front: &Front) -> Value {
 async fn explain(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> Answer {
     let (mut head, body) = request.into_parts();
     let path = head.uri.path().trim_start_matches("/explain").to_owned();
-    let Some(route) = front.config.route_of(&path) else {
-        let detail = format!("no route serves `{path}`, expected `/explain/PATH`");
+    // `Host` names this address: who explains a request to another name says so as a proxy would.
+    let host = head.headers.get(forwarded::HOST).and_then(|host| host.to_str().ok());
+    let shown = Shown { host, path: &path, method: &head.method };
+    let Taken::Route(route) = front.config.route_table.take(shown) else {
+        let method = &head.method;
+        let detail =
+            format!("no route with hosts serves `{method}` of `{path}`, expected `/explain/PATH`");
         return refuse(&Problem::new(StatusCode::NOT_FOUND, detail).at("path"));
     };
-    let (body, _share) = match gather(front, body, peer).await {
+    let body_bytes_max = front.config.route(route).body_bytes;
+    let (body, _share) = match gather(front, (body, body_bytes_max), peer).await {
         Ok(gathered) => gathered,
         Err(problem) => return refuse(&problem),
     };
@@ -209,7 +222,8 @@ async fn explain(front: &Front, request: Request<Incoming>, peer: SocketAddr) ->
     let target = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     head.uri = target.trim_start_matches("/explain").parse().unwrap_or_default();
     let (ask, _) = ask::held(&front.dispatch, &front.ledger.repeats, route, (&head, &body));
-    let explanation = front.dispatch.decide.with(|balancer, now| balancer.explain(now, &ask));
+    let explanation =
+        front.dispatch.fleets.of(route).with(|balancer, now| balancer.explain(now, &ask));
     let wants_json = head.headers.get(ACCEPT).is_some_and(|a| a.as_bytes() == b"application/json");
     if wants_json {
         json_answer(&explanation)
@@ -221,17 +235,17 @@ async fn explain(front: &Front, request: Request<Incoming>, peer: SocketAddr) ->
 /// All of the body, within the limits that clients' bodies have, and the memory budget.
 async fn gather(
     front: &Front,
-    mut body: Incoming,
+    (mut body, bytes_max): (Incoming, u64),
     peer: SocketAddr,
 ) -> Result<(Bytes, Share), Problem> {
     let (limits, timeouts) = (&front.config.limits, &front.config.timeouts);
     let share = front.dispatch.budget.share(Owner(Some(peer)));
     let announced = body.size_hint().exact();
-    if let Some(too_long) = announced.filter(|length| limits.body_bytes < *length) {
+    if let Some(too_long) = announced.filter(|length| bytes_max < *length) {
         tracing::debug!(too_long, "a body to be explained is refused");
-        return Err(too_large(limits.body_bytes));
+        return Err(too_large(bytes_max));
     }
-    let mut gathered = Gathered::new(share, announced, (limits.body_bytes, timeouts.body_read));
+    let mut gathered = Gathered::new(share, announced, (bytes_max, timeouts.body_read));
     let mut pace = Pace::new(timeouts.body_read, limits.rate_min);
     loop {
         let frame = tokio::time::timeout(pace.left(), body.frame()).await;

@@ -28,6 +28,9 @@ pub(crate) struct Problem {
     /// What is at fault: a header, the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) field: Option<&'static str>,
+    /// The methods that there are: the header `Allow`.
+    #[serde(skip)]
+    pub(crate) allow: Option<String>,
     /// After how many seconds to try again: the header `Retry-After`.
     #[serde(skip)]
     pub(crate) retry_after: Option<u64>,
@@ -38,11 +41,16 @@ pub(crate) struct Problem {
 impl Whole {
     /// Whether it says that the host cannot serve now, so that another may be asked.
     pub(crate) fn is_unavailable(&self) -> bool {
-        matches!(
-            self.header.status,
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
-        )
+        is_unavailable(self.header.status)
     }
+}
+
+/// Whether `status` says that a host cannot serve now.
+pub(crate) fn is_unavailable(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
 // === impl Problem ===
@@ -55,6 +63,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             detail: detail.into(),
             field: None,
+            allow: None,
             retry_after: None,
         }
     }
@@ -62,6 +71,11 @@ impl Problem {
     /// The same, naming what is at fault.
     pub(crate) fn at(self, field: &'static str) -> Problem {
         Problem { field: Some(field), ..self }
+    }
+
+    /// The same, with the methods that there are.
+    pub(crate) fn allow(self, methods: String) -> Problem {
+        Problem { allow: Some(methods), ..self }
     }
 
     /// The same, with a time to come back.
@@ -75,8 +89,8 @@ impl Problem {
         let mut header = ResponseHeader::build(self.status, Some(8))?;
         header.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
         header.insert_header(header::CONTENT_LENGTH, body.len())?;
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            header.insert_header(header::ALLOW, "GET, POST, OPTIONS")?;
+        if let Some(methods) = &self.allow {
+            header.insert_header(header::ALLOW, methods)?;
         }
         if let Some(secs) = self.retry_after {
             header.insert_header(header::RETRY_AFTER, secs)?;

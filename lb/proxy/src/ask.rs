@@ -29,6 +29,7 @@ pub(crate) fn held(
         route,
         features: features(&dispatch.config.policy_of(route).features, head, body_bytes, body),
         path: path(route, head),
+        is_idempotent: head.method.is_idempotent(),
         known: fingerprint.and_then(|fingerprint| repeats.known(fingerprint)),
         body_bytes,
         event_bytes: dispatch.event_bytes(route, head, body),
@@ -46,8 +47,15 @@ pub(crate) fn streamed(
 ) -> Ask {
     let set = &dispatch.config.policy_of(route).features;
     let features = features(set, head, announced.unwrap_or(0), &[]);
-    let path = path(route, head);
-    Ask { route, features, path, known: None, body_bytes: 0, event_bytes: None }
+    Ask {
+        route,
+        features,
+        path: path(route, head),
+        is_idempotent: head.method.is_idempotent(),
+        known: None,
+        body_bytes: 0,
+        event_bytes: None,
+    }
 }
 
 /// What a model sees; headers that are no text are left out.

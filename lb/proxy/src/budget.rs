@@ -99,8 +99,8 @@ impl MemoryBudget {
         self.0.state.lock().all.bytes
     }
 
-    /// The budget that `limits` say.
-    pub(crate) fn by(limits: &Limits) -> MemoryBudget {
+    /// The budget that `limits` say, with room for one body of `body` bytes at least.
+    pub(crate) fn by(limits: &Limits, body: u64) -> MemoryBudget {
         let total = limits.buffer_bytes_total;
         let part = |fraction: f64| (total as f64 * fraction) as u64;
         let client = part(limits.buffer_fraction_client);
@@ -108,7 +108,7 @@ impl MemoryBudget {
             total,
             client,
             connection: part(limits.buffer_fraction_connection).min(client),
-            body: limits.body_bytes,
+            body,
         })
     }
 

@@ -23,12 +23,28 @@ pub(crate) trait Caller: Send {
     /// Resolves when the caller waits no longer. Dropped before that, it has had no effect.
     fn gone(&mut self) -> impl Future<Output = ()> + Send;
 
+    /// Takes an interim answer (1xx), which comes before the head of the final one.
+    fn interim(
+        &mut self,
+        head: Box<ResponseHeader>,
+    ) -> impl Future<Output = Result<(), Gone>> + Send;
+
     /// Takes all of an answer. Returns the bytes of its body that went out.
     fn take(&mut self, answer: Whole) -> impl Future<Output = Result<u64, Gone>> + Send;
 
     /// Takes the head of an answer whose body comes in pieces.
     fn begin(&mut self, head: Box<ResponseHeader>)
     -> impl Future<Output = Result<(), Gone>> + Send;
+
+    /// Takes the head that says that the connection has become another protocol.
+    fn switch(
+        &mut self,
+        head: Box<ResponseHeader>,
+    ) -> impl Future<Output = Result<(), Gone>> + Send;
+
+    /// What the caller sends in the other protocol; at its end `None`. Dropped before that, it has
+    /// had no effect.
+    fn receive(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
 
     /// Takes the next piece of the body; at its end `None`.
     fn piece(&mut self, piece: Option<Bytes>) -> impl Future<Output = Result<(), Gone>> + Send;

@@ -15,6 +15,7 @@ mod own_address;
 mod policy;
 mod proxy;
 pub mod reader;
+mod route_table;
 mod routes;
 mod store;
 mod values;
@@ -25,6 +26,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
 use weighbridge_core::host::Discipline;
@@ -34,6 +36,7 @@ use weighbridge_core::units::Speed;
 
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::{Reader, Section};
+pub use route_table::{RouteTable, Shown, Taken};
 pub use store::{DynamoConfig, StoreConfig, StoreHome, StoreKind};
 pub use values::{duration as parse_duration, size as parse_size};
 
@@ -51,14 +54,22 @@ pub struct Config {
     pub threads: usize,
     /// Where the hosts come from.
     pub fleet: FleetConfig,
+    /// The fleets beside that one.
+    pub fleets: Vec<NamedFleet>,
     /// Where observations and models are kept.
     pub store: StoreConfig,
     /// Bounds of what one client, and all of them together, may ask for.
     pub limits: Limits,
     /// How long anything may take, and how often things are looked at.
     pub timeouts: Timeouts,
-    /// The routes, in the order of `policy.routes` and as many.
+    /// What hosts are told of clients.
+    pub forwarding: Forwarding,
+    /// The routes with hosts, in the order of `policy.routes` and as many.
     pub routes: Vec<Route>,
+    /// The routes that are answered by the balancer itself.
+    pub fixed: Vec<Fixed>,
+    /// Which route takes a request.
+    pub route_table: RouteTable,
     /// How functions on Lambda are invoked; which, and what they may cost, is in the policy.
     pub lambda: LambdaConfig,
     /// The cache of exact repeats.
@@ -166,6 +177,27 @@ pub struct StaticHost {
     pub speed: Speed,
     /// How it orders its requests; `None` where its load report says.
     pub discipline: Option<Discipline>,
+    /// What it speaks.
+    pub protocol: Protocol,
+}
+
+/// A fleet beside the one in `[fleet]`: hosts at fixed addresses.
+#[derive(Debug, Clone)]
+pub struct NamedFleet {
+    /// Unique name.
+    pub name: String,
+    /// At least one.
+    pub hosts: Vec<StaticHost>,
+}
+
+/// What a host speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, by prior knowledge (RFC 9113, section 3.3).
+    H2c,
 }
 
 /// How the worker processes of a local fleet are started.
@@ -246,12 +278,49 @@ pub struct Timeouts {
 pub struct Route {
     /// Unique name, as in metrics: `blur`.
     pub name: String,
-    /// Requests whose path begins with this take the route; the longest such path wins.
+    /// The path that it takes, or the beginning of those that it takes.
     pub path: String,
     /// What happens to bodies.
     pub body: BodyMode,
+    /// What happens to answers.
+    pub answer: AnswerMode,
+    /// Whether pages of any origin may use it: preflights are answered here, and answers say so.
+    pub cors: bool,
+    /// From a request sent to a host until its answer begins.
+    pub response: Duration,
+    /// The largest body of a request.
+    pub body_bytes: u64,
     /// The function that bursts spill over to, as Lambda has it; empty where there is none.
     pub function: String,
+    /// Whose hosts answer.
+    pub fleet: FleetIndex,
+}
+
+/// One of the fleets: 0 is the one in `[fleet]`, the others are in the order of
+/// [`Config::fleets`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct FleetIndex(pub usize);
+
+/// A route that is answered by the balancer itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fixed {
+    /// The status of every answer; from 400 on with a problem as body, else without one.
+    pub status: http::StatusCode,
+    /// See [`Route::cors`].
+    pub cors: bool,
+}
+
+/// What happens to the answers of a route's hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerMode {
+    /// As the host sends it: held where it says its length, passed on as it comes where it does
+    /// not.
+    Auto,
+    /// Held back until it is whole, up to `limits.response_buffer_bytes`; the failure of a host in
+    /// the middle of it is hidden. Only a stream of events is passed on as it comes.
+    Hold,
+    /// Passed on as it comes.
+    Stream,
 }
 
 /// What happens to the bodies of a route's requests.
@@ -261,6 +330,28 @@ pub enum BodyMode {
     Buffer,
     /// Passed on as it arrives. The client sees a failure of the host after the first byte.
     Stream,
+}
+
+/// What hosts are told of clients, and which proxies are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarding {
+    /// By which headers.
+    pub told: Told,
+    /// Proxies in front of the balancer that say who their clients are.
+    pub trusted: Vec<IpNet>,
+}
+
+/// By which headers hosts are told of clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// `X-Forwarded-For`, `X-Forwarded-Host` and `X-Forwarded-Proto`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// All of them.
+    Both,
+    /// None: what clients send of them is passed on as it is.
+    Nothing,
 }
 
 /// How functions on Lambda are invoked.
@@ -425,13 +516,25 @@ impl Config {
         include_str!("../../../deploy/files/weighbridge.toml")
     }
 
-    /// The route that `path` takes: the one with the longest path that it begins with.
-    pub fn route_of(&self, path: &str) -> Option<RouteId> {
-        let takes = |route: &Route| path.starts_with(&route.path).then_some(route.path.len());
-        let lengths =
-            self.routes.iter().enumerate().filter_map(|(i, route)| Some((takes(route)?, i)));
-        let (_, index) = lengths.max()?;
-        u16::try_from(index).ok().map(RouteId)
+    /// The name of each fleet, in the order of [`FleetIndex`].
+    pub fn fleet_names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(fleet::MAIN).chain(self.fleets.iter().map(|fleet| fleet.name.as_str()))
+    }
+
+    /// What the client of a request that no route takes is told of other origins: as routes are.
+    pub fn any_cors(&self) -> bool {
+        self.routes.iter().any(|route| route.cors) || self.fixed.iter().any(|fixed| fixed.cors)
+    }
+
+    /// The longest that any route waits for an answer to begin.
+    pub fn response_max(&self) -> Duration {
+        self.routes.iter().map(|route| route.response).max().unwrap_or_default()
+    }
+
+    /// The largest body that is held.
+    pub fn held_body_bytes_max(&self) -> u64 {
+        let held = self.routes.iter().filter(|route| route.body == BodyMode::Buffer);
+        held.map(|route| route.body_bytes).max().unwrap_or_default()
     }
 
     /// What the proxy knows of `route`, which must be one of these routes.

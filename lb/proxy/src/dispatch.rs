@@ -13,8 +13,8 @@ use weighbridge_core::request::RouteId;
 use crate::answer::{Problem, Whole};
 use crate::budget::MemoryBudget;
 use crate::config::Config;
-use crate::decide::Decide;
 use crate::fleet::AddressBook;
+use crate::fleets::Fleets;
 use crate::forward::{Connections, TryLimits};
 use crate::lambda::{self, Functions, InvokeError};
 
@@ -24,7 +24,7 @@ const RETRY_AFTER_MAX_SECS: u64 = 60;
 /// See the module.
 pub(crate) struct Dispatch {
     pub(crate) config: Arc<Config>,
-    pub(crate) decide: Arc<Decide>,
+    pub(crate) fleets: Arc<Fleets>,
     pub(crate) hosts: Arc<AddressBook>,
     pub(crate) connections: Connections,
     /// For what is held of requests and answers.
@@ -34,13 +34,15 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    /// How long one try may take.
-    pub(crate) fn try_limits(&self) -> TryLimits {
+    /// How long one try of a request of `route` may take, and what of its answer is held.
+    pub(crate) fn try_limits(&self, route: RouteId) -> TryLimits {
+        let route = self.config.route(route);
         TryLimits {
             connect: self.config.timeouts.connect,
-            response: self.config.timeouts.response,
+            response: route.response,
             idle: self.config.timeouts.idle,
             held_bytes_max: self.config.limits.response_buffer_bytes,
+            answer: route.answer,
         }
     }
 
@@ -65,9 +67,14 @@ impl Dispatch {
         lambda::run(functions, function, (request, body), self.config.lambda.timeout).await
     }
 
-    /// What the client of a shed request is told. `failure`: how the last host failed it, if one
-    /// did.
-    pub(crate) fn shed(&self, reason: ShedReason, failure: Option<Failure>) -> Problem {
+    /// What the client of a shed request of `route` is told. `failure`: how the last host failed it,
+    /// if one did.
+    pub(crate) fn shed(
+        &self,
+        route: RouteId,
+        reason: ShedReason,
+        failure: Option<Failure>,
+    ) -> Problem {
         let status = match failure {
             Some(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,
             Some(_) | None => StatusCode::BAD_GATEWAY,
@@ -81,7 +88,7 @@ impl Dispatch {
                 Problem::new(status, "every host that was tried failed the request")
             }
             _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
-                .retry_after(self.retry_after_secs()),
+                .retry_after(self.retry_after_secs(route)),
         }
     }
 
@@ -92,8 +99,8 @@ impl Dispatch {
     }
 
     /// In how many seconds a refused client may try again.
-    fn retry_after_secs(&self) -> u64 {
-        let after = self.decide.look(|balancer, _| balancer.retry_after());
+    fn retry_after_secs(&self, route: RouteId) -> u64 {
+        let after = self.fleets.of(route).look(|balancer, _| balancer.retry_after());
         (after.as_secs_f64().ceil() as u64).clamp(1, RETRY_AFTER_MAX_SECS)
     }
 }

@@ -24,7 +24,7 @@ use crate::budget::Share;
 use crate::caller::{Caller, Gone};
 use crate::decide::Ticket;
 use crate::dispatch::Dispatch;
-use crate::forward::{self, Answer, Rest, Reuse, Try, TryError};
+use crate::forward::{self, Answer, Interim, Rest, Reuse, Try, TryError};
 use crate::headers;
 use crate::ledger::Ledger;
 use crate::record::Record;
@@ -55,6 +55,8 @@ pub(crate) struct Exchange<'a, C> {
     request: Option<Box<RequestHeader>>,
     body: &'a Bytes,
     fingerprint: Option<Fingerprint>,
+    /// Whether it may run twice.
+    may_repeat: bool,
     /// How the last try failed.
     failure: Option<Failure>,
     /// The memory for the answer.
@@ -86,8 +88,10 @@ pub(crate) async fn serve<C: Caller>(
         }
     };
     let (ask, fingerprint) = ask::held(dispatch, &ledger.repeats, route, (&request, body));
+    let idempotent = dispatch.config.policy_of(route).idempotent;
+    let may_repeat = idempotent.unwrap_or(ask.is_idempotent);
     let started = Instant::now();
-    let (ticket, verdict) = dispatch.decide.arrive(ask);
+    let (ticket, verdict) = dispatch.fleets.of(route).arrive(ask);
     ledger.metrics.decided(started.elapsed());
     let request = Some(request);
     let (failure, share) = (None, dispatch.budget.share(caller.owner()));
@@ -100,6 +104,7 @@ pub(crate) async fn serve<C: Caller>(
         request,
         body,
         fingerprint,
+        may_repeat,
         failure,
         share,
     };
@@ -185,19 +190,32 @@ impl<C: Caller> Exchange<'_, C> {
         let reuse = self.reuse();
         // What the last try held is not needed any longer.
         self.share.try_hold(0);
+        let interim = Interim::default();
         let one = Try {
             connections: &self.dispatch.connections,
             address,
             request,
             body: self.body,
             reuse,
-            limits: self.dispatch.try_limits(),
+            limits: self.dispatch.try_limits(self.route),
             share: &mut self.share,
+            interim: &interim,
         };
-        tokio::select! {
-            biased;
-            tried = forward::send(one) => Ok(tried),
-            () = self.caller.gone() => Err(Gone),
+        let sending = forward::send(one);
+        tokio::pin!(sending);
+        loop {
+            tokio::select! {
+                biased;
+                tried = &mut sending => {
+                    // Those that came with the answer itself.
+                    while let Some(head) = interim.take() {
+                        self.caller.interim(head).await?;
+                    }
+                    return Ok(tried);
+                }
+                head = interim.next() => self.caller.interim(head).await?,
+                () = self.caller.gone() => return Err(Gone),
+            }
         }
     }
 
@@ -206,7 +224,7 @@ impl<C: Caller> Exchange<'_, C> {
     fn reuse(&self) -> Reuse {
         if self.failure == Some(Failure::Stale) {
             Reuse::None
-        } else if self.dispatch.config.policy_of(self.route).idempotent {
+        } else if self.may_repeat {
             Reuse::Any
         } else {
             Reuse::Safe
@@ -260,6 +278,7 @@ impl<C: Caller> Exchange<'_, C> {
                 self.learn(ticket, report);
                 self.pass_on(answer).await
             }
+            Answer::Switched { header, rest } => Box::pin(self.tunnel(ticket, header, *rest)).await,
             Answer::Partial { header, beginning, rest } => {
                 Box::pin(self.relay(ticket, header, beginning, *rest)).await
             }
@@ -291,7 +310,7 @@ impl<C: Caller> Exchange<'_, C> {
         mut rest: Rest,
     ) -> Result<(), ExchangeError> {
         self.ledger.hear(self.record, &header);
-        self.record.work = self.dispatch.decide.believe(self.record);
+        self.record.work = self.dispatch.fleets.of(self.route).believe(self.record);
         headers::strip(&mut header);
         self.record.add_timing(&mut header).map_err(|_| Gone)?;
         self.caller.begin(header).await?;
@@ -318,6 +337,42 @@ impl<C: Caller> Exchange<'_, C> {
             self.learn(ticket, None);
         }
         Ok(())
+    }
+
+    /// Passes on another protocol, both ways, until one side ends or both are silent for as long as
+    /// an answer may take. The host has answered the request: what follows is no work of which
+    /// anything is known, and holds no place.
+    async fn tunnel(
+        &mut self,
+        ticket: Ticket,
+        mut header: Box<ResponseHeader>,
+        mut rest: Rest,
+    ) -> Result<(), ExchangeError> {
+        self.record.answered();
+        self.ledger.hear(self.record, &header);
+        self.learn(ticket, None);
+        headers::strip(&mut header);
+        self.record.add_timing(&mut header).map_err(|_| Gone)?;
+        self.caller.switch(header).await?;
+        loop {
+            tokio::select! {
+                piece = rest.next() => match piece.map_err(ExchangeError::BrokenOff)? {
+                    Some(piece) => {
+                        self.record.bytes_out += piece.len() as u64;
+                        self.caller.piece(Some(piece)).await?;
+                    }
+                    None => break,
+                },
+                came = self.caller.receive() => match came {
+                    Some(came) => {
+                        self.record.bytes_in += came.len() as u64;
+                        rest.send(&came).await.map_err(ExchangeError::BrokenOff)?;
+                    }
+                    None => break,
+                },
+            }
+        }
+        Ok(self.caller.piece(None).await?)
     }
 
     /// Hands the caller a piece of an answer. A host that has to wait for the caller has done its
@@ -347,7 +402,7 @@ impl<C: Caller> Exchange<'_, C> {
         if let Some(answer) = refused {
             return self.pass_on(answer).await;
         }
-        let problem = self.dispatch.shed(reason, self.failure);
+        let problem = self.dispatch.shed(self.route, reason, self.failure);
         Ok(refuse(self.caller, self.record, &problem).await?)
     }
 }

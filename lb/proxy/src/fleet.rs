@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
+use crate::config::Protocol;
 use weighbridge_core::host::HostId;
 use weighbridge_instrument::ReportError;
 
@@ -46,6 +47,8 @@ pub struct Place {
     pub name: String,
     /// Where it answers.
     pub address: SocketAddr,
+    /// What it speaks there.
+    pub protocol: Protocol,
     /// Its process, where that runs on this machine.
     pub pid: Option<u32>,
 }
@@ -90,6 +93,11 @@ impl AddressBook {
     /// The address of `host`, if it is known.
     pub(crate) fn address(&self, host: HostId) -> Option<SocketAddr> {
         self.places.read().get(&host).map(|place| place.address)
+    }
+
+    /// The address of `host` and what it speaks there, if that is known.
+    pub(crate) fn target(&self, host: HostId) -> Option<(SocketAddr, Protocol)> {
+        self.places.read().get(&host).map(|place| (place.address, place.protocol))
     }
 
     /// Where `host` is, if that is known.

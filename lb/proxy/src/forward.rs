@@ -7,18 +7,24 @@
 mod connection;
 mod connections;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
+use tokio::sync::Notify;
 
 use weighbridge_core::observe::Failure;
 
-use crate::answer::Whole;
+use crate::answer::{Whole, is_unavailable};
 use crate::budget::Share;
-use crate::headers::content_length;
+use crate::config::{AnswerMode, Protocol};
+use crate::headers::{content_length, is_event_stream, strip};
 
 use connection::{Connection, is_timeout};
 pub(crate) use connections::{Connections, Reuse};
@@ -28,6 +34,13 @@ pub(crate) use connections::{Connections, Reuse};
 pub(crate) enum Answer {
     /// All of it.
     Whole(Whole),
+    /// The connection has become another protocol.
+    Switched {
+        /// The head that says so.
+        header: Box<ResponseHeader>,
+        /// The host's side.
+        rest: Box<Rest>,
+    },
     /// More than is held back: the rest is still to come.
     Partial {
         /// Status and headers.
@@ -58,6 +71,8 @@ pub(crate) struct TryLimits {
     pub(crate) idle: Duration,
     /// The longest answer that is held whole, in bytes.
     pub(crate) held_bytes_max: u64,
+    /// Which answers are held.
+    pub(crate) answer: AnswerMode,
 }
 
 /// One try: what is sent, and where.
@@ -76,17 +91,30 @@ pub(crate) struct Try<'a> {
     pub(crate) limits: TryLimits,
     /// The memory for its answer.
     pub(crate) share: &'a mut Share,
+    /// Where interim answers go.
+    pub(crate) interim: &'a Interim,
 }
+
+/// Interim answers on their way to whoever asked, such as 103 (RFC 8297).
+#[derive(Default)]
+pub(crate) struct Interim {
+    heads: Mutex<VecDeque<Box<ResponseHeader>>>,
+    n_passed: AtomicUsize,
+    came: Notify,
+}
+
+/// The most interim answers of one try that are passed on.
+const INTERIM_MAX: usize = 16;
 
 /// Sends the request to a host and reads its answer. Dropped before its end, the host is told by
 /// the closing of its connection.
 pub(crate) async fn send(one: Try<'_>) -> Result<Answer, TryError> {
-    let Try { connections, address, request, body, reuse, limits, share } = one;
+    let Try { connections, address, request, body, reuse, limits, share, interim } = one;
     let mut connection = connections
         .get(address, reuse, limits)
         .await
         .map_err(|error| TryError(Failure::Connect, Some(error)))?;
-    match connection.ask(request, body).await {
+    match connection.ask(request, body, interim).await {
         Ok(()) => read_answer(connections, connection, (limits, share)).await,
         Err(error) if is_timeout(&error) => Err(TryError(Failure::Timeout, Some(error))),
         Err(error) if is_too_long_head(&error) => {
@@ -106,9 +134,12 @@ pub(crate) fn is_too_long_head(error: &pingora::Error) -> bool {
     cause == Some(&httparse::Error::TooManyHeaders)
 }
 
-/// The peer at `address`, with its timeouts.
-pub(crate) fn peer(address: SocketAddr, limits: TryLimits) -> HttpPeer {
+/// The peer at `address`, which speaks `protocol`, with its timeouts.
+pub(crate) fn peer(address: SocketAddr, protocol: Protocol, limits: TryLimits) -> HttpPeer {
     let mut peer = HttpPeer::new(address, false, String::new());
+    if protocol == Protocol::H2c {
+        peer.options.set_http_version(2, 2);
+    }
     peer.options.connection_timeout = Some(limits.connect);
     peer.options.total_connection_timeout = Some(limits.connect);
     peer.options.read_timeout = Some(limits.response);
@@ -126,9 +157,13 @@ async fn read_answer(
     let Some(header) = connection.head().map(|header| Box::new(header.clone())) else {
         return Err(TryError(Failure::BeforeResponse, None));
     };
+    if header.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(Answer::Switched { header, rest: Box::new(Rest(connection)) });
+    }
     let announced = content_length(&header.headers).unwrap_or(0);
     // Without memory to hold it, it is passed on as it comes.
-    if limits.held_bytes_max < announced || !share.try_hold(announced) {
+    let is_held = limits.holds(&header, connection.has_body());
+    if !is_held || limits.held_bytes_max < announced || !share.try_hold(announced) {
         let rest = Box::new(Rest(connection));
         return Ok(Answer::Partial { header, beginning: Bytes::new(), rest });
     }
@@ -146,12 +181,66 @@ async fn read_answer(
     Ok(Answer::Whole(Whole { header, body: body.freeze() }))
 }
 
+// === impl Interim ===
+
+impl Interim {
+    /// The next one, once it comes.
+    pub(crate) async fn next(&self) -> Box<ResponseHeader> {
+        loop {
+            if let Some(head) = self.take() {
+                return head;
+            }
+            self.came.notified().await;
+        }
+    }
+
+    /// The next one, where one has come.
+    pub(crate) fn take(&self) -> Option<Box<ResponseHeader>> {
+        self.heads.lock().pop_front()
+    }
+
+    /// Passes `head` on. `100 Continue` has been answered here.
+    fn pass(&self, head: &ResponseHeader) {
+        let is_answered = head.status == StatusCode::CONTINUE;
+        if is_answered || INTERIM_MAX <= self.n_passed.fetch_add(1, Ordering::Relaxed) {
+            return;
+        }
+        let mut head = Box::new(head.clone());
+        strip(&mut head);
+        self.heads.lock().push_back(head);
+        self.came.notify_one();
+    }
+}
+
+// === impl TryLimits ===
+
+impl TryLimits {
+    /// Whether an answer with `head` is to be held; `has_body`: one may follow.
+    fn holds(&self, head: &ResponseHeader, has_body: bool) -> bool {
+        let says_length = content_length(&head.headers).is_some();
+        // Another host may do better: this answer may not be the one that the client gets.
+        if !has_body || is_unavailable(head.status) {
+            return true;
+        }
+        match self.answer {
+            AnswerMode::Auto => says_length && !is_event_stream(&head.headers),
+            AnswerMode::Hold => !is_event_stream(&head.headers),
+            AnswerMode::Stream => false,
+        }
+    }
+}
+
 // === impl Rest ===
 
 impl Rest {
     /// The next part; `None` at the end.
     pub(crate) async fn next(&mut self) -> pingora::Result<Option<Bytes>> {
         self.0.piece_kept().await
+    }
+
+    /// Sends `bytes` in the protocol that the connection has switched to.
+    pub(crate) async fn send(&mut self, bytes: &Bytes) -> pingora::Result<()> {
+        self.0.send(bytes).await
     }
 
     /// Gives the connection back once everything was read; it is kept for the time `idle`.

@@ -17,25 +17,24 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use weighbridge_core::request::RouteId;
 
 use crate::answer::{Problem, Whole};
 use crate::caller::Gone;
-use crate::config::{BodyMode, Config};
+use crate::config::{BodyMode, Config, Shown, Taken};
 use crate::dispatch::Dispatch;
 use crate::exchange::{self, ExchangeError};
+use crate::headers;
 use crate::ledger::Ledger;
 use crate::record::Record;
 
 use body::{BodyError, BodyLimits};
 use client::{Client, WriteLimits, linger, settle};
 pub(crate) use proxy::Proxy;
-
-/// Answered 200 with nothing, as the health checks of the earlier systems expect.
-const HEALTH_PATHS: [&str; 2] = ["/", "/test"];
 
 /// See the module.
 pub(crate) struct Front {
@@ -44,6 +43,8 @@ pub(crate) struct Front {
     pub(crate) ledger: Arc<Ledger>,
     /// Requests between their head and the end of their answer.
     in_flight: AtomicUsize,
+    /// Places for requests. One that is refused has none, and takes none from another.
+    places: Arc<Semaphore>,
     /// No new connections; finish what is there.
     draining: AtomicBool,
 }
@@ -58,7 +59,9 @@ impl Front {
         dispatch: Arc<Dispatch>,
         ledger: Arc<Ledger>,
     ) -> Arc<Front> {
+        let places = config.limits.requests_max.min(Semaphore::MAX_PERMITS);
         Arc::new(Front {
+            places: Arc::new(Semaphore::new(places)),
             config,
             dispatch,
             ledger,
@@ -82,10 +85,10 @@ impl Front {
         self.in_flight.load(Ordering::Acquire)
     }
 
-    /// What may be read of a body.
-    fn body_limits(&self) -> BodyLimits {
+    /// What may be read of a body of a request of `route`.
+    fn body_limits(&self, route: RouteId) -> BodyLimits {
         BodyLimits {
-            bytes_max: self.config.limits.body_bytes,
+            bytes_max: self.config.route(route).body_bytes,
             total_max: self.config.timeouts.body_total,
             pause_max: self.config.timeouts.body_read,
             rate_min: self.config.limits.rate_min,
@@ -100,13 +103,15 @@ impl Front {
         }
     }
 
+    /// A place for one more request, if there is one.
+    fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
     /// What to tell a request that is one too many.
-    fn one_too_many(&self) -> Option<Problem> {
-        let most = self.config.limits.requests_max;
-        (most < self.in_flight()).then(|| {
-            let detail = format!("`{most}` requests are here already");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
-        })
+    fn one_too_many(&self) -> Problem {
+        let detail = format!("`{}` requests are here already", self.config.limits.requests_max);
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
     }
 
     /// Sets how long the connection waits for its next request, if it may have one: pingora would
@@ -119,30 +124,82 @@ impl Front {
         session.set_keepalive((!self.is_draining()).then_some(secs.max(1)));
     }
 
-    /// Answers what needs no host. `true` when the request is done.
-    async fn answer_here(&self, session: &mut Session, record: &mut Record) -> Result<bool, Gone> {
+    /// Notes what takes the request of `session`.
+    fn route(&self, session: &Session, record: &mut Record) -> Taken {
+        let request = session.req_header();
+        let taken = self.config.route_table.take(Shown {
+            host: headers::host(request),
+            path: request.uri.path(),
+            method: &request.method,
+        });
+        record.cors = match &taken {
+            Taken::Route(route) => {
+                record.route = Some(*route);
+                self.config.route(*route).cors
+            }
+            Taken::Fixed(index) => self.config.fixed[*index].cors,
+            Taken::OtherMethods(_) | Taken::Nowhere => self.config.any_cors(),
+        };
+        taken
+    }
+
+    /// Answers what needs no host, or has no place here. Its route, where it needs a host.
+    async fn answer_here(
+        &self,
+        session: &mut Session,
+        record: &mut Record,
+        has_place: bool,
+    ) -> Result<Option<RouteId>, Gone> {
+        let taken = self.route(session, record);
         let refused = refusal::of(session.req_header(), self.config.limits.header_bytes);
-        let refused = refused.or_else(|| self.one_too_many());
+        let refused = refused.or_else(|| (!has_place).then(|| self.one_too_many()));
         if let Some(problem) = refused {
             session.set_keepalive(None);
-            return Box::pin(self.refuse(session, record, &problem)).await.map(|()| true);
+            return Box::pin(self.refuse(session, record, &problem)).await.map(|()| None);
         }
-        let request = session.req_header();
+        match self.host_or_answer(session.req_header(), taken, record.cors) {
+            Ok(route) => Ok(Some(route)),
+            Err(answer) => {
+                let answer = answer.map_err(|_| Gone)?;
+                Box::pin(self.answer(session, record, answer)).await.map(|()| None)
+            }
+        }
+    }
+
+    /// The route whose hosts answer `request`, which is `taken`; or the answer that it gets here.
+    fn host_or_answer(
+        &self,
+        request: &RequestHeader,
+        taken: Taken,
+        cors: bool,
+    ) -> Result<RouteId, pingora::Result<Whole>> {
         let path = request.uri.path();
-        let header = if request.method == Method::OPTIONS {
-            cors::preflight()
-        } else if HEALTH_PATHS.contains(&path) {
-            empty()
-        } else if record.route.is_none() {
-            let detail = format!("no route serves `{path}`");
-            let problem = Problem::new(StatusCode::NOT_FOUND, detail).at("path");
-            return Box::pin(self.refuse(session, record, &problem)).await.map(|()| true);
-        } else {
-            return Ok(false);
+        let is_options = request.method == Method::OPTIONS;
+        if is_options && cors {
+            return Err(cors::preflight(&request.headers).map(without_body));
+        }
+        let unserved = |status: StatusCode| {
+            Problem::new(status, format!("no route serves `{path}`")).at("path")
         };
-        let header = Box::new(header.map_err(|_| Gone)?);
-        let answer = Whole { header, body: Bytes::new() };
-        Box::pin(self.answer(session, record, answer)).await.map(|()| true)
+        let problem = match taken {
+            Taken::Route(route) => return Ok(route),
+            Taken::Fixed(index) => match self.config.fixed[index].status {
+                status if status.is_client_error() || status.is_server_error() => unserved(status),
+                status => return Err(empty(status).map(without_body)),
+            },
+            // It is about the balancer (RFC 9110, section 9.3.7), which has nothing to say.
+            Taken::Nowhere if is_options && path == "*" => {
+                return Err(empty(StatusCode::OK).map(without_body));
+            }
+            Taken::Nowhere => unserved(StatusCode::NOT_FOUND),
+            Taken::OtherMethods(methods) => {
+                let detail = format!("no route serves `{}` of `{path}`", request.method);
+                let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+                let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).at("method");
+                problem.allow(names.join(", "))
+            }
+        };
+        Err(problem.answer())
     }
 
     /// Answers with `problem`.
@@ -166,15 +223,20 @@ impl Front {
     ) -> Result<(), Gone> {
         record.status = answer.header.status.as_u16();
         let complete = settle(session).await;
-        record.bytes_out = client::send(session, answer, self.write_limits()).await?;
+        record.bytes_out =
+            client::send(session, answer, (self.write_limits(), record.cors)).await?;
         if !complete {
             linger(session).await;
         }
         Ok(())
     }
 
-    /// Whether the body of a request of `route` is read before a host is chosen.
-    fn holds(&self, route: RouteId) -> bool {
+    /// Whether the body of a request of `route` is read before a host is chosen. What asks for
+    /// another protocol has none; what follows goes both ways.
+    fn holds(&self, session: &Session, route: RouteId) -> bool {
+        if session.is_upgrade_req() {
+            return true;
+        }
         match self.config.route(route).body {
             BodyMode::Buffer => true,
             BodyMode::Stream => false,
@@ -188,8 +250,8 @@ impl Front {
         record: &mut Record,
         route: RouteId,
     ) -> Result<(), ExchangeError> {
-        let share = self.dispatch.budget.share(client::owner(session));
-        let body = match body::read(session, self.body_limits(), share).await {
+        let share = self.dispatch.budget.share(client::owner(session, &self.config.forwarding));
+        let body = match body::read(session, self.body_limits(route), share).await {
             Ok(body) => body,
             Err(BodyError::ClientGone(_)) => return Err(Gone.into()),
             Err(BodyError::Refused(problem)) => {
@@ -197,16 +259,21 @@ impl Front {
             }
         };
         let rooms = (&*self.dispatch, &*self.ledger);
-        let mut client = Client::new(session, self.write_limits());
+        let mut client =
+            Client::new(session, &self.config.forwarding, (self.write_limits(), record.cors));
         exchange::serve(rooms, &mut client, record, (route, &body.bytes)).await
     }
 }
 
-/// 200 without a body: what health checks of the earlier systems expect at `/`.
-fn empty() -> pingora::Result<ResponseHeader> {
-    let mut header = ResponseHeader::build(StatusCode::OK, Some(3))?;
+/// `status` without a body.
+fn empty(status: StatusCode) -> pingora::Result<ResponseHeader> {
+    let mut header = ResponseHeader::build(status, Some(3))?;
     header.insert_header(header::CONTENT_LENGTH, 0)?;
     Ok(header)
+}
+
+fn without_body(header: ResponseHeader) -> Whole {
+    Whole { header: Box::new(header), body: Bytes::new() }
 }
 
 // === impl InFlight ===

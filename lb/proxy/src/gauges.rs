@@ -8,7 +8,7 @@ use weighbridge_core::host::{HostState, Phase};
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Time;
 
-use crate::config::Config;
+use crate::config::{Config, FleetIndex};
 use crate::loops::fleet_full;
 use crate::metrics::registered;
 
@@ -108,31 +108,48 @@ impl Gauges {
         })
     }
 
-    /// Takes over what `balancer` believes at `now`.
-    pub(crate) fn read(&self, config: &Config, balancer: &Balancer, now: Time) {
+    /// Forgets everything, before the fleets are read one after the other.
+    pub(crate) fn begin(&self) {
         for gauge in [&self.ejected, &self.in_flight, &self.model_trusted] {
             gauge.reset();
         }
         for gauge in [&self.work_left, &self.speed, &self.utilization] {
             gauge.reset();
         }
+        for (_, label) in PHASES {
+            self.hosts.with_label_values(&[label]).set(0);
+        }
+        self.waiting_requests.set(0);
+        self.waiting_bytes.set(0);
+        self.decisions.reset();
+    }
+
+    /// Takes over what the balancer of `fleet` believes.
+    pub(crate) fn read(
+        &self,
+        config: &Config,
+        fleet: FleetIndex,
+        (balancer, now): (&Balancer, Time),
+    ) {
         for (phase, label) in PHASES {
             let n_hosts = balancer.hosts().filter(|host| host.phase == phase).count();
-            self.hosts.with_label_values(&[label]).set(signed(n_hosts as u64));
+            self.hosts.with_label_values(&[label]).add(signed(n_hosts as u64));
         }
-        let most = fleet_full::most(config, balancer);
-        self.fleet_full.set(i64::from(most.is_some()));
+        if fleet == FleetIndex::default() {
+            let most = fleet_full::most(config, balancer);
+            self.fleet_full.set(i64::from(most.is_some()));
+        }
         for host in balancer.hosts() {
             self.read_host(host, now);
         }
         let waiting = balancer.waiting();
-        self.waiting_requests.set(signed(waiting.requests as u64));
-        self.waiting_bytes.set(signed(waiting.bytes));
-        for (index, route) in config.routes.iter().enumerate() {
+        self.waiting_requests.add(signed(waiting.requests as u64));
+        self.waiting_bytes.add(signed(waiting.bytes));
+        let routes = config.routes.iter().enumerate();
+        for (index, route) in routes.filter(|(_, route)| route.fleet == fleet) {
             let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
             self.read_model(&route.name, balancer, id);
         }
-        self.decisions.reset();
         self.read_counters(balancer.counters());
     }
 

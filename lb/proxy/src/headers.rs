@@ -10,7 +10,9 @@ use pingora::{ErrorType, OrErr};
 
 use weighbridge_core::units::Work;
 
-use crate::text::{push_ip, push_secs, span};
+use crate::config::Forwarding;
+use crate::forwarded;
+use crate::text::{push_secs, span};
 
 /// Tells a host what a request is predicted to cost, in CPU-seconds of the reference core.
 pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-estimate");
@@ -31,9 +33,6 @@ pub(crate) const REPORT: [HeaderName; 2] = [
 
 /// What the balancer tells a client of its request.
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-
-/// The clients and proxies that a request has come by.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Where a request's trace id stands (W3C Trace Context).
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -61,43 +60,40 @@ static END_TO_END: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
     header::HOST,
-    FORWARDED_FOR,
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
+    forwarded::FOR,
+    forwarded::HOST,
+    forwarded::PROTO,
 ];
 
 /// Headers that say where a request comes from or what it is, beside those that frame it: some
 /// hosts take `_` for `-` in names, as CGI does, and would believe what looks like one of them.
-static IMITATED: [HeaderName; 5] = [
-    header::HOST,
-    FORWARDED_FOR,
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    header::FORWARDED,
-];
+static IMITATED: [HeaderName; 5] =
+    [header::HOST, forwarded::FOR, forwarded::HOST, forwarded::PROTO, header::FORWARDED];
 
 /// No estimate below this is told: the header's nanoseconds would not show it.
 const TOLD_CPU_SECS_MIN: f64 = 1e-9;
 
-/// Bytes that `X-Forwarded-For` rarely exceeds.
-const FORWARDED_FOR_BYTES: usize = 48;
-
 /// Bytes that an estimate rarely exceeds.
 const ESTIMATE_BYTES: usize = 24;
 
-/// Headers that a request gets on its way to a host: host, length, whence, estimate.
-const HEADERS_ADDED_MAX: usize = 4;
+/// Headers that a request gets on its way to a host: host, length, whence (4), estimate.
+const HEADERS_ADDED_MAX: usize = 7;
 
 /// The request as it goes to a host: HTTP/1.1, framed by `body`, without what belongs to the
-/// client's connection or is the balancer's to set, and with the address of the `client`.
+/// client's connection or is the balancer's to set. It came from `peer`; `forwarding` says what the
+/// host is told of that.
 pub(crate) fn for_host(
     from: &RequestHeader,
     body: &Bytes,
-    client: Option<IpAddr>,
+    (forwarding, peer): (&Forwarding, Option<IpAddr>),
 ) -> pingora::Result<Box<RequestHeader>> {
     let is_hop_by_hop = hop_by_hop(&from.headers);
-    let is_dropped =
-        |name: &HeaderName| FRAMING.contains(name) || is_withheld(name) || is_hop_by_hop(name);
+    let is_dropped = |name: &HeaderName| {
+        FRAMING.contains(name)
+            || is_withheld(name)
+            || is_hop_by_hop(name)
+            || forwarding.is_ours(name)
+    };
     // With room for what is added: a map that grows is hashed again.
     let mut headers = HeaderMap::with_capacity(from.headers.len() + HEADERS_ADDED_MAX);
     for (name, value) in from.headers.iter().filter(|(name, _)| !is_dropped(name)) {
@@ -112,9 +108,7 @@ pub(crate) fn for_host(
     if !body.is_empty() || matches!(from.method, Method::POST | Method::PUT | Method::PATCH) {
         headers.insert(header::CONTENT_LENGTH, body.len().into());
     }
-    if let Some(chain) = forwarded_for(&from.headers, client) {
-        headers.insert(FORWARDED_FOR, chain);
-    }
+    forwarding.tell(&mut headers, from, peer);
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = from.method.clone();
     parts.headers = headers;
@@ -123,20 +117,36 @@ pub(crate) fn for_host(
     Ok(request)
 }
 
-/// Makes the request of a streaming route fit for a host. Pingora frames it.
+/// Passes on that the client asks for another protocol (RFC 9110, section 7.8).
+pub(crate) fn ask_to_switch(
+    request: &mut RequestHeader,
+    from: &RequestHeader,
+) -> pingora::Result<()> {
+    request.insert_header(header::CONNECTION, "Upgrade")?;
+    for protocol in from.headers.get_all(header::UPGRADE) {
+        request.append_header(header::UPGRADE, protocol)?;
+    }
+    Ok(())
+}
+
+/// Makes the request of a streaming route fit for a host, as [`for_host`] does; it came as `from`.
+/// Pingora frames it.
 pub(crate) fn for_host_streamed(
     request: &mut RequestHeader,
-    client: Option<IpAddr>,
+    from: &RequestHeader,
+    (forwarding, peer): (&Forwarding, Option<IpAddr>),
 ) -> pingora::Result<()> {
-    let withheld: Vec<HeaderName> =
-        request.headers.keys().filter(|name| is_withheld(name)).cloned().collect();
-    for name in withheld {
+    let is_dropped = |name: &&HeaderName| is_withheld(name) || forwarding.is_ours(name);
+    let dropped: Vec<HeaderName> = request.headers.keys().filter(is_dropped).cloned().collect();
+    for name in dropped {
         request.remove_header(&name);
     }
-    match forwarded_for(&request.headers, client) {
-        Some(chain) => request.insert_header(FORWARDED_FOR, chain),
-        None => Ok(()),
+    let mut told = HeaderMap::new();
+    forwarding.tell(&mut told, from, peer);
+    for (name, value) in &told {
+        request.append_header(name, value)?;
     }
+    Ok(())
 }
 
 /// Tells the host what the request is predicted to cost, so that it can order by it. Without `told`
@@ -167,6 +177,29 @@ pub(crate) fn strip_streamed(answer: &mut ResponseHeader) {
 /// The `Content-Length`, where there is a readable one.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// The host that a request asks for: of HTTP/2 and of absolute targets it stands in the target.
+pub(crate) fn host(request: &RequestHeader) -> Option<&str> {
+    let authority = request.uri.authority().map(http::uri::Authority::as_str);
+    authority.or_else(|| request.headers.get(header::HOST)?.to_str().ok())
+}
+
+/// Whether they are of a stream of events (HTML Standard, section 9.2), which is read as it comes.
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return false };
+    let kind = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// Makes a stream of events one without a length: with one, its pieces would wait for each other on
+/// the way to the client.
+pub(crate) fn unbind_events(answer: &mut ResponseHeader) -> pingora::Result<()> {
+    if !is_event_stream(&answer.headers) || answer.remove_header(&header::CONTENT_LENGTH).is_none()
+    {
+        return Ok(());
+    }
+    answer.insert_header(header::TRANSFER_ENCODING, "chunked")
 }
 
 /// Whether `headers` have one `Content-Length`, and it is `bytes`.
@@ -252,20 +285,6 @@ fn is_withheld(name: &HeaderName) -> bool {
     let meant = text.replace('_', "-");
     let lists: [&[HeaderName]; 4] = [&RESERVED, &FRAMING, &HOP_BY_HOP, &IMITATED];
     lists.into_iter().flatten().any(|name| name.as_str() == meant)
-}
-
-/// `X-Forwarded-For` with the client at its end.
-fn forwarded_for(headers: &HeaderMap, client: Option<IpAddr>) -> Option<HeaderValue> {
-    let client = client?;
-    let mut chain = Vec::with_capacity(FORWARDED_FOR_BYTES);
-    for before in headers.get_all(FORWARDED_FOR) {
-        if let Ok(before) = before.to_str() {
-            chain.extend_from_slice(before.as_bytes());
-            chain.extend_from_slice(b", ");
-        }
-    }
-    push_ip(&mut chain, client);
-    HeaderValue::try_from(chain).ok()
 }
 
 fn strip_but(answer: &mut ResponseHeader, kept: Option<&HeaderName>) {

@@ -14,7 +14,7 @@ use weighbridge_core::learn::{Model, NoModel, TrainingSet, train};
 use weighbridge_core::request::RouteId;
 
 use crate::config::Config;
-use crate::decide::Decide;
+use crate::fleets::Fleets;
 use crate::lease::{Fence, Leadership};
 use crate::metrics::Metrics;
 use crate::store::{ObservationStore, StoreError, StoredModel, StoredObservation};
@@ -24,7 +24,7 @@ pub(crate) use share::share;
 /// Trains and restores models.
 pub(crate) struct Trainer {
     pub(crate) config: Arc<Config>,
-    pub(crate) decide: Arc<Decide>,
+    pub(crate) fleets: Arc<Fleets>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) store: Option<Arc<dyn ObservationStore>>,
     /// Of several balancers, one trains.
@@ -72,7 +72,7 @@ impl Trainer {
     /// Trains a model for `route` on what was observed here lately, and puts it to use.
     pub(crate) async fn train(&self, route: RouteId) {
         let Some(fence) = self.leadership.fence() else { return };
-        let set = self.decide.with(|balancer, now| balancer.start_training(now, route));
+        let set = self.fleets.of(route).with(|balancer, now| balancer.start_training(now, route));
         self.train_on(route, set, fence).await;
     }
 
@@ -80,13 +80,13 @@ impl Trainer {
     async fn train_on(&self, route: RouteId, set: TrainingSet, fence: Fence) {
         let (name, observations) = (self.name(route), set.observations.len());
         if let Err(error) = self.try_training(route, set, fence).await {
-            self.decide.with(|balancer, _| balancer.give_up_training(route));
+            self.fleets.of(route).with(|balancer, _| balancer.give_up_training(route));
             self.metrics.not_trained(name, error.reason());
             let error = &error as &dyn std::error::Error;
             tracing::warn!(route = name, observations, error, "no model was trained");
             return;
         }
-        let quality = self.decide.look(|balancer, _| balancer.predictor(route).quality());
+        let quality = self.fleets.of(route).look(|balancer, _| balancer.predictor(route).quality());
         let (estimator, mdape) = (&quality.estimator, quality.held_back_mdape);
         tracing::info!(route = name, observations, estimator, mdape, "a model was trained");
     }
@@ -132,7 +132,7 @@ impl Trainer {
         let names = self.feature_names(route);
         // First the model: the observations tell how good it is.
         let has_model = self.load(route).await?;
-        self.decide.with(|balancer, _| {
+        self.fleets.of(route).with(|balancer, _| {
             for observation in rows.iter().filter_map(|row| row.observation(route, names)) {
                 balancer.restore(&observation);
             }
@@ -157,7 +157,7 @@ impl Trainer {
 
     fn install(&self, route: RouteId, model: Model, at: SystemTime) -> bool {
         let in_use = InUse { at, observations: model.observations() };
-        let is_installed = self.decide.with(|balancer, _| balancer.install(route, model));
+        let is_installed = self.fleets.of(route).with(|balancer, _| balancer.install(route, model));
         if is_installed {
             self.lock().insert(route, in_use);
         }

@@ -17,6 +17,7 @@ use crate::dispatch::Dispatch;
 use crate::fleet::Place;
 use crate::fleet::machines::CpuMonitor;
 use crate::fleet::probe::{Asked, Probe, ProbeError};
+use crate::fleets::Fleets;
 use crate::learn::Trainer;
 use crate::metrics::Metrics;
 use crate::observe;
@@ -38,11 +39,13 @@ const SILENCES_MAX: u32 = 3;
 const EMPTY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Sheds requests that have waited too long, and lets others go whose patience has changed.
-pub(crate) async fn expire_waiting(decide: Arc<Decide>) {
+pub(crate) async fn expire_waiting(fleets: Arc<Fleets>) {
     let mut ticks = ticks(EXPIRE_INTERVAL);
     loop {
         ticks.tick().await;
-        decide.with(|_, _| ());
+        for decide in fleets.all() {
+            decide.with(|_, _| ());
+        }
     }
 }
 
@@ -71,7 +74,9 @@ pub(crate) async fn tick(
         if let Some(executor) = &executor {
             executor.execute(&tick.plan);
         }
-        full.look(decide.look(|balancer, _| fleet_full::most(&trainer.config, balancer)));
+        if executor.is_some() {
+            full.look(decide.look(|balancer, _| fleet_full::most(&trainer.config, balancer)));
+        }
         if training.as_ref().is_none_or(JoinHandle::is_finished) && !tick.train.is_empty() {
             let trainer = trainer.clone();
             training = Some(tokio::spawn(async move {
@@ -128,10 +133,10 @@ async fn ask_one_for_load(
     (host, place): (HostId, Place),
     silences_before: u32,
 ) -> (HostId, bool) {
-    let asked = probe.load(place.address).await;
+    let asked = probe.load(place.address, place.protocol).await;
     let is_silent = matches!(asked, Err(ProbeError::Timeout(_)));
     let answered = has_answered(&asked, silences_before + u32::from(is_silent));
-    dispatch.decide.with(|balancer, now| {
+    dispatch.fleets.of_host(host).with(|balancer, now| {
         if let Some(answered) = answered {
             balancer.probed(now, host, answered);
         }
@@ -195,7 +200,7 @@ pub(crate) async fn ask_for_cpu(
 
 /// Lets a static host take requests once it answers.
 pub(crate) async fn await_ready(
-    decide: Arc<Decide>,
+    fleets: Arc<Fleets>,
     probe: Probe,
     (host, place): (HostId, Place),
     every: Duration,
@@ -203,8 +208,8 @@ pub(crate) async fn await_ready(
     let mut ticks = ticks(every.min(Duration::from_secs(1)));
     loop {
         ticks.tick().await;
-        if probe.is_ready(place.address).await {
-            decide.with(|balancer, now| balancer.ready(now, host));
+        if probe.is_ready(place.address, place.protocol).await {
+            fleets.of_host(host).with(|balancer, now| balancer.ready(now, host));
             tracing::info!(host = place.name, "a host is ready");
             return;
         }

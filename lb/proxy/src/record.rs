@@ -31,6 +31,8 @@ pub(crate) struct Record {
     answered_at: Option<Instant>,
     /// Its route; `None` where no route serves it.
     pub(crate) route: Option<RouteId>,
+    /// Whether pages of any origin may read its answer.
+    pub(crate) cors: bool,
     /// The host that it was sent to last, unless that was a function.
     pub(crate) host: Option<HostId>,
     /// The function that it was sent to last, unless that was a host.
@@ -60,6 +62,7 @@ impl Record {
             placed_at: None,
             answered_at: None,
             route: None,
+            cors: false,
             host: None,
             function: None,
             tries: 0,

@@ -12,7 +12,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::{HostId, HostSpec};
 
 use crate::access_log::{AccessLogError, AccessWriter};
@@ -26,6 +25,7 @@ use crate::dispatch::Dispatch;
 use crate::fleet::machines::{CpuMonitor, Machines};
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Fleet, Place};
+use crate::fleets::Fleets;
 use crate::forward::Connections;
 use crate::front::{Front, Proxy};
 use crate::gauges::Gauges;
@@ -149,11 +149,11 @@ impl Server {
         let shared = services.leases.is_some();
         let store = open_store(services.store, &config)?;
         let leads = Leads::new(services.leases.as_ref(), &config, listen, &metrics);
-        let decide = Decide::new(Balancer::new(config.policy.clone(), seed()));
+        let fleets = Arc::new(Fleets::new(&config, seed()));
         let background = Background::start().map_err(ServerError::Background)?;
         let trainer = Arc::new(Trainer {
             config: config.clone(),
-            decide: decide.clone(),
+            fleets: fleets.clone(),
             metrics: metrics.clone(),
             store: store.clone(),
             leadership: leads.train,
@@ -174,10 +174,10 @@ impl Server {
         });
         let dispatch = Arc::new(Dispatch {
             connections: Connections::new(config.limits.connections_max),
-            budget: MemoryBudget::by(&config.limits),
+            budget: MemoryBudget::by(&config.limits, config.held_body_bytes_max()),
             functions: services.functions,
             hosts,
-            decide,
+            fleets,
             config: config.clone(),
         });
         let front = Front::new(config, dispatch, ledger);
@@ -247,12 +247,17 @@ impl Server {
         left
     }
 
-    /// Lets the hosts of a static fleet join. They become ready when they answer.
+    /// Lets the hosts at fixed addresses join. They become ready when they answer.
     fn join_static(&self) -> Vec<(HostId, Place)> {
-        let FleetSource::Listed(hosts) = self.front.config.fleet.source() else {
-            return Vec::new();
+        let config = &self.front.config;
+        let main: &[StaticHost] = match config.fleet.source() {
+            FleetSource::Listed(hosts) => hosts,
+            FleetSource::Processes(_) | FleetSource::Rented(_) => &[],
         };
-        let join = |host: &StaticHost| {
+        let others = config.fleets.iter().map(|fleet| &*fleet.hosts);
+        let hosts = std::iter::once(main).chain(others);
+        let fleets = self.front.dispatch.fleets.all().iter().zip(hosts);
+        let join = |(fleet, host): (&Arc<Decide>, &StaticHost)| {
             let spec = HostSpec {
                 name: host.address.to_string(),
                 cores: host.cores,
@@ -260,12 +265,14 @@ impl Server {
                 discipline: host.discipline,
                 price: 1.0,
             };
-            let place = Place { name: spec.name.clone(), address: host.address, pid: None };
-            let id = self.front.dispatch.decide.with(|balancer, now| balancer.join(now, spec));
+            let (name, address, protocol) = (spec.name.clone(), host.address, host.protocol);
+            let place = Place { name, address, protocol, pid: None };
+            let id = fleet.with(|balancer, now| balancer.join(now, spec));
             self.front.dispatch.hosts.insert(id, place.clone());
             (id, place)
         };
-        hosts.iter().map(join).collect()
+        let hosts = fleets.flat_map(|(fleet, hosts)| hosts.iter().map(move |host| (fleet, host)));
+        hosts.map(join).collect()
     }
 
     fn start_loops(&mut self, trainer: &Arc<Trainer>, static_hosts: Vec<(HostId, Place)>) {
@@ -273,18 +280,16 @@ impl Server {
         let Front { config, dispatch, ledger, .. } = &*front;
         let timeouts = config.timeouts;
         let probe = Probe::new(PROBE_TIMEOUT);
-        self.keep("expire_waiting", loops::expire_waiting(dispatch.decide.clone()));
+        self.keep("expire_waiting", loops::expire_waiting(dispatch.fleets.clone()));
         self.keep("close_idle", loops::close_idle(dispatch.clone()));
         let executor = self.executor.clone();
-        self.keep(
-            "tick",
-            loops::tick(
-                dispatch.decide.clone(),
-                executor.clone(),
-                trainer.clone(),
-                timeouts.tick_interval,
-            ),
-        );
+        for (nth, fleet) in dispatch.fleets.all().iter().enumerate() {
+            // Only the main one scales.
+            let executor = executor.clone().filter(|_| nth == 0);
+            let tick =
+                loops::tick(fleet.clone(), executor, trainer.clone(), timeouts.tick_interval);
+            self.keep("tick", tick);
+        }
         self.keep(
             "load_report",
             loops::ask_for_load(
@@ -302,7 +307,7 @@ impl Server {
         }
         for (host, place) in static_hosts {
             self.loops.spawn(loops::await_ready(
-                dispatch.decide.clone(),
+                dispatch.fleets.clone(),
                 probe.clone(),
                 (host, place),
                 timeouts.report_interval,
@@ -318,7 +323,8 @@ impl Server {
             CpuSource::Reports => {}
             CpuSource::CloudWatch { interval } => {
                 let monitor = cpu.ok_or(ServerError::NoCpuMonitor)?;
-                let rooms = (self.front.dispatch.decide.clone(), self.front.ledger.metrics.clone());
+                let rooms =
+                    (self.front.dispatch.fleets.main().clone(), self.front.ledger.metrics.clone());
                 self.loops.spawn(loops::ask_for_cpu(rooms, executor.clone(), monitor, interval));
             }
         }

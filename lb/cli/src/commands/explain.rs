@@ -25,6 +25,12 @@ pub(crate) struct Explain {
     /// A file with the body of the request; `-` is standard input [default: no body].
     #[arg(short, long, value_name = "FILE")]
     body: Option<PathBuf>,
+    /// The method of the request [default: GET without a body, POST with one].
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    method: Option<hyper::Method>,
+    /// The host that the request asks for, where routes are chosen by it.
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
     /// The balancer's admin address (`admin` in its configuration).
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
     admin: SocketAddr,
@@ -52,9 +58,15 @@ impl Explain {
     ) -> Result<(hyper::StatusCode, String), Box<dyn std::error::Error + Send + Sync>> {
         let accept = if self.json { "application/json" } else { "text/plain" };
         let uri = format!("http://{}/explain/{}", self.admin, self.target.trim_start_matches('/'));
-        let request = hyper::Request::post(uri)
-            .header(hyper::header::ACCEPT, accept)
-            .body(Full::new(Bytes::from(body)))?;
+        let usual = if self.body.is_some() { hyper::Method::POST } else { hyper::Method::GET };
+        let mut request = hyper::Request::builder()
+            .method(self.method.clone().unwrap_or(usual))
+            .uri(uri)
+            .header(hyper::header::ACCEPT, accept);
+        if let Some(host) = &self.host {
+            request = request.header("x-forwarded-host", host);
+        }
+        let request = request.body(Full::new(Bytes::from(body)))?;
         let client = Client::builder(TokioExecutor::new()).build_http();
         let response = client.request(request).await?;
         let status = response.status();

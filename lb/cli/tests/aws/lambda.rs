@@ -79,7 +79,7 @@ fn place(url: &str, host: SocketAddr, routes: &[(&str, &str, &str)], lambda: &st
         // Writing to a String cannot fail.
         let _ = writeln!(
             config,
-            "[[routes]]\nname = \"{name}\"\npath = \"{path}\"\nlambda = \"{function}\"\n\
+            "[[routes]]\nname = \"{name}\"\npath = \"{path}\"\nlambda = \"{function}\"\nidempotent = true\n\
              features = [\"body.bytes\"]"
         );
     }

@@ -11,6 +11,8 @@ const QUIET: &str = "access_log.to = \"off\"\nstore.kind = \"off\"\n";
 pub(crate) struct Balancer {
     process: Child,
     pub(crate) address: SocketAddr,
+    /// For operators.
+    pub(crate) admin: SocketAddr,
     /// Open to its end: the balancer would not live without it.
     _welcome: Lines<BufReader<ChildStdout>>,
     _folder: tempfile::TempDir,
@@ -41,7 +43,14 @@ impl Balancer {
             let name = path.replace('/', "-");
             let route = format!(
                 "[[routes]]\nname = \"{name}\"\npath = \"/{path}\"\nbody = \"{body}\"\n\
-                 idempotent = {idempotent}\n"
+                 idempotent = {idempotent}\ncors = true\n"
+            );
+            config += &route;
+        }
+        for (name, path) in [("health", "/"), ("health-test", "/test")] {
+            let route = format!(
+                "[[routes]]\nname = \"{name}\"\npath = \"{path}\"\npath_match = \"exact\"\n\
+                 respond = 200\ncors = true\n"
             );
             config += &route;
         }
@@ -63,12 +72,16 @@ impl Balancer {
             .spawn()
             .expect("the program runs");
         let mut welcome = BufReader::new(process.stdout.take().expect("it is piped")).lines();
-        let address = welcome.find_map(|line| {
-            let line = line.expect("the balancer writes text");
-            line.trim().strip_prefix("requests  http://")?.parse().ok()
-        });
-        let address = address.expect("the balancer tells where it listens");
-        Balancer { process, address, _welcome: welcome, _folder: folder }
+        let mut told = |prefix: &str| {
+            let address = welcome.find_map(|line| {
+                let line = line.expect("the balancer writes text");
+                let address = line.trim().strip_prefix(prefix)?.trim().strip_prefix("http://")?;
+                address.split(' ').next()?.parse::<SocketAddr>().ok()
+            });
+            address.expect("the balancer tells where it listens")
+        };
+        let (address, admin) = (told("requests"), told("admin"));
+        Balancer { process, address, admin, _welcome: welcome, _folder: folder }
     }
 
     /// The most memory that it has had so far, in bytes.

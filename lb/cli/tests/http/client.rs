@@ -97,6 +97,12 @@ impl Connection {
         Ok((0 < size).then_some(chunk))
     }
 
+    /// So many bytes.
+    pub(crate) fn exactly(&mut self, length: usize) -> Vec<u8> {
+        assert!(self.fill(length), "the connection ended early");
+        self.pending.drain(..length).collect()
+    }
+
     /// Everything that comes before the balancer ends the connection.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while 0 < self.read_some() {}

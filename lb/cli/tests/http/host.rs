@@ -83,6 +83,11 @@ impl Heard {
         named.map(|(_, value)| value.as_str()).collect()
     }
 
+    /// Every header, as it came; names in lower case.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Whether it is for `path`.
     pub(crate) fn is_for(&self, path: &str) -> bool {
         self.line.split(' ').nth(1) == Some(path)

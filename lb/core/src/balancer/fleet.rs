@@ -17,6 +17,12 @@ const RETRY_AFTER_SECS: (f64, f64) = (1.0, 60.0);
 // === impl Balancer ===
 
 impl Balancer {
+    /// The first host to join gets the number `first`, instead of 0: where there are several
+    /// fleets, a number stands for one host.
+    pub fn number_hosts_from(&mut self, first: u32) {
+        self.fleet.number_from(first);
+    }
+
     /// A host joins, in phase Starting.
     pub fn join(&mut self, now: Time, host: HostSpec) -> HostId {
         self.set_now(now);

@@ -233,10 +233,12 @@ impl Balancer {
         let Some(route) = self.policy.routes.get(usize::from(request.ask.route.0)) else {
             return self.shed(ShedReason::UnknownRoute);
         };
-        if !failure.may_retry(route.idempotent) {
+        let is_idempotent = route.idempotent.unwrap_or(request.ask.is_idempotent);
+        if !failure.may_retry(is_idempotent) {
             return self.shed(ShedReason::NotRetriable);
         }
-        if self.policy.retry.tries_max.max(1) <= request.tries {
+        let tries_max = route.tries_max.unwrap_or(self.policy.retry.tries_max);
+        if tries_max.max(1) <= request.tries {
             return self.shed(ShedReason::TriesExhausted);
         }
         if !is_untried && !self.retries.withdraw(self.now) {

@@ -33,7 +33,8 @@ fn route(name: &str, idempotent: bool) -> RoutePolicy {
         work_min: Work::saturating(1e-4),
         work_max: Work::saturating(1e3),
         patience: secs(0.1),
-        idempotent,
+        idempotent: Some(idempotent),
+        tries_max: None,
         function: None,
     }
 }
@@ -209,6 +210,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
         "arrive" | "order" => {
             let ask = Ask {
                 path: Path::UNKNOWN,
+                is_idempotent: true,
                 route: RouteId(u16::from(line.words[1] == "order")),
                 features: Features::default(),
                 known: line.words.get(3).and_then(|_| Work::from_cpu_secs(line.number(3))),
@@ -244,6 +246,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
             let known = Work::from_cpu_secs(line.number(2));
             let ask = Ask {
                 path: Path::UNKNOWN,
+                is_idempotent: true,
                 route: RouteId(0),
                 features: Features::default(),
                 known,
@@ -1063,6 +1066,7 @@ fn arrive_at(balancer: &mut Balancer, now: Time, id: RequestId) -> HostId {
     let (known, features) = (Work::from_cpu_secs(0.1), Features::default());
     let ask = Ask {
         path: Path::UNKNOWN,
+        is_idempotent: true,
         route: RouteId(0),
         features,
         known,
@@ -1291,7 +1295,15 @@ fn counts_of_another_build_on_lambda_do_not_unsettle_the_prices() {
         let known = Work::from_cpu_secs(3.0);
         let (body_bytes, event_bytes) = (0, Some(0));
         let route = RouteId(0);
-        let ask = Ask { path: Path::UNKNOWN, route, features, known, body_bytes, event_bytes };
+        let ask = Ask {
+            path: Path::UNKNOWN,
+            is_idempotent: true,
+            route,
+            features,
+            known,
+            body_bytes,
+            event_bytes,
+        };
         let verdict = balancer.arrive(Time::ZERO, id, ask);
         let cost = RequestCost {
             instructions: Some(instructions),

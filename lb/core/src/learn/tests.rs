@@ -20,7 +20,8 @@ fn predictor(names: &[&str]) -> Predictor {
         work_min: work(0.001),
         work_max: work(100.0),
         patience: Duration::ZERO,
-        idempotent: true,
+        idempotent: Some(true),
+        tries_max: None,
         function: None,
     };
     let learn =

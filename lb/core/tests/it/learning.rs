@@ -48,7 +48,8 @@ fn predictor(features: FeatureSet) -> Predictor {
         work_min: work(1e-4),
         work_max: work(600.0),
         patience: Duration::from_secs(1),
-        idempotent: true,
+        idempotent: Some(true),
+        tries_max: None,
         function: None,
     };
     let learn =

@@ -205,6 +205,7 @@ impl World {
         let size = 0.001 / (1.0 - self.random.unit());
         let ask = Ask {
             path: Path::UNKNOWN,
+            is_idempotent: true,
             route: RouteId(self.random.below(2) as u16),
             features: Features::default(),
             known: Work::from_cpu_secs(size).filter(|_| self.random.below(3) != 0),
@@ -364,6 +365,7 @@ impl World {
         let now = self.now();
         let ask = Ask {
             path: Path::UNKNOWN,
+            is_idempotent: true,
             route: RouteId(0),
             features: Features::default(),
             known,
@@ -388,7 +390,8 @@ fn policy(random: &mut Random) -> Policy {
         work_min: Work::saturating(1e-4),
         work_max: Work::saturating(100.0),
         patience: secs(0.05),
-        idempotent,
+        idempotent: Some(idempotent),
+        tries_max: None,
         function: None,
     };
     let lambda = lambda(random);

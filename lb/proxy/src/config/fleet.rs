@@ -8,7 +8,8 @@ use weighbridge_core::host::Discipline;
 use weighbridge_core::units::Speed;
 
 use super::reader::Section;
-use super::{FleetConfig, FleetSource, LocalFleet, StaticHost, machines, own_address};
+use super::{FleetConfig, FleetSource, LocalFleet, NamedFleet, Protocol, StaticHost};
+use super::{machines, own_address};
 
 /// Which fleet, while it is read. The first one stands in where the file says nothing that is
 /// known.
@@ -27,6 +28,12 @@ pub(super) struct Chosen {
     name: Option<&'static str>,
 }
 
+/// The name of the fleet in `[fleet]`, where fleets are told apart.
+pub(super) const MAIN: &str = "main";
+
+/// The most fleets beside it.
+const FLEETS_MAX: usize = 64;
+
 /// The most machines where the file says `"auto"`.
 const MACHINES_AUTO: usize = 20;
 
@@ -42,7 +49,7 @@ pub(super) fn read(
     let name = kinds.iter().find(|(_, other)| *other == kind).map(|(name, _)| *name);
     let chosen = Chosen { name: name.filter(|_| !section.is_wrong("kind")) };
     let local = local(section.table("local"));
-    let hosts = hosts(section.table("static"), chosen, own);
+    let hosts = listed(section.table("static"), chosen, own);
     let machine = machines::machine(section.table("machines"));
     let ec2 = machines::ec2(section.table("ec2"), machine.clone(), chosen);
     let asg = machines::asg(section.table("asg"), machine, chosen);
@@ -117,13 +124,53 @@ fn local(mut section: Section<'_>) -> LocalFleet {
     local
 }
 
-fn hosts(
+/// `[fleet.static]`.
+fn listed(
     mut section: Section<'_>,
     chosen: Chosen,
     own: &[(&'static str, SocketAddr)],
 ) -> Vec<StaticHost> {
+    let (hosts, is_empty) = hosts(&mut section, own);
+    section.check(!chosen.is("static") || !is_empty, &["hosts"], || {
+        "fleet.static.hosts is empty: expected at least one host in a static fleet".to_owned()
+    });
+    chosen.check_idle(&section, "static", ("has hosts", &["hosts"]), !is_empty);
+    section.finish();
+    hosts
+}
+
+/// Reads `[fleets.NAME]`, the fleets beside the one in `[fleet]`. They fall back on
+/// `[fleet.static]`.
+pub(super) fn named(root: &mut Section<'_>, own: &[(&'static str, SocketAddr)]) -> Vec<NamedFleet> {
+    let defaults = root.table("fleet").table("static");
+    let mut fleets = Vec::new();
+    for (name, mut section) in root.named("fleets", &defaults) {
+        let plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+        let is_name = (1..=64).contains(&name.len()) && name.bytes().all(plain);
+        section.check(is_name && name != MAIN, &[], || {
+            format!(
+                "fleets.{name}: expected a name of 1 to 64 of a-z, 0-9, `_` and `-`, not `{MAIN}`"
+            )
+        });
+        let is_own = section.wrote("hosts");
+        let (hosts, is_empty) = hosts(&mut section, own);
+        section.check(is_own && !is_empty, &["hosts"], || {
+            format!("fleets.{name}.hosts is missing or empty: expected at least one host")
+        });
+        section.finish();
+        fleets.push(NamedFleet { name, hosts });
+    }
+    root.check(fleets.len() <= FLEETS_MAX, &["fleets"], || {
+        format!("there are {} fleets: expected at most {FLEETS_MAX}", fleets.len())
+    });
+    fleets
+}
+
+/// The hosts of a table that lists some, and whether it lists none.
+fn hosts(section: &mut Section<'_>, own: &[(&'static str, SocketAddr)]) -> (Vec<StaticHost>, bool) {
     // Read once for itself, so that a mistake is told of even where no host falls back on it.
-    host(&mut section);
+    host(section);
     let mut seen = BTreeSet::new();
     let mut hosts = Vec::new();
     let items = section.tables("hosts", &section.reading_again());
@@ -132,7 +179,7 @@ fn hosts(
         let expected = "an IP address and a port, such as \"10.0.0.7:8001\"";
         let parse = |text: &str| text.parse().ok().filter(|a: &SocketAddr| a.port() != 0);
         let address = item.text("address", expected, parse);
-        let (cores, speed, discipline) = host(&mut item);
+        let (cores, speed, discipline, protocol) = host(&mut item);
         if let Some(address) = address {
             item.check(seen.insert(address), &["address"], || {
                 format!("{} is `{address}` a second time", item.name("address"))
@@ -145,21 +192,17 @@ fn hosts(
                     item.name("address")
                 )
             });
-            hosts.push(StaticHost { address, cores, speed, discipline });
+            hosts.push(StaticHost { address, cores, speed, discipline, protocol });
         }
         item.finish();
     }
-    section.check(!chosen.is("static") || !is_empty, &["hosts"], || {
-        "fleet.static.hosts is empty: expected at least one host in a static fleet".to_owned()
-    });
-    chosen.check_idle(&section, "static", ("has hosts", &["hosts"]), !is_empty);
-    section.finish();
-    hosts
+    (hosts, is_empty)
 }
 
-/// Cores, speed and discipline of a static host.
-fn host(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>) {
+/// Cores, speed, discipline and protocol of a static host.
+fn host(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>, Protocol) {
     let (cores, discipline) = machines::cores_and_discipline(section);
     let speed = Speed::from_reference_cores(section.number("speed", 0.01..=100.0));
-    (cores, speed.unwrap_or(Speed::ONE), discipline)
+    let protocols = [("http1", Protocol::Http1), ("h2c", Protocol::H2c)];
+    (cores, speed.unwrap_or(Speed::ONE), discipline, section.word("protocol", &protocols))
 }

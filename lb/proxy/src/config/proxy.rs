@@ -1,15 +1,19 @@
 //! What the proxy itself is told: addresses, limits, timeouts, repeats and access log.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
 
 use super::reader::Section;
-use super::{AccessLog, AccessLogTarget, Config, FleetSource, Limits, LoggedQuery, RepeatConfig};
-use super::{Timeouts, fleet, lambda, policy, routes, store};
+use super::{AccessLog, AccessLogTarget, Config, FleetConfig, FleetSource, Forwarding, Limits};
+use super::{
+    LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told, fleet, lambda, policy, routes,
+    store,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -30,6 +34,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     let admin_hosts = names(&mut root, "admin_hosts");
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let own = [("listen", listen), ("admin", admin)];
+    let fleets = fleet::named(&mut root, &own);
     let (fleet, chosen) = fleet::read(root.table("fleet"), &own);
     let timeouts = timeouts(root.table("timeouts"));
     let auto = policy::Auto {
@@ -38,8 +43,18 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         on_aws: matches!(fleet.source(), FleetSource::Rented(_)) || !chosen.is_known(),
         report_interval: timeouts.report_interval,
     };
-    let (routes, mut route_policies, functions_known) = routes::read(&mut root, extractors);
-    let named = (&*routes, functions_known);
+    let limits = limits(root.table("limits"));
+    let bounds = routes::Bounds { limits: &limits, timeouts: &timeouts, fleets: &fleets };
+    let routes = routes::read(&mut root, extractors, bounds);
+    let routes::Routes {
+        with_hosts: routes,
+        policies: mut route_policies,
+        fixed,
+        table,
+        functions_are_known,
+    } = routes;
+    let fleet = used(&root, fleet, &fleets, &routes);
+    let named = (&*routes, functions_are_known);
     let (lambda, lambda_policy) = lambda::read(root.table("lambda"), named, &mut route_policies);
     let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
     let config = Config {
@@ -48,10 +63,14 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         admin_hosts,
         threads,
         fleet,
+        fleets,
         store: store::read(root.table("store")),
-        limits: limits(root.table("limits")),
+        limits,
         timeouts,
+        forwarding: forwarding(root.table("forwarded")),
         routes,
+        fixed,
+        route_table: table,
         lambda,
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),
@@ -60,6 +79,30 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     };
     root.finish();
     config
+}
+
+/// The fleet in `[fleet]`, without hosts where no route uses it. Tells of fleets that the operator
+/// wrote in vain.
+fn used(
+    root: &Section<'_>,
+    fleet: FleetConfig,
+    fleets: &[NamedFleet],
+    routes: &[Route],
+) -> FleetConfig {
+    let is_used = |index: usize| routes.iter().any(|route| route.fleet.0 == index);
+    for (nth, unused) in fleets.iter().enumerate() {
+        root.check(is_used(nth + 1) || routes.is_empty(), &["fleets"], || {
+            let name = &unused.name;
+            format!("no route uses fleets.{name}: expected one with `fleet = \"{name}\"`")
+        });
+    }
+    if is_used(0) || routes.is_empty() {
+        return fleet;
+    }
+    root.check(!root.wrote("fleet"), &["fleet"], || {
+        "no route uses [fleet]: expected one with `fleet = \"main\"`".to_owned()
+    });
+    FleetConfig::Static(Vec::new())
 }
 
 fn address(root: &mut Section<'_>, key: &'static str) -> SocketAddr {
@@ -120,6 +163,31 @@ fn timeouts(mut section: Section<'_>) -> Timeouts {
     };
     section.finish();
     timeouts
+}
+
+fn forwarding(mut section: Section<'_>) -> Forwarding {
+    let words = [
+        ("x-forwarded", Told::XForwarded),
+        ("forwarded", Told::Forwarded),
+        ("both", Told::Both),
+        ("off", Told::Nothing),
+    ];
+    let told = section.word("headers", &words);
+    let expected = "a list of addresses or networks, such as [\"10.0.0.0/8\"]";
+    let network = |text: &str| -> Option<IpNet> {
+        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    };
+    let mut trusted = Vec::new();
+    for text in section.texts("trusted_proxies", expected) {
+        let read = network(&text);
+        section.check(read.is_some(), &["trusted_proxies"], || {
+            let name = section.name("trusted_proxies");
+            format!("{name} has `{text}`: expected an address or a network, such as \"10.0.0.0/8\"")
+        });
+        trusted.extend(read.map(|network| network.trunc()));
+    }
+    section.finish();
+    Forwarding { told, trusted }
 }
 
 fn repeats(mut section: Section<'_>) -> RepeatConfig {

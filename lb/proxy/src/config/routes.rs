@@ -1,16 +1,22 @@
-//! The routes: what path, what of a request is looked at, what is believed before anything is
-//! known.
+//! The routes: which requests they take, what of a request is looked at, what is believed before
+//! anything is known.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use http::{Method, StatusCode};
+
 use weighbridge_core::features::extractors::Extractor;
 use weighbridge_core::features::{BodyNeed, FeatureSet};
 use weighbridge_core::policy::RoutePolicy;
+use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 
+use super::fleet::MAIN;
 use super::reader::Section;
-use super::{BodyMode, Route, lambda};
+use super::route_table::{HostName, Takes};
+use super::{AnswerMode, BodyMode, Fixed, FleetIndex, Limits, NamedFleet, Protocol, Route};
+use super::{RouteTable, Taken, Timeouts, lambda};
 
 /// The least that an estimate may be, in CPU-seconds of the reference core.
 const WORK_MIN: f64 = 1e-5;
@@ -19,59 +25,169 @@ const WORK_MIN: f64 = 1e-5;
 const PATH_EXPECTED: &str = "the beginning of paths, such as \"/images/\"; `*`, `{name}`, `:name` \
                              and other patterns mean nothing";
 
-/// Reads `[[routes]]` and what they fall back on, `[route_defaults]`. Says too whether the function
-/// of each route could be read.
+/// The most routes.
+const ROUTES_MAX: usize = 256;
+
+/// The longest lists of hosts and of methods.
+const LISTED_MAX: usize = 64;
+
+/// What routes fall back on, outside their own tables.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) timeouts: &'a Timeouts,
+    pub(super) fleets: &'a [NamedFleet],
+}
+
+/// Every route.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    /// Those with hosts.
+    pub(super) with_hosts: Vec<Route>,
+    /// What the core knows of them, in the same order.
+    pub(super) policies: Vec<RoutePolicy>,
+    /// Those that are answered by the balancer itself.
+    pub(super) fixed: Vec<Fixed>,
+    /// Which takes a request.
+    pub(super) table: RouteTable,
+    /// Whether the function of each route could be read.
+    pub(super) functions_are_known: bool,
+}
+
+/// Reads `[[routes]]` and what they fall back on, `[route_defaults]`.
 pub(super) fn read(
     root: &mut Section<'_>,
     extractors: &[&'static dyn Extractor],
-) -> (Vec<Route>, Vec<RoutePolicy>, bool) {
+    bounds: Bounds<'_>,
+) -> Routes {
     let mut defaults = root.table("route_defaults");
     // Read once for itself, so that a mistake is told of even where no route falls back on it.
-    route_policy(&mut defaults, String::new(), extractors);
+    route(&mut defaults, (String::new(), String::new()), extractors, bounds);
+    takes(&mut defaults, String::new());
+    defaults.whole_or::<u16>("respond", "off", STATUSES);
     let items = root.tables("routes", &defaults);
     defaults.finish();
 
-    let allowed = !items.is_empty() && items.len() <= 256;
-    root.check(allowed, &["routes"], || "routes: expected from 1 to 256 of them".to_owned());
-    let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
-    let mut are_known = true;
-    let mut routes = Vec::new();
-    let mut policies = Vec::new();
+    let allowed = !items.is_empty() && items.len() <= ROUTES_MAX;
+    root.check(allowed, &["routes"], || format!("routes: expected from 1 to {ROUTES_MAX} of them"));
+    let (mut names, mut seen) = (BTreeSet::new(), Vec::new());
+    let mut read = Routes { functions_are_known: true, ..Routes::default() };
+    let mut table = Vec::new();
     for mut item in items {
         let name = item.text("name", "1 to 64 of a-z, 0-9, `_` and `-`", name).unwrap_or_default();
         let path = item.text("path", PATH_EXPECTED, path).unwrap_or_default();
+        let takes = takes(&mut item, path.clone());
         unique(&item, "name", &name, &mut names);
-        unique(&item, "path", &path, &mut paths);
-        let (body, function, policy) = route_policy(&mut item, name.clone(), extractors);
-        are_known &= !item.is_wrong("lambda");
-        routes.push(Route { name, path, body, function });
-        policies.push(policy);
+        distinct(&item, &takes, &mut seen);
+        let status = item.whole_or::<u16>("respond", "off", STATUSES);
+        let (one, policy) = route(&mut item, (name, path), extractors, bounds);
+        read.functions_are_known &= !item.is_wrong("lambda");
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        let taken = if let Some(status) = status {
+            read.fixed.push(Fixed { status, cors: one.cors });
+            Taken::Fixed(read.fixed.len() - 1)
+        } else {
+            let id = u16::try_from(read.with_hosts.len()).unwrap_or(u16::MAX);
+            read.with_hosts.push(one);
+            read.policies.push(policy);
+            Taken::Route(RouteId(id))
+        };
+        table.push((takes, taken));
         item.finish();
     }
-    (routes, policies, are_known)
+    root.check(table.is_empty() || !read.with_hosts.is_empty(), &["routes"], || {
+        "routes: every one has `respond`, expected at least one that hosts answer".to_owned()
+    });
+    read.table = RouteTable::new(table);
+    read
+}
+
+/// The status codes of final answers.
+const STATUSES: std::ops::RangeInclusive<u64> = 200..=599;
+
+/// Which requests a route takes.
+fn takes(section: &mut Section<'_>, path: String) -> Takes {
+    let is_exact = section.word("path_match", &[("prefix", false), ("exact", true)]);
+    let hosts = listed(section, "hosts", "a list of names, such as [\"example.org\"]", |text| {
+        HostName::parse(text).ok_or("`NAME` without a port, or `*.NAME`")
+    });
+    let methods = listed(section, "methods", "a list of methods, such as [\"GET\"]", |text| {
+        let is_upper = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        let method = Method::from_bytes(text.as_bytes()).ok();
+        method.filter(|_| is_upper).ok_or("a method in capitals, such as \"GET\"")
+    });
+    Takes { hosts, path, is_exact, methods }
+}
+
+/// A list of at most [`LISTED_MAX`] texts that `parse` reads, or says what it expected.
+fn listed<T>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    expected: &str,
+    parse: impl Fn(&str) -> Result<T, &'static str>,
+) -> Vec<T> {
+    let texts = section.texts(key, expected);
+    section.check(texts.len() <= LISTED_MAX, &[key], || {
+        format!("{} has {} entries: expected at most {LISTED_MAX}", section.name(key), texts.len())
+    });
+    let mut parsed = Vec::new();
+    for text in texts {
+        match parse(&text) {
+            Ok(one) => parsed.push(one),
+            Err(expected) => section.check(false, &[key], || {
+                format!("{} has `{text}`: expected {expected}", section.name(key))
+            }),
+        }
+    }
+    parsed
 }
 
 /// What a route and the routes' defaults have in common.
-fn route_policy(
+fn route(
     section: &mut Section<'_>,
-    name: String,
+    (name, path): (String, String),
     extractors: &[&'static dyn Extractor],
-) -> (BodyMode, String, RoutePolicy) {
+    bounds: Bounds<'_>,
+) -> (Route, RoutePolicy) {
     let body = section.word("body", &[("buffer", BodyMode::Buffer), ("stream", BodyMode::Stream)]);
     let features = features(section, extractors);
+    let hour = Duration::from_hours(1);
     let policy = RoutePolicy {
-        name,
+        name: name.clone(),
         features,
         prior: work(section, "prior"),
         work_min: Work::saturating(WORK_MIN),
         work_max: work(section, "work_max"),
-        patience: section.duration("patience", Duration::ZERO..=Duration::from_hours(1)),
-        idempotent: section.flag("idempotent"),
+        patience: section.duration("patience", Duration::ZERO..=hour),
+        idempotent: section.flag_or("idempotent", "auto"),
+        tries_max: section.whole_or("tries_max", "auto", 1..=16),
         function: None,
     };
-    let function = lambda::function(section, body);
+    let answers =
+        [("auto", AnswerMode::Auto), ("hold", AnswerMode::Hold), ("stream", AnswerMode::Stream)];
+    let timeouts = Duration::from_millis(1)..=24 * hour;
+    let response = section.duration_or("response_timeout", "auto", timeouts);
+    let body_bytes = section.size_or("body_bytes", "auto", 0..=16 << 30);
+    let route = Route {
+        name,
+        path,
+        body,
+        answer: section.word("answer", &answers),
+        cors: section.flag("cors"),
+        response: response.unwrap_or(bounds.timeouts.response),
+        body_bytes: body_bytes.unwrap_or(bounds.limits.body_bytes),
+        function: lambda::function(section, body),
+        fleet: fleet(section, bounds.fleets),
+    };
+    check(section, &route, &policy, bounds);
+    (route, policy)
+}
+
+/// Tells of what does not go together.
+fn check(section: &Section<'_>, route: &Route, policy: &RoutePolicy, bounds: Bounds<'_>) {
+    let is_held = route.body == BodyMode::Buffer;
     let blind = policy.features.body_need() == BodyNeed::Nothing;
-    section.check(body == BodyMode::Buffer || blind, &["body", "features"], || {
+    section.check(is_held || blind, &["body", "features"], || {
         let name = section.name("body");
         format!("{name} is \"stream\", but a feature looks into the body: expected \"buffer\"")
     });
@@ -79,7 +195,53 @@ fn route_policy(
     section.check(ordered, &["prior", "work_max"], || {
         format!("{}: expected \"10us\" <= prior <= work_max", section.name("prior"))
     });
-    (body, function, policy)
+    section.check(is_held || route.answer != AnswerMode::Hold, &["answer", "body"], || {
+        let name = section.name("answer");
+        format!("{name} is \"hold\", but the body streams: expected \"auto\" or \"stream\"")
+    });
+    let named = route.fleet.0.checked_sub(1).and_then(|nth| bounds.fleets.get(nth));
+    let speaks_h2 = |fleet: &NamedFleet| fleet.hosts.iter().any(|h| h.protocol == Protocol::H2c);
+    section.check(!is_held || !named.is_some_and(speaks_h2), &["body", "fleet"], || {
+        let name = section.name("body");
+        format!("{name} is \"buffer\", but the hosts speak h2c: expected \"stream\"")
+    });
+    section.check(named.is_none() || route.function.is_empty(), &["lambda", "fleet"], || {
+        let name = section.name("lambda");
+        format!("{name} is set, but the route's fleet is not \"main\": expected none")
+    });
+    let is_own = section.wrote("body_bytes");
+    let fits = !is_held || !is_own || route.body_bytes <= bounds.limits.buffer_bytes_total;
+    section.check(fits, &["body_bytes"], || {
+        format!(
+            "{} is more than limits.buffer_bytes_total, where bodies are held: expected less",
+            section.name("body_bytes")
+        )
+    });
+}
+
+/// The fleet whose hosts answer.
+fn fleet(section: &mut Section<'_>, fleets: &[NamedFleet]) -> FleetIndex {
+    let expected = "the NAME of a [fleets.NAME], or \"main\" for [fleet]";
+    let index = |name: &str| {
+        let nth = fleets.iter().position(|fleet| fleet.name == name).map(|nth| nth + 1);
+        nth.or((name == MAIN).then_some(0)).map(FleetIndex)
+    };
+    section.text("fleet", expected, index).unwrap_or_default()
+}
+
+/// Tells of a route that takes exactly what another one takes.
+fn distinct(item: &Section<'_>, takes: &Takes, seen: &mut Vec<Takes>) {
+    let sorted = |takes: &Takes| {
+        let mut sorted = takes.clone();
+        sorted.hosts.sort();
+        sorted.methods.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        sorted
+    };
+    let takes = sorted(takes);
+    item.check(takes.path.is_empty() || !seen.contains(&takes), &["path"], || {
+        format!("{} is `{}`, as that of another route", item.name("path"), takes.path)
+    });
+    seen.push(takes);
 }
 
 fn features(section: &mut Section<'_>, extractors: &[&'static dyn Extractor]) -> FeatureSet {

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use http::Method;
 
-use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostSpec;
 use weighbridge_core::units::{Speed, Work};
 
 use super::*;
 use crate::access_log::AccessWriter;
 use crate::budget::{MemoryBudget, Owner};
-use crate::config::Config;
-use crate::decide::Decide;
+use crate::config::{Config, Protocol, Shown, Taken};
 use crate::fleet::{AddressBook, Place};
+use crate::fleets::Fleets;
 use crate::forward::Connections;
 use crate::gauges::Gauges;
 use crate::metrics::Metrics;
@@ -32,6 +31,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Kept: yes\r\nKeep-Al
 /// A caller that keeps what it gets.
 #[derive(Default)]
 struct Listener {
+    interim: Vec<u16>,
     head: Option<Box<ResponseHeader>>,
     body: Vec<u8>,
     is_done: bool,
@@ -58,6 +58,20 @@ impl Caller for Listener {
         while hosts.requests().len() < *n_requests {
             tokio::task::yield_now().await;
         }
+    }
+
+    async fn interim(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
+        self.interim.push(head.status.as_u16());
+        Ok(())
+    }
+
+    async fn switch(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
+        self.head = Some(head);
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Option<Bytes> {
+        std::future::pending().await
     }
 
     async fn take(&mut self, answer: Whole) -> Result<u64, Gone> {
@@ -102,11 +116,13 @@ struct Rooms {
 
 fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
     let text = format!(
-        "access_log.to = \"off\"\n{settings}\n[[routes]]\nname = \"work\"\npath = \"/work\"\n"
+        "access_log.to = \"off\"\n{settings}\n[[routes]]\nname = \"work\"\npath = \"/work\"\n\
+         idempotent = true\n"
     );
     let config = Arc::new(Config::parse(&text, &weighbridge_scene_extract::extractors()).unwrap());
     let hosts = Hosts::playing(script);
-    let decide = Decide::new(Balancer::new(config.policy.clone(), 1));
+    let fleets = Arc::new(Fleets::new(&config, 1));
+    let decide = fleets.main().clone();
     let book = Arc::new(AddressBook::default());
     for port in 1..=n_hosts {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -123,7 +139,7 @@ fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
             balancer.ready(now, id);
             id
         });
-        book.insert(id, Place { name, address, pid: None });
+        book.insert(id, Place { name, address, protocol: Protocol::Http1, pid: None });
     }
     let metrics = Metrics::new().unwrap();
     let ledger = Ledger {
@@ -137,9 +153,18 @@ fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
         config: config.clone(),
     };
     let connections = Connections::over(Arc::new(hosts.clone()));
-    let budget = MemoryBudget::by(&config.limits);
-    let dispatch = Dispatch { connections, budget, functions: None, hosts: book, decide, config };
+    let budget = MemoryBudget::by(&config.limits, config.limits.body_bytes);
+    let dispatch = Dispatch { connections, budget, functions: None, hosts: book, fleets, config };
     Rooms { dispatch, ledger, hosts }
+}
+
+/// The route that `path` takes.
+fn route(dispatch: &Dispatch, path: &str) -> RouteId {
+    let shown = Shown { host: None, path, method: &http::Method::POST };
+    match dispatch.config.route_table.take(shown) {
+        Taken::Route(route) => route,
+        other => panic!("{other:?}"),
+    }
 }
 
 impl Rooms {
@@ -153,19 +178,22 @@ impl Rooms {
         path: &str,
         caller: &mut Listener,
     ) -> (Result<(), ExchangeError>, Record) {
-        let route = self.dispatch.config.route_of(path).unwrap();
+        let route = route(&self.dispatch, path);
         let mut record = Record::new();
         record.route = Some(route);
         let body = Bytes::from_static(b"body");
         let rooms = (&self.dispatch, &self.ledger);
         let served = serve(rooms, caller, &mut record, (route, &body));
         let served = tokio::time::timeout(PATIENCE, served).await.unwrap();
-        self.dispatch.decide.look(|balancer, _| balancer.check_invariants());
+        self.dispatch.fleets.main().look(|balancer, _| balancer.check_invariants());
         (served, record)
     }
 
     fn claims(&self) -> u32 {
-        self.dispatch.decide.look(|balancer, _| balancer.hosts().map(|host| host.in_flight).sum())
+        self.dispatch
+            .fleets
+            .main()
+            .look(|balancer, _| balancer.hosts().map(|host| host.in_flight).sum())
     }
 }
 
@@ -238,7 +266,7 @@ async fn a_request_that_every_host_fails_gets_its_verdict_soon() {
     let looking = async {
         loop {
             tokio::time::sleep(Duration::from_millis(20)).await;
-            rooms.dispatch.decide.with(|_, _| ());
+            rooms.dispatch.fleets.main().with(|_, _| ());
         }
     };
     let (served, record) = tokio::select! {
@@ -309,7 +337,7 @@ async fn a_caller_that_leaves_the_waiting_room_gives_its_place_back() {
     let (served, record) = rooms.serve(&mut caller).await;
     assert!(matches!(served, Err(ExchangeError::Gone(_))), "{served:?}");
     assert_eq!(record.tries, 0);
-    let waiting = rooms.dispatch.decide.look(|balancer, _| balancer.waiting().requests);
+    let waiting = rooms.dispatch.fleets.main().look(|balancer, _| balancer.waiting().requests);
     assert_eq!(waiting, 0);
 }
 
@@ -317,8 +345,8 @@ async fn a_caller_that_leaves_the_waiting_room_gives_its_place_back() {
 #[tokio::test]
 async fn a_held_request_goes_at_the_end_of_another_or_when_its_client_leaves() {
     let rooms = rooms(1, "", &[]);
-    let decide = &rooms.dispatch.decide;
-    let route = rooms.dispatch.config.route_of("/work").unwrap();
+    let decide = rooms.dispatch.fleets.main();
+    let route = route(&rooms.dispatch, "/work");
     let arrive = || {
         let head = Listener::default().request(&Bytes::new()).unwrap();
         let mut ask = ask::streamed(&rooms.dispatch, route, &head, Some(1 << 40));

@@ -14,6 +14,8 @@ use hyper_util::rt::TokioExecutor;
 
 use weighbridge_instrument::LoadReport;
 
+use crate::config::Protocol;
+
 /// The longest load report that is read, in bytes.
 const REPORT_BYTES_MAX: usize = 64 * 1024;
 
@@ -32,7 +34,8 @@ pub(crate) struct Asked {
 /// Asks hosts how they are.
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    http1: Client<HttpConnector, Empty<Bytes>>,
+    h2c: Client<HttpConnector, Empty<Bytes>>,
     timeout: Duration,
 }
 
@@ -61,35 +64,47 @@ impl Probe {
     pub(crate) fn new(timeout: Duration) -> Probe {
         // Each ask has a connection of its own: a host may close an idle one when it is used again,
         // and would seem to be gone.
-        let mut builder = Client::builder(TokioExecutor::new());
-        Probe { client: builder.pool_max_idle_per_host(0).build_http(), timeout }
+        let client = |is_h2c| {
+            let mut builder = Client::builder(TokioExecutor::new());
+            builder.pool_max_idle_per_host(0).http2_only(is_h2c).build_http()
+        };
+        Probe { http1: client(false), h2c: client(true), timeout }
     }
 
     /// Whether the host at `address` is ready for requests: it answers with a status below 500. A
     /// host without `/readyz` is any other HTTP service, and ready.
-    pub(crate) async fn is_ready(&self, address: SocketAddr) -> bool {
-        let status = self.within(self.status(address)).await;
+    pub(crate) async fn is_ready(&self, address: SocketAddr, protocol: Protocol) -> bool {
+        let status = self.within(self.status(address, protocol)).await;
         status.is_ok_and(|status| !status.is_server_error())
     }
 
     /// Whether the host at `address` itself says that it is ready. An address that a machine was
     /// just given may still be answered by another one.
     pub(crate) async fn says_ready(&self, address: SocketAddr) -> bool {
-        self.within(self.status(address)).await.is_ok_and(|status| status.is_success())
+        let status = self.within(self.status(address, Protocol::Http1)).await;
+        status.is_ok_and(|status| status.is_success())
     }
 
     /// The load report of the host at `address`.
-    pub(crate) async fn load(&self, address: SocketAddr) -> Result<Asked, ProbeError> {
-        self.within(self.report(address)).await
+    pub(crate) async fn load(
+        &self,
+        address: SocketAddr,
+        protocol: Protocol,
+    ) -> Result<Asked, ProbeError> {
+        self.within(self.report(address, protocol)).await
     }
 
     /// What `/readyz` answers. The page itself says nothing more, however long it is.
-    async fn status(&self, address: SocketAddr) -> Result<StatusCode, ProbeError> {
-        Ok(self.get(address, "readyz").await?.status())
+    async fn status(
+        &self,
+        address: SocketAddr,
+        protocol: Protocol,
+    ) -> Result<StatusCode, ProbeError> {
+        Ok(self.get((address, protocol), "readyz").await?.status())
     }
 
-    async fn report(&self, address: SocketAddr) -> Result<Asked, ProbeError> {
-        let response = self.get(address, "load").await?;
+    async fn report(&self, address: SocketAddr, protocol: Protocol) -> Result<Asked, ProbeError> {
+        let response = self.get((address, protocol), "load").await?;
         if !response.status().is_success() {
             return Err(ProbeError::Status(response.status()));
         }
@@ -100,11 +115,19 @@ impl Probe {
         Ok(Asked { report: report.map_err(ProbeError::Report)?, leaves })
     }
 
-    async fn get(&self, address: SocketAddr, what: &str) -> Result<Response<Incoming>, ProbeError> {
+    async fn get(
+        &self,
+        (address, protocol): (SocketAddr, Protocol),
+        what: &str,
+    ) -> Result<Response<Incoming>, ProbeError> {
+        let client = match protocol {
+            Protocol::Http1 => &self.http1,
+            Protocol::H2c => &self.h2c,
+        };
         let uri = format!("http://{address}/{what}")
             .parse()
             .map_err(|error| ProbeError::Unreachable(Box::new(error)))?;
-        self.client.get(uri).await.map_err(|error| {
+        client.get(uri).await.map_err(|error| {
             if error.is_connect() {
                 ProbeError::Unreachable(Box::new(error))
             } else {

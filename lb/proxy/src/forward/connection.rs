@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Stream;
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora::{Error, ErrorType};
 
-use super::TryLimits;
+use super::{Interim, TryLimits};
 
 /// See the module.
 pub(crate) struct Connection {
@@ -20,6 +20,8 @@ pub(crate) struct Connection {
     was_idle: Option<Duration>,
     /// From the request to the end of the answer's head.
     head_max: Duration,
+    /// Whether the request asks for another protocol.
+    may_switch: bool,
 }
 
 impl Connection {
@@ -33,7 +35,7 @@ impl Connection {
         let mut http = HttpSession::new(stream);
         http.read_timeout = Some(limits.response);
         http.write_timeout = Some(limits.response);
-        Connection { http, address, was_idle, head_max: limits.response }
+        Connection { http, address, was_idle, head_max: limits.response, may_switch: false }
     }
 
     /// Where it leads.
@@ -56,7 +58,9 @@ impl Connection {
         &mut self,
         request: Box<RequestHeader>,
         body: &Bytes,
+        interim: &Interim,
     ) -> pingora::Result<()> {
+        self.may_switch = request.headers.contains_key(header::UPGRADE);
         self.http.write_request_header(request).await?;
         let sent = async {
             if !body.is_empty() {
@@ -71,14 +75,19 @@ impl Connection {
             if is_timeout(&error) {
                 return Err(error);
             }
-            return self.read_head().await.map_err(|_| error);
+            return self.read_head(interim).await.map_err(|_| error);
         }
-        self.read_head().await
+        self.read_head(interim).await
     }
 
     /// The head of the answer, once it has been read.
     pub(super) fn head(&self) -> Option<&ResponseHeader> {
         self.http.resp_header()
+    }
+
+    /// Whether there is more of the answer than its head.
+    pub(super) fn has_body(&mut self) -> bool {
+        !self.http.is_body_done()
     }
 
     /// The next piece of the answer's body; `None` at its end.
@@ -91,6 +100,11 @@ impl Connection {
         self.http.read_body_bytes().await
     }
 
+    /// Sends `bytes` in the protocol that the connection has switched to.
+    pub(super) async fn send(&mut self, bytes: &Bytes) -> pingora::Result<()> {
+        self.http.write_body(bytes).await.map(drop)
+    }
+
     /// The stream, once an answer was read to its end, where neither side wants to close it.
     pub(super) async fn into_stream(mut self) -> Option<Stream> {
         self.http.respect_keepalive();
@@ -99,22 +113,30 @@ impl Connection {
 
     /// Reads the head of the answer, whatever comes before it, within the time for it: a byte now
     /// and then, or one interim answer after the other, does not make more.
-    async fn read_head(&mut self) -> pingora::Result<()> {
+    async fn read_head(&mut self, interim: &Interim) -> pingora::Result<()> {
         let head_max = self.head_max;
-        let read = tokio::time::timeout(head_max, self.read_heads()).await;
+        let read = tokio::time::timeout(head_max, self.read_heads(interim)).await;
         read.unwrap_or_else(|_| Error::e_explain(ErrorType::ReadTimedout, "no head in time"))
     }
 
-    async fn read_heads(&mut self) -> pingora::Result<()> {
+    async fn read_heads(&mut self, interim: &Interim) -> pingora::Result<()> {
         loop {
             self.http.read_response().await?;
             match self.head().map(|head| head.status) {
-                // Nobody has asked to switch: requests whose body is held do not.
+                Some(StatusCode::SWITCHING_PROTOCOLS) if self.may_switch => {
+                    self.http.maybe_upgrade_body_writer();
+                    return Ok(());
+                }
                 Some(StatusCode::SWITCHING_PROTOCOLS) => {
                     return Error::e_explain(ErrorType::InvalidHTTPHeader, "an unasked 101");
                 }
                 Some(status) if !status.is_informational() => return Ok(()),
-                Some(_) | None => {}
+                Some(_) => {
+                    if let Some(head) = self.head() {
+                        interim.pass(head);
+                    }
+                }
+                None => {}
             }
         }
     }

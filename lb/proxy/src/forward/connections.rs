@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt;
 
 use super::TryLimits;
 use super::connection::Connection;
+use crate::config::Protocol;
 
 /// What a host has done with idle connections is remembered for this time.
 const MEMORY: Duration = Duration::from_mins(1);
@@ -91,7 +92,7 @@ impl Connections {
             let was_idle = Some(idle.since.elapsed());
             return Ok(Connection::new(idle.stream, address, was_idle, limits));
         }
-        let mut peer = super::peer(address, limits);
+        let mut peer = super::peer(address, Protocol::Http1, limits);
         peer.options.custom_l4.clone_from(&self.transport);
         // Boxed, for it is rare: a future is as long as its longest part.
         let stream = Box::pin(self.connector.new_stream(&peer)).await?;

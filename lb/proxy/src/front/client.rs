@@ -7,13 +7,16 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Version, header};
 use pingora::ErrorType;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::ServerSession as HttpSession;
 use pingora::proxy::Session;
 
 use crate::answer::Whole;
 use crate::budget::Owner;
 use crate::caller::{Caller, Gone};
+use crate::config::Forwarding;
 use crate::headers;
 use crate::pace::time_for;
+use crate::stage::{self, Stage};
 
 use super::body;
 use super::cors;
@@ -47,7 +50,10 @@ pub(super) struct WriteLimits {
 /// The client of a session whose body has been read: only then can its connection be watched.
 pub(super) struct Client<'a> {
     session: &'a mut Session,
+    forwarding: &'a Forwarding,
     limits: WriteLimits,
+    /// Whether pages of any origin may read its answer.
+    cors: bool,
     /// When its request had been read.
     read_at: Instant,
     /// It sends no more, and waits.
@@ -55,19 +61,30 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// The client of `session`, whose request has just been read.
-    pub(super) fn new(session: &'a mut Session, limits: WriteLimits) -> Client<'a> {
-        Client { session, limits, read_at: Instant::now(), is_half_closed: false }
+    /// The client of `session`, whose request has just been read. `cors`: pages of any origin may
+    /// read its answer.
+    pub(super) fn new(
+        session: &'a mut Session,
+        forwarding: &'a Forwarding,
+        (limits, cors): (WriteLimits, bool),
+    ) -> Client<'a> {
+        let (read_at, is_half_closed) = (Instant::now(), false);
+        Client { session, forwarding, limits, cors, read_at, is_half_closed }
     }
 }
 
 impl Caller for Client<'_> {
     fn request(&self, body: &Bytes) -> pingora::Result<Box<RequestHeader>> {
-        headers::for_host(self.session.req_header(), body, address(self.session))
+        let whence = (self.forwarding, peer(self.session));
+        let mut request = headers::for_host(self.session.req_header(), body, whence)?;
+        if self.session.is_upgrade_req() {
+            headers::ask_to_switch(&mut request, self.session.req_header())?;
+        }
+        Ok(request)
     }
 
     fn owner(&self) -> Owner {
-        owner(self.session)
+        owner(self.session, self.forwarding)
     }
 
     async fn gone(&mut self) {
@@ -83,12 +100,22 @@ impl Caller for Client<'_> {
         }
     }
 
+    async fn interim(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
+        if !knows_chunks(self.session) {
+            return Ok(());
+        }
+        self.limits.keep(0, self.session.write_response_header(head, false)).await
+    }
+
     async fn take(&mut self, answer: Whole) -> Result<u64, Gone> {
-        send(self.session, answer, self.limits).await
+        send(self.session, answer, (self.limits, self.cors)).await
     }
 
     async fn begin(&mut self, mut head: Box<ResponseHeader>) -> Result<(), Gone> {
-        cors::allow_origin(&mut head).map_err(|_| Gone)?;
+        if self.cors {
+            cors::allow_origin(&mut head).map_err(|_| Gone)?;
+        }
+        headers::unbind_events(&mut head).map_err(|_| Gone)?;
         if headers::content_length(&head.headers).is_some() {
         } else if knows_chunks(self.session) {
             head.insert_header(header::TRANSFER_ENCODING, "chunked").map_err(|_| Gone)?;
@@ -97,6 +124,17 @@ impl Caller for Client<'_> {
             self.session.set_keepalive(None);
         }
         self.limits.keep(0, self.session.write_response_header(head, false)).await
+    }
+
+    async fn switch(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
+        stage::enter(Stage::Tunnel);
+        // Whoever is silent for how long is the host's to judge, and its timeout's.
+        self.session.set_read_timeout(None);
+        self.limits.keep(0, self.session.write_response_header(head, false)).await
+    }
+
+    async fn receive(&mut self) -> Option<Bytes> {
+        self.session.downstream_session.read_body_or_idle(false).await.ok().flatten()
     }
 
     async fn piece(&mut self, piece: Option<Bytes>) -> Result<(), Gone> {
@@ -131,29 +169,47 @@ pub(super) fn knows_chunks(session: &Session) -> bool {
     Version::HTTP_11 <= session.req_header().version
 }
 
-/// The client's address.
-pub(super) fn address(session: &Session) -> Option<IpAddr> {
+/// Sees to it that a client of HTTP/1.0 gets no interim answers.
+pub(super) fn spare_interim(session: &mut Session) {
+    if let (false, HttpSession::H1(http)) =
+        (knows_chunks(session), &mut *session.downstream_session)
+    {
+        http.set_ignore_info_resp(true);
+    }
+}
+
+/// The address that the session's connection comes from.
+pub(super) fn peer(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip)
 }
 
-/// Whose memory it is that the session takes.
-pub(super) fn owner(session: &Session) -> Owner {
-    Owner(session.client_addr().and_then(|address| address.as_inet()).copied())
+/// The client's address: where the connection is a trusted proxy's, as that says.
+pub(super) fn address(session: &Session, forwarding: &Forwarding) -> Option<IpAddr> {
+    peer(session).map(|peer| forwarding.client(peer, &session.req_header().headers))
 }
 
-/// Sends all of an answer, with its length and CORS, in time. Returns the bytes of the body that
-/// went out.
+/// Whose memory it is that the session takes.
+pub(super) fn owner(session: &Session, forwarding: &Forwarding) -> Owner {
+    let connection = session.client_addr().and_then(|address| address.as_inet());
+    let client = address(session, forwarding);
+    Owner(connection.zip(client).map(|(from, client)| SocketAddr::new(client, from.port())))
+}
+
+/// Sends all of an answer, with its length, in time. `cors`: pages of any origin may read it.
+/// Returns the bytes of the body that went out.
 pub(super) async fn send(
     session: &mut Session,
-    answer: Whole,
-    limits: WriteLimits,
+    mut answer: Whole,
+    (limits, cors): (WriteLimits, bool),
 ) -> Result<u64, Gone> {
+    if cors {
+        cors::allow_origin(&mut answer.header).map_err(|_| Gone)?;
+    }
     limits.keep(answer.body.len(), send_all(session, answer)).await
 }
 
 async fn send_all(session: &mut Session, answer: Whole) -> pingora::Result<u64> {
     let Whole { mut header, body } = answer;
-    cors::allow_origin(&mut header)?;
     let head_only = session.req_header().method == Method::HEAD;
     let has_no_body = matches!(header.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if header.status == StatusCode::NO_CONTENT {

@@ -40,16 +40,17 @@ impl ProxyHttp for Proxy {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         let front = &self.0;
         front.set_keepalive(session);
+        client::spare_interim(session);
         headers::unite_lengths(session.req_header_mut()).map_err(Error::into_down)?;
         headers::unite_cookies(session.req_header_mut()).map_err(Error::into_down)?;
         headers::to_origin_form(session.req_header_mut());
         session.set_read_timeout(Some(front.config.timeouts.body_read));
-        ctx.record.route = front.config.route_of(session.req_header().uri.path());
-        if front.answer_here(session, &mut ctx.record).await.map_err(stream::gone)? {
-            return Ok(true);
-        }
-        let Some(route) = ctx.record.route else { return Ok(true) };
-        if front.holds(route) {
+        ctx.place = front.admit();
+        let has_place = ctx.place.is_some();
+        let here = front.answer_here(session, &mut ctx.record, has_place).await;
+        let here = here.map_err(stream::gone)?;
+        let Some(route) = here else { return Ok(true) };
+        if front.holds(session, route) {
             front.serve_held(session, &mut ctx.record, route).await.map_err(stream::unanswered)?;
             return Ok(true);
         }
@@ -70,7 +71,8 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        headers::for_host_streamed(request, client::address(session))?;
+        let whence = (&self.0.config.forwarding, client::peer(session));
+        headers::for_host_streamed(request, session.req_header(), whence)?;
         headers::tell_estimate(request, ctx.record.told());
         Ok(())
     }
@@ -88,7 +90,8 @@ impl ProxyHttp for Proxy {
             *body = None;
         }
         ctx.record.bytes_in += body.as_ref().map_or(0, Bytes::len) as u64;
-        if self.0.config.limits.body_bytes < ctx.record.bytes_in {
+        let most = ctx.record.route.map(|route| self.0.config.route(route).body_bytes);
+        if most.is_some_and(|most| most < ctx.record.bytes_in) {
             return stream::body_too_long();
         }
         Ok(())
@@ -138,29 +141,31 @@ impl ProxyHttp for Proxy {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-            if !session.is_upgrade_req() {
-                return Error::e_explain(ErrorType::InvalidHTTPHeader, "an unasked 101")
-                    .map_err(|error: Box<Error>| error.into_up());
-            }
-            stage::enter(Stage::Tunnel);
-        } else if answer.status.is_informational() {
+            return Error::e_explain(ErrorType::InvalidHTTPHeader, "an unasked 101")
+                .map_err(|error: Box<Error>| error.into_up());
+        }
+        if answer.status.is_informational() {
             // However many there are, they do not make more time for the answer.
-            if self.0.config.timeouts.response < ctx.record.service() {
+            let most = ctx.record.route.map(|route| self.0.config.route(route).response);
+            if most.is_some_and(|most| most < ctx.record.service()) {
                 return Error::e_explain(ErrorType::ReadTimedout, "no answer in time")
                     .map_err(|error: Box<Error>| error.into_up());
             }
         }
         ctx.is_answered = true;
         self.0.ledger.hear(&mut ctx.record, answer);
-        ctx.record.work = self.0.dispatch.decide.believe(&ctx.record);
+        if let Some(route) = ctx.record.route {
+            ctx.record.work = self.0.dispatch.fleets.of(route).believe(&ctx.record);
+        }
         headers::strip_streamed(answer);
+        headers::unbind_events(answer)?;
         if !client::knows_chunks(session) && headers::content_length(&answer.headers).is_none() {
             // The end of the connection is the end of the answer.
             answer.remove_header(&header::TRANSFER_ENCODING);
             session.set_keepalive(None);
         }
         ctx.record.add_timing(answer)?;
-        cors::allow_origin(answer)
+        if ctx.record.cors { cors::allow_origin(answer) } else { Ok(()) }
     }
 
     fn response_body_filter(
@@ -204,7 +209,8 @@ impl ProxyHttp for Proxy {
                 ledger.learned(record, observation, None);
             }
         }
-        ledger.log(session.req_header(), client::address(session), record);
+        let client = client::address(session, &self.0.config.forwarding);
+        ledger.log(session.req_header(), client, record);
     }
 }
 

@@ -30,7 +30,8 @@ fn head(request: &RequestHeader, header_bytes_max: usize) -> Option<Problem> {
 fn target(request: &RequestHeader) -> Option<Problem> {
     if request.method == Method::CONNECT {
         let detail = "this is not a forward proxy";
-        return Some(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).at("method"));
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).at("method");
+        return Some(problem.allow("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned()));
     }
     let target = request.raw_path();
     if target.starts_with(b"/") || (request.method == Method::OPTIONS && target == b"*") {

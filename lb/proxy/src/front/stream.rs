@@ -7,6 +7,7 @@ use http::StatusCode;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
+use tokio::sync::OwnedSemaphorePermit;
 
 use weighbridge_core::admit::{ShedReason, Verdict};
 use weighbridge_core::observe::Failure;
@@ -40,6 +41,8 @@ pub(crate) struct Passage {
     shed: Option<ShedReason>,
     /// Whether the head of an answer has come.
     pub(super) is_answered: bool,
+    /// Its place among the requests that may be here at once.
+    pub(super) place: Option<OwnedSemaphorePermit>,
     _in_flight: InFlight,
 }
 
@@ -53,6 +56,7 @@ impl Passage {
             failure: None,
             shed: None,
             is_answered: false,
+            place: None,
             _in_flight: InFlight::new(front),
         }
     }
@@ -73,16 +77,18 @@ impl Front {
         passage: &mut Passage,
         route: RouteId,
     ) -> Result<bool> {
-        if let Err(BodyError::Refused(problem)) = body::check_length(session, self.body_limits()) {
+        if let Err(BodyError::Refused(problem)) =
+            body::check_length(session, self.body_limits(route))
+        {
             self.refuse(session, &mut passage.record, &problem).await.map_err(gone)?;
             return Ok(true);
         }
         session.set_write_timeout(Some(self.write_limits().of_piece()));
         let announced = body::announced(session);
         let ask = ask::streamed(&self.dispatch, route, session.req_header(), announced);
-        let (ticket, verdict) = self.dispatch.decide.arrive(ask);
+        let (ticket, verdict) = self.dispatch.fleets.of(route).arrive(ask);
         if let Verdict::Shed(reason) = &verdict {
-            let problem = self.dispatch.shed(*reason, None);
+            let problem = self.dispatch.shed(route, *reason, None);
             self.refuse(session, &mut passage.record, &problem).await.map_err(gone)?;
             return Ok(true);
         }
@@ -94,12 +100,16 @@ impl Front {
     /// Follows the balancer's verdicts to the next host.
     pub(super) async fn next_peer(&self, passage: &mut Passage) -> Result<Box<HttpPeer>> {
         let dispatch = &self.dispatch;
+        let Some(route) = passage.record.route else {
+            return Error::e_explain(ErrorType::InternalError, "no route");
+        };
         loop {
             match passage.verdict.take() {
                 Some(Verdict::Forward(placement)) => {
                     passage.record.placed(&placement);
-                    if let Some(address) = dispatch.hosts.address(placement.host) {
-                        return Ok(Box::new(forward::peer(address, dispatch.try_limits())));
+                    if let Some((address, protocol)) = dispatch.hosts.target(placement.host) {
+                        let limits = dispatch.try_limits(route);
+                        return Ok(Box::new(forward::peer(address, protocol, limits)));
                     }
                     passage.try_again(Failure::Connect);
                 }
@@ -123,10 +133,14 @@ impl Front {
     pub(super) fn problem(&self, passage: &Passage, error: &Error) -> Option<Problem> {
         match (error.etype(), error.esource()) {
             (&CLIENT_GONE, _) => None,
-            (ErrorType::HTTPStatus(413), _) => Some(too_large(self.body_limits().bytes_max)),
+            (ErrorType::HTTPStatus(413), _) => {
+                let most = passage.record.route.map(|route| self.config.route(route).body_bytes);
+                Some(too_large(most.unwrap_or_default()))
+            }
             (ErrorType::HTTPStatus(503), _) => {
                 let reason = passage.shed.unwrap_or(ShedReason::TriesExhausted);
-                Some(self.dispatch.shed(reason, passage.failure))
+                let route = passage.record.route?;
+                Some(self.dispatch.shed(route, reason, passage.failure))
             }
             (ErrorType::HTTPStatus(code), _) => {
                 let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_GATEWAY);

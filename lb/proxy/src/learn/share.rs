@@ -67,7 +67,7 @@ impl Trainer {
         let build = observations.last().map_or(0, |newest| newest.build);
         let names = self.feature_names(route).to_vec();
         let set = TrainingSet { names, observations, build };
-        let is_varied = self.decide.look(|balancer, _| {
+        let is_varied = self.fleets.of(route).look(|balancer, _| {
             balancer.predictor(route).model().is_none_or(|model| set.is_as_varied_as(model))
         });
         Ok(is_varied.then_some(set))

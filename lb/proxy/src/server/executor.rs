@@ -37,7 +37,7 @@ pub(super) fn of(
         // The others look as often, and it takes them a moment.
         drain_min: if shared { config.poll + config.poll / 2 } else { Duration::ZERO },
         leadership,
-        decide: front.dispatch.decide.clone(),
+        decide: front.dispatch.fleets.main().clone(),
         hosts: front.dispatch.hosts.clone(),
         metrics: front.ledger.metrics.clone(),
         probe: Probe::new(PROBE_TIMEOUT),
@@ -58,7 +58,7 @@ pub(super) fn of(
 
 fn of_processes(front: &Front, local: &LocalFleet, fleet: Arc<dyn Fleet>) -> processes::Executor {
     processes::Executor {
-        decide: front.dispatch.decide.clone(),
+        decide: front.dispatch.fleets.main().clone(),
         hosts: front.dispatch.hosts.clone(),
         metrics: front.ledger.metrics.clone(),
         probe: Probe::new(PROBE_TIMEOUT),
@@ -78,5 +78,5 @@ fn of_processes(front: &Front, local: &LocalFleet, fleet: Arc<dyn Fleet>) -> pro
 
 /// How long a host that is not needed may take for what it has: as long as a request may.
 fn drain_max(config: &Config) -> Duration {
-    config.timeouts.drain.max(config.timeouts.response)
+    config.timeouts.drain.max(config.response_max())
 }

@@ -38,11 +38,14 @@ pub(super) async fn watch(
     }
 }
 
-/// Goes the way of a request of the first route, up to the verdict, which is not carried out.
+/// Goes the way of a request of the first route in every fleet, up to the verdict, which is not
+/// carried out.
 fn decide(front: &Front) {
     let (head, ()) = http::Request::new(()).into_parts();
     let ask = ask::streamed(&front.dispatch, RouteId(0), &head, None);
-    front.dispatch.decide.with(|balancer, now| drop(balancer.explain(now, &ask)));
+    for fleet in front.dispatch.fleets.all() {
+        fleet.with(|balancer, now| drop(balancer.explain(now, &ask)));
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +104,7 @@ mod tests {
             let (taken, is_taken) = channel();
             let (go, gone) = channel::<()>();
             let holder = std::thread::spawn(move || {
-                front.dispatch.decide.look(|_, _| {
+                front.dispatch.fleets.main().look(|_, _| {
                     taken.send(()).unwrap();
                     let _ = gone.recv();
                 });

@@ -29,6 +29,7 @@ impl Balancer {
              access_log.to = \"off\"\nstore.kind = \"off\"\nfleet.kind = \"static\"\n\
              timeouts.report_interval = \"50ms\"\nhosts.eject_failures = 1000\n\
              timeouts.drain = \"0s\"\n{more}fleet.static.hosts = [{hosts}]\n\
+             [route_defaults]\nidempotent = true\ncors = true\n\
              [[routes]]\nname = \"held\"\npath = \"/held\"\n\
              [[routes]]\nname = \"stream\"\npath = \"/stream\"\nbody = \"stream\"\n"
         );

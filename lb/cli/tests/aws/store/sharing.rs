@@ -28,6 +28,12 @@ fn ask_until(what: &str, balancer: &Balancer, jobs: &[Job], is_so: impl Fn() -> 
     });
 }
 
+/// The number behind `mark`.
+fn told(timing: &str, mark: &str) -> f64 {
+    let rest = timing.split(mark).nth(1).expect("it is told");
+    rest.split([';', ',']).next().and_then(|ms| ms.parse().ok()).expect("a number")
+}
+
 #[test]
 fn a_new_balancer_predicts_well_from_its_first_request() {
     let roto = Emulator::roto(None);
@@ -45,11 +51,12 @@ fn a_new_balancer_predicts_well_from_its_first_request() {
         job.check(&answer).expect("a right answer");
         let timing = answer.headers("server-timing");
         assert!(timing.contains("desc=\"model\""), "{timing}");
-        let [estimate, work] = ["estimate;dur=", "work;dur="].map(|mark| {
-            let rest = timing.split(mark).nth(1).expect("it is told");
-            rest.split([';', ',']).next().and_then(|ms| ms.parse::<f64>().ok()).expect("a number")
-        });
-        assert!(estimate < 5.0 * work && work < 5.0 * estimate, "{timing}");
+        let estimate = told(&timing, "estimate;dur=");
+        // What a new worker meets for the first time costs it more, and so do busy neighbours.
+        let again = (0..4).map(|_| second.ask(&job.request).headers("server-timing"));
+        let works = std::iter::once(timing.clone()).chain(again);
+        let work = works.map(|timing| told(&timing, "work;dur=")).fold(f64::INFINITY, f64::min);
+        assert!(estimate < 5.0 * work && work < 5.0 * estimate, "{work} {timing}");
     }
     assert!(!leads(&second), "the first has the lease");
 }

@@ -59,7 +59,8 @@ pub(crate) fn worker(address: SocketAddr) -> (Process, SocketAddr) {
 // === impl Place ===
 
 /// Routes whose bodies are held, and one that streams.
-pub(crate) const ROUTES: &str = "[[routes]]\nname = \"blur\"\npath = \"/blurimage\"\n\
+pub(crate) const ROUTES: &str = "[route_defaults]\nidempotent = true\n\
+     [[routes]]\nname = \"blur\"\npath = \"/blurimage\"\n\
      [[routes]]\nname = \"raytrace\"\npath = \"/raytracer\"\n\
      [[routes]]\nname = \"streamed\"\npath = \"/streamed\"\nbody = \"stream\"\n";
 

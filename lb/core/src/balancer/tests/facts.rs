@@ -20,6 +20,7 @@ fn ask(known: Option<f64>, path: u64) -> Ask {
         route: RouteId(0),
         features: Features::default(),
         path: Path(path),
+        is_idempotent: true,
         known: known.and_then(Work::from_cpu_secs),
         body_bytes: 0,
         event_bytes: None,

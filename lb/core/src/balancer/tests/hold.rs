@@ -378,6 +378,7 @@ fn arrive(balancer: &mut Balancer, id: u64, feature: f64) -> Verdict {
         route: RouteId(0),
         features: Features([feature].into_iter().collect()),
         path: Path::UNKNOWN,
+        is_idempotent: true,
         known: None,
         body_bytes: 0,
         event_bytes: None,

@@ -118,7 +118,7 @@ async fn a_host_that_says_it_takes_nothing_more_is_replaced_and_ended() {
     let server = Server::start(Config::parse(text, &[]).unwrap(), services).await.unwrap();
     let front = server.front().clone();
     let active = || {
-        front.dispatch.decide.look(|balancer, _| {
+        front.dispatch.fleets.main().look(|balancer, _| {
             let active = balancer.hosts().filter(|host| host.phase == Phase::Active);
             active.map(|host| host.spec.name.clone()).collect::<Vec<_>>()
         })

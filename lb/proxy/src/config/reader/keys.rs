@@ -37,6 +37,22 @@ impl Section<'_> {
         self.read(key, &expected, read).unwrap_or_default()
     }
 
+    /// A whole number within `range`, or `None` where `word` stands in its place.
+    pub fn whole_or<T: TryFrom<u64>>(
+        &mut self,
+        key: &'static str,
+        word: &str,
+        range: RangeInclusive<u64>,
+    ) -> Option<T> {
+        let (least, most) = (range.start(), range.end());
+        let expected = format!("\"{word}\" or a whole number from {least} to {most}");
+        let read = |value: &DeValue<'_>| match value.as_str() {
+            Some(written) => (written == word).then_some(None),
+            None => T::try_from(values::whole(value, &range)?).ok().map(Some),
+        };
+        self.read(key, &expected, read).flatten()
+    }
+
     /// A number within `range`, with or without a fraction.
     pub fn number(&mut self, key: &'static str, range: RangeInclusive<f64>) -> f64 {
         let expected = format!("a number from {} to {}", range.start(), range.end());
@@ -76,6 +92,16 @@ impl Section<'_> {
         self.read(key, "true or false", read).unwrap_or_default()
     }
 
+    /// `true`, `false`, or `None` where `word` stands in their place.
+    pub fn flag_or(&mut self, key: &'static str, word: &str) -> Option<bool> {
+        let expected = format!("\"{word}\", true or false");
+        let read = |value: &DeValue<'_>| match value.as_str() {
+            Some(written) => (written == word).then_some(None),
+            None => value.as_bool().map(Some),
+        };
+        self.read(key, &expected, read).flatten()
+    }
+
     /// A duration within `range`.
     pub fn duration(&mut self, key: &'static str, range: RangeInclusive<Duration>) -> Duration {
         let (least, most) = (*range.start(), *range.end());
@@ -111,6 +137,22 @@ impl Section<'_> {
         let read =
             |value: &DeValue<'_>| values::size(value.as_str()?).filter(|size| range.contains(size));
         self.read(key, &expected, read).unwrap_or_default()
+    }
+
+    /// A number of bytes within `range`, or `None` where `word` stands in its place.
+    pub fn size_or(
+        &mut self,
+        key: &'static str,
+        word: &str,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let (least, most) = (values::show_size(*range.start()), values::show_size(*range.end()));
+        let expected = format!("\"{word}\" or a size from \"{least}\" to \"{most}\"");
+        let read = |value: &DeValue<'_>| match value.as_str()? {
+            written if written == word => Some(None),
+            written => values::size(written).filter(|size| range.contains(size)).map(Some),
+        };
+        self.read(key, &expected, read).flatten()
     }
 
     /// The meaning of one of the words; never empty.

@@ -78,6 +78,36 @@ impl<'r> Section<'r> {
         tables
     }
 
+    /// The tables in the table `key`, with their names, which the operator chooses; each falls back
+    /// on `defaults` for what it leaves out.
+    pub fn named(
+        &mut self,
+        key: &'static str,
+        defaults: &Section<'r>,
+    ) -> Vec<(String, Section<'r>)> {
+        self.ask(key, "");
+        let mut tables = Vec::new();
+        for layer in &self.layers {
+            let Some(value) = layer.table.get(key) else { continue };
+            let Some(named) = value.get_ref().as_table() else {
+                self.tell_value(layer, key, value, "a table of tables");
+                continue;
+            };
+            for (name, item) in named {
+                let path = format!("{}.{}", layer.name(key), name.get_ref());
+                match layer.item(path, item) {
+                    Some(table) => {
+                        let layers = std::iter::once(table).chain(defaults.layers.iter().cloned());
+                        let section = self.reader.section_of(layers.collect(), 1, self.line);
+                        tables.push((name.get_ref().to_string(), section));
+                    }
+                    None => self.tell_value(layer, key, item, "a table of tables"),
+                }
+            }
+        }
+        tables
+    }
+
     /// The same table from the start, to be what others fall back on.
     pub fn reading_again(&self) -> Section<'r> {
         self.reader.section_of(self.layers.clone(), self.n_own, self.line)

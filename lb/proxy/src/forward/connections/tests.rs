@@ -1,6 +1,7 @@
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::config::AnswerMode;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -21,9 +22,14 @@ async fn host() -> Host {
 impl Host {
     /// A connection to it, and its own end.
     async fn connect(&self, connections: &Connections) -> (Stream, TcpStream) {
-        let limits =
-            TryLimits { connect: SECOND, response: SECOND, idle: SECOND, held_bytes_max: 1 };
-        let peer = super::super::peer(self.address, limits);
+        let limits = TryLimits {
+            connect: SECOND,
+            response: SECOND,
+            idle: SECOND,
+            held_bytes_max: 1,
+            answer: AnswerMode::Auto,
+        };
+        let peer = super::super::peer(self.address, Protocol::Http1, limits);
         let connected = connections.connector.new_stream(&peer);
         let (stream, accepted) = tokio::join!(connected, self.listener.accept());
         (stream.unwrap(), accepted.unwrap().0)
