@@ -65,5 +65,6 @@ fn bound(instruction: &Instruction) -> Option<u64> {
     let last = (compares && instruction.op1_kind() != OpKind::Register)
         .then(|| instruction.try_immediate(1).ok())
         .flatten()?;
-    (last < ARMS_MAX).then_some(last + 1)
+    // An operand of all ones has no next number.
+    last.checked_add(1).filter(|arms| *arms <= ARMS_MAX)
 }
