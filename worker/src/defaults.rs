@@ -39,8 +39,17 @@ pub const FRONT: FrontLimits = FrontLimits {
     last_response: Duration::from_secs(10),
 };
 
+/// How long a process of somebody's own server may take until it is ready.
+pub const START_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Between two looks for the notice of a spot instance, as AWS advises.
 pub const SPOT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Processes of somebody's own server: two for each core, so that a long request that is parked
+/// leaves one for a shorter one, and two more for those of other lengths.
+pub fn processes(cores: usize) -> usize {
+    2 * cores + 2
+}
 
 /// Requests that run at once: one for each core of the machine.
 pub fn cores() -> usize {

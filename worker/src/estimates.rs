@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, HeaderName};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::operations::Operation;
-
 /// The predicted mean work of a request, decimal, in CPU-seconds of the reference core.
 pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-estimate");
 
@@ -56,19 +54,19 @@ struct Ratio {
 // === impl Estimates ===
 
 impl Estimates {
-    /// The estimate of a request for `operation` with these headers.
-    pub(crate) fn of(&self, operation: &dyn Operation, headers: &HeaderMap) -> Estimate {
+    /// The estimate of a request for the operation `name` with these headers.
+    pub(crate) fn of(&self, name: &'static str, headers: &HeaderMap) -> Estimate {
         let told = headers.get(ESTIMATE).and_then(|value| value.to_str().ok()?.parse().ok());
         let told = told.filter(|secs: &f64| secs.is_finite() && 0.0 < *secs);
-        let work_secs = told.unwrap_or_else(|| self.mean_secs(operation));
+        let work_secs = told.unwrap_or_else(|| self.mean_secs(name));
         let (min, max) = ESTIMATE_SECS;
         Estimate { work_secs: work_secs.clamp(min, max), is_told: told.is_some() }
     }
 
     /// Learns from a request that has run to its end.
-    pub(crate) fn ran(&self, operation: &dyn Operation, estimate: Estimate, cpu_secs: f64) {
+    pub(crate) fn ran(&self, name: &'static str, estimate: Estimate, cpu_secs: f64) {
         let mut learned = self.lock();
-        learned.means.entry(operation.name()).or_default().add(MEAN_DECAY, cpu_secs, 1.0);
+        learned.means.entry(name).or_default().add(MEAN_DECAY, cpu_secs, 1.0);
         if estimate.is_told {
             learned.speed.add(SPEED_DECAY, estimate.work_secs, cpu_secs);
         }
@@ -79,9 +77,9 @@ impl Estimates {
         self.lock().speed()
     }
 
-    fn mean_secs(&self, operation: &dyn Operation) -> f64 {
+    fn mean_secs(&self, name: &'static str) -> f64 {
         let learned = self.lock();
-        let mean = learned.means.get(operation.name()).copied().and_then(Ratio::value);
+        let mean = learned.means.get(name).copied().and_then(Ratio::value);
         mean.map_or(PRIOR_SECS, |cpu_secs| cpu_secs * learned.speed())
     }
 

@@ -10,9 +10,10 @@ use tokio::sync::watch;
 use crate::estimates::Estimates;
 use crate::load::Load;
 use crate::metrics::Metrics;
-use crate::operate;
-use crate::operations::{self, Limits};
-use crate::queue::RunQueue;
+use crate::operate::{self, Operations};
+use crate::operations;
+use crate::processes::{self, Processes};
+use crate::queue::Occupancy;
 use crate::receive::{self, BodyBounds};
 use crate::respond::{self, Answer, Problem};
 
@@ -22,21 +23,28 @@ const DRAINING: &str = "weighbridge-draining";
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Front {
-    pub(crate) limits: Limits,
     /// The most bytes of a request's head.
     pub(crate) header_bytes: usize,
     pub(crate) bodies: BodyBounds,
-    pub(crate) queue: RunQueue,
+    pub(crate) service: Service,
     pub(crate) estimates: Arc<Estimates>,
     pub(crate) load: Load,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
 }
 
+/// What a worker serves beside its own addresses.
+#[derive(Debug)]
+pub(crate) enum Service {
+    Operations(Operations),
+    /// Somebody's own server, at every other path.
+    Processes(Processes),
+}
+
 /// Whether new work is taken, and how many operations are not answered yet.
 #[derive(Debug)]
 pub(crate) struct Drain {
-    state: watch::Sender<DrainState>,
+    state: Arc<watch::Sender<DrainState>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,8 +55,8 @@ struct DrainState {
 
 /// An operation that is not answered yet.
 #[derive(Debug)]
-pub(crate) struct InFlight<'a> {
-    drain: &'a Drain,
+pub(crate) struct InFlight {
+    state: Arc<watch::Sender<DrainState>>,
 }
 
 impl Front {
@@ -57,7 +65,9 @@ impl Front {
         let version = request.version();
         let mut answer = self.route(request).await;
         let headers = answer.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        if let Service::Operations(_) = self.service {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
         if self.drain.is_draining() && version < Version::HTTP_2 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -65,16 +75,25 @@ impl Front {
     }
 
     /// The method does not matter, but for `OPTIONS`.
-    async fn route(&self, request: Request<Incoming>) -> Answer {
+    async fn route(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
         if self.header_bytes < head_bytes(&request) {
             receive::discard(request);
             let detail = format!("the head has more than `{}` bytes", self.header_bytes);
             return problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
         }
-        if request.method() != Method::OPTIONS
-            && let Some(operation) = operations::by_path(request.uri().path())
-        {
-            return operate::operate(self, operation, request).await;
+        match &self.service {
+            Service::Operations(own) => {
+                if request.method() != Method::OPTIONS
+                    && let Some(operation) = operations::by_path(request.uri().path())
+                {
+                    return operate::operate(self, own, operation, request).await;
+                }
+            }
+            Service::Processes(processes) => {
+                if !is_own(request.uri().path()) {
+                    return processes::forward(self, processes, request).await;
+                }
+            }
         }
         let answer = self.answer_at_once(request.method(), request.uri().path());
         receive::discard(request);
@@ -89,7 +108,13 @@ impl Front {
             "/readyz" if self.drain.is_draining() => {
                 problem(StatusCode::SERVICE_UNAVAILABLE, "this worker drains")
             }
-            "/" | "/test" | "/healthz" | "/readyz" => respond::empty(StatusCode::OK),
+            "/readyz" => match self.service.check_ready() {
+                Ok(()) => respond::empty(StatusCode::OK),
+                Err(why) => {
+                    problem(StatusCode::SERVICE_UNAVAILABLE, format!("no process is ready: {why}"))
+                }
+            },
+            "/" | "/test" | "/healthz" => respond::empty(StatusCode::OK),
             "/load" => self.answer_load(),
             "/metrics" => self.answer_metrics(),
             unknown => {
@@ -99,7 +124,7 @@ impl Front {
     }
 
     fn answer_load(&self) -> Answer {
-        let report = self.load.report(self.queue.discipline(), self.queue.occupancy(), None);
+        let report = self.load.report(self.service.discipline(), self.service.occupancy(), None);
         let mut answer = respond::content("application/json", report.to_json());
         if self.drain.is_draining() {
             // For balancers, which then need not find out by being refused.
@@ -109,14 +134,23 @@ impl Front {
     }
 
     fn answer_metrics(&self) -> Answer {
-        let occupancy = self.queue.occupancy();
-        let report = self.load.report(self.queue.discipline(), occupancy, None);
+        let occupancy = self.service.occupancy();
+        let report = self.load.report(self.service.discipline(), occupancy, None);
+        if let Service::Processes(processes) = &self.service {
+            self.metrics.set_processes(processes.n_ready());
+        }
         let utilization = (report.cpu_utilization, report.mem_utilization);
         match self.metrics.render(occupancy, utilization, self.drain.is_draining()) {
             Ok(text) => respond::content("text/plain; version=0.0.4; charset=utf-8", text),
             Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }
+}
+
+/// Whether the worker itself answers `path` where it runs somebody's server: what balancers and
+/// Prometheus ask for.
+fn is_own(path: &str) -> bool {
+    ["/healthz", "/readyz", "/load", "/metrics"].contains(&path)
 }
 
 /// Bytes of target and headers, about as they came.
@@ -130,12 +164,38 @@ fn problem(status: StatusCode, detail: impl Into<String>) -> Answer {
     respond::problem(&Problem { status, detail: detail.into(), field: None })
 }
 
+// === impl Service ===
+
+impl Service {
+    /// Why it takes no requests, where it does not.
+    fn check_ready(&self) -> Result<(), String> {
+        match self {
+            Service::Operations(_) => Ok(()),
+            Service::Processes(processes) => processes.check_ready(),
+        }
+    }
+
+    fn occupancy(&self) -> Occupancy {
+        match self {
+            Service::Operations(own) => own.queue.occupancy(),
+            Service::Processes(processes) => processes.occupancy(),
+        }
+    }
+
+    fn discipline(&self) -> &'static str {
+        match self {
+            Service::Operations(own) => own.queue.discipline(),
+            Service::Processes(processes) => processes.discipline(),
+        }
+    }
+}
+
 // === impl Drain ===
 
 impl Drain {
     /// Takes work.
     pub(crate) fn new() -> Drain {
-        Drain { state: watch::Sender::new(DrainState::default()) }
+        Drain { state: Arc::new(watch::Sender::new(DrainState::default())) }
     }
 
     /// Takes no new work from here on.
@@ -149,12 +209,12 @@ impl Drain {
     }
 
     /// Counts an operation as in flight; `None` where no new work is taken.
-    pub(crate) fn enter(&self) -> Option<InFlight<'_>> {
+    pub(crate) fn enter(&self) -> Option<InFlight> {
         let entered = self.state.send_if_modified(|state| {
             state.in_flight += usize::from(!state.draining);
             !state.draining
         });
-        entered.then(|| InFlight { drain: self })
+        entered.then(|| InFlight { state: Arc::clone(&self.state) })
     }
 
     /// Waits until no operation is in flight.
@@ -164,8 +224,8 @@ impl Drain {
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.drain.state.send_modify(|state| state.in_flight -= 1);
+        self.state.send_modify(|state| state.in_flight -= 1);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! connection -> front -> operate -> receive (body) -> queue (slot, meter) -> operations::run -> response + load report
+//!                     -> processes: somebody's own server, measured and parked from outside
 //! ```
 
 pub mod defaults;
@@ -13,9 +14,13 @@ mod load;
 mod metrics;
 mod operate;
 pub mod operations;
+mod processes;
 mod queue;
 mod receive;
 mod respond;
 mod serve;
 
+pub use processes::{
+    GuardProgram, OnHangUp, ParkChoice, RunConfig, RunMistake, RunMistakes, guard, park_ways,
+};
 pub use serve::{FrontLimits, SpotNotices, Worker, WorkerConfig, WorkerError, disciplines, serve};

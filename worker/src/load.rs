@@ -11,6 +11,7 @@ use http::StatusCode;
 use parking_lot::Mutex;
 use weighbridge_instrument::{LoadReport, RequestCost, build_id};
 
+use crate::processes::Usage;
 use crate::queue::Occupancy;
 pub(crate) use process::memory_bytes;
 use window::{Totals, Window};
@@ -26,6 +27,8 @@ pub(crate) struct Load {
     resident_bytes: AtomicU64,
     answered: AtomicU64,
     failed: AtomicU64,
+    /// CPU time of the processes that it runs, in nanoseconds.
+    processes_nanos: AtomicU64,
     window: Mutex<Window>,
 }
 
@@ -39,6 +42,7 @@ impl Load {
             resident_bytes: AtomicU64::new(process::resident_bytes().unwrap_or(0)),
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            processes_nanos: AtomicU64::new(0),
             window: Mutex::new(Window::new(first)),
         }
     }
@@ -51,9 +55,11 @@ impl Load {
         }
     }
 
-    /// Moves the window on.
-    pub(crate) fn tick(&self) {
-        let resident = process::resident_bytes().unwrap_or(0);
+    /// Moves the window on, where the processes that it runs have used so much.
+    pub(crate) fn tick(&self, processes: Usage) {
+        let nanos = u64::try_from(processes.cpu.as_nanos()).unwrap_or(u64::MAX);
+        self.processes_nanos.store(nanos, Ordering::Relaxed);
+        let resident = process::resident_bytes().unwrap_or(0) + processes.resident_bytes;
         self.resident_bytes.store(resident, Ordering::Relaxed);
         let totals = self.totals();
         self.window.lock().push(totals);
@@ -87,9 +93,10 @@ impl Load {
     }
 
     fn totals(&self) -> Totals {
+        let processes = Duration::from_nanos(self.processes_nanos.load(Ordering::Relaxed));
         Totals {
             at: Instant::now(),
-            cpu: process::cpu_time(),
+            cpu: process::cpu_time() + processes,
             answered: self.answered.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
         }

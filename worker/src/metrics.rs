@@ -7,7 +7,6 @@ use prometheus::{
 };
 use weighbridge_instrument::{RequestCost, build_id, counting};
 
-use crate::operations::Operation;
 use crate::queue::{Occupancy, Times};
 
 /// Upper bounds of the time histograms, in seconds.
@@ -38,6 +37,8 @@ pub(crate) struct Metrics {
     memory_utilization: Gauge,
     connections: Gauge,
     draining: Gauge,
+    processes: Gauge,
+    process_starts: IntCounter,
 }
 
 impl Metrics {
@@ -89,18 +90,21 @@ impl Metrics {
             )?,
             connections: make.gauge("connections", "Open connections.")?,
             draining: make.gauge("draining", "1 while it takes no new work, else 0.")?,
+            processes: make.gauge("processes", "Processes of `--run` that take requests.")?,
+            process_starts: make
+                .counter("process_starts_total", "How often a process of `--run` was started.")?,
             registry: make.registry,
         })
     }
 
-    /// Counts an answer.
-    pub(crate) fn answered(&self, operation: &dyn Operation, status: StatusCode) {
-        self.requests.with_label_values(&[operation.name(), status.as_str()]).inc();
+    /// Counts an answer of the operation `name`.
+    pub(crate) fn answered(&self, name: &'static str, status: StatusCode) {
+        self.requests.with_label_values(&[name, status.as_str()]).inc();
     }
 
     /// Counts a client that hung up.
-    pub(crate) fn abandoned(&self, operation: &dyn Operation) {
-        self.abandoned.with_label_values(&[operation.name()]).inc();
+    pub(crate) fn abandoned(&self, name: &'static str) {
+        self.abandoned.with_label_values(&[name]).inc();
     }
 
     /// Counts a panic.
@@ -114,8 +118,8 @@ impl Metrics {
     }
 
     /// Adds what a request took, whether or not its client still waits.
-    pub(crate) fn ran(&self, operation: &dyn Operation, cost: &RequestCost, times: Times) {
-        let labels = &[operation.name()];
+    pub(crate) fn ran(&self, name: &'static str, cost: &RequestCost, times: Times) {
+        let labels = &[name];
         self.waiting_time.with_label_values(labels).observe(times.waiting.as_secs_f64());
         self.service_time.with_label_values(labels).observe(times.service.as_secs_f64());
         self.preemptions.with_label_values(labels).inc_by(times.preemptions);
@@ -129,6 +133,16 @@ impl Metrics {
         for (counter, count) in counts {
             counter.with_label_values(labels).inc_by(count.unwrap_or(0));
         }
+    }
+
+    /// Sets how many processes take requests.
+    pub(crate) fn set_processes(&self, n_ready: usize) {
+        self.processes.set(n_ready as f64);
+    }
+
+    /// The counter of processes that were started.
+    pub(crate) fn process_starts(&self) -> IntCounter {
+        self.process_starts.clone()
     }
 
     /// The gauge of open connections.

@@ -12,9 +12,16 @@ use crate::estimates::Estimate;
 use crate::front::Front;
 use crate::metrics::Metrics;
 use crate::operations::{self, Limits, Operation, OperationError, OperationRequest, Reply};
-use crate::queue::{Need, Panicked, QueueFull, Ran, Times};
+use crate::queue::{Need, Panicked, QueueFull, Ran, RunQueue};
 use crate::receive::{self, ReceiveError, Received};
 use crate::respond::{self, Answer, LOAD_REPORT, Problem, SERVER_TIMING};
+
+/// The operations that a worker serves.
+#[derive(Debug)]
+pub(crate) struct Operations {
+    pub(crate) limits: Limits,
+    pub(crate) queue: RunQueue,
+}
 
 /// What ran, or why nothing did.
 type Outcome = Result<Ran<Result<Reply, OperationError>>, Refusal>;
@@ -54,20 +61,21 @@ struct HangUp<'a> {
 /// Answers a request for `operation`.
 pub(crate) async fn operate(
     front: &Front,
+    own: &Operations,
     operation: &'static dyn Operation,
     request: Request<Incoming>,
 ) -> Answer {
     let in_flight = front.drain.enter();
     let mut hang_up = HangUp { metrics: &front.metrics, operation, is_answered: false };
-    let outcome = match receive_spec(front, operation, request, in_flight.is_some()).await {
-        Ok(spec) => run(front, spec).await,
+    let outcome = match receive_spec(front, own, operation, request, in_flight.is_some()).await {
+        Ok(spec) => run(front, own, spec).await,
         Err(refusal) => Err(refusal),
     };
     hang_up.is_answered = true;
 
     let (result, measured) = match outcome {
         Ok(ran) => {
-            let timing = server_timing(ran.times);
+            let timing = respond::server_timing(ran.times);
             (reply_of(front, operation, ran.result), Some((ran.cost, timing)))
         }
         Err(refusal) => (Err(refusal.to_problem()), None),
@@ -76,16 +84,21 @@ pub(crate) async fn operate(
         Ok(reply) => respond::content(&reply.content_type, reply.body),
         Err(problem) => respond::problem(&problem),
     };
-    front.metrics.answered(operation, answer.status());
+    front.metrics.answered(operation.name(), answer.status());
     front.load.answered(answer.status());
-    attach(front, &mut answer, measured);
+    attach(front, own, &mut answer, measured);
     answer
 }
 
 /// Attaches the load report, and the times of what ran.
-fn attach(front: &Front, answer: &mut Answer, measured: Option<(RequestCost, String)>) {
+fn attach(
+    front: &Front,
+    own: &Operations,
+    answer: &mut Answer,
+    measured: Option<(RequestCost, String)>,
+) {
     let cost = measured.as_ref().map(|(cost, _)| cost);
-    let report = front.load.report(front.queue.discipline(), front.queue.occupancy(), cost);
+    let report = front.load.report(own.queue.discipline(), own.queue.occupancy(), cost);
     let timing = measured.map(|(_, timing)| timing);
     let headers = [(LOAD_REPORT, Some(report.encode_json())), (SERVER_TIMING, timing)];
     for (name, value) in headers {
@@ -98,16 +111,20 @@ fn attach(front: &Front, answer: &mut Answer, measured: Option<(RequestCost, Str
 /// Reads all that the operation needs, unless it is refused before.
 async fn receive_spec(
     front: &Front,
+    own: &Operations,
     operation: &'static dyn Operation,
     mut request: Request<Incoming>,
     takes_work: bool,
 ) -> Result<Spec, Refusal> {
-    let received =
-        if takes_work { receive_body(front, &mut request).await } else { Err(Refusal::Draining) };
+    let received = if takes_work {
+        receive_body(front, own, &mut request).await
+    } else {
+        Err(Refusal::Draining)
+    };
     match received {
         Ok(body) => Ok(Spec {
             operation,
-            estimate: front.estimates.of(operation, request.headers()),
+            estimate: front.estimates.of(operation.name(), request.headers()),
             query: request.uri().query().unwrap_or_default().to_owned(),
             content_type: text_of(&request, CONTENT_TYPE),
             accept: text_of(&request, ACCEPT),
@@ -121,8 +138,12 @@ async fn receive_spec(
 }
 
 /// A full queue refuses before the body is read.
-async fn receive_body(front: &Front, request: &mut Request<Incoming>) -> Result<Received, Refusal> {
-    front.queue.check_room()?;
+async fn receive_body(
+    front: &Front,
+    own: &Operations,
+    request: &mut Request<Incoming>,
+) -> Result<Received, Refusal> {
+    own.queue.check_room()?;
     let body = receive::receive(request, &front.bodies).await?;
     front.metrics.received(body.bytes.len());
     Ok(body)
@@ -133,20 +154,20 @@ fn text_of(request: &Request<Incoming>, name: HeaderName) -> Option<String> {
 }
 
 /// Queues the operation and waits for it. Dropped meanwhile, it is abandoned.
-async fn run(front: &Front, spec: Spec) -> Outcome {
-    let (limits, metrics) = (front.limits, front.metrics.clone());
+async fn run(front: &Front, own: &Operations, spec: Spec) -> Outcome {
+    let (limits, metrics) = (own.limits, front.metrics.clone());
     let (operation, estimate) = (spec.operation, spec.estimate);
     let estimates = Arc::clone(&front.estimates);
     let (answer, answered) = oneshot::channel();
     let need = Need { work_secs: estimate.work_secs, bytes: spec.bytes_held(&limits) };
-    let submission = front.queue.submit(
+    let submission = own.queue.submit(
         need,
         move || spec.run(&limits),
         move |ran: Ran<Result<Reply, OperationError>>| {
-            metrics.ran(operation, &ran.cost, ran.times);
+            metrics.ran(operation.name(), &ran.cost, ran.times);
             // A request that fails or is given up ends early: it would teach too low a cost.
             if let (Ok(Ok(_)), Some(cpu_secs)) = (&ran.result, ran.cost.cpu_seconds) {
-                estimates.ran(operation, estimate, cpu_secs);
+                estimates.ran(operation.name(), estimate, cpu_secs);
             }
             // This fails where the client has hung up.
             let _ = answer.send(ran);
@@ -172,12 +193,6 @@ fn reply_of(
             Err(Problem::panicked())
         }
     }
-}
-
-/// `queue;dur=0.125, run;dur=12.500`, in milliseconds: out of a slot and in one.
-fn server_timing(times: Times) -> String {
-    let [queue, run] = [times.waiting, times.service].map(|span| span.as_secs_f64() * 1e3);
-    format!("queue;dur={queue:.3}, run;dur={run:.3}")
 }
 
 // === impl Spec ===
@@ -221,7 +236,7 @@ impl Refusal {
 impl Drop for HangUp<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.metrics.abandoned(self.operation);
+            self.metrics.abandoned(self.operation.name());
         }
     }
 }

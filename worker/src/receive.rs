@@ -54,6 +54,8 @@ pub(crate) enum ReceiveError {
     TooSlow(Duration),
     #[error("the body cannot be read to its end")]
     Broken(#[source] hyper::Error),
+    #[error("the body ended before its end")]
+    BrokenOff,
     #[error("the bodies of all requests together have more than `{0}` bytes")]
     NoBudget(u64),
 }
@@ -130,7 +132,9 @@ impl ReceiveError {
     /// The status of the answer. All but `NoBudget` are the client's fault.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            ReceiveError::Empty | ReceiveError::Broken(_) => StatusCode::BAD_REQUEST,
+            ReceiveError::Empty | ReceiveError::Broken(_) | ReceiveError::BrokenOff => {
+                StatusCode::BAD_REQUEST
+            }
             ReceiveError::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ReceiveError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             ReceiveError::NoBudget(_) => StatusCode::SERVICE_UNAVAILABLE,

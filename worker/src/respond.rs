@@ -5,10 +5,12 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, CONTENT_TYPE, RETRY_AFTER,
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use serde::Serialize;
 
 use crate::operations::OperationError;
+use crate::processes::Streamed;
+use crate::queue::Times;
 
 /// Carries the load report; its value begins with the format.
 pub(crate) const LOAD_REPORT: HeaderName = HeaderName::from_static("endpoint-load-metrics");
@@ -17,7 +19,10 @@ pub(crate) const LOAD_REPORT: HeaderName = HeaderName::from_static("endpoint-loa
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What the front answers.
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Body>;
+
+/// Its body: held, or as it comes from a process.
+pub(crate) type Body = Either<Full<Bytes>, Streamed>;
 
 /// Something that went wrong, as RFC 9457 has it.
 #[derive(Debug)]
@@ -107,8 +112,14 @@ pub(crate) fn problem(problem: &Problem) -> Answer {
     answer
 }
 
+/// `queue;dur=0.125, run;dur=12.500`, in milliseconds: out of a slot and in one.
+pub(crate) fn server_timing(times: Times) -> String {
+    let [queue, run] = [times.waiting, times.service].map(|span| span.as_secs_f64() * 1e3);
+    format!("queue;dur={queue:.3}, run;dur={run:.3}")
+}
+
 fn with_status(status: StatusCode, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
+    let mut answer = Response::new(Body::Left(Full::new(body)));
     *answer.status_mut() = status;
     answer
 }

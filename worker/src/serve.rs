@@ -15,10 +15,12 @@ use weighbridge_schedule::{AgeGuard, Bounds, ORDERS, UnknownOrder, order};
 
 use crate::defaults;
 use crate::estimates::Estimates;
-use crate::front::{Drain, Front};
+use crate::front::{Drain, Front, Service};
 use crate::load::{self, Load};
 use crate::metrics::Metrics;
+use crate::operate::Operations;
 use crate::operations::Limits;
+use crate::processes::{Processes, RunConfig, RunMistakes, Usage};
 use crate::queue::{QueueConfig, RunQueue};
 use crate::receive::{BodyBounds, Budget};
 use connect::Connections;
@@ -48,6 +50,8 @@ pub struct WorkerConfig {
     /// Whether to end when standard input ends. A parent holds the other end of that pipe, so that
     /// the worker does not outlive it.
     pub exit_with_stdin: bool,
+    /// Somebody's own server, which is run instead of the operations.
+    pub run: Option<RunConfig>,
     /// Where its machine says that it is taken back; `None` for a machine that is not.
     pub spot_notices: Option<SpotNotices>,
 }
@@ -101,6 +105,9 @@ pub enum WorkerError {
     /// The configuration's fault.
     #[error("the age factor is `{0}`: expected a number that is not negative")]
     AgeFactor(f64),
+    /// The configuration's fault.
+    #[error(transparent)]
+    Run(#[from] RunMistakes),
     /// The address is taken, or is not ours.
     #[error("cannot listen on `{0}`")]
     Listen(SocketAddr, #[source] io::Error),
@@ -169,6 +176,7 @@ impl WorkerConfig {
             age_floor: defaults::AGE.floor,
             front: defaults::FRONT,
             exit_with_stdin: false,
+            run: None,
             spot_notices: None,
         }
     }
@@ -200,25 +208,38 @@ impl Worker {
     /// Listens; connections are accepted once it runs.
     pub async fn bind(config: WorkerConfig) -> Result<Worker, WorkerError> {
         let queue = config.check()?;
-        prepare();
+        if config.run.is_none() {
+            prepare();
+        }
         let listen_error = |error| WorkerError::Listen(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let (discipline, estimates) = (queue.order.name(), Arc::new(Estimates::default()));
-        let queue = RunQueue::start(queue, Arc::clone(&estimates))
-            .map_err(|error| WorkerError::Threads(config.cores, error))?;
+        let estimates = Arc::new(Estimates::default());
+        let metrics = Metrics::new(config.cores, queue.order.name())?;
+        let service = match config.run {
+            Some(run) => Service::Processes(Processes::start(
+                run,
+                queue,
+                Arc::clone(&estimates),
+                metrics.process_starts(),
+            )?),
+            None => Service::Operations(Operations {
+                limits: config.limits,
+                queue: RunQueue::start(queue, Arc::clone(&estimates))
+                    .map_err(|error| WorkerError::Threads(config.cores, error))?,
+            }),
+        };
         let front = Front {
             bodies: BodyBounds {
                 body_bytes: config.limits.body_bytes as u64,
                 body_read: config.front.body_read,
                 budget: Budget::new(config.front.bodies_bytes),
             },
-            limits: config.limits,
             header_bytes: config.front.header_bytes,
-            queue,
+            service,
             estimates,
             load: Load::new(config.cores),
-            metrics: Metrics::new(config.cores, discipline)?,
+            metrics,
             drain: Drain::new(),
         };
         let (connections, last_response) =
@@ -246,7 +267,7 @@ impl Worker {
         tokio::select! {
             () = drained => {}
             () = connections.accept(&listener, &front) => {}
-            () = tick(&front.load) => {}
+            () = tick(&front) => {}
             () = spot::drain_on_notice(spot_notices, &front.drain) => {}
         }
         drop(listener);
@@ -255,6 +276,9 @@ impl Worker {
                 ?last_response,
                 "drained; cuts connections that do not take their answer"
             );
+        }
+        if let Service::Processes(processes) = &front.service {
+            processes.stop().await;
         }
         tracing::info!("drained");
     }
@@ -277,10 +301,13 @@ fn announce(address: SocketAddr) {
     tracing::info!(%address, "listens");
 }
 
-async fn tick(load: &Load) {
+async fn tick(front: &Front) {
     let mut ticks = tokio::time::interval(load::TICK);
     loop {
         ticks.tick().await;
-        load.tick();
+        front.load.tick(match &front.service {
+            Service::Operations(_) => Usage::default(),
+            Service::Processes(processes) => processes.usage(),
+        });
     }
 }

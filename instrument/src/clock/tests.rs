@@ -39,3 +39,23 @@ fn a_thread_that_has_ended_has_no_time() {
     let clock = thread::spawn(ThreadClock::of_this_thread).join().expect("no panic");
     assert_eq!(clock.expect("it had one").cpu_time(), None);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_processs_clock_has_its_threads_that_have_ended() {
+    const MORE: Duration = Duration::from_millis(5);
+
+    let id = i32::try_from(std::process::id()).expect("an id");
+    let clock = ProcessClock::of(id).expect("this process lives");
+    let before = clock.cpu_time().expect("it lives");
+    thread::spawn(|| burn(of_this_thread, MORE)).join().expect("no panic");
+    assert!(before + MORE <= clock.cpu_time().expect("it lives"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_process_that_is_not_there_has_no_clock() {
+    /// Above the largest id of a process.
+    const NONE: i32 = 1 << 22;
+    assert_eq!(ProcessClock::of(NONE).and_then(ProcessClock::cpu_time), None);
+}

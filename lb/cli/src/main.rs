@@ -47,6 +47,8 @@ enum Command {
     Check(check::Check),
     Config(config::Print),
     Explain(explain::Explain),
+    #[command(hide = true)]
+    Guard(worker::Guard),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Guard(command) => return command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

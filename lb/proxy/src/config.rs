@@ -207,6 +207,8 @@ pub struct LocalFleet {
     pub cores_per_worker: u32,
     /// How the workers order their requests.
     pub discipline: Discipline,
+    /// The command that starts the server that they run; `None` for operations of their own.
+    pub run: Option<String>,
     /// Further arguments of every worker: its limits.
     pub arguments: Vec<String>,
 }

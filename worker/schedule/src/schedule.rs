@@ -186,7 +186,6 @@ impl Schedule {
     /// The client of a request is gone. The request may have ended.
     pub fn abandon(&mut self, number: u64, now: Duration) -> Vec<Move> {
         let Some(entry) = self.entry_mut(number) else { return Vec::new() };
-        entry.abandoned = true;
         let left = match entry.phase {
             Phase::Waiting => {
                 self.take(number);
@@ -194,16 +193,44 @@ impl Schedule {
             }
             Phase::Parked => {
                 if let Some(mut entry) = self.take(number) {
+                    entry.abandoned = true;
                     entry.phase = Phase::Leaving;
                     self.put_outside(entry);
                 }
                 Some(Move::Release(number))
             }
-            Phase::Running | Phase::Asked { .. } | Phase::Yielding | Phase::Leaving => None,
+            Phase::Running | Phase::Asked { .. } | Phase::Yielding | Phase::Leaving => {
+                entry.abandoned = true;
+                None
+            }
         };
         let mut moves = Vec::from_iter(left);
         moves.extend(self.decide(now));
         moves
+    }
+
+    /// The client of a started request is gone, but what runs it cannot be told to stop. It goes on
+    /// after all others until it ends, and is no work left.
+    pub fn linger(&mut self, number: u64, now: Duration) -> Vec<Move> {
+        let Some(entry) = self.entry_mut(number) else { return Vec::new() };
+        debug_assert!(entry.is_started(), "what goes on was started");
+        if entry.phase == Phase::Parked {
+            // Its rank changes, and it is kept by that.
+            if let Some(mut entry) = self.take(number) {
+                entry.lingers = true;
+                self.put_outside(entry);
+            }
+        } else {
+            entry.lingers = true;
+        }
+        self.decide(now)
+    }
+
+    /// Sets how many may be started at once: not less than there are, and less than the slots where
+    /// what runs them is missing.
+    pub fn set_started_max(&mut self, started_max: usize) {
+        debug_assert!(self.n_started() <= started_max, "what was started goes on");
+        self.bounds.started_max = started_max;
     }
 
     /// There is no thread for a request that was to start. It waits again, and no more requests are
@@ -305,12 +332,11 @@ impl Schedule {
         Census { waiting: self.waiting.len(), in_slots, parked: self.n_started() - in_slots }
     }
 
-    /// The work that is believed to be left, in CPU-seconds of the reference core. Abandoned
-    /// requests have none.
+    /// The work that is believed to be left, in CPU-seconds of the reference core. Those
+    /// without a client have none.
     pub fn work_left_secs(&self) -> f64 {
         let executing = self.in_slots.values().chain(self.yielding.values());
-        let wanted = executing.filter(|entry| !entry.abandoned);
-        let executing: f64 = wanted.map(|entry| entry.progress.remaining_secs()).sum();
+        let executing: f64 = executing.map(Entry::work_left_secs).sum();
         executing + self.waiting.work_secs() + self.parked.work_secs()
     }
 

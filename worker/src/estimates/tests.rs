@@ -1,7 +1,6 @@
 use http::HeaderValue;
 
 use super::*;
-use crate::operations::{Blur, Enhance};
 
 fn headers(estimate: &str) -> HeaderMap {
     let value = HeaderValue::from_str(estimate).expect("it is visible text");
@@ -10,7 +9,7 @@ fn headers(estimate: &str) -> HeaderMap {
 
 #[track_caller]
 fn check(estimates: &Estimates, headers: &HeaderMap, work_secs: f64, is_told: bool) {
-    let estimate = estimates.of(&Blur, headers);
+    let estimate = estimates.of("blur", headers);
     assert!((estimate.work_secs - work_secs).abs() < 1e-9, "{estimate:?}");
     assert_eq!(estimate.is_told, is_told);
 }
@@ -38,10 +37,10 @@ fn an_estimate_is_within_bounds() {
 #[test]
 fn without_an_estimate_it_is_the_mean_of_that_operation() {
     let estimates = Estimates::default();
-    let untold = estimates.of(&Blur, &HeaderMap::new());
+    let untold = estimates.of("blur", &HeaderMap::new());
     for _ in 0..200 {
-        estimates.ran(&Blur, untold, 0.5);
-        estimates.ran(&Enhance, untold, 7.0);
+        estimates.ran("blur", untold, 0.5);
+        estimates.ran("enhance", untold, 7.0);
     }
     check(&estimates, &HeaderMap::new(), 0.5, false);
     assert!((estimates.speed() - 1.0).abs() < 1e-9, "nobody told an estimate");
@@ -51,26 +50,26 @@ fn without_an_estimate_it_is_the_mean_of_that_operation() {
 fn the_speed_is_what_was_estimated_over_what_it_took() {
     let estimates = Estimates::default();
     for secs in [0.1, 2.0, 0.4] {
-        let told = estimates.of(&Blur, &headers(&secs.to_string()));
-        estimates.ran(&Blur, told, secs / 4.0);
+        let told = estimates.of("blur", &headers(&secs.to_string()));
+        estimates.ran("blur", told, secs / 4.0);
     }
     assert!((estimates.speed() - 4.0).abs() < 1e-9, "{}", estimates.speed());
     // The mean is of this worker's seconds, an estimate of the reference core's.
-    let untold = estimates.of(&Enhance, &HeaderMap::new());
-    estimates.ran(&Enhance, untold, 1.0);
-    let again = estimates.of(&Enhance, &HeaderMap::new());
+    let untold = estimates.of("enhance", &HeaderMap::new());
+    estimates.ran("enhance", untold, 1.0);
+    let again = estimates.of("enhance", &HeaderMap::new());
     assert!((again.work_secs - 4.0).abs() < 1e-9, "{again:?}");
 }
 
 #[test]
 fn the_speed_has_bounds_and_follows_the_present() {
     let estimates = Estimates::default();
-    let told = estimates.of(&Blur, &headers("1000"));
-    estimates.ran(&Blur, told, 1e-6);
+    let told = estimates.of("blur", &headers("1000"));
+    estimates.ran("blur", told, 1e-6);
     assert!((estimates.speed() - 64.0).abs() < 1e-9, "{}", estimates.speed());
-    let told = estimates.of(&Blur, &headers("1"));
+    let told = estimates.of("blur", &headers("1"));
     for _ in 0..2000 {
-        estimates.ran(&Blur, told, 1.0);
+        estimates.ran("blur", told, 1.0);
     }
     assert!((estimates.speed() - 1.0).abs() < 0.01, "{}", estimates.speed());
 }

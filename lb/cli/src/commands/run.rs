@@ -80,7 +80,8 @@ fn fleet(config: &Config) -> Result<Option<Arc<dyn Fleet>>, CommandError> {
                 local.discipline.name(),
             ];
             let own = own.into_iter().map(str::to_owned);
-            let arguments = own.chain(local.arguments.iter().cloned()).collect();
+            let run = local.run.iter().flat_map(|run| ["--run".to_owned(), run.clone()]);
+            let arguments = own.chain(run).chain(local.arguments.iter().cloned()).collect();
             Ok(Some(LocalProcesses::new(program, arguments)))
         }
     }

@@ -1,5 +1,7 @@
 //! `weighbridge worker`: one worker.
 
+mod run;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use weighbridge_worker::operations::Limits;
 use weighbridge_worker::{SpotNotices, WorkerConfig, defaults, disciplines, serve};
 
 use super::CommandError;
+pub(crate) use run::Guard;
+use run::RunArguments;
 
 /// The worker's own.
 const LIMITS: Limits = defaults::LIMITS;
@@ -18,13 +22,16 @@ const MIB: usize = 1 << 20;
 /// Of the metadata service of every EC2 instance.
 const METADATA: &str = "169.254.169.254:80";
 
-/// Run one worker: blur, enhance and ray tracing over HTTP.
+/// Run one worker: your own server with --run, or blur, enhance and ray tracing.
 ///
-/// It says in the header `endpoint-load-metrics` of each answer what the request cost. SIGTERM,
+/// It runs the request with the least work left first, and says in the header
+/// `endpoint-load-metrics` of each answer what the request cost. SIGTERM,
 /// SIGINT and SIGQUIT drain it; a second one ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  weighbridge worker --run 'gunicorn app:app -b {address} -w 1' --processes 8 --cores 2
+  weighbridge worker --run 'node server.js --port {port}' --listen 0.0.0.0:8080
   weighbridge worker --listen 0.0.0.0:8080 --cores 4
   weighbridge worker --discipline ps --body 64MiB
 
@@ -70,6 +77,8 @@ pub(crate) struct RunWorker {
         default_missing_value = METADATA
     )]
     spot_notices: Option<SocketAddr>,
+    #[command(flatten)]
+    run: RunArguments,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -119,8 +128,10 @@ impl RunWorker {
             .enable_all()
             .build()?;
         let default = WorkerConfig::new(self.listen);
+        let cores = self.cores.unwrap_or(default.cores);
         let config = WorkerConfig {
-            cores: self.cores.unwrap_or(default.cores),
+            cores,
+            run: self.run.config(cores)?,
             queue_max: self.queue_max,
             discipline: self.discipline,
             started_max: self.started_max,

@@ -59,13 +59,22 @@ fn every_command_is_shown_by_an_example_that_works() {
             let example = example.split(" && ").next().unwrap_or_default();
             // What follows two blanks explains it.
             let example = example.split("  ").next().unwrap_or_default();
-            let words = example.split_whitespace().map(|word| word.trim_matches('\''));
-            let shown = run(words.chain(["--help"]));
+            let shown = run(words_of(example).into_iter().chain(["--help"]));
             assert!(shown.status.success(), "{example}: {}", stderr(&shown));
             count += 1;
         }
         assert!(0 < count, "`weighbridge {command} --help` has no example: {help}");
     }
+}
+
+/// The words of a command, of which some stand in single quotes.
+fn words_of(command: &str) -> Vec<&str> {
+    let parts = command.split('\'').enumerate();
+    let words = parts.flat_map(|(nth, part)| match nth % 2 {
+        0 => part.split_whitespace().collect(),
+        _ => vec![part],
+    });
+    words.collect()
 }
 
 #[test]

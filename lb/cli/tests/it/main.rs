@@ -12,6 +12,7 @@ mod hang_up;
 mod headers;
 mod main_job;
 mod no_host;
+mod own_server;
 mod scaling;
 mod signals;
 mod static_fleet;

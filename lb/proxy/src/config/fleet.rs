@@ -118,6 +118,11 @@ fn local(mut section: Section<'_>) -> LocalFleet {
     let local = LocalFleet {
         cores_per_worker: section.whole("cores_per_worker", 1..=1024),
         discipline: section.word("discipline", &Discipline::ALL.map(|one| (one.name(), one))),
+        run: section
+            .text("run", "a command, or \"\" for none", |text| {
+                Some((!text.trim().is_empty()).then(|| text.to_owned()))
+            })
+            .flatten(),
         arguments: section.texts("arguments", "a list of arguments, such as [\"--body=64MiB\"]"),
     };
     section.finish();

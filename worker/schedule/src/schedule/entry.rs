@@ -11,6 +11,8 @@ pub(super) struct Entry {
     pub(super) phase: Phase,
     /// Its client is gone.
     pub(super) abandoned: bool,
+    /// Its client is gone, and it goes on for nobody.
+    pub(super) lingers: bool,
     /// How often it has parked for another one.
     pub(super) preemptions: u64,
     /// When it last entered or left a slot, or arrived.
@@ -48,6 +50,7 @@ impl Entry {
             progress,
             phase: Phase::Waiting,
             abandoned: false,
+            lingers: false,
             preemptions: 0,
             since: now,
             waited: Duration::ZERO,
@@ -84,6 +87,11 @@ impl Entry {
     /// When it has waited `patience_secs`, or had when it entered its slot, in seconds.
     pub(super) fn deadline_secs(&self, patience_secs: f64) -> f64 {
         self.since.as_secs_f64() + patience_secs - self.waited.as_secs_f64()
+    }
+
+    /// The work that is believed to be left for clients, in CPU-seconds of the reference core.
+    pub(super) fn work_left_secs(&self) -> f64 {
+        if self.abandoned || self.lingers { 0.0 } else { self.progress.remaining_secs() }
     }
 
     pub(super) fn is_in_slot(&self) -> bool {

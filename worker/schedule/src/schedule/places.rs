@@ -42,8 +42,8 @@ impl Schedule {
         }
         let rank = self.rank(&entry);
         match entry.phase {
-            Phase::Waiting => self.waiting.remove(rank, &entry.progress),
-            Phase::Parked => self.parked.remove(rank, &entry.progress),
+            Phase::Waiting => self.waiting.remove(rank, &entry),
+            Phase::Parked => self.parked.remove(rank, &entry),
             Phase::Running | Phase::Asked { .. } | Phase::Yielding | Phase::Leaving => {}
         }
         Some(entry)
@@ -57,8 +57,8 @@ impl Schedule {
         }
         let (rank, deadline) = (self.rank(&entry), self.deadline(&entry));
         match entry.phase {
-            Phase::Waiting => self.waiting.insert(rank, &entry.progress, deadline),
-            Phase::Parked => self.parked.insert(rank, &entry.progress, deadline),
+            Phase::Waiting => self.waiting.insert(rank, &entry, deadline),
+            Phase::Parked => self.parked.insert(rank, &entry, deadline),
             Phase::Running | Phase::Asked { .. } | Phase::Yielding | Phase::Leaving => {}
         }
         self.outside.insert(entry.progress.number(), entry);
@@ -105,12 +105,12 @@ impl Schedule {
     }
 
     pub(super) fn rank(&self, entry: &Entry) -> Rank {
-        Rank(self.order.rank(&entry.progress))
+        Rank(if entry.lingers { f64::INFINITY } else { self.order.rank(&entry.progress) })
     }
 
     /// Until when a request may wait, or might when it entered its slot.
     pub(super) fn deadline(&self, entry: &Entry) -> Duration {
-        if !self.order.preempts() {
+        if !self.order.preempts() || entry.lingers {
             return Duration::MAX;
         }
         let size_secs = entry.progress.size_secs() / self.speed;

@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use super::claim::{Claim, Line, Rank, Standing};
-use crate::progress::Progress;
+use super::entry::Entry;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -24,22 +24,24 @@ pub(super) struct Ranked {
 
 impl Ranked {
     /// Adds a request that may wait until `deadline`.
-    pub(super) fn insert(&mut self, rank: Rank, progress: &Progress, deadline: Duration) {
-        self.by_rank.insert((rank, progress.number()), deadline);
+    pub(super) fn insert(&mut self, rank: Rank, entry: &Entry, deadline: Duration) {
+        let number = entry.progress.number();
+        self.by_rank.insert((rank, number), deadline);
         if deadline < Duration::MAX {
-            self.by_deadline.insert((deadline, progress.number()));
+            self.by_deadline.insert((deadline, number));
         }
-        self.work_secs += progress.remaining_secs();
+        self.work_secs += entry.work_left_secs();
     }
 
     /// Removes a request that has the rank that it was added with.
-    pub(super) fn remove(&mut self, rank: Rank, progress: &Progress) {
-        let deadline = self.by_rank.remove(&(rank, progress.number()));
+    pub(super) fn remove(&mut self, rank: Rank, entry: &Entry) {
+        let number = entry.progress.number();
+        let deadline = self.by_rank.remove(&(rank, number));
         debug_assert!(deadline.is_some(), "what leaves was here, with the rank that it had");
         if let Some(deadline) = deadline {
-            self.by_deadline.remove(&(deadline, progress.number()));
+            self.by_deadline.remove(&(deadline, number));
         }
-        self.work_secs -= progress.remaining_secs();
+        self.work_secs -= entry.work_left_secs();
         if self.by_rank.is_empty() {
             // What is left by rounding goes with the last.
             self.work_secs = 0.0;

@@ -277,3 +277,31 @@ fn work_left_is_that_of_all_that_are_wanted() {
     world.abandon(other);
     assert!((world.schedule.work_left_secs() - 0.05).abs() < 1e-9);
 }
+
+#[test]
+fn what_goes_on_for_nobody_comes_after_all_others_and_is_no_work_left() {
+    let mut world = World::new("srpt", bounds(1));
+    let gone = world.arrive(10);
+    world.pass(2);
+    let giant = world.arrive(500);
+    assert_eq!(world.all(State::Running), [gone]);
+    world.linger(gone);
+    world.pass(1);
+    assert_eq!((world.all(State::Running), world.all(State::Parked)), (vec![giant], vec![gone]));
+    assert!((world.schedule.work_left_secs() - 0.5).abs() < 0.002);
+    world.linger(giant);
+    assert!(world.schedule.work_left_secs().abs() < 1e-9);
+    world.finish();
+    assert_eq!(order_of_ends(&world), [giant, gone]);
+}
+
+#[test]
+fn nothing_starts_while_nothing_may() {
+    let mut world = World::new("srpt", bounds(1));
+    world.schedule.set_started_max(0);
+    let first = world.arrive(10);
+    world.pass(5);
+    assert_eq!(world.all(State::Waiting), [first]);
+    world.schedule.set_started_max(1);
+    assert_eq!(world.schedule.decide(world.now), [Move::Start(first)]);
+}

@@ -108,6 +108,13 @@ impl Place {
         self.start(command)
     }
 
+    /// Starts `weighbridge up` here with these arguments, and without the configuration file.
+    #[track_caller]
+    #[allow(dead_code, reason = "only one of the test programs wants it")]
+    pub(crate) fn up_with(&self, arguments: &[&str]) -> Balancer {
+        self.start(weighbridge(["up"].iter().chain(arguments).copied()))
+    }
+
     /// Starts `weighbridge serve` here.
     #[track_caller]
     pub(crate) fn serve(&self) -> Balancer {

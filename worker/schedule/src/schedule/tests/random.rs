@@ -48,6 +48,12 @@ fn sweep(order: &'static dyn Order, seed: u64) {
                 let victim = random.below(numbers.len() as u64) as usize;
                 world.abandon(numbers[victim]);
             }
+            5 if !numbers.is_empty() => {
+                let victim = numbers[random.below(numbers.len() as u64) as usize];
+                if world.requests.get(&victim).is_some_and(|it| it.state != State::Waiting) {
+                    world.linger(victim);
+                }
+            }
             _ => world.pass(random.below(12)),
         }
     }

@@ -88,7 +88,7 @@ fn check_books(schedule: &Schedule) {
     for (phase, ranked) in [(Phase::Waiting, &schedule.waiting), (Phase::Parked, &schedule.parked)]
     {
         assert_eq!(ranked.len(), outside(phase).count());
-        let work_secs: f64 = outside(phase).map(|entry| entry.progress.remaining_secs()).sum();
+        let work_secs: f64 = outside(phase).map(Entry::work_left_secs).sum();
         assert!((ranked.work_secs() - work_secs).abs() < 1e-9, "{work_secs}");
     }
 }

@@ -104,6 +104,11 @@ impl World {
         }
     }
 
+    /// The client is gone, and the request goes on.
+    pub(super) fn linger(&mut self, number: u64) {
+        self.event(|schedule, now| schedule.linger(number, now));
+    }
+
     /// Lets `ms` go by.
     pub(super) fn pass(&mut self, ms: u64) {
         for _ in 0..ms {
