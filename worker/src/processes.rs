@@ -22,16 +22,19 @@
 //! put in order, and nothing more. Look again when a server offers checkpoints of its own.
 
 mod config;
-mod executor;
-mod forward;
-mod guard;
-mod measure;
-mod output;
-mod park;
-mod ready;
-mod room;
-mod settle;
 mod start;
+mod guard;
+mod ready;
+mod output;
+mod forward;
+mod ticket;
+mod executor;
+mod alarm;
+mod room;
+mod process;
+mod settle;
+mod park;
+mod measure;
 mod tree;
 
 pub use config::{GuardProgram, OnHangUp, ParkChoice, RunConfig, RunMistake, RunMistakes};

@@ -8,19 +8,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use weighbridge_schedule::{Order, Schedule};
 
 use super::config::{RunConfig, RunMistakes};
 use super::park::{self, Way};
-use super::room::{Lease, Measured, Room, Up, Usage};
-use super::{settle, start};
+use super::process::{Lease, Up};
+use super::room::{Measured, Room, Usage};
+use super::ticket::Ticket;
+use super::{alarm, settle, start};
 use crate::estimates::Estimates;
 use crate::queue::{Occupancy, QueueConfig};
-
-/// How long a stopped process runs at a time, when it has been stopped for too long.
-const BREATH: Duration = Duration::from_millis(10);
 
 /// How a server of processes that share their cores says that it orders its requests.
 const SHARING: &str = "ps";
@@ -47,7 +46,7 @@ pub(super) struct Shared {
     slots: usize,
     waiting_max: usize,
     estimates: Arc<Estimates>,
-    alarm: Notify,
+    pub(super) alarm: Notify,
     began: Instant,
     starts: prometheus::IntCounter,
 }
@@ -61,17 +60,6 @@ pub(crate) enum NoProcess {
     /// None could be started.
     #[error("no process is ready: {0}")]
     NotReady(String),
-}
-
-/// A request, as its client holds it. When it is dropped before its end, the client is gone.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    shared: Arc<Shared>,
-    number: u64,
-    start: Option<oneshot::Receiver<Lease>>,
-    /// The process that has seen it.
-    seen_by: Option<Lease>,
-    has_ended: bool,
 }
 
 // === impl Processes ===
@@ -125,7 +113,7 @@ impl Processes {
         for index in 0..shared.config.processes {
             lives.spawn(start::live(Arc::clone(&shared), index, stop.subscribe()));
         }
-        tokio::spawn(ring(Arc::clone(&shared), stop.subscribe()));
+        tokio::spawn(alarm::ring(Arc::clone(&shared), stop.subscribe()));
         Ok(Processes { shared, stop, lives: Mutex::new(lives) })
     }
 
@@ -136,13 +124,7 @@ impl Processes {
         shared.check_room(&room)?;
         let (number, start) = room.arrive(work_secs, shared.now());
         shared.settled(room);
-        Ok(Ticket {
-            shared: Arc::clone(shared),
-            number,
-            start: Some(start),
-            seen_by: None,
-            has_ended: false,
-        })
+        Ok(Ticket::new(Arc::clone(shared), number, start))
     }
 
     /// Whether [`Processes::enter`] would fail now.
@@ -155,7 +137,7 @@ impl Processes {
         if 0 < self.shared.room.lock().n_up() {
             return Ok(());
         }
-        let failure = self.shared.failure.lock().clone();
+        let failure = self.shared.failure();
         Err(failure.unwrap_or_else(|| "none has started yet".to_owned()))
     }
 
@@ -246,6 +228,20 @@ impl Shared {
         self.starts.inc();
     }
 
+    /// A request has ended, and has an answer: what it has cost.
+    pub(super) fn finish(self: &Arc<Self>, number: u64) -> Option<Measured> {
+        let measured = self.room.lock().finish(number, self.now());
+        let shared = Arc::clone(self);
+        // The answer leaves first: what goes on next might take this core.
+        tokio::spawn(async move { shared.decide_now() });
+        measured
+    }
+
+    /// Why no process is ready, once one could not be started.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().clone()
+    }
+
     /// A request that went on without a client has ended.
     pub(super) fn freed(self: &Arc<Self>, number: u64) {
         let mut room = self.room.lock();
@@ -261,12 +257,28 @@ impl Shared {
     /// What has room to run does not count as waiting.
     fn check_room(&self, room: &Room) -> Result<(), NoProcess> {
         if room.n_up() == 0
-            && let Some(failure) = self.failure.lock().clone()
+            && let Some(failure) = self.failure()
         {
             return Err(NoProcess::NotReady(failure));
         }
         let most = room.schedule.at_once().saturating_add(self.waiting_max);
         if room.n_requests() < most { Ok(()) } else { Err(NoProcess::Full(self.waiting_max)) }
+    }
+
+    /// How long nothing is to be decided, unless something happens.
+    pub(super) fn until_alarm(&self) -> Option<Duration> {
+        let at = self.room.lock().alarm;
+        at.map(|at| at.saturating_sub(self.now()))
+    }
+
+    /// Decides though nothing has happened.
+    pub(super) fn decide_now(self: &Arc<Self>) {
+        self.decide(self.room.lock());
+    }
+
+    /// See [`Room::breathe`].
+    pub(super) fn breathe(&self, stopped: (usize, u64), runs: bool) -> bool {
+        self.room.lock().breathe(stopped, runs)
     }
 
     fn decide(self: &Arc<Self>, mut room: MutexGuard<'_, Room>) {
@@ -284,13 +296,13 @@ impl Shared {
         let longest = self.way.as_ref().and_then(|way| way.longest());
         for stopped in stopped {
             if let Some(longest) = longest {
-                tokio::spawn(breathe(Arc::downgrade(self), stopped, longest));
+                tokio::spawn(alarm::breathe(Arc::downgrade(self), stopped, longest));
             }
         }
     }
 
     /// The client of `number` is gone.
-    fn leave(self: &Arc<Self>, number: u64, seen_by: Option<Lease>) {
+    pub(super) fn leave(self: &Arc<Self>, number: u64, seen_by: Option<Lease>) {
         let mut room = self.room.lock();
         if !room.has(number) {
             return;
@@ -311,83 +323,6 @@ impl Shared {
                 room.finish(number, now);
                 self.decide(room);
             }
-        }
-    }
-}
-
-/// Decides again whenever time alone has changed what is to run.
-async fn ring(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
-    loop {
-        let at = shared.room.lock().alarm;
-        let left = at.map(|at| at.saturating_sub(shared.now()));
-        let rings = async {
-            match left {
-                Some(left) => tokio::time::sleep(left).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = rings => {
-                let room = shared.room.lock();
-                shared.decide(room);
-                // What `decide` has set itself.
-                shared.alarm.notified().await;
-            }
-            () = shared.alarm.notified() => {}
-            () = start::is_told(&mut stop) => return,
-        }
-    }
-}
-
-/// Lets a stopped process run for a moment from time to time, until it is resumed.
-async fn breathe(shared: std::sync::Weak<Shared>, stopped: (usize, u64), longest: Duration) {
-    loop {
-        for (wait, runs) in [(longest, true), (BREATH, false)] {
-            tokio::time::sleep(wait).await;
-            let Some(shared) = shared.upgrade() else { return };
-            if !shared.room.lock().breathe(stopped, runs) {
-                return;
-            }
-        }
-    }
-}
-
-// === impl Ticket ===
-
-impl Ticket {
-    /// Waits until it has a process.
-    pub(super) async fn started(&mut self) -> Result<Lease, NoProcess> {
-        let Some(start) = self.start.as_mut() else { return Err(self.refused()) };
-        let lease = start.await.map_err(|_| self.refused())?;
-        self.start = None;
-        Ok(lease)
-    }
-
-    /// From now on the process knows of the request.
-    pub(super) fn seen_by(&mut self, lease: Lease) {
-        self.seen_by = Some(lease);
-    }
-
-    /// Its answer has come: what it has cost. `None` where its process has ended.
-    pub(super) fn finish(mut self) -> Option<Measured> {
-        self.has_ended = true;
-        let measured = self.shared.room.lock().finish(self.number, self.shared.now());
-        let shared = Arc::clone(&self.shared);
-        // The answer leaves first: what goes on next might take this core.
-        tokio::spawn(async move { shared.decide(shared.room.lock()) });
-        measured
-    }
-
-    fn refused(&self) -> NoProcess {
-        let failure = self.shared.failure.lock().clone();
-        NoProcess::NotReady(failure.unwrap_or_else(|| "the worker ends".to_owned()))
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.shared.leave(self.number, self.seen_by.take());
         }
     }
 }

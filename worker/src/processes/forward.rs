@@ -9,6 +9,7 @@
 
 mod body;
 mod exchange;
+mod report;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,16 +21,19 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
 use weighbridge_instrument::RequestCost;
 
-use super::executor::{NoProcess, Processes, Ticket};
-use super::room::{Lease, Measured};
+use super::executor::{NoProcess, Processes};
+use super::process::Lease;
+use super::room::Measured;
+use super::ticket::Ticket;
 use crate::estimates::Estimate;
 use crate::front::{Front, InFlight};
 use crate::receive::{self, ReceiveError, Received};
-use crate::respond::{self, Answer, LOAD_REPORT, Problem, SERVER_TIMING};
+use crate::respond::{self, Answer, Problem};
 
 pub(crate) use body::Streamed;
 use body::{Outgoing, ToProcess};
 use exchange::{ExchangeError, Exchanged};
+use report::attach;
 
 /// How the metrics call requests for processes, and whose mean is the estimate of one without.
 pub(crate) const NAME: &str = "run";
@@ -41,9 +45,6 @@ const ANSWER_BYTES: usize = 1 << 20;
 const ANSWER_TIME: Duration = Duration::from_millis(250);
 /// How long after a connection has broken the end of its process may become known.
 const END_KNOWN: Duration = Duration::from_secs(1);
-
-/// Entry of `request_cost`: the most memory that the process had meanwhile, in bytes.
-const PEAK_MEMORY: &str = "memory_bytes";
 
 /// Why a request gets no answer from a process.
 #[derive(Debug, thiserror::Error)]
@@ -239,36 +240,6 @@ async fn failure(mut lease: Lease, error: ExchangeError) -> Refusal {
         Err(_) => Refusal::Failed { process, source: error },
     }
 }
-
-/// Attaches the load report, and the times of what ran. A report of the process's own goes: the
-/// balancer reads one, and this one is measured.
-fn attach(
-    front: &Front,
-    processes: &Processes,
-    headers: &mut HeaderMap,
-    measured: Option<Measured>,
-) {
-    let cost = measured.map(|measured| RequestCost {
-        cpu_seconds: Some(measured.cpu.as_secs_f64()),
-        ..RequestCost::default()
-    });
-    let (discipline, occupancy) = (processes.discipline(), processes.occupancy());
-    let mut report = front.load.report(discipline, occupancy, cost.as_ref());
-    if let Some(bytes) = measured.and_then(|measured| measured.peak_bytes) {
-        report.request_cost.insert(PEAK_MEMORY.to_owned(), bytes as f64);
-    }
-    headers.remove(LOAD_REPORT_BINARY);
-    if let Ok(report) = HeaderValue::try_from(report.encode_json()) {
-        headers.insert(LOAD_REPORT, report);
-    }
-    let timing = measured.map(|measured| respond::server_timing(measured.times));
-    if let Some(Ok(timing)) = timing.map(HeaderValue::try_from) {
-        headers.append(SERVER_TIMING, timing);
-    }
-}
-
-/// The other form of a load report.
-const LOAD_REPORT_BINARY: &str = "endpoint-load-metrics-bin";
 
 // === impl Refusal ===
 

@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getpriority_process, getrlimit,
-    kill_process, kill_process_group, set_child_subreaper, setpriority_process, setrlimit, wait,
+    kill_process, kill_process_group, setpriority_process, setrlimit, wait,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
@@ -79,7 +79,8 @@ pub fn guard() -> u8 {
 
 /// Reads the orders, carries them out, and returns how the command has ended.
 async fn keep() -> io::Result<u8> {
-    set_child_subreaper(Some(getpid()))?;
+    #[cfg(target_os = "linux")]
+    rustix::process::set_child_subreaper(Some(getpid()))?;
     let mut ended = signal(SignalKind::child())?;
     let ignored = [
         SignalKind::terminate(),

@@ -77,7 +77,8 @@ pub(super) fn choose(choice: ParkChoice) -> Result<Box<dyn Way>, RunMistake> {
         }
         match prepare().and_then(|way| try_out(way.as_ref()).map(|()| way)) {
             Ok(way) => {
-                tracing::info!(way = way.name(), refused = refused.join("; "), "parks processes");
+                let refused = if refused.is_empty() { None } else { Some(refused.join("; ")) };
+                tracing::info!(way = way.name(), refused, "parks processes");
                 return Ok(way);
             }
             Err(why) => refused.push(format!("{name}: {why}")),

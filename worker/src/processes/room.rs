@@ -4,16 +4,14 @@
 //! checkpoint at once.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::oneshot;
 use weighbridge_schedule::{Move, Progress, Schedule};
 
-use super::guard::Group;
-use super::measure::Measure;
 use super::park::Way;
+use super::process::{Lease, Up, warn_of};
 use crate::queue::Times;
 
 /// What the executor's mutex holds.
@@ -50,29 +48,6 @@ struct Process {
     up: Option<Up>,
     /// CPU time of those before it, that have ended.
     spent: Duration,
-}
-
-/// A process that takes requests.
-#[derive(Debug)]
-pub(super) struct Up {
-    pub(super) lease: Lease,
-    pub(super) measure: Measure,
-    pub(super) place: Option<Group>,
-    pub(super) requests: Vec<u64>,
-    is_parked: bool,
-    n_parked: u64,
-    used: Duration,
-}
-
-/// What a request that has started may use.
-#[derive(Debug, Clone)]
-pub(super) struct Lease {
-    pub(super) process: usize,
-    pub(super) address: SocketAddr,
-    /// How the process has ended, once it has.
-    pub(super) ended: watch::Receiver<Option<String>>,
-    /// Asks for another one in its place.
-    pub(super) replace: Arc<Notify>,
 }
 
 /// What was measured of a request that has ended.
@@ -358,44 +333,6 @@ fn share(advanced: Duration, numbers: &[u64], requests: &mut BTreeMap<u64, Reque
     for number in numbers {
         if let Some(request) = requests.get_mut(number) {
             request.cpu += each;
-        }
-    }
-}
-
-fn warn_of(done: std::io::Result<()>, process: usize) {
-    if let Err(error) = done {
-        tracing::warn!(process, %error, "cannot be parked, or resumed");
-    }
-}
-
-// === impl Up ===
-
-impl Up {
-    /// A process that is free.
-    pub(super) fn new(lease: Lease, measure: Measure, place: Option<Group>) -> Up {
-        Up {
-            lease,
-            measure,
-            place,
-            requests: Vec::new(),
-            is_parked: false,
-            n_parked: 0,
-            used: Duration::ZERO,
-        }
-    }
-
-    fn park(&mut self, way: &dyn Way) {
-        if !self.is_parked {
-            self.is_parked = true;
-            self.n_parked += 1;
-            warn_of(way.park(self.measure.tree(), self.place.as_ref()), self.lease.process);
-        }
-    }
-
-    fn resume(&mut self, way: &dyn Way) {
-        if self.is_parked {
-            self.is_parked = false;
-            warn_of(way.resume(self.measure.tree(), self.place.as_ref()), self.lease.process);
         }
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::config::OnHangUp;
 use super::executor::Shared;
+use super::process::Lease;
 use super::ready;
-use super::room::Lease;
 
 /// Waits for it, or has it replaced. Its request ends either way.
 pub(super) async fn settle(shared: Arc<Shared>, number: u64, mut lease: Lease) {

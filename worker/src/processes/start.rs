@@ -18,8 +18,8 @@ use super::guard::{Group, Orders, told_of};
 use super::measure::Measure;
 use super::output::{self, LastLines};
 use super::park::NICER;
+use super::process::{Lease, Up};
 use super::ready;
-use super::room::{Lease, Up};
 use super::tree::children;
 
 /// Between an end and the next start: at first, and at most. It doubles each time.

@@ -1,8 +1,13 @@
 //! The shortest remaining request first, whatever the way to park.
 
+use std::time::Duration;
+
+use weighbridge_instrument::ProcessClock;
 use weighbridge_worker::{ParkChoice, Worker, WorkerError, park_ways};
 
-use crate::fixture::{BUSY, PREEMPTIONS, READY, Running, WAITING, config, pid_of, report_of};
+use crate::fixture::{
+    BUSY, PREEMPTIONS, READY, Running, WAITING, config, eventually, pid_of, report_of,
+};
 
 /// Whether the system allows it; the reason is printed.
 fn is_possible(way: &'static str) -> bool {
@@ -64,6 +69,30 @@ fn a_shorter_one_is_answered_first_with_niceness() {
 #[test]
 fn a_shorter_one_is_answered_first_with_signals() {
     a_shorter_one_is_answered_first("stop");
+}
+
+#[test]
+fn what_is_stopped_for_long_runs_for_a_moment() {
+    let worker = Running::configured(2, |run| run.park = ParkChoice::Only("stop"));
+    worker.wait_for(READY, 2.0);
+    // The process that was used last is used next.
+    let pid = pid_of(&worker.get("/"));
+    let _giant = worker.send("/burn?ms=100000", &["weighbridge-estimate: 1000"]);
+    worker.wait_for(BUSY, 1.0);
+    let _dwarf = worker.send("/burn?ms=100000", &["weighbridge-estimate: 100"]);
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+        stat.rsplit_once(") ").expect("a state").1.chars().next()
+    };
+    eventually(|| if state() == Some('T') { Ok(()) } else { Err("not stopped".to_owned()) });
+    let clock = ProcessClock::of(pid).expect("it lives");
+    let used = || clock.cpu_time().expect("it lives");
+    let before = used();
+    eventually(|| match used() {
+        used if before + Duration::from_millis(1) < used => Ok(()),
+        used => Err(format!("at {used:?}")),
+    });
+    eventually(|| if state() == Some('T') { Ok(()) } else { Err("not stopped".to_owned()) });
 }
 
 #[test]

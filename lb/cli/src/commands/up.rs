@@ -40,19 +40,7 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         crate::log::start();
-        let config = match &self.config {
-            Some(file) => check::read(file)?,
-            None => {
-                let text = match &self.run {
-                    Some(run) => configuration(run, self.processes),
-                    None => Config::default_text().to_owned(),
-                };
-                Config::parse(&text, &extractors()).map_err(|mistakes| CommandError::Config {
-                    file: "the default configuration".to_owned(),
-                    mistakes,
-                })?
-            }
-        };
+        let config = self.read()?;
         let config = config.with(&self.overrides.into())?;
         let data_dir = config.store.data_dir.clone();
         run::run(config, |server| {
@@ -61,6 +49,19 @@ impl Up {
                 None => tries(server),
             };
             run::say(&welcome(server, &data_dir, &tries));
+        })
+    }
+
+    /// The file, or the configuration that stands for one.
+    fn read(&self) -> Result<Config, CommandError> {
+        let text = match (&self.config, &self.run) {
+            (Some(file), _) => return check::read(file),
+            (None, Some(run)) => configuration(run, self.processes),
+            (None, None) => Config::default_text().to_owned(),
+        };
+        Config::parse(&text, &extractors()).map_err(|mistakes| CommandError::Config {
+            file: "the default configuration".to_owned(),
+            mistakes,
         })
     }
 }

@@ -53,7 +53,8 @@ pub(crate) struct RunWorker {
     /// The order in which requests run.
     #[arg(long, value_name = "ORDER", value_parser = orders(), default_value = defaults::DISCIPLINE)]
     discipline: String,
-    /// Requests that are started and not done, parked ones included. Each holds its memory.
+    /// Requests that are started and not done, parked ones included. Each holds its memory. With
+    /// --run, --processes says how many.
     #[arg(long, value_name = "N", default_value_t = defaults::STARTED_MAX)]
     started_max: usize,
     /// With srpt, a request runs before all others once it has waited for this many times its own

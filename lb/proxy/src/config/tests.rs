@@ -705,3 +705,19 @@ line 1: admin_hosts has `balancer:9090`: expected a name without a port, such as
     let config = parse("admin_hosts = [\"Balancer\"]\n").unwrap();
     assert_eq!(config.admin_hosts, ["balancer"]);
 }
+
+#[test]
+fn a_local_fleet_runs_a_server_where_a_command_is_given() {
+    let run_of = |text: &str| match parse(text).unwrap().fleet {
+        FleetConfig::Local(local) => local.run,
+        FleetConfig::Static(_) | FleetConfig::Ec2(_) | FleetConfig::Asg(_) => None,
+    };
+    assert_eq!(run_of(""), None);
+    assert_eq!(run_of("fleet.local.run = \" \""), None);
+    let run = "gunicorn app:app -b {address}";
+    assert_eq!(run_of(&format!("fleet.local.run = \"{run}\"")).as_deref(), Some(run));
+    check(
+        "fleet.local.run = 3",
+        "line 1: fleet.local.run is `3`: expected a command, or \"\" for none\n",
+    );
+}

@@ -11,7 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::Entered;
 use super::exchange::Connection;
-use crate::processes::executor::Ticket;
+use crate::processes::ticket::Ticket;
 use crate::receive::ReceiveError;
 
 /// The body of a request: held, or streaming.

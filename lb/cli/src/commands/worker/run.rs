@@ -18,14 +18,12 @@ const GUARD: &str = "guard";
 pub(crate) struct Guard {}
 
 /// Your own server, started several times, one request at a time each.
-///
-/// A longer request is parked while a shorter one waits. Every path but /healthz, /readyz, /load
-/// and /metrics goes to it.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Your own server")]
 pub(crate) struct RunArguments {
-    /// The command that starts your server, as a shell takes it. {address} in it becomes
-    /// 127.0.0.1:PORT, and {port} the port, which the environment has as PORT too.
+    /// The command that starts your HTTP server, as a shell takes it. {address} in it becomes
+    /// 127.0.0.1:PORT, and {port} the port, which the environment has as PORT too. Every path but
+    /// /healthz, /readyz, /load and /metrics goes to it.
     #[arg(long, value_name = "COMMAND")]
     run: Option<String>,
     /// How often it runs: so many requests can be started at once, most of them parked [default: 2
