@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A worker of one core runs the server of the tests (Python's `http.server`, one thread) in two
-//! processes. Worker and processes have one core of the machine, the client another one. First
-//! small requests of 5 ms come alone, then while requests of 2 s run one after the other.
+//! processes. Worker and processes have one core of the machine, the client another one. Small
+//! requests of 5 ms come alone and while requests of 2 s run one after the other, in turn.
 //! "shared" is the same without any order: `--discipline ps`. The cost is what the load report says
 //! over what the server reads of itself (`resource.getrusage`), for requests of 5 to 200 ms.
 
@@ -30,6 +30,9 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const SMALL: &str = "/burn?ms=5";
 const LARGE: &str = "/burn?ms=2000";
+
+/// Alone and beside large ones, in turn: what else the machine does changes meanwhile.
+const ROUNDS: usize = 5;
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("guard") {
@@ -99,9 +102,27 @@ fn measure(name: &str, address: SocketAddr, n: usize) -> Outcome<()> {
     }
     // Both processes have started.
     thread::sleep(Duration::from_secs(1));
-    let alone = small_ones(address, n)?;
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        alone.extend(small_ones(address, n / ROUNDS)?);
+        beside.extend(beside_large_ones(address, n / ROUNDS)?);
+    }
+    let (alone50, alone99) = percentiles(alone);
+    let (beside50, beside99) = percentiles(beside);
+    let (off50, off_max) = cost(address)?;
+    println!(
+        "{name:<9} {alone50:>11.2} {alone99:>6.2} {beside50:>12.2} {beside99:>6.2} {:>10.2} \
+         {:>6.2} {off50:>12.2} % {off_max:>5.2} %",
+        beside50 - alone50,
+        beside99 - alone99
+    );
+    Ok(())
+}
+
+/// How long small requests take while large ones run one after the other.
+fn beside_large_ones(address: SocketAddr, n: usize) -> Outcome<Vec<f64>> {
     let enough = AtomicBool::new(false);
-    let beside = thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(|| {
             while !enough.load(Ordering::Relaxed) {
                 if let Err(error) = ask(address, LARGE, "2") {
@@ -114,17 +135,7 @@ fn measure(name: &str, address: SocketAddr, n: usize) -> Outcome<()> {
         let beside = small_ones(address, n);
         enough.store(true, Ordering::Relaxed);
         beside
-    })?;
-    let (alone50, alone99) = percentiles(alone);
-    let (beside50, beside99) = percentiles(beside);
-    let (off50, off_max) = cost(address)?;
-    println!(
-        "{name:<9} {alone50:>11.2} {alone99:>6.2} {beside50:>12.2} {beside99:>6.2} {:>10.2} \
-         {:>6.2} {off50:>12.2} % {off_max:>5.2} %",
-        beside50 - alone50,
-        beside99 - alone99
-    );
-    Ok(())
+    })
 }
 
 /// How long small requests take, one at a time.
