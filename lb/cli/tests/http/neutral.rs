@@ -30,7 +30,7 @@ fn is_of_proxies(name: &str) -> bool {
 /// The host answers with what it has heard: the request line, the headers, the body.
 fn echo(heard: &Heard) -> String {
     let headers = heard.all().filter(|(name, _)| !is_of_proxies(name));
-    let headers: String = headers.map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let headers: String = headers.flat_map(|(name, value)| [name, ": ", value, "\n"]).collect();
     format!("{}\n{headers}\n{}", heard.line, String::from_utf8_lossy(&heard.body))
 }
 
