@@ -6,7 +6,7 @@ mod tests;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -87,12 +87,27 @@ impl Client {
 
     /// Sends a request and returns what the balancer told of it.
     pub async fn send(&self, request: &Request) -> Result<Told, ClientError> {
-        let url = format!("{}{}", self.url, request.target);
-        let asked = hyper::Request::post(&url)
-            .header(header::CONTENT_TYPE, request.content_type)
-            .body(Full::new(request.body.clone()));
-        let (headers, _) = self.ask(&url, asked).await?;
-        told(&headers).ok_or(ClientError::NothingTold(url))
+        let Request { target, content_type, body, .. } = request;
+        let headers = self.call(Method::POST, target, content_type, body.clone()).await?;
+        told(&headers).ok_or_else(|| ClientError::NothingTold(format!("{}{target}", self.url)))
+    }
+
+    /// Sends a request to `target`, a path with its query, and returns the headers of its answer.
+    /// Where there is no `content_type`, none is sent.
+    pub async fn call(
+        &self,
+        method: Method,
+        target: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<HeaderMap, ClientError> {
+        let url = format!("{}{target}", self.url);
+        let mut asked = hyper::Request::builder().method(method).uri(&url);
+        if !content_type.is_empty() {
+            asked = asked.header(header::CONTENT_TYPE, content_type);
+        }
+        let (headers, _) = self.ask(&url, asked.body(Full::new(body))).await?;
+        Ok(headers)
     }
 
     /// `/models` of the admin API: what was learned of each route.

@@ -5,7 +5,7 @@
 
 mod overhead;
 mod plot;
-mod process;
+pub(crate) mod process;
 mod proxies;
 mod running;
 mod scheduling;

@@ -11,5 +11,6 @@ pub mod client;
 pub mod compare;
 pub mod load;
 pub mod requests;
+pub mod services;
 pub mod sim;
 mod units;

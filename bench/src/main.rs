@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use weighbridge_bench::accuracy::Accuracy;
 use weighbridge_bench::compare::Compare;
 use weighbridge_bench::load::Load;
+use weighbridge_bench::services::Services;
 use weighbridge_bench::sim::Sim;
 
 /// Measures Weighbridge: what it claims, on this machine.
@@ -23,6 +24,8 @@ struct Arguments {
 enum Command {
     /// How well the balancer predicts what requests cost, and how long predicting takes.
     Accuracy(Accuracy),
+    /// How well the balancer predicts services of others, without a line of features.
+    Services(Services),
     /// Response times under load that does not wait for answers.
     Load(Load),
     /// Weighbridge beside other proxies, before the same servers.
@@ -35,6 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let result: Result<(), Box<dyn Error>> = match Arguments::parse().command {
         Command::Accuracy(command) => command.run().map_err(Into::into),
+        Command::Services(command) => command.run().map_err(Into::into),
         Command::Load(command) => command.run().map_err(Into::into),
         Command::Compare(command) => command.run().map_err(Into::into),
         Command::Sim(command) => command.run().map_err(Into::into),

@@ -77,7 +77,11 @@ fn predictor(name: &'static str, told: &Value) -> Result<(FeatureSet, Predictor)
     let names = told["features"].as_array().ok_or(TimingError::NoFeatures(name))?;
     let names: Vec<String> =
         names.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect();
-    let set = FeatureSet::parse(&names, &extractors()).map_err(|mistakes| {
+    let parsed = match told["features_are"].as_str() {
+        Some("auto") => Ok(FeatureSet::auto()),
+        Some(_) | None => FeatureSet::parse(&names, &extractors()),
+    };
+    let set = parsed.map_err(|mistakes| {
         let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         TimingError::Features(name, mistakes.join(", "))
     })?;

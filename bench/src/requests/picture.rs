@@ -51,6 +51,17 @@ const SIDES: (f64, f64) = (40.0, 1400.0);
 
 /// A random picture in a random form.
 pub(crate) fn random(random: &mut Rng) -> Sent {
+    let (format, file) = encoded(random, SIDES);
+    sent(random, format, &file)
+}
+
+/// A random picture as a file, with its media type; `sides` are the least and most pixels of one.
+pub(crate) fn file(random: &mut Rng, sides: (f64, f64)) -> (&'static str, Vec<u8>) {
+    let (format, file) = encoded(random, sides);
+    (format.media_type(), file)
+}
+
+fn encoded(random: &mut Rng, sides: (f64, f64)) -> (Format, Vec<u8>) {
     let format = match random.u8(0..10) {
         0..5 => Format::Jpeg,
         5..9 => Format::Png,
@@ -67,11 +78,11 @@ pub(crate) fn random(random: &mut Rng) -> Sent {
         3..5 => Content::Drawing,
         _ => Content::Photo,
     };
-    let [width, height] = [(); 2].map(|()| spread(random, SIDES.0, SIDES.1).round() as u32);
+    let [width, height] = [(); 2].map(|()| spread(random, sides.0, sides.1).round() as u32);
     let picture = Picture::new(random, content, (width, height), bands);
     // Writing to memory cannot fail, and every format has one and three bands.
     let file = picture.encode(random, format).unwrap_or_default();
-    sent(random, format, &file)
+    (format, file)
 }
 
 /// The file as a data URL, which may ask for another format; or as it is.

@@ -23,4 +23,6 @@ mod scenarios;
 #[cfg(test)]
 mod seeds;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod targets;

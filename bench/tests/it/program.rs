@@ -21,21 +21,44 @@ fn program(name: &str) -> PathBuf {
     program
 }
 
-/// Runs `weighbridge-bench` to its end and returns what it prints.
-#[track_caller]
-pub(crate) fn bench(line: &str) -> String {
+/// Runs `weighbridge-bench` to its end and returns what it prints, or what it says where it fails.
+fn try_bench(line: &str) -> Result<String, String> {
     program("weighbridge");
     let mut command = Command::new(program("weighbridge-bench"));
     let output = command.args(line.split(' ')).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{line}: {said}");
-    String::from_utf8(output.stdout).unwrap()
+    if !output.status.success() {
+        return Err(format!("{line}: {said}"));
+    }
+    Ok(String::from_utf8(output.stdout).unwrap())
+}
+
+/// Runs `weighbridge-bench` to its end and returns what it prints.
+#[track_caller]
+pub(crate) fn bench(line: &str) -> String {
+    try_bench(line).unwrap_or_else(|said| panic!("{said}"))
 }
 
 /// The same, as one JSON object a line.
 #[track_caller]
 pub(crate) fn bench_json(line: &str) -> Vec<Value> {
-    let printed = bench(&format!("{line} --json"));
+    objects(&bench(&format!("{line} --json")))
+}
+
+/// The same of `weighbridge-bench services`, where there is a Python for it.
+#[track_caller]
+pub(crate) fn bench_services(line: &str) -> Option<Vec<Value>> {
+    match try_bench(&format!("services {line} --json")) {
+        Ok(printed) => Some(objects(&printed)),
+        Err(said) if said.contains("the services need Python") => {
+            eprintln!("skipped: {said}");
+            None
+        }
+        Err(said) => panic!("{said}"),
+    }
+}
+
+fn objects(printed: &str) -> Vec<Value> {
     printed.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect()
 }
 

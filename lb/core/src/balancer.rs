@@ -264,6 +264,21 @@ impl Balancer {
         route.predictor.install(model)
     }
 
+    /// A request of `route` showed facts of these names, which its schema did not have: see
+    /// [`auto`](crate::features::auto).
+    pub fn discover(&mut self, route: RouteId, unknown: &[String]) {
+        if let Some(route) = self.route_mut(route) {
+            route.predictor.discover(unknown);
+        }
+    }
+
+    /// Takes up names of features of `route` that were found in an earlier life or elsewhere.
+    pub fn adopt<'a>(&mut self, route: RouteId, names: impl IntoIterator<Item = &'a String>) {
+        if let Some(route) = self.route_mut(route) {
+            route.predictor.adopt(names);
+        }
+    }
+
     /// Learns from an observation of an earlier life. Only the estimators are told. The model that
     /// was kept is installed before, so that it is judged by what is restored.
     pub fn restore(&mut self, observation: &Observation) {

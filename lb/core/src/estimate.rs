@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 use crate::units::Work;
 
 pub(crate) use choose::{ROWS_MIN, choose, least};
+pub(crate) use estimators::{ALL, AUTO};
 pub(crate) use formula::Formula;
 pub(crate) use table::Table;
 
 mod choose;
 pub mod estimators;
+mod factors;
 mod formula;
+mod forward;
 mod table;
+mod words;
 pub(crate) mod regress;
 
 #[cfg(test)]

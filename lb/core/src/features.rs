@@ -24,6 +24,7 @@ use crate::request::RequestSpec;
 use expression::Expression;
 use extractors::{Extractor, Reader};
 
+pub mod auto;
 pub mod extractors;
 pub mod json;
 mod expression;
@@ -47,6 +48,10 @@ pub struct FeatureSet {
     readers: Vec<(Arc<dyn Reader>, usize)>,
     n_numbers: usize,
     body_need: BodyNeed,
+    /// Whether further features are found by themselves, see [`auto`].
+    is_auto: bool,
+    /// Which of them is the route's prior, in CPU-seconds.
+    prior: Option<usize>,
 }
 
 /// How much of a request's body its features need.
@@ -115,10 +120,20 @@ impl FeatureSet {
         expressions: &[String],
         extractors: &[&'static dyn Extractor],
     ) -> Result<FeatureSet, Vec<FeatureError>> {
-        let mut mistakes = Vec::new();
+        let parsed = FeatureSet::parse_all(expressions, extractors);
         if FEATURES_MAX < expressions.len() {
-            mistakes.push(FeatureError::TooMany(expressions.len()));
+            let mut mistakes = parsed.err().unwrap_or_default();
+            mistakes.insert(0, FeatureError::TooMany(expressions.len()));
+            return Err(mistakes);
         }
+        parsed
+    }
+
+    fn parse_all(
+        expressions: &[String],
+        extractors: &[&'static dyn Extractor],
+    ) -> Result<FeatureSet, Vec<FeatureError>> {
+        let mut mistakes = Vec::new();
         let mut names: Vec<String> = Vec::new();
         let mut parsed = Vec::new();
         let mut factors = Factors::new(extractors);
@@ -133,6 +148,37 @@ impl FeatureSet {
             }
         }
         if mistakes.is_empty() { Ok(factors.finish(names, parsed)) } else { Err(mistakes) }
+    }
+
+    /// Features that nobody writes: they are found by themselves.
+    pub fn auto() -> FeatureSet {
+        FeatureSet { is_auto: true, ..FeatureSet::default() }
+    }
+
+    /// The same set with one more feature: `expression` is what a request is taken to cost before
+    /// anything is known, in CPU-seconds.
+    pub fn with_prior(
+        &self,
+        expression: &str,
+        extractors: &[&'static dyn Extractor],
+    ) -> Result<FeatureSet, Vec<FeatureError>> {
+        let mut names = self.names.clone();
+        if names.iter().all(|name| name != expression) {
+            names.push(expression.to_owned());
+        }
+        let prior = names.iter().position(|name| name == expression);
+        let set = FeatureSet::parse_all(&names, extractors)?;
+        Ok(FeatureSet { is_auto: self.is_auto, prior, ..set })
+    }
+
+    /// Whether further features are found by themselves.
+    pub fn is_auto(&self) -> bool {
+        self.is_auto
+    }
+
+    /// Which feature is the prior, in CPU-seconds.
+    pub fn prior(&self) -> Option<usize> {
+        self.prior
     }
 
     /// The expressions as written, in the order of [`Features`].
@@ -218,6 +264,8 @@ impl<'a> Factors<'a> {
                 .map(|(reader, n_numbers)| (Arc::from(reader), n_numbers))
                 .collect(),
             n_numbers,
+            is_auto: false,
+            prior: None,
         }
     }
 }

@@ -5,12 +5,14 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::cost::{self, Pricing};
 use crate::estimate::{Estimate, Source};
 use crate::features::Features;
+use crate::features::auto::{Discovery, Schema};
 use crate::observe::{Observation, RequestCost};
 use crate::policy::{LearnPolicy, RoutePolicy};
 use crate::statistics::quantile;
@@ -36,8 +38,14 @@ mod tests;
 /// Everything learned of one route.
 #[derive(Debug, Clone)]
 pub struct Predictor {
-    names: Vec<String>,
+    /// The features, where they are found by themselves: found so far.
+    discovery: Discovery,
+    is_auto: bool,
     prior: Work,
+    /// Which feature the prior is, where it is one.
+    prior_feature: Option<usize>,
+    /// By how much requests cost more than that feature says: `ln`, on the mean.
+    prior_off: f64,
     work_min: Work,
     work_max: Work,
     policy: LearnPolicy,
@@ -153,8 +161,11 @@ impl Predictor {
     pub fn new(policy: &RoutePolicy, learn: &LearnPolicy) -> Predictor {
         debug_assert!(policy.work_min <= policy.work_max, "the bounds are an interval");
         Predictor {
-            names: policy.features.names().to_vec(),
+            discovery: Discovery::new(&policy.features),
+            is_auto: policy.features.is_auto(),
             prior: policy.prior,
+            prior_feature: policy.features.prior(),
+            prior_off: 0.0,
             work_min: policy.work_min,
             work_max: policy.work_max,
             policy: learn.clone(),
@@ -187,7 +198,24 @@ impl Predictor {
             let mean = model.cpu_secs(&features.0)?;
             Some(self.bounded(mean, mean * model.p90_ratio, Source::Model))
         });
-        of_model.unwrap_or_else(|| self.estimate_without_features())
+        of_model.unwrap_or_else(|| self.estimate_without_model(features))
+    }
+
+    /// Until there is a model, a prior that is a feature goes on, times what requests cost more.
+    fn estimate_without_model(&self, features: &Features) -> Estimate {
+        match self.prior_of(features) {
+            Some(prior) if self.model.is_none() => {
+                let prior = prior * self.prior_off.exp();
+                self.bounded(prior, prior * P90_RATIO_UNKNOWN, Source::Prior)
+            }
+            Some(_) | None => self.estimate_without_features(),
+        }
+    }
+
+    /// What the route's prior says of a request, where it is a feature, in CPU-seconds.
+    fn prior_of(&self, features: &Features) -> Option<f64> {
+        let prior = features.0.get(self.prior_feature?)?;
+        (prior.is_finite() && 0.0 < *prior).then_some(*prior)
     }
 
     fn estimate_without_features(&self) -> Estimate {
@@ -261,6 +289,10 @@ impl Predictor {
         self.since_training = self.since_training.saturating_add(1);
         self.since_drift = self.since_drift.saturating_add(1);
         self.window.push(observation.clone());
+        if self.is_auto {
+            self.discovery.observe(&observation.features.0);
+        }
+        self.update_prior(observation);
         self.update_running(observation.work.as_cpu_secs());
     }
 
@@ -325,6 +357,14 @@ impl Predictor {
             self.pricing = known.into_iter().find(|prices| prices.build() == observation.build);
         }
         self.counted = self.counted.saturating_add(1);
+    }
+
+    fn update_prior(&mut self, observation: &Observation) {
+        let actual = observation.work.as_cpu_secs();
+        if let Some(prior) = self.prior_of(&observation.features).filter(|_| 0.0 < actual) {
+            let counted = self.observations.min(RUNNING_P90_OF as u64) as f64;
+            self.prior_off += ((actual / prior).ln() - self.prior_off) / counted;
+        }
     }
 
     /// The mean of all, until there are more than the window holds; then the newest count most.
@@ -393,15 +433,62 @@ impl Predictor {
     /// What to train on: the newest observations, since the last drift.
     pub fn training_set(&self) -> TrainingSet {
         TrainingSet {
-            names: self.names.clone(),
+            names: self.names().to_vec(),
+            is_auto: self.is_auto,
             observations: self.window.rows().cloned().collect(),
             build: self.build.unwrap_or(0),
         }
     }
 
+    /// What the features are: their names, and where they are found by themselves, how they are
+    /// read.
+    pub fn schema(&self) -> &Arc<Schema> {
+        self.discovery.schema()
+    }
+
+    /// Names of the features. Where they are found by themselves, an observation of fewer features
+    /// has the first of them.
+    pub fn names(&self) -> &Arc<[String]> {
+        self.schema().names()
+    }
+
+    /// Whether features are found by themselves.
+    pub fn is_auto(&self) -> bool {
+        self.is_auto
+    }
+
+    /// A request showed facts of these names, which its schema did not have.
+    pub fn discover(&mut self, unknown: &[String]) {
+        if self.is_auto {
+            let used = self.model.as_ref().and_then(|model| model.places.as_deref());
+            let used = used.unwrap_or_default();
+            self.discovery.note(unknown, |place| used.contains(&place));
+        }
+    }
+
+    /// Takes up names that were found in an earlier life or elsewhere, as far as there is room.
+    pub fn adopt<'a>(&mut self, names: impl IntoIterator<Item = &'a String>) {
+        if self.is_auto {
+            self.discovery.adopt(names);
+        }
+    }
+
+    /// Where the features of `model` are among those of the route; `None` where one cannot be read.
+    fn places(&mut self, model: &Model) -> Option<Vec<usize>> {
+        self.discovery.adopt(model.names());
+        let schema = self.discovery.schema();
+        model.names().iter().map(|name| schema.place(name)).collect()
+    }
+
     /// Uses `model` from now on. Refuses one of other features or with impossible numbers: `false`.
-    pub fn install(&mut self, model: Model) -> bool {
-        if !model.is_sound(&self.names) {
+    pub fn install(&mut self, mut model: Model) -> bool {
+        if !model.is_sound() {
+            return false;
+        }
+        if self.is_auto {
+            let Some(places) = self.places(&model) else { return false };
+            model.places = Some(places);
+        } else if *model.names() != **self.names() {
             return false;
         }
         let same_build = |prices: &&Pricing| self.build.is_none_or(|build| build == prices.build());

@@ -15,7 +15,8 @@ pub struct RouteId(pub u16);
 pub struct RequestSpec<'a> {
     /// Query string without `?`, as received; empty where there is none.
     pub query: &'a str,
-    /// Header names in lower case, with their values.
+    /// Header names in lower case, with their values. Method and path may stand before them as
+    /// `:method` and `:path`, as in HTTP/2 (RFC 9113, section 8.3.1).
     pub headers: &'a [(&'a str, &'a str)],
     /// Length of the body, where it is known.
     pub body_bytes: Option<u64>,

@@ -25,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use weighbridge_core::host::{HostState, Phase};
+use weighbridge_core::learn::Model;
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Time;
 
@@ -191,7 +192,9 @@ fn models(front: &Front) -> Value {
             quality["model"] = json!(predictor.model());
             quality["training"] = json!(predictor.training_due());
             quality["training"]["is_going_on"] = json!(balancer.is_training(route));
-            quality["features"] = json!(front.config.policy_of(route).features.names());
+            quality["features"] = json!(predictor.names().to_vec());
+            quality["features_are"] = json!(if predictor.is_auto() { "auto" } else { "declared" });
+            quality["formula"] = json!(predictor.model().map(Model::in_words));
             quality
         })
     };
@@ -221,7 +224,7 @@ async fn explain(front: &Front, request: Request<Incoming>, peer: SocketAddr) ->
     // From here on it is the request that is asked about.
     let target = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     head.uri = target.trim_start_matches("/explain").parse().unwrap_or_default();
-    let (ask, _) = ask::held(&front.dispatch, &front.ledger.repeats, route, (&head, &body));
+    let ask = ask::held(&front.dispatch, &front.ledger.repeats, route, (&head, &body)).ask;
     let explanation =
         front.dispatch.fleets.of(route).with(|balancer, now| balancer.explain(now, &ask));
     let wants_json = head.headers.get(ACCEPT).is_some_and(|a| a.as_bytes() == b"application/json");

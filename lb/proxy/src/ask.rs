@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
 use weighbridge_core::balancer::Ask;
-use weighbridge_core::features::{FeatureSet, Features};
+use weighbridge_core::features::auto::Read;
 use weighbridge_core::fleet::Path;
 use weighbridge_core::request::{RequestSpec, RouteId};
 
@@ -15,26 +15,47 @@ use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::repeats::{Fingerprint, Repeatable, Repeats};
 
-/// Asks for a request of `route` whose body is at hand. Beside it what tells its repeats, where
-/// they are remembered.
+/// What is asked of the balancer, and what was noticed beside it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) ask: Ask,
+    /// What tells the request's repeats, where they are remembered.
+    pub(crate) fingerprint: Option<Fingerprint>,
+    /// Names of facts that the route's features do not have, where these are found by themselves.
+    unknown: Vec<String>,
+}
+
+impl Asked {
+    /// Tells the balancer of what was noticed: for requests that are served, and not for those that
+    /// are only asked about.
+    pub(crate) fn noticed(self, dispatch: &Dispatch) -> (Ask, Option<Fingerprint>) {
+        if !self.unknown.is_empty() {
+            dispatch.fleets.of(self.ask.route).discover(self.ask.route, &self.unknown);
+        }
+        (self.ask, self.fingerprint)
+    }
+}
+
+/// Asks for a request of `route` whose body is at hand.
 pub(crate) fn held(
     dispatch: &Dispatch,
     repeats: &Repeats,
     route: RouteId,
     (head, body): (&Parts, &[u8]),
-) -> (Ask, Option<Fingerprint>) {
+) -> Asked {
     let fingerprint = repeats.is_on().then(|| fingerprint(&dispatch.config, route, head, body));
     let body_bytes = body.len() as u64;
+    let Read { features, unknown } = read(dispatch, route, head, (body_bytes, body));
     let ask = Ask {
         route,
-        features: features(&dispatch.config.policy_of(route).features, head, body_bytes, body),
+        features,
         path: path(route, head),
         is_idempotent: head.method.is_idempotent(),
         known: fingerprint.and_then(|fingerprint| repeats.known(fingerprint)),
         body_bytes,
         event_bytes: dispatch.event_bytes(route, head, body),
     };
-    (ask, fingerprint)
+    Asked { ask, fingerprint, unknown }
 }
 
 /// Asks for a request of `route` whose body is passed on as it comes. It cannot go to Lambda, and
@@ -44,10 +65,9 @@ pub(crate) fn streamed(
     route: RouteId,
     head: &Parts,
     announced: Option<u64>,
-) -> Ask {
-    let set = &dispatch.config.policy_of(route).features;
-    let features = features(set, head, announced.unwrap_or(0), &[]);
-    Ask {
+) -> Asked {
+    let Read { features, unknown } = read(dispatch, route, head, (announced.unwrap_or(0), &[]));
+    let ask = Ask {
         route,
         features,
         path: path(route, head),
@@ -55,18 +75,29 @@ pub(crate) fn streamed(
         known: None,
         body_bytes: 0,
         event_bytes: None,
-    }
+    };
+    Asked { ask, fingerprint: None, unknown }
 }
 
 /// What a model sees; headers that are no text are left out.
-fn features(set: &FeatureSet, head: &Parts, body_bytes: u64, body: &[u8]) -> Features {
-    let headers: Vec<(&str, &str)> = head
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect();
+fn read(
+    dispatch: &Dispatch,
+    route: RouteId,
+    head: &Parts,
+    (body_bytes, body): (u64, &[u8]),
+) -> Read {
+    let own = [(":method", head.method.as_str()), (":path", head.uri.path())];
+    let of_client =
+        head.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let headers: Vec<(&str, &str)> = own.into_iter().chain(of_client).collect();
     let query = head.uri.query().unwrap_or("");
-    set.extract(&RequestSpec { query, headers: &headers, body_bytes: Some(body_bytes), body })
+    let spec = RequestSpec { query, headers: &headers, body_bytes: Some(body_bytes), body };
+    let set = &dispatch.config.policy_of(route).features;
+    if set.is_auto() {
+        set.read(&dispatch.fleets.of(route).schema(route), &spec)
+    } else {
+        Read { features: set.extract(&spec), unknown: Vec::new() }
+    }
 }
 
 /// What is asked for, whatever the query.

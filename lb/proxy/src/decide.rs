@@ -14,9 +14,10 @@ use tokio::sync::oneshot;
 
 use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Ask, Balancer};
+use weighbridge_core::features::auto::Schema;
 use weighbridge_core::host::HostId;
 use weighbridge_core::observe::{Failure, HostReport, Observation, Outcome};
-use weighbridge_core::request::RequestId;
+use weighbridge_core::request::{RequestId, RouteId};
 use weighbridge_core::units::{Speed, Time, Work};
 
 use crate::record::Record;
@@ -71,6 +72,16 @@ impl Decide {
         let waiting = locked.wait_for(id, &verdict);
         drop(locked);
         (Ticket { id, decide: self.clone(), open: true, waiting }, verdict)
+    }
+
+    /// What the features of a route are, where they are found by themselves.
+    pub(crate) fn schema(&self, route: RouteId) -> Arc<Schema> {
+        Arc::clone(self.locked.lock().balancer.predictor(route).schema())
+    }
+
+    /// A request showed facts of these names, which its schema did not have.
+    pub(crate) fn discover(&self, route: RouteId, unknown: &[String]) {
+        self.locked.lock().balancer.discover(route, unknown);
     }
 
     /// Believes the load report of an answer that is still to end. Returns the cost in it as work.

@@ -87,7 +87,8 @@ pub(crate) async fn serve<C: Caller>(
             return Ok(refuse(caller, record, &problem).await?);
         }
     };
-    let (ask, fingerprint) = ask::held(dispatch, &ledger.repeats, route, (&request, body));
+    let asked = ask::held(dispatch, &ledger.repeats, route, (&request, body));
+    let (ask, fingerprint) = asked.noticed(dispatch);
     let idempotent = dispatch.config.policy_of(route).idempotent;
     let may_repeat = idempotent.unwrap_or(ask.is_idempotent);
     let started = Instant::now();

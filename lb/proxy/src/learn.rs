@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, MutexGuard};
 use weighbridge_core::learn::{Model, NoModel, TrainingSet, train};
+use weighbridge_core::observe::Observation;
 use weighbridge_core::request::RouteId;
 
 use crate::config::Config;
@@ -129,12 +130,12 @@ impl Trainer {
         // However old they seem: the store forgets what is too old, and a clock can be wrong.
         let rows = store.recent(name, self.config.policy.learn.window, UNIX_EPOCH).await?;
         let n_rows = rows.len();
-        let names = self.feature_names(route);
         // First the model: the observations tell how good it is.
         let has_model = self.load(route).await?;
+        let observations = self.evidence(route, &rows);
         self.fleets.of(route).with(|balancer, _| {
-            for observation in rows.iter().filter_map(|row| row.observation(route, names)) {
-                balancer.restore(&observation);
+            for observation in &observations {
+                balancer.restore(observation);
             }
         });
         tracing::info!(route = name, observations = n_rows, has_model, "restored");
@@ -148,7 +149,8 @@ impl Trainer {
         let name = self.name(route);
         let Some(kept) = store.model(name).await? else { return Ok(false) };
         let is_known = self.in_use(route).is_some_and(|in_use| in_use.at == kept.at);
-        if is_known || kept.feature_names != self.feature_names(route) {
+        let is_other = !self.is_auto(route) && kept.feature_names != self.feature_names(route);
+        if is_known || is_other {
             return Ok(false);
         }
         let Some(model) = read(name, &kept.json) else { return Ok(false) };
@@ -168,7 +170,7 @@ impl Trainer {
     async fn keep(&self, route: RouteId, model: &Model, at: SystemTime, fence: Fence) -> bool {
         let Some(store) = &self.store else { return true };
         let Ok(json) = serde_json::to_string(model) else { return true };
-        let kept = StoredModel { at, feature_names: self.feature_names(route).to_vec(), json };
+        let kept = StoredModel { at, feature_names: model.names().to_vec(), json };
         let name = self.name(route);
         let Err(error) = store.save_model(name, &kept, fence).await else { return true };
         self.metrics.loop_failed("save_model");
@@ -192,6 +194,50 @@ impl Trainer {
     fn feature_names(&self, route: RouteId) -> &[String] {
         self.config.policy.routes[usize::from(route.0)].features.names()
     }
+
+    /// Whether the features of `route` are found by themselves.
+    fn is_auto(&self, route: RouteId) -> bool {
+        self.config.policy.routes[usize::from(route.0)].features.is_auto()
+    }
+
+    /// What `rows` teach of `route`. Where features are found by themselves, those that came often
+    /// enough in them are found by this.
+    fn evidence(&self, route: RouteId, rows: &[StoredObservation]) -> Vec<Observation> {
+        if !self.is_auto(route) {
+            let names = self.feature_names(route);
+            return rows.iter().filter_map(|row| row.observation(route, names)).collect();
+        }
+        let common = common_names(rows);
+        let names = self.fleets.of(route).with(|balancer, _| {
+            balancer.adopt(route, &common);
+            Arc::clone(balancer.predictor(route).names())
+        });
+        rows.iter().filter_map(|row| row.observation_by_name(route, &names)).collect()
+    }
+}
+
+/// The names of features that have a value in some part of the `rows` whose features were found by
+/// themselves, in the order of the newest rows.
+fn common_names(rows: &[StoredObservation]) -> Vec<String> {
+    /// A hundredth of the rows, and three at the least.
+    const PART: usize = 100;
+    const ROWS_MIN: usize = 3;
+
+    let rows: Vec<&StoredObservation> = rows.iter().filter(|row| row.is_found()).collect();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut order: Vec<&String> = Vec::new();
+    for row in rows.iter().rev() {
+        for (name, value) in row.feature_names.iter().zip(&row.features.0) {
+            let count = counts.entry(name).or_insert_with(|| {
+                order.push(name);
+                0
+            });
+            *count += usize::from(*value != 0.0);
+        }
+    }
+    let least = (rows.len() / PART).max(ROWS_MIN);
+    order.retain(|name| least <= counts.get(name.as_str()).copied().unwrap_or(0));
+    order.into_iter().cloned().collect()
 }
 
 /// Now, to the microsecond.

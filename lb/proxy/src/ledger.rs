@@ -7,11 +7,13 @@ use http::uri::PathAndQuery;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use weighbridge_core::observe::Observation;
+use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 
 use crate::access_log::{AccessRecord, AccessWriter};
 use crate::config::Config;
 use crate::fleet::AddressBook;
+use crate::fleets::Fleets;
 use crate::gauges::Gauges;
 use crate::headers;
 use crate::metrics::Metrics;
@@ -29,7 +31,8 @@ pub(crate) struct Ledger {
     pub(crate) access_log: AccessWriter,
     pub(crate) repeats: Repeats,
     pub(crate) recorder: Option<Arc<Recorder>>,
-    /// Names of the features, by route.
+    pub(crate) fleets: Arc<Fleets>,
+    /// Names of the features, by route; of those that are found by themselves only the first.
     pub(crate) feature_names: Vec<Arc<[String]>>,
 }
 
@@ -102,7 +105,7 @@ impl Ledger {
             status: record.status,
             waiting: record.waiting(),
             response: record.response(),
-            feature_names: self.feature_names[usize::from(observation.route.0)].clone(),
+            feature_names: self.names(observation.route, observation.features.0.len()),
             features: observation.features,
             estimated: observation.estimated,
             cost: observation.cost,
@@ -110,6 +113,17 @@ impl Ledger {
             speed: observation.speed,
             build: observation.build,
         }
+    }
+
+    /// Names of `n` features.
+    fn names(&self, route: RouteId, n: usize) -> Arc<[String]> {
+        if !self.config.policy_of(route).features.is_auto() {
+            return Arc::clone(&self.feature_names[usize::from(route.0)]);
+        }
+        let schema = self.fleets.of(route).schema(route);
+        let names = schema.names();
+        // Some may have been found since.
+        if names.len() == n { Arc::clone(names) } else { names[..n.min(names.len())].into() }
     }
 
     fn host_name(&self, record: &Record) -> Option<String> {

@@ -168,6 +168,7 @@ impl Server {
             feature_names: feature_names(&config),
             repeats: Repeats::new(&config.repeats, metrics.registry())?,
             hosts: hosts.clone(),
+            fleets: fleets.clone(),
             recorder,
             metrics,
             config: config.clone(),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use weighbridge_core::features::Features;
+use weighbridge_core::features::{Features, auto};
 use weighbridge_core::observe::{Observation, RequestCost};
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::{Speed, Work};
@@ -128,14 +128,34 @@ impl StoredObservation {
     /// was made with other features.
     pub fn observation(&self, route: RouteId, names: &[String]) -> Option<Observation> {
         let comparable = *self.feature_names == *names && self.features.0.len() == names.len();
-        comparable.then(|| Observation {
+        comparable.then(|| self.with_features(route, self.features.clone()))
+    }
+
+    /// The observation for `route`, whose features are found by themselves and are called `names`
+    /// at present: what it does not have is 0. `None` where its features were declared.
+    pub fn observation_by_name(&self, route: RouteId, names: &[String]) -> Option<Observation> {
+        let value = |name: &String| {
+            let place = self.feature_names.iter().position(|known| known == name);
+            place.and_then(|place| self.features.0.get(place).copied()).unwrap_or(0.0)
+        };
+        let features = || Features(names.iter().map(value).collect());
+        self.is_found().then(|| self.with_features(route, features()))
+    }
+
+    /// Whether its features were found by themselves.
+    pub(crate) fn is_found(&self) -> bool {
+        self.feature_names.iter().any(|name| name == auto::MARK)
+    }
+
+    fn with_features(&self, route: RouteId, features: Features) -> Observation {
+        Observation {
             route,
-            features: self.features.clone(),
+            features,
             estimated: self.estimated,
             cost: self.cost,
             work: self.work,
             speed: self.speed,
             build: self.build,
-        })
+        }
     }
 }

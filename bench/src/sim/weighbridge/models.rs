@@ -59,6 +59,7 @@ fn exact(balancer: &Balancer, route: RouteId) -> TrainingSet {
     });
     TrainingSet {
         names: balancer.policy().routes[usize::from(route.0)].features.names().to_vec(),
+        is_auto: false,
         observations: sizes.map(|size| observation(route, size, size)).collect(),
         build: BUILD,
     }

@@ -22,12 +22,13 @@ impl Balancer {
         let predictor = self.predictor(ask.route);
         let estimate = predictor.estimate(&ask.features, ask.known);
         let quality = predictor.quality();
+        let names = predictor.names().to_vec();
         let hosts = &self.policy.hosts;
         let hold = self.hold(&estimate, false);
         let demand = Demand { now: self.now, estimate, tried: &[], hosts, hold };
         let account = self.schedule.explain(&demand, &self.fleet);
         let policy = &self.routes[usize::from(ask.route.0).min(self.policy.routes.len())].policy;
-        let (route, names) = (policy.name.clone(), policy.features.names().to_vec());
+        let route = policy.name.clone();
         let decision = self.foresee(ask);
         self.check_invariants();
         Explanation {

@@ -1,6 +1,6 @@
 //! Chooses the estimator of a route by k-fold cross-validation.
 
-use super::estimators::{ALL, Estimator};
+use super::estimators::Estimator;
 use super::{Formula, Table};
 use crate::random::Random;
 use crate::statistics::{median, quantile};
@@ -32,14 +32,19 @@ const BETTER_MARGIN: f64 = 1e-4;
 /// to a formula may give tiny or negative numbers.
 pub(crate) const LEAST_PART: f64 = 0.2;
 
-/// The best of [`ALL`]; ties go to the simpler. The seed decides which rows are held back together.
-pub(crate) fn choose(table: &Table, seed: u64) -> Option<Chosen> {
+/// The best of `estimators`, the simpler of which come first; ties go to the simpler. The seed
+/// decides which rows are held back together.
+pub(crate) fn choose(
+    table: &Table,
+    estimators: &[&'static dyn Estimator],
+    seed: u64,
+) -> Option<Chosen> {
     if table.len() < ROWS_MIN {
         return None;
     }
     let folds = folds(table.len(), seed);
     let mut best: Option<(&'static str, Formula, f64, Vec<f64>)> = None;
-    for estimator in ALL {
+    for estimator in estimators {
         let Some(ratios) = held_back_ratios(*estimator, table, &folds) else { continue };
         let errors: Vec<f64> = ratios.iter().map(|ratio| (1.0 / ratio - 1.0).abs()).collect();
         let Some(error) = median(&errors) else { continue };

@@ -5,12 +5,14 @@ mod linear;
 mod log_log;
 mod pairwise;
 mod elastic_net;
+mod stepwise;
+mod stepwise_log;
 
 use std::fmt::Debug;
 
 use super::{Formula, Table};
 
-/// Every estimator there is, the simpler first. To add one: a file beside the others, and a line
+/// Those for declared features, the simpler first. To add one: a file beside the others, and a line
 /// here.
 pub(crate) const ALL: &[&dyn Estimator] = &[
     &mean::Mean,
@@ -19,6 +21,10 @@ pub(crate) const ALL: &[&dyn Estimator] = &[
     &pairwise::Pairwise,
     &elastic_net::ElasticNet,
 ];
+
+/// Those for features that were found, of which most say nothing: these leave out what does not.
+pub(crate) const AUTO: &[&dyn Estimator] =
+    &[&mean::Mean, &stepwise::Stepwise, &stepwise_log::StepwiseLog];
 
 /// Fits a formula to a table of past requests.
 pub(crate) trait Estimator: Debug + Sync {
@@ -31,5 +37,5 @@ pub(crate) trait Estimator: Debug + Sync {
 
 /// The name of every estimator.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|estimator| estimator.name())
+    ALL.iter().chain(&AUTO[1..]).map(|estimator| estimator.name())
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One number made from the features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Term {
     /// 1.
@@ -14,7 +14,24 @@ pub(crate) enum Term {
     Log(usize),
     /// The product of two features, or the square of one.
     Product(usize, usize),
+    /// The product of some factors.
+    Times([Option<Factor>; FACTORS_MAX]),
 }
+
+/// What is multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Factor {
+    /// The feature.
+    Raw(usize),
+    /// `ln(1 + x)`, odd in x.
+    Log(usize),
+    /// 1 where the feature has this value, else 0.
+    Is(usize, f64),
+}
+
+/// The most factors of a term.
+pub(crate) const FACTORS_MAX: usize = 3;
 
 /// Work from features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,19 +42,52 @@ pub(crate) struct Formula {
     pub(crate) is_log: bool,
 }
 
-impl Term {
-    /// Its value; 0 where the feature is not there.
+impl Factor {
+    /// Its value; that of a feature which is not there is 0.
     pub(crate) fn value(self, features: &[f64]) -> f64 {
         let feature = |index: usize| features.get(index).copied().unwrap_or(0.0);
         match self {
-            Term::One => 1.0,
-            Term::Raw(index) => feature(index),
-            Term::Log(index) => {
+            Factor::Raw(index) => feature(index),
+            Factor::Log(index) => {
                 let value = feature(index);
                 value.abs().ln_1p().copysign(value)
             }
-            Term::Product(one, other) => feature(one) * feature(other),
+            Factor::Is(index, value) => f64::from(u8::from(feature(index) == value)),
         }
+    }
+
+    /// The feature that it reads.
+    pub(crate) fn feature(self) -> usize {
+        match self {
+            Factor::Raw(index) | Factor::Log(index) | Factor::Is(index, _) => index,
+        }
+    }
+
+    fn with_feature(self, index: usize) -> Factor {
+        match self {
+            Factor::Raw(_) => Factor::Raw(index),
+            Factor::Log(_) => Factor::Log(index),
+            Factor::Is(_, value) => Factor::Is(index, value),
+        }
+    }
+}
+
+impl Term {
+    /// Its value; that of a feature which is not there is 0.
+    pub(crate) fn value(self, features: &[f64]) -> f64 {
+        self.factors().map(|factor| factor.value(features)).product()
+    }
+
+    /// What it is the product of.
+    pub(crate) fn factors(self) -> impl Iterator<Item = Factor> {
+        let factors = match self {
+            Term::One => [None; FACTORS_MAX],
+            Term::Raw(index) => [Some(Factor::Raw(index)), None, None],
+            Term::Log(index) => [Some(Factor::Log(index)), None, None],
+            Term::Product(one, other) => [Some(Factor::Raw(one)), Some(Factor::Raw(other)), None],
+            Term::Times(factors) => factors,
+        };
+        factors.into_iter().flatten()
     }
 }
 
@@ -53,12 +103,30 @@ impl Formula {
     /// Whether it reads no feature past the first `n_features` and holds finite numbers only.
     pub(crate) fn is_sound(&self, n_features: usize) -> bool {
         self.terms.iter().all(|(term, coefficient)| {
-            let reads = match *term {
-                Term::One => 0,
-                Term::Raw(index) | Term::Log(index) => index.saturating_add(1),
-                Term::Product(one, other) => one.max(other).saturating_add(1),
-            };
-            reads <= n_features && coefficient.is_finite()
+            coefficient.is_finite() && term.factors().all(|factor| factor.feature() < n_features)
         })
+    }
+
+    /// The features that it reads, each once, in their order.
+    pub(crate) fn features(&self) -> Vec<usize> {
+        let factors = self.terms.iter().flat_map(|(term, _)| term.factors());
+        let mut features: Vec<usize> = factors.map(Factor::feature).collect();
+        features.sort_unstable();
+        features.dedup();
+        features
+    }
+
+    /// The same formula, of features that are only those of `features`, in their order.
+    pub(crate) fn of_only(&self, features: &[usize]) -> Formula {
+        let place = |index: usize| features.binary_search(&index).unwrap_or(usize::MAX);
+        let moved = |term: Term| {
+            let mut factors = [None; FACTORS_MAX];
+            for (to, factor) in factors.iter_mut().zip(term.factors()) {
+                *to = Some(factor.with_feature(place(factor.feature())));
+            }
+            if factors == [None; FACTORS_MAX] { Term::One } else { Term::Times(factors) }
+        };
+        let terms = self.terms.iter().map(|(term, coefficient)| (moved(*term), *coefficient));
+        Formula { terms: terms.collect(), is_log: self.is_log }
     }
 }

@@ -59,7 +59,13 @@ impl Design {
         self.weighted(targets, &weights.collect::<Vec<_>>(), solver).or(Some(first))
     }
 
-    fn weighted(&self, targets: &[f64], weights: &[f64], solver: Solver) -> Option<Vec<f64>> {
+    /// Coefficients with the least squares of `(fitted - target) x weight`.
+    pub(crate) fn weighted(
+        &self,
+        targets: &[f64],
+        weights: &[f64],
+        solver: Solver,
+    ) -> Option<Vec<f64>> {
         let rows = self.rows.iter().zip(weights);
         let rows = rows.map(|(row, weight)| row.iter().map(|value| value * weight).collect());
         let scaled = Scaled::new(rows.collect())?;

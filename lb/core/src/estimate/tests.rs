@@ -14,7 +14,7 @@ fn check(
         table.features.push(vec![x, y]);
         table.cpu_secs.push(work);
     }
-    let chosen = choose(&table, 1).unwrap();
+    let chosen = choose(&table, ALL, 1).unwrap();
     assert_eq!(chosen.estimator, estimator, "{chosen:?}");
     for (x, y, work) in further {
         let estimate = chosen.formula.cpu_secs(&[*x, *y]);
@@ -103,7 +103,7 @@ fn the_p90_is_what_one_in_ten_exceed() {
         let noise = if i % 20 == 0 { 3.0 } else { 1.0 + 0.2 * spread(i, 0.618_034) };
         table.cpu_secs.push((1.0 + f64::from(i % 17)) * noise);
     }
-    let chosen = choose(&table, 3).unwrap();
+    let chosen = choose(&table, ALL, 3).unwrap();
     assert!((1.0..1.3).contains(&chosen.p90_ratio), "{chosen:?}");
     assert!((0.85..0.95).contains(&chosen.p90_coverage), "{chosen:?}");
 }
@@ -115,18 +115,18 @@ fn the_same_rows_and_seed_choose_the_same() {
         table.features.push(vec![x, y]);
         table.cpu_secs.push(x * y.sqrt() * (1.0 + 0.3 * spread(i, 0.618_034)));
     }
-    let of_seed = |seed| format!("{:?}", choose(&table, seed));
+    let of_seed = |seed| format!("{:?}", choose(&table, ALL, seed));
     assert_eq!(of_seed(1), of_seed(1));
     assert_ne!(of_seed(1), of_seed(2));
 }
 
 #[test]
 fn too_few_rows_choose_nothing() {
-    assert!(choose(&Table::default(), 0).is_none());
+    assert!(choose(&Table::default(), ALL, 0).is_none());
     let table = Table { features: vec![vec![]; 9], cpu_secs: vec![1.0; 9] };
-    assert!(choose(&table, 0).is_none());
+    assert!(choose(&table, ALL, 0).is_none());
     let table = Table { features: vec![vec![]; 10], cpu_secs: vec![1.0; 10] };
-    assert_eq!(choose(&table, 0).unwrap().estimator, "mean");
+    assert_eq!(choose(&table, ALL, 0).unwrap().estimator, "mean");
 }
 
 /// The squares of ten times this feature are no number, those of eight are.
@@ -139,7 +139,7 @@ fn an_estimator_that_fits_every_part_but_not_the_whole_leaves_it_to_the_next() {
         table.features.push(vec![cpu_secs * per_second]);
         table.cpu_secs.push(cpu_secs);
     }
-    let chosen = choose(&table, 1).unwrap();
+    let chosen = choose(&table, ALL, 1).unwrap();
     assert_ne!(chosen.estimator, "linear", "{chosen:?}");
 }
 
@@ -170,7 +170,7 @@ proptest! {
     ) {
         let (features, cpu_secs): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let table = Table { features, cpu_secs };
-        let chosen = choose(&table, seed).unwrap();
+        let chosen = choose(&table, ALL, seed).unwrap();
         prop_assert!(chosen.formula.is_sound(table.n_features()), "{:?}", chosen);
         prop_assert!(chosen.mdape.is_finite() && 1.0 <= chosen.p90_ratio, "{:?}", chosen);
     }

@@ -140,6 +140,44 @@ pub(super) fn measure(body: &[u8], body_bytes: f64, accept: Option<&str>) -> Ima
     Image { bytes, to: to.or(image.format), ..image }
 }
 
+/// All that is said of an image at once.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// Numbers by their names.
+    pub(super) numbers: [(&'static str, f64); 5],
+    /// The format by its usual extension.
+    pub(super) format: &'static str,
+}
+
+/// Reads the beginning of a raw image, or of one in a `data:` URL; `None` where the body is none.
+pub(super) fn look(body: &[u8], body_bytes: f64) -> Option<Look> {
+    let (read, bytes) = if let Some((_, text)) = data_url(body) {
+        let n_characters = body_bytes - (body.len() - text.len()) as f64;
+        (ImageHeader::read(&mut Peek::base64(text)), n_characters.max(0.0) * 0.75)
+    } else {
+        (ImageHeader::read(&mut Peek::raw(body)), body_bytes)
+    };
+    let found = read.ok()?;
+    let (width, height) = (f64::from(found.width), f64::from(found.height));
+    let channels = f64::from(found.channels);
+    let numbers = [
+        ("pixels", width * height),
+        ("width", width),
+        ("height", height),
+        ("channels", channels),
+        ("bytes", bytes),
+    ];
+    let format = match found.format {
+        header::Format::Jpeg => "jpeg",
+        header::Format::Png => "png",
+        header::Format::Bmp => "bmp",
+        header::Format::Gif => "gif",
+        header::Format::Tiff => "tiff",
+        header::Format::WebP => "webp",
+    };
+    Some(Look { numbers, format })
+}
+
 /// The media type of a `data:` URL in base64, and the text of its data.
 fn data_url(body: &[u8]) -> Option<(&str, &[u8])> {
     let body = body.trim_ascii_start();

@@ -1,10 +1,11 @@
 //! Training: slow, pure, and elsewhere than on the path of requests.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::window;
 use crate::cost::{self, Pricing};
-use crate::estimate::{Formula, ROWS_MIN, Table, choose, least};
+use crate::estimate::{ALL, AUTO, Formula, ROWS_MIN, Table, choose, least};
 use crate::observe::Observation;
 
 /// What a model is trained on: a copy, so that training may run elsewhere.
@@ -12,6 +13,9 @@ use crate::observe::Observation;
 pub struct TrainingSet {
     /// Names of the features.
     pub names: Vec<String>,
+    /// Whether they were found by themselves: then those are chosen that matter, and an observation
+    /// of fewer features has the first of them.
+    pub is_auto: bool,
     /// The observations, oldest first.
     pub observations: Vec<Observation>,
     /// The build whose counts are priced.
@@ -37,9 +41,15 @@ pub struct Model {
     /// How many different features those had; 0 of a model that was kept by an older version.
     #[serde(default)]
     pub(super) n_different: usize,
+    /// Where its features are among those of the route, where these were found by themselves.
+    #[serde(skip)]
+    pub(super) places: Option<Vec<usize>>,
     pub(super) held_back_mdape: f64,
     pub(super) held_back_p90_coverage: f64,
 }
+
+/// Features of a model that need no memory of their own: twelve terms of three factors have no more.
+const FEATURES_INLINE: usize = 36;
 
 /// Why training gave no model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,16 +79,25 @@ pub fn train(set: &TrainingSet, seed: u64) -> Result<Model, NoModel> {
     if table.len() < ROWS_MIN {
         return Err(NoModel::TooFewUsable { usable: table.len(), all: rows.len() });
     }
-    let chosen = choose(&table, seed).ok_or(NoModel::NoFit)?;
+    let estimators = if set.is_auto { AUTO } else { ALL };
+    let chosen = choose(&table, estimators, seed).ok_or(NoModel::NoFit)?;
+    let (names, formula) = if set.is_auto {
+        let features = chosen.formula.features();
+        let names = features.iter().filter_map(|index| set.names.get(*index).cloned());
+        (names.collect(), chosen.formula.of_only(&features))
+    } else {
+        (set.names.clone(), chosen.formula)
+    };
     Ok(Model {
-        names: set.names.clone(),
+        names,
         estimator: chosen.estimator.to_owned(),
-        formula: chosen.formula,
+        formula,
         least: least(&table),
         p90_ratio: chosen.p90_ratio,
         pricing,
         observations: set.observations.iter().filter(|one| set.is_usable(one)).count(),
         n_different,
+        places: None,
         held_back_mdape: chosen.mdape,
         held_back_p90_coverage: chosen.p90_coverage,
     })
@@ -97,17 +116,39 @@ fn price(set: &TrainingSet, rows: &[&Observation]) -> Option<Pricing> {
 /// priced alike; of other builds the work is kept as it was priced then.
 fn table(set: &TrainingSet, rows: &[&Observation], pricing: Option<&Pricing>) -> Table {
     let mut table = Table::default();
-    for observation in rows {
+    let least_known = if set.is_auto { columns_known(set, rows) } else { 0 };
+    for observation in rows.iter().filter(|row| least_known <= row.features.0.len()) {
         let priced = pricing
             .filter(|_| observation.build == set.build)
             .and_then(|pricing| pricing.work(&observation.cost));
         let cpu_secs = priced.unwrap_or(observation.work).as_cpu_secs();
         if set.is_usable(observation) && 0.0 < cpu_secs {
-            table.features.push(observation.features.0.to_vec());
+            let mut features = observation.features.0.to_vec();
+            // What had not been found then was hardly there.
+            features.resize(set.names.len(), 0.0);
+            table.features.push(features);
             table.cpu_secs.push(cpu_secs);
         }
     }
     table
+}
+
+/// How many columns an observation has to know: those that most requests have a value in, unless
+/// too many observations are older than that.
+fn columns_known(set: &TrainingSet, rows: &[&Observation]) -> usize {
+    /// Observations that may be left out: a fifth.
+    const LEFT_OUT_PART: usize = 5;
+
+    let is_common = |column: &usize| {
+        let values = rows.iter().filter_map(|row| row.features.0.get(*column));
+        let (n_known, n_there) = values.fold((0, 0), |(n_known, n_there), value| {
+            (n_known + 1, n_there + usize::from(*value != 0.0))
+        });
+        0 < n_known && n_known <= 2 * n_there
+    };
+    let least = (0..set.names.len()).rev().find(is_common).map_or(0, |column| column + 1);
+    let n_short = rows.iter().filter(|row| row.features.0.len() < least).count();
+    if n_short * LEFT_OUT_PART <= rows.len() { least } else { 0 }
 }
 
 // === impl TrainingSet ===
@@ -122,7 +163,9 @@ impl TrainingSet {
     /// Whether its features are those of the set.
     fn is_usable(&self, observation: &Observation) -> bool {
         let features = &observation.features.0;
-        features.len() == self.names.len() && features.iter().all(|value| value.is_finite())
+        let n_names = self.names.len();
+        let fits = if self.is_auto { features.len() <= n_names } else { features.len() == n_names };
+        fits && features.iter().all(|value| value.is_finite())
     }
 }
 
@@ -154,18 +197,29 @@ impl Model {
         self.pricing.as_ref()
     }
 
-    /// CPU-seconds of the reference core; `None` where the formula gives no number.
-    pub(super) fn cpu_secs(&self, features: &[f64]) -> Option<f64> {
-        let cpu_secs = self.formula.cpu_secs(features);
-        (features.len() == self.names.len() && cpu_secs.is_finite())
-            .then(|| cpu_secs.max(self.least))
+    /// The formula in words: `2.1 ms + 14 ns x query.width x query.height`.
+    pub fn in_words(&self) -> String {
+        self.formula.in_words(&self.names)
     }
 
-    /// Whether it is one that [`train`] could have made for these features, whatever file it was
-    /// read from.
-    pub(super) fn is_sound(&self, names: &[String]) -> bool {
-        self.names == names
-            && self.formula.is_sound(names.len())
+    /// CPU-seconds of the reference core; `None` where the formula gives no number. Allocates
+    /// nothing.
+    pub(super) fn cpu_secs(&self, features: &[f64]) -> Option<f64> {
+        let cpu_secs = match &self.places {
+            Some(places) => {
+                let read = |place: &usize| features.get(*place).copied().unwrap_or(0.0);
+                let own: SmallVec<[f64; FEATURES_INLINE]> = places.iter().map(read).collect();
+                self.formula.cpu_secs(&own)
+            }
+            None if features.len() == self.names.len() => self.formula.cpu_secs(features),
+            None => return None,
+        };
+        cpu_secs.is_finite().then(|| cpu_secs.max(self.least))
+    }
+
+    /// Whether it is one that [`train`] could have made, whatever file it was read from.
+    pub(super) fn is_sound(&self) -> bool {
+        self.formula.is_sound(self.names.len())
             && self.pricing.as_ref().is_none_or(Pricing::is_sound)
             && self.least.is_finite()
             && self.p90_ratio.is_finite()

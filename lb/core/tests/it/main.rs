@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod accuracy;
 #[cfg(test)]
+mod auto;
+#[cfg(test)]
 mod learning;
 #[cfg(test)]
 mod modules;

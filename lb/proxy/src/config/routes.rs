@@ -16,10 +16,13 @@ use super::fleet::MAIN;
 use super::reader::Section;
 use super::route_table::{HostName, Takes};
 use super::{AnswerMode, BodyMode, Fixed, FleetIndex, Limits, NamedFleet, Protocol, Route};
-use super::{RouteTable, Taken, Timeouts, lambda};
+use super::{RouteTable, Taken, Timeouts, lambda, values};
 
 /// The least that an estimate may be, in CPU-seconds of the reference core.
 const WORK_MIN: f64 = 1e-5;
+
+/// The prior of a request of which the route's expression for it says nothing, in CPU-seconds.
+const PRIOR_OF_NOTHING: f64 = 0.1;
 
 /// What a path is told to be that is none. A route takes every path that begins with its own.
 const PATH_EXPECTED: &str = "the beginning of paths, such as \"/images/\"; `*`, `{name}`, `:name` \
@@ -152,12 +155,14 @@ fn route(
     let body = section.word("body", &[("buffer", BodyMode::Buffer), ("stream", BodyMode::Stream)]);
     let features = features(section, extractors);
     let hour = Duration::from_hours(1);
+    let (prior, features) = prior(section, features, extractors);
+    let work_max = work(section, "work_max");
     let policy = RoutePolicy {
         name: name.clone(),
         features,
-        prior: work(section, "prior"),
+        prior: prior.unwrap_or(Work::saturating(PRIOR_OF_NOTHING).min(work_max)),
         work_min: Work::saturating(WORK_MIN),
-        work_max: work(section, "work_max"),
+        work_max,
         patience: section.duration("patience", Duration::ZERO..=hour),
         idempotent: section.flag_or("idempotent", "auto"),
         tries_max: section.whole_or("tries_max", "auto", 1..=16),
@@ -245,8 +250,10 @@ fn distinct(item: &Section<'_>, takes: &Takes, seen: &mut Vec<Takes>) {
 }
 
 fn features(section: &mut Section<'_>, extractors: &[&'static dyn Extractor]) -> FeatureSet {
-    let expected = "a list of features, such as [\"query.width * query.height\"]";
-    let expressions = section.texts("features", expected);
+    let expected = "\"auto\" or a list of features, such as [\"query.width * query.height\"]";
+    let Some(expressions) = section.texts_or("features", "auto", expected) else {
+        return FeatureSet::auto();
+    };
     match FeatureSet::parse(&expressions, extractors) {
         Ok(features) => features,
         Err(errors) => {
@@ -258,6 +265,64 @@ fn features(section: &mut Section<'_>, extractors: &[&'static dyn Extractor]) ->
             FeatureSet::default()
         }
     }
+}
+
+/// The estimate before there is any observation: a duration, or a sum of products of one duration
+/// and what requests say. The latter is a feature, too.
+fn prior(
+    section: &mut Section<'_>,
+    features: FeatureSet,
+    extractors: &[&'static dyn Extractor],
+) -> (Option<Work>, FeatureSet) {
+    let expected = "a duration from \"0s\" to \"1d\", such as \"250ms\", or an expression, such as \
+                    \"15ns * query.width * query.height\"";
+    let written = section.text("prior", expected, written_prior).unwrap_or(WrittenPrior::Work(0.0));
+    match written {
+        WrittenPrior::Work(secs) => (Some(Work::saturating(secs)), features),
+        WrittenPrior::Expression(text) => match features.with_prior(&text, extractors) {
+            Ok(features) => (None, features),
+            Err(errors) => {
+                for error in errors {
+                    section
+                        .check(false, &["prior"], || format!("{}: {error}", section.name("prior")));
+                }
+                (None, features)
+            }
+        },
+    }
+}
+
+/// A prior as it is written.
+#[derive(Debug, Clone, PartialEq)]
+enum WrittenPrior {
+    /// CPU-seconds.
+    Work(f64),
+    /// An expression in CPU-seconds.
+    Expression(String),
+}
+
+fn written_prior(text: &str) -> Option<WrittenPrior> {
+    let secs = |text: &str| {
+        let span = values::duration(text.trim()).filter(|span| *span <= Duration::from_hours(24));
+        span.map(|span| span.as_secs_f64())
+    };
+    if let Some(secs) = secs(text) {
+        return Some(WrittenPrior::Work(secs));
+    }
+    let product = |product: &str| {
+        let mut n_durations = 0;
+        let factors = product.split('*').map(|factor| match secs(factor) {
+            Some(secs) => {
+                n_durations += 1;
+                format!("{secs:e}")
+            }
+            None => factor.trim().to_owned(),
+        });
+        let factors: Vec<String> = factors.collect();
+        (n_durations == 1).then(|| factors.join(" * "))
+    };
+    let products: Option<Vec<String>> = text.split('+').map(product).collect();
+    products.map(|products| WrittenPrior::Expression(products.join(" + ")))
 }
 
 /// CPU time of the reference core, written as a duration.

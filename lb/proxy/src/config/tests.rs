@@ -308,6 +308,36 @@ line 6: routes[0].body is "stream", but a feature looks into the body: expected 
 }
 
 #[test]
+fn a_route_that_says_nothing_finds_its_features_by_itself() {
+    let config = parse("[[routes]]\nname = \"a\"\npath = \"/\"\n").unwrap();
+    assert!(config.policy.routes[0].features.is_auto());
+    let config = parse("[[routes]]\nname = \"a\"\npath = \"/\"\nbody = \"stream\"\n").unwrap();
+    assert!(config.policy.routes[0].features.is_auto(), "of a stream the head is looked at");
+    let config = parse("[[routes]]\nname = \"a\"\npath = \"/\"\nfeatures = []\n").unwrap();
+    assert!(!config.policy.routes[0].features.is_auto());
+    let told = mistakes("[[routes]]\nname = \"a\"\npath = \"/\"\nfeatures = \"all\"\n");
+    assert!(told.contains("expected \"auto\" or a list of features"), "{told}");
+}
+
+#[test]
+fn a_prior_is_a_duration_or_an_expression() {
+    let prior = |prior: &str| {
+        let route = format!("[[routes]]\nname = \"a\"\npath = \"/\"\nprior = \"{prior}\"\n");
+        parse(&format!("{route}work_max = \"50ms\"\n"))
+    };
+    assert_eq!(prior("20ms").unwrap().policy.routes[0].features.prior(), None);
+    let features = prior("1ms + 15ns * query.width * query.height").unwrap();
+    let features = &features.policy.routes[0].features;
+    assert_eq!(features.names(), ["1e-3 + 1.5e-8 * query.width * query.height"]);
+    assert!(features.prior() == Some(0) && features.is_auto());
+    for wrong in ["query.width", "2ms * 3ms", "15ns * query.width + 2", "fast", ""] {
+        assert!(prior(wrong).is_err(), "{wrong}");
+    }
+    let told = mistakes("[[routes]]\nname = \"a\"\npath = \"/\"\nprior = \"1ms * queri.a\"\n");
+    assert!(told.contains("routes[0].prior: feature `1e-3 * queri.a` has the factor"), "{told}");
+}
+
+#[test]
 fn filters_and_weighers_are_checked() {
     check(
         "

@@ -148,6 +148,7 @@ fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
         feature_names: config.policy.routes.iter().map(|r| r.features.names().into()).collect(),
         repeats: Repeats::new(&config.repeats, metrics.registry()).unwrap(),
         hosts: book.clone(),
+        fleets: fleets.clone(),
         recorder: None,
         metrics,
         config: config.clone(),
@@ -349,7 +350,7 @@ async fn a_held_request_goes_at_the_end_of_another_or_when_its_client_leaves() {
     let route = route(&rooms.dispatch, "/work");
     let arrive = || {
         let head = Listener::default().request(&Bytes::new()).unwrap();
-        let mut ask = ask::streamed(&rooms.dispatch, route, &head, Some(1 << 40));
+        let mut ask = ask::streamed(&rooms.dispatch, route, &head, Some(1 << 40)).ask;
         ask.known = Work::from_cpu_secs(1.0);
         decide.arrive(ask)
     };

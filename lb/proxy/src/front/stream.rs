@@ -85,7 +85,8 @@ impl Front {
         }
         session.set_write_timeout(Some(self.write_limits().of_piece()));
         let announced = body::announced(session);
-        let ask = ask::streamed(&self.dispatch, route, session.req_header(), announced);
+        let asked = ask::streamed(&self.dispatch, route, session.req_header(), announced);
+        let (ask, _) = asked.noticed(&self.dispatch);
         let (ticket, verdict) = self.dispatch.fleets.of(route).arrive(ask);
         if let Verdict::Shed(reason) = &verdict {
             let problem = self.dispatch.shed(route, *reason, None);

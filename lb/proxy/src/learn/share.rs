@@ -8,10 +8,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::time::sleep;
 use weighbridge_core::learn::TrainingSet;
-use weighbridge_core::observe::Observation;
 use weighbridge_core::request::RouteId;
 
-use super::{StoreError, StoredObservation, Trainer};
+use super::{StoreError, Trainer};
 
 /// Looks about every `every` at what the others have kept. Balancers that start together do not go
 /// on looking together.
@@ -65,16 +64,13 @@ impl Trainer {
         let rows = store.recent(name, learn.window, UNIX_EPOCH).await?;
         let observations = self.evidence(route, &rows);
         let build = observations.last().map_or(0, |newest| newest.build);
-        let names = self.feature_names(route).to_vec();
-        let set = TrainingSet { names, observations, build };
+        let is_auto = self.is_auto(route);
+        let names =
+            self.fleets.of(route).look(|balancer, _| balancer.predictor(route).names().to_vec());
+        let set = TrainingSet { names, is_auto, observations, build };
         let is_varied = self.fleets.of(route).look(|balancer, _| {
             balancer.predictor(route).model().is_none_or(|model| set.is_as_varied_as(model))
         });
         Ok(is_varied.then_some(set))
-    }
-
-    fn evidence(&self, route: RouteId, rows: &[StoredObservation]) -> Vec<Observation> {
-        let names = self.feature_names(route);
-        rows.iter().filter_map(|row| row.observation(route, names)).collect()
     }
 }

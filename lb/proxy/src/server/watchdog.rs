@@ -42,7 +42,7 @@ pub(super) async fn watch(
 /// carried out.
 fn decide(front: &Front) {
     let (head, ()) = http::Request::new(()).into_parts();
-    let ask = ask::streamed(&front.dispatch, RouteId(0), &head, None);
+    let ask = ask::streamed(&front.dispatch, RouteId(0), &head, None).ask;
     for fleet in front.dispatch.fleets.all() {
         fleet.with(|balancer, now| drop(balancer.explain(now, &ask)));
     }

@@ -182,6 +182,23 @@ impl Section<'_> {
         self.text(key, expected, parse).unwrap_or_default()
     }
 
+    /// A list of texts, or `None` where `word` stands in its place.
+    pub fn texts_or(
+        &mut self,
+        key: &'static str,
+        word: &str,
+        expected: &str,
+    ) -> Option<Vec<String>> {
+        let read = |value: &DeValue<'_>| match value.as_str() {
+            Some(written) => (written == word).then_some(None),
+            None => {
+                let text = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
+                value.as_array()?.iter().map(text).collect::<Option<Vec<String>>>().map(Some)
+            }
+        };
+        self.read(key, expected, read).unwrap_or_else(|| Some(Vec::new()))
+    }
+
     /// A list of texts.
     pub fn texts(&mut self, key: &'static str, expected: &str) -> Vec<String> {
         let read = |value: &DeValue<'_>| {
