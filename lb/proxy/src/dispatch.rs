@@ -67,8 +67,8 @@ impl Dispatch {
         lambda::run(functions, function, (request, body), self.config.lambda.timeout).await
     }
 
-    /// What the client of a shed request of `route` is told. `failure`: how the last host failed it,
-    /// if one did.
+    /// What the client of a shed request of `route` is told. `failure`: how the last host failed
+    /// it, if one did.
     pub(crate) fn shed(
         &self,
         route: RouteId,

@@ -1,8 +1,8 @@
 //! What hosts are told of clients, and which proxies are believed in what they say of them.
 //!
 //! Anybody can write `X-Forwarded-For`. What comes from a proxy that is trusted is kept and
-//! lengthened; what comes from anyone else is replaced. So a host can believe all of it. A client is
-//! the last one in the chain whom no trusted proxy stands for.
+//! lengthened; what comes from anyone else is replaced. So a host can believe all of it. A client
+//! is the last one in the chain whom no trusted proxy stands for.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
 use weighbridge_schedule::{Order, Schedule};
 
 use super::config::{RunConfig, RunMistakes};
@@ -28,8 +27,8 @@ const SHARING: &str = "ps";
 #[derive(Debug)]
 pub(crate) struct Processes {
     shared: Arc<Shared>,
+    /// Its tasks listen to it until they end.
     stop: watch::Sender<bool>,
-    lives: Mutex<JoinSet<()>>,
 }
 
 /// The same, as its tasks see it.
@@ -109,12 +108,11 @@ impl Processes {
             starts,
         });
         let stop = watch::Sender::new(false);
-        let mut lives = JoinSet::new();
         for index in 0..shared.config.processes {
-            lives.spawn(start::live(Arc::clone(&shared), index, stop.subscribe()));
+            tokio::spawn(start::live(Arc::clone(&shared), index, stop.subscribe()));
         }
         tokio::spawn(alarm::ring(Arc::clone(&shared), stop.subscribe()));
-        Ok(Processes { shared, stop, lives: Mutex::new(lives) })
+        Ok(Processes { shared, stop })
     }
 
     /// Queues a request of so much work, in CPU-seconds of the reference core.
@@ -182,8 +180,7 @@ impl Processes {
     /// Ends all processes, and waits until they have.
     pub(crate) async fn stop(&self) {
         self.stop.send_replace(true);
-        let mut lives = std::mem::take(&mut *self.lives.lock());
-        while lives.join_next().await.is_some() {}
+        self.stop.closed().await;
     }
 }
 

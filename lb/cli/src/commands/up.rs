@@ -26,8 +26,8 @@ pub(crate) struct Up {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The command that starts your own HTTP server, as a shell takes it. {address} in it becomes
-    /// 127.0.0.1:PORT, and {port} the port. It is the only route; a configuration file says the same
-    /// with fleet.local.run.
+    /// 127.0.0.1:PORT, and {port} the port. It is the only route; a configuration file says the
+    /// same with fleet.local.run.
     #[arg(long, value_name = "COMMAND", conflicts_with = "config")]
     run: Option<String>,
     /// How often each worker runs it [default: 4].

@@ -110,6 +110,16 @@ fn every_document_is_found_from_the_first_one() {
     }
 }
 
+/// The words of `command`, of which those in single quotation marks may have spaces.
+fn words(command: &str) -> impl Iterator<Item = &str> + Clone {
+    let parts = command.split('\'').enumerate();
+    parts.flat_map(|(nth, part)| {
+        let is_quoted = nth % 2 == 1;
+        let whole = is_quoted.then_some(part).into_iter();
+        whole.chain(part.split_whitespace().filter(move |_| !is_quoted))
+    })
+}
+
 /// The program's own commands are asked for their help, which they give only where what stands
 /// before it is right.
 #[test]
@@ -119,7 +129,7 @@ fn the_commands_exist() {
         for (_, line) in code(document).into_iter().filter(|(language, _)| language == "sh") {
             let command = line.split(" #").next().unwrap_or_default();
             let command = command.split(['>', '|', '&']).next().unwrap_or_default();
-            let mut words = command.split_whitespace().map(|word| word.trim_matches('\''));
+            let mut words = words(command);
             let Some(first) = words.next() else { continue };
             if first == "weighbridge" && !words.clone().any(|word| word == "--help") {
                 run(Command::new(WEIGHBRIDGE).args(words).arg("--help")).ok();
