@@ -9,6 +9,7 @@ pub(crate) mod process;
 mod proxies;
 mod running;
 mod scheduling;
+mod services;
 mod spread;
 mod template;
 
@@ -25,6 +26,8 @@ pub use process::ProcessError;
 pub use proxies::Proxy;
 pub use running::RunningError;
 pub use scheduling::{Against, ClassSpread, Scheduling, SchedulingRow};
+use services::RUN;
+pub use services::Services;
 pub use spread::Spread;
 
 use crate::chart::ChartError;
@@ -35,6 +38,8 @@ use crate::load::AloneError;
 pub enum Compare {
     /// How long requests of very different sizes take behind each proxy.
     Scheduling(Scheduling),
+    /// How long requests to an ordinary service take behind each proxy.
+    Services(Services),
     /// What a request costs in each proxy, and how much later its answer comes.
     Overhead(Overhead),
 }
@@ -86,6 +91,9 @@ pub enum CompareError {
     /// A plot cannot be drawn.
     #[error("a plot is missing")]
     Plot(#[from] ChartError),
+    /// The service cannot be started.
+    #[error("the service cannot be started: {0}")]
+    Service(String),
     /// A signal came.
     #[error("told to stop")]
     Interrupted,
@@ -112,6 +120,7 @@ impl Compare {
     async fn measure(&self) -> Result<(), CompareError> {
         match self {
             Compare::Scheduling(command) => command.run().await,
+            Compare::Services(command) => command.run().await,
             Compare::Overhead(command) => command.run().await,
         }
     }

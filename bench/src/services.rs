@@ -7,7 +7,7 @@
 //! request had of the service, as the balancer has it in its access log.
 
 mod calls;
-mod python;
+pub(crate) mod python;
 mod run;
 mod score;
 mod table;

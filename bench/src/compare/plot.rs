@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{OverheadRow, Proxy, SchedulingRow, Spread};
+use super::{OverheadRow, Proxy, RUN, SchedulingRow, Spread};
 use crate::chart::{Bar, BarChart, ChartError, Colour, Series};
 
 /// Colours that people of any sight can tell apart (Okabe and Ito), in the order of [`Proxy::ALL`].
@@ -16,11 +16,12 @@ const COLOURS: [Colour; Proxy::ALL.len()] = [
     Colour(213, 94, 0),
 ];
 
-/// Writes `scheduling-slowdown.svg` and `scheduling-p99-LOAD.svg` into `out`.
+/// Writes `EXPERIMENT-slowdown.svg` and `EXPERIMENT-p99-LOAD.svg` into `out`.
 pub(super) fn scheduling(out: &Path, rows: &[SchedulingRow]) -> Result<(), ChartError> {
     let loads: Vec<&[SchedulingRow]> =
         rows.chunk_by(|one, other| one.load.to_bits() == other.load.to_bits()).collect();
     let Some(first) = loads.first() else { return Ok(()) };
+    let experiment = first[0].experiment;
     let of = |proxy: &str, value: fn(&SchedulingRow) -> Spread| -> Vec<Spread> {
         rows.iter().filter(|row| row.proxy == proxy).map(value).collect()
     };
@@ -33,7 +34,7 @@ pub(super) fn scheduling(out: &Path, rows: &[SchedulingRow]) -> Result<(), Chart
             .map(|row| series(row.proxy, of(row.proxy, |row| row.all.mean_slowdown)))
             .collect(),
     };
-    slowdown.write_svg(&out.join("scheduling-slowdown.svg"))?;
+    slowdown.write_svg(&out.join(format!("{experiment}-slowdown.svg")))?;
     for rows in loads {
         let p99 = |row: &SchedulingRow| {
             row.classes.iter().map(|class| scaled(class.p99_response, 1e3)).collect()
@@ -44,7 +45,7 @@ pub(super) fn scheduling(out: &Path, rows: &[SchedulingRow]) -> Result<(), Chart
             groups: rows[0].classes.iter().map(|class| class.class.clone()).collect(),
             series: rows.iter().map(|row| series(row.proxy, p99(row))).collect(),
         };
-        bars.write_svg(&out.join(format!("scheduling-p99-{:.2}.svg", rows[0].load)))?;
+        bars.write_svg(&out.join(format!("{experiment}-p99-{:.2}.svg", rows[0].load)))?;
     }
     Ok(())
 }
@@ -90,6 +91,9 @@ fn series(proxy: &str, spreads: Vec<Spread>) -> Series<'_> {
 
 /// The colour of the series `name`; gray for anything that is no proxy.
 fn colour_of(name: &str) -> Colour {
+    if name == RUN {
+        return Colour(240, 228, 66);
+    }
     let place = Proxy::ALL.iter().position(|proxy| proxy.name() == name);
     place.map_or(Colour(120, 120, 120), |place| COLOURS[place])
 }

@@ -33,6 +33,8 @@ pub enum Proxy {
 pub(crate) enum Purpose {
     /// Workers, with the default routes.
     Scheduling,
+    /// An ordinary service, of which nothing is said.
+    Services,
     /// A tiny static server.
     Overhead,
 }
@@ -150,6 +152,9 @@ impl Proxy {
             (Proxy::Caddy, _) => include_str!("../../peers/Caddyfile"),
             (Proxy::Weighbridge, Purpose::Scheduling) => {
                 include_str!("../../peers/weighbridge-scheduling.toml")
+            }
+            (Proxy::Weighbridge, Purpose::Services) => {
+                include_str!("../../peers/weighbridge-services.toml")
             }
             (Proxy::Weighbridge, Purpose::Overhead) => {
                 include_str!("../../peers/weighbridge-overhead.toml")

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -81,6 +82,16 @@ impl RunningProxy {
     }
 }
 
+/// The command that runs `program`; `yields` makes it give way to what sends and carries requests.
+pub(crate) fn yielding(program: &Path, yields: bool) -> Command {
+    if !yields {
+        return Command::new(program);
+    }
+    let mut command = Command::new("nice");
+    command.arg("-n").arg(super::NICE.to_string()).arg(program);
+    command
+}
+
 impl RunningWorker {
     /// Starts a worker that runs `cores` requests at once, in the order of `discipline` where one
     /// is named; `yields` makes it give way to the processes that send and carry requests.
@@ -89,22 +100,25 @@ impl RunningWorker {
         discipline: Option<&str>,
         yields: bool,
     ) -> Result<RunningWorker, RunningError> {
+        let mut arguments = vec!["--cores".to_owned(), cores.to_string()];
+        if let Some(discipline) = discipline {
+            arguments.extend(["--discipline".to_owned(), discipline.to_owned()]);
+        }
+        RunningWorker::with(&arguments, yields, None)
+    }
+
+    /// Starts a worker with `arguments`, on the core `pin` only where one is given.
+    pub(crate) fn with(
+        arguments: &[String],
+        yields: bool,
+        pin: Option<usize>,
+    ) -> Result<RunningWorker, RunningError> {
         let missing = || RunningError::Missing("weighbridge", Proxy::Weighbridge.install());
         let program = beside("weighbridge").filter(|own| own.is_file()).ok_or_else(missing)?;
-        let mut command = if yields {
-            let mut command = Command::new("nice");
-            command.arg("-n").arg(super::NICE.to_string()).arg(program);
-            command
-        } else {
-            Command::new(program)
-        };
-        command.args(["worker", "--listen", "127.0.0.1:0", "--exit-with-stdin"]);
-        command.args(["--cores", &cores.to_string()]);
-        if let Some(discipline) = discipline {
-            command.args(["--discipline", discipline]);
-        }
+        let mut command = yielding(&program, yields);
+        command.args(["worker", "--listen", "127.0.0.1:0", "--exit-with-stdin"]).args(arguments);
         command.env("RUST_LOG", "error").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = Process::start(command, None)?;
+        let mut process = Process::start(command, pin)?;
         let mut line = String::new();
         if let Some(output) = process.take_output() {
             BufReader::new(output).read_line(&mut line)?;

@@ -6,10 +6,10 @@
 //!
 //! Within a round every proxy gets the same arrivals.
 
-mod goals;
-mod rows;
+pub(super) mod goals;
+pub(super) mod rows;
 mod stage;
-mod table;
+pub(super) mod table;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,9 @@ use super::{CompareArguments, CompareError, Proxy, plot};
 use crate::load::pool::PoolArguments;
 use crate::load::rate;
 
-use stage::{Slice, Stage};
+pub(super) use goals::Goal;
+pub(super) use stage::Slice;
+use stage::Stage;
 
 pub use goals::Against;
 pub use rows::{ClassSpread, SchedulingRow};
@@ -72,12 +74,16 @@ pub struct Scheduling {
 
 /// A comparison as it was measured.
 #[derive(Debug)]
-struct Measured {
+pub(super) struct Measured {
     /// What it was measured with, in words.
-    setting: String,
-    rows: Vec<SchedulingRow>,
-    missing: Vec<Proxy>,
+    pub(super) setting: String,
+    pub(super) rows: Vec<SchedulingRow>,
+    pub(super) missing: Vec<Proxy>,
+    pub(super) goals: &'static [Goal],
 }
+
+/// Before our own workers.
+const GOALS: [Goal; 1] = [Goal { proxy: "weighbridge", mean_slowdown: 1.5, smaller_half_p99: 3.0 }];
 
 impl Scheduling {
     /// Measures and prints.
@@ -104,9 +110,10 @@ impl Scheduling {
                 }
             }
         }
-        let mut rows = rows::of(&slices, &self.load, &present);
-        goals::judge(&mut rows);
-        Ok(Measured { setting: self.setting(&stage), rows, missing })
+        let names: Vec<&str> = present.iter().map(|proxy| proxy.name()).collect();
+        let mut rows = rows::of("scheduling", &slices, &self.load, &names);
+        goals::judge(&mut rows, &GOALS);
+        Ok(Measured { setting: self.setting(&stage), rows, missing, goals: &GOALS })
     }
 
     fn setting(&self, stage: &Stage) -> String {

@@ -11,6 +11,7 @@ use super::pool::{Deck, Known, PoolArguments};
 use super::progress::Progress;
 use super::send::{Failure, Sender};
 use super::tally::{LoadResult, Tally};
+use crate::requests::Request;
 
 /// Requests of which all is known that a run has to know.
 #[derive(Debug)]
@@ -47,8 +48,16 @@ impl Workload {
         arguments: &PoolArguments,
         sender: &Sender,
     ) -> Result<Workload, AloneError> {
-        let pool = alone::measure(sender, arguments.make()).await?;
-        Ok(Workload { pool, seed: arguments.seed })
+        Workload::of(arguments.make(), arguments.seed, sender).await
+    }
+
+    /// Measures each of `requests` alone at `sender`'s end.
+    pub(crate) async fn of(
+        requests: Vec<Request>,
+        seed: u64,
+        sender: &Sender,
+    ) -> Result<Workload, AloneError> {
+        Ok(Workload { pool: alone::measure(sender, requests).await?, seed })
     }
 
     /// Right answers per second with `in_flight` requests all the time, for `length`.

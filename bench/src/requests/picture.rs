@@ -61,6 +61,14 @@ pub(crate) fn file(random: &mut Rng, sides: (f64, f64)) -> (&'static str, Vec<u8
     (format.media_type(), file)
 }
 
+/// A photo as a JPEG file, with so many pixels on each side.
+pub(crate) fn jpeg(random: &mut Rng, side: f64) -> Vec<u8> {
+    let side = side.round().max(1.0) as u32;
+    let picture = Picture::new(random, Content::Photo, (side, side), 3);
+    // Writing to memory cannot fail, and JPEG has three bands.
+    picture.encode(random, Format::Jpeg).unwrap_or_default()
+}
+
 fn encoded(random: &mut Rng, sides: (f64, f64)) -> (Format, Vec<u8>) {
     let format = match random.u8(0..10) {
         0..5 => Format::Jpeg,

@@ -29,6 +29,15 @@ pub enum PythonError {
     NoFolder(#[source] io::Error),
 }
 
+/// The same with `more`, which is a module and a package of that name.
+pub(crate) fn prepare_with(more: &str) -> Result<PathBuf, PythonError> {
+    let python = prepare()?;
+    if say(Command::new(&python).args(["-c", &format!("import {more}")])).is_err() {
+        say(Command::new(&python).args(["-m", "pip", "install", "--quiet", more]))?;
+    }
+    Ok(python)
+}
+
 /// A Python that has the libraries. They are installed into `services`, beside the folder of this
 /// program, where they are not there yet.
 pub(super) fn prepare() -> Result<PathBuf, PythonError> {

@@ -2,18 +2,17 @@
 
 use serde::Serialize;
 
-use super::{ClassSpread, Proxy, SchedulingRow};
+use super::{ClassSpread, SchedulingRow};
 
 /// Factors between Weighbridge and the best peer in each respect, of medians; above 1 is better
 /// where it says so.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Against {
-    /// Mean slowdown of the best peer / ours: above 1 is better. The goal is 1.5.
+    /// Mean slowdown of the best peer / ours: above 1 is better.
     pub mean_slowdown: f64,
     /// Which peer that is.
     pub mean_slowdown_peer: &'static str,
-    /// p99 response of the smaller half under the best peer / ours: above 1 is better. The goal is
-    /// 3.
+    /// p99 response of the smaller half under the best peer / ours: above 1 is better.
     pub smaller_half_p99: f64,
     /// Which peer that is.
     pub smaller_half_p99_peer: &'static str,
@@ -24,21 +23,31 @@ pub struct Against {
     pub worst_class: String,
 }
 
-/// Fills in `against_best_peer` of Weighbridge's rows.
-pub(super) fn judge(rows: &mut [SchedulingRow]) {
-    let judged: Vec<Option<Against>> = rows.iter().map(|row| against(row, rows)).collect();
+/// What Weighbridge, as it is called there, is meant to reach against the best peer.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::compare) struct Goal {
+    /// Its name in the rows.
+    pub(in crate::compare) proxy: &'static str,
+    /// Of [`Against::mean_slowdown`].
+    pub(in crate::compare) mean_slowdown: f64,
+    /// Of [`Against::smaller_half_p99`].
+    pub(in crate::compare) smaller_half_p99: f64,
+}
+
+/// Fills in `against_best_peer` of the rows that have a goal; the others are the peers.
+pub(in crate::compare) fn judge(rows: &mut [SchedulingRow], goals: &[Goal]) {
+    let judged: Vec<Option<Against>> = rows.iter().map(|row| against(row, rows, goals)).collect();
     for (row, against) in rows.iter_mut().zip(judged) {
         row.against_best_peer = against;
     }
 }
 
-fn against(ours: &SchedulingRow, rows: &[SchedulingRow]) -> Option<Against> {
-    let own = Proxy::Weighbridge.name();
-    if ours.proxy != own {
+fn against(ours: &SchedulingRow, rows: &[SchedulingRow], goals: &[Goal]) -> Option<Against> {
+    let is_ours = |row: &SchedulingRow| goals.iter().any(|goal| goal.proxy == row.proxy);
+    if !is_ours(ours) {
         return None;
     }
-    let is_peer =
-        |row: &&SchedulingRow| row.proxy != own && row.load.to_bits() == ours.load.to_bits();
+    let is_peer = |row: &&SchedulingRow| !is_ours(row) && row.load.to_bits() == ours.load.to_bits();
     let peers: Vec<&SchedulingRow> = rows.iter().filter(is_peer).collect();
     let slowdown = |row: &SchedulingRow| row.all.mean_slowdown.median;
     let small = |row: &SchedulingRow| row.smaller_half.p99_response.median;

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::{Against, Proxy, Slice};
+use super::{Against, Slice};
 use crate::compare::Spread;
 use crate::load::{ClassResult, LoadResult};
 
 /// One proxy at one load, over all rounds; times in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SchedulingRow {
-    /// `scheduling`.
+    /// `scheduling` or `services`.
     pub experiment: &'static str,
     /// Its name.
     pub proxy: &'static str,
@@ -57,16 +57,26 @@ pub struct ClassSpread {
 }
 
 /// One row for each load and proxy, in that order.
-pub(super) fn of(slices: &[Slice], loads: &[f64], proxies: &[Proxy]) -> Vec<SchedulingRow> {
+pub(in crate::compare) fn of(
+    experiment: &'static str,
+    slices: &[Slice],
+    loads: &[f64],
+    proxies: &[&'static str],
+) -> Vec<SchedulingRow> {
     let keys = loads.iter().flat_map(|load| proxies.iter().map(move |proxy| (*load, *proxy)));
     keys.map(|(load, proxy)| {
         let is_of = |slice: &&Slice| slice.proxy == proxy && slice.load.to_bits() == load.to_bits();
-        row(&slices.iter().filter(is_of).collect::<Vec<_>>(), load, proxy)
+        row(experiment, &slices.iter().filter(is_of).collect::<Vec<_>>(), load, proxy)
     })
     .collect()
 }
 
-fn row(slices: &[&Slice], load: f64, proxy: Proxy) -> SchedulingRow {
+fn row(
+    experiment: &'static str,
+    slices: &[&Slice],
+    load: f64,
+    proxy: &'static str,
+) -> SchedulingRow {
     let spread =
         |value: &dyn Fn(&Slice) -> f64| Spread::of(slices.iter().map(|slice| value(slice)));
     let micros = |seconds: f64, slice: &Slice| seconds * 1e6 / slice.result.requests.max(1) as f64;
@@ -75,8 +85,8 @@ fn row(slices: &[&Slice], load: f64, proxy: Proxy) -> SchedulingRow {
     };
     let n_classes = slices.iter().map(|slice| slice.result.classes.len()).min().unwrap_or(0);
     SchedulingRow {
-        experiment: "scheduling",
-        proxy: proxy.name(),
+        experiment,
+        proxy,
         load,
         rate: slices.first().map_or(0.0, |slice| slice.rate),
         rounds: slices.len(),

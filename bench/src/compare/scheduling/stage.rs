@@ -29,17 +29,18 @@ pub(super) struct Stage {
 
 /// What was measured of one proxy in one round.
 #[derive(Debug)]
-pub(super) struct Slice {
-    pub(super) proxy: Proxy,
+pub(in crate::compare) struct Slice {
+    /// Its name.
+    pub(in crate::compare) proxy: &'static str,
     /// Fraction of the capacity.
-    pub(super) load: f64,
+    pub(in crate::compare) load: f64,
     /// Requests per second that were meant to be sent.
-    pub(super) rate: f64,
-    pub(super) result: LoadResult,
+    pub(in crate::compare) rate: f64,
+    pub(in crate::compare) result: LoadResult,
     /// CPU seconds of the proxy.
-    pub(super) proxy_cpu: f64,
+    pub(in crate::compare) proxy_cpu: f64,
     /// CPU seconds of all workers.
-    pub(super) workers_cpu: f64,
+    pub(in crate::compare) workers_cpu: f64,
 }
 
 /// An answer that takes longer has failed.
@@ -94,7 +95,7 @@ impl Stage {
         let run = self.run(load, length, number);
         let result = self.workload.run(sender, run, running.proxy.name()).await;
         Slice {
-            proxy: running.proxy,
+            proxy: running.proxy.name(),
             load,
             rate: run.plan.rate,
             result,

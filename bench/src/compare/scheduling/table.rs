@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{ClassSpread, Measured, SchedulingRow};
+use super::{ClassSpread, Goal, Measured, SchedulingRow};
 use crate::compare::{Spread, missing_lines};
 use crate::units::time;
 
 /// Tables in Markdown for each load: all requests, then each size class; and what came of the
 /// goals.
-pub(super) fn markdown(measured: &Measured) -> String {
+pub(in crate::compare) fn markdown(measured: &Measured) -> String {
     let mut text = format!("{}\n", measured.setting);
     for rows in measured.rows.chunk_by(|one, other| one.load.to_bits() == other.load.to_bits()) {
         // Writing to a string cannot fail, here and below.
@@ -43,7 +43,7 @@ fn write_load(text: &mut String, rows: &[SchedulingRow], measured: &Measured) ->
     text.push_str(&missing_lines(&measured.missing, 7));
     text.push('\n');
     write_classes(text, rows, &first.classes)?;
-    write_goals(text, rows)
+    write_goals(text, rows, measured.goals)
 }
 
 /// Mean response and mean slowdown of each class.
@@ -68,22 +68,27 @@ fn write_classes(
     Ok(())
 }
 
-fn write_goals(text: &mut String, rows: &[SchedulingRow]) -> std::fmt::Result {
-    let Some(against) = rows.iter().find_map(|row| row.against_best_peer.as_ref()) else {
-        return Ok(());
-    };
-    writeln!(
-        text,
-        "\nAgainst the best peer: mean slowdown {:.2} times better than {} (goal 1.5), p99 response of the \
-         smaller half {:.2} times better than {} (goal 3), worst size class {} with {:.2} times its best \
-         peer's mean response (goal 1.1 at most).",
-        against.mean_slowdown,
-        against.mean_slowdown_peer,
-        against.smaller_half_p99,
-        against.smaller_half_p99_peer,
-        against.worst_class,
-        against.worst_class_response,
-    )
+fn write_goals(text: &mut String, rows: &[SchedulingRow], goals: &[Goal]) -> std::fmt::Result {
+    for row in rows {
+        let goal = goals.iter().find(|goal| goal.proxy == row.proxy);
+        let Some((against, goal)) = row.against_best_peer.as_ref().zip(goal) else { continue };
+        writeln!(
+            text,
+            "\n{} against the best peer: mean slowdown {:.2} times better than {} (goal {}), p99 response of \
+             the smaller half {:.2} times better than {} (goal {}), worst size class {} with {:.2} times its \
+             best peer's mean response (goal 1.1 at most).",
+            row.proxy,
+            against.mean_slowdown,
+            against.mean_slowdown_peer,
+            goal.mean_slowdown,
+            against.smaller_half_p99,
+            against.smaller_half_p99_peer,
+            goal.smaller_half_p99,
+            against.worst_class,
+            against.worst_class_response,
+        )?;
+    }
+    Ok(())
 }
 
 fn factor(value: f64) -> String {

@@ -48,7 +48,7 @@ fn rows() -> Vec<SchedulingRow> {
 #[test]
 fn the_best_peer_is_another_in_each_respect() {
     let mut rows = rows();
-    goals::judge(&mut rows);
+    goals::judge(&mut rows, &GOALS);
     assert_eq!(rows[0].against_best_peer, None);
     let against = rows[2].against_best_peer.clone().unwrap();
     assert!((against.mean_slowdown - 1.6).abs() < 1e-9);
@@ -62,15 +62,16 @@ fn the_best_peer_is_another_in_each_respect() {
 #[test]
 fn without_peers_nothing_is_judged() {
     let mut rows = vec![row("weighbridge", 1.0, [0.001, 0.1])];
-    goals::judge(&mut rows);
+    goals::judge(&mut rows, &GOALS);
     assert_eq!(rows[0].against_best_peer, None);
 }
 
 #[test]
 fn the_tables_tell_of_everybody_and_of_the_goals() {
     let mut rows = rows();
-    goals::judge(&mut rows);
-    let measured = Measured { setting: "How.".to_owned(), rows, missing: vec![Proxy::Envoy] };
+    goals::judge(&mut rows, &GOALS);
+    let measured =
+        Measured { setting: "How.".to_owned(), rows, missing: vec![Proxy::Envoy], goals: &GOALS };
     assert_eq!(
         table::markdown(&measured),
         "How.
@@ -90,7 +91,7 @@ fn the_tables_tell_of_everybody_and_of_the_goals() {
 | haproxy | 4.0 ms, 2.00 | 80 ms, 2.00 |
 | weighbridge | 1.0 ms, 1.25 | 100 ms, 1.25 |
 
-Against the best peer: mean slowdown 1.60 times better than haproxy (goal 1.5), p99 response of the smaller half 2.00 times better than nginx (goal 3), worst size class 2 of 2 with 1.25 times its best peer's mean response (goal 1.1 at most).
+weighbridge against the best peer: mean slowdown 1.60 times better than haproxy (goal 1.5), p99 response of the smaller half 2.00 times better than nginx (goal 3), worst size class 2 of 2 with 1.25 times its best peer's mean response (goal 1.1 at most).
 "
     );
 }
