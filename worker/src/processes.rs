@@ -22,6 +22,7 @@
 //! put in order, and nothing more. Look again when a server offers checkpoints of its own.
 
 mod config;
+mod address;
 mod start;
 mod guard;
 mod ready;

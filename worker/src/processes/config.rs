@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use crate::defaults;
 
+/// Stands for a socket in a command.
+const SOCKET: &str = "{socket}";
+
 /// Which server to run, and how.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
     /// Starts the server, as `sh -c` has it. `{address}` in it becomes `127.0.0.1:PORT`, and
-    /// `{port}` the port, which the environment has as `PORT` too.
+    /// `{port}` the port, which the environment has as `PORT` too. With `{socket}` in it the server
+    /// listens at a Unix socket instead, which only this user can open.
     pub command: String,
     /// How often it runs, at least 1: the most requests that are started and have not ended.
     pub processes: usize,
@@ -67,8 +71,8 @@ pub enum OnHangUp {
 pub enum RunMistake {
     /// No process would know where to listen.
     #[error(
-        "the command `{0}` does not say where to listen: expected `{{address}}` or `{{port}}` in \
-         it, or `$PORT`"
+        "the command `{0}` does not say where to listen: expected `{{address}}`, `{{port}}` or \
+         `{{socket}}` in it, or `$PORT`"
     )]
     NoAddress(String),
     /// There is nothing to run.
@@ -105,6 +109,9 @@ pub enum RunMistake {
     /// Nothing starts in no time.
     #[error("the start timeout is `{0:?}`: expected more than nothing")]
     StartTimeout(Duration),
+    /// The system gives no folder.
+    #[error("there is no folder for sockets: {0}")]
+    NoSockets(String),
     /// The system does not allow it.
     #[error("processes cannot be parked by `{way}` here: {why}")]
     CannotPark {
@@ -147,8 +154,8 @@ impl RunConfig {
                 mistakes.push(mistake);
             }
         };
-        let says_where =
-            ["{address}", "{port}", "$PORT", "${PORT"].iter().any(|it| self.command.contains(it));
+        let says_where = ["{address}", "{port}", "$PORT", "${PORT", SOCKET];
+        let says_where = says_where.iter().any(|it| self.command.contains(it));
         check(says_where, RunMistake::NoAddress(self.command.clone()));
         check(0 < processes, RunMistake::NoProcesses);
         check(0 < concurrency, RunMistake::NoConcurrency);
@@ -165,6 +172,11 @@ impl RunConfig {
         check(is_path, RunMistake::ReadyPath(ready));
         check(!self.start_timeout.is_zero(), RunMistake::StartTimeout(self.start_timeout));
         mistakes
+    }
+
+    /// Whether the server listens at a Unix socket.
+    pub(super) fn has_socket(&self) -> bool {
+        self.command.contains(SOCKET)
     }
 
     /// Whether requests can be parked.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
+use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 use weighbridge_schedule::{Order, Schedule};
 
-use super::config::{RunConfig, RunMistakes};
+use super::config::{RunConfig, RunMistake, RunMistakes};
 use super::park::{self, Way};
 use super::process::{Lease, Up};
 use super::room::{Measured, Room, Usage};
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) way: Option<Arc<dyn Way>>,
     /// Ports that were given to processes.
     pub(super) ports: Mutex<BTreeSet<u16>>,
+    /// Where their sockets are, where they have such; nobody else may open it.
+    pub(super) sockets: Option<TempDir>,
     /// Why no process is ready, once one could not be started.
     failure: Mutex<Option<String>>,
     order: &'static dyn Order,
@@ -59,6 +62,12 @@ pub(crate) enum NoProcess {
     /// None could be started.
     #[error("no process is ready: {0}")]
     NotReady(String),
+}
+
+/// A folder that only this user may open, until the worker ends.
+fn sockets() -> Result<TempDir, RunMistake> {
+    let folder = tempfile::Builder::new().prefix("weighbridge-").tempdir();
+    folder.map_err(|error| RunMistake::NoSockets(error.to_string()))
 }
 
 // === impl Processes ===
@@ -84,6 +93,8 @@ impl Processes {
         if !mistakes.is_empty() {
             return Err(RunMistakes(mistakes));
         }
+        let sockets = config.has_socket().then(sockets).transpose();
+        let sockets = sockets.map_err(|error| RunMistakes(vec![error]))?;
         let slots = bounds.slots;
         if !config.parks() {
             bounds.slots = config.concurrency;
@@ -98,6 +109,7 @@ impl Processes {
             config,
             way,
             ports: Mutex::default(),
+            sockets,
             failure: Mutex::default(),
             order,
             slots,

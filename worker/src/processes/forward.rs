@@ -118,7 +118,7 @@ async fn run(
     let lease = lease.inspect_err(|_| entered.is_answered = true)?;
     ticket.seen_by(lease.clone());
     let limit = entered.front.bodies.body_bytes;
-    let exchanged = exchange::exchange(lease.address, to_process(request, held, limit)).await;
+    let exchanged = exchange::exchange(&lease.address, to_process(request, held, limit)).await;
     let exchanged = match exchanged {
         Ok(exchanged) => exchanged,
         Err(error) => {

@@ -1,11 +1,11 @@
 //! A process that takes requests.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::address::Address;
 use super::guard::Group;
 use super::measure::Measure;
 use super::park::Way;
@@ -28,7 +28,7 @@ pub(super) struct Up {
 #[derive(Debug, Clone)]
 pub(super) struct Lease {
     pub(super) process: usize,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     /// How the process has ended, once it has.
     pub(super) ended: watch::Receiver<Option<String>>,
     /// Asks for another one in its place.

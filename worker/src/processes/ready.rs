@@ -6,11 +6,11 @@
 //! closed too.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+
+use super::address::Address;
 
 /// Between two questions: at first, and at most.
 const EVERY: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
@@ -18,7 +18,7 @@ const EVERY: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mi
 const STATUS_BYTES: usize = 12;
 
 /// Asks until the process at `address` is ready: it answers `path` with a status from 200 to 499.
-pub(super) async fn wait(address: SocketAddr, path: Option<&str>) {
+pub(super) async fn wait(address: &Address, path: Option<&str>) {
     let (mut pause, longest) = EVERY;
     loop {
         let answer = ask(address, path).await;
@@ -36,11 +36,11 @@ pub(super) async fn wait(address: SocketAddr, path: Option<&str>) {
 }
 
 /// Sends one request; the status of its answer, if that has one. Fails where nobody listens.
-async fn ask(address: SocketAddr, path: Option<&str>) -> io::Result<Option<u16>> {
-    let mut stream = TcpStream::connect(address).await?;
+async fn ask(address: &Address, path: Option<&str>) -> io::Result<Option<u16>> {
+    let mut stream = address.connect().await?;
     let (method, target) = path.map_or(("OPTIONS", "*"), |path| ("GET", path));
     let head = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: weighbridge\r\n\
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: weighbridge\r\n\
          Connection: close\r\n\r\n"
     );
     let mut answer = [0; STATUS_BYTES];

@@ -18,7 +18,7 @@ pub(super) async fn settle(shared: Arc<Shared>, number: u64, mut lease: Lease) {
     match config.on_hang_up {
         OnHangUp::Replace => lease.replace.notify_one(),
         OnHangUp::Finish => {
-            let answers = ready::wait(lease.address, config.ready.as_deref());
+            let answers = ready::wait(&lease.address, config.ready.as_deref());
             let free = tokio::time::timeout(config.start_timeout, answers);
             let is_free = tokio::select! {
                 free = free => free.is_ok(),

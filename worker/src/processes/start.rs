@@ -1,6 +1,7 @@
 //! The life of a process: started, ready, ended, started again.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{ExitStatus, Stdio};
@@ -13,6 +14,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
+use super::address::Address;
 use super::executor::Shared;
 use super::guard::{Group, Orders, told_of};
 use super::measure::Measure;
@@ -40,7 +42,7 @@ struct Started {
     guard: Pid,
     /// When it closes, the guard kills the process.
     pipe: Option<ChildStdin>,
-    address: SocketAddr,
+    address: Address,
     place: Option<Group>,
     last_lines: LastLines,
 }
@@ -86,9 +88,10 @@ async fn live_once(shared: &Arc<Shared>, name: usize, stop: &mut watch::Receiver
         Ok(started) => started,
         Err(error) => return End::Failed(format!("cannot be started ({error})")),
     };
-    let address = started.address;
     let end = started.live(shared, stop).await;
-    shared.ports.lock().remove(&address.port());
+    if let Address::Port(address) = started.address {
+        shared.ports.lock().remove(&address.port());
+    }
     end
 }
 
@@ -100,8 +103,7 @@ impl Started {
             Some(way) => way.place(&name.to_string())?,
             None => None,
         };
-        let port = free_port(shared)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let address = free_address(shared, name)?;
         let config = &shared.config;
         let mut child = Command::new(&config.guard.program)
             .args(&config.guard.arguments)
@@ -125,8 +127,8 @@ impl Started {
         let mut pipe = child.stdin.take();
         if let Some(pipe) = &mut pipe {
             let orders = Orders {
-                command: told_where(&config.command, address),
-                environment: BTreeMap::from([("PORT".to_owned(), port.to_string())]),
+                command: address.told_in(&config.command),
+                environment: BTreeMap::from([address.variable()]),
                 nicer: NICER,
                 files_max: config.files_max,
                 group: place.clone(),
@@ -142,7 +144,7 @@ impl Started {
         let begun = Instant::now();
         let config = &shared.config;
         let is_ready =
-            timeout(config.start_timeout, ready::wait(self.address, config.ready.as_deref()));
+            timeout(config.start_timeout, ready::wait(&self.address, config.ready.as_deref()));
         let failed = tokio::select! {
             ready = is_ready => match ready {
                 Ok(()) => None,
@@ -168,7 +170,7 @@ impl Started {
         let replace = Arc::new(Notify::new());
         let lease = Lease {
             process: self.name,
-            address: self.address,
+            address: self.address.clone(),
             ended: told_of_end,
             replace: Arc::clone(&replace),
         };
@@ -239,10 +241,17 @@ fn told(status: io::Result<ExitStatus>) -> String {
     status.map_or_else(|error| error.to_string(), told_of)
 }
 
-/// `command` with the place to listen at.
-fn told_where(command: &str, address: SocketAddr) -> String {
-    let port = address.port().to_string();
-    command.replace("{address}", &address.to_string()).replace("{port}", &port)
+/// Where the process `name` is to listen: at a socket that nobody has, or a free port.
+fn free_address(shared: &Shared, name: usize) -> io::Result<Address> {
+    let Some(sockets) = &shared.sockets else {
+        return Ok(Address::Port(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(shared)?))));
+    };
+    let path = sockets.path().join(format!("{name}.sock"));
+    match fs::remove_file(&path) {
+        // The one before it has left it.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(Address::Socket(path)),
+    }
 }
 
 /// A port that nobody listens on now. Another program may take it before the process does: then

@@ -21,6 +21,20 @@ fn one_that_dies_with_a_request_is_told_of_and_started_again() {
 }
 
 #[test]
+fn a_server_may_listen_at_a_socket_of_its_own() {
+    let worker = Running::configured(2, |run| {
+        run.command = run.command.replace("PORT={port}", "SOCKET={socket}");
+    });
+    worker.wait_for(READY, 2.0);
+    worker.get("/burn?ms=1");
+    // The next one finds the socket of the one before.
+    problem(&get(worker.address, "/kill"), 502);
+    worker.wait_for(STARTS, 3.0);
+    worker.wait_for(READY, 2.0);
+    worker.get("/");
+}
+
+#[test]
 fn one_that_does_not_answer_is_told_of() {
     let worker = Running::start(1);
     let pid = pid_of(&worker.get("/"));

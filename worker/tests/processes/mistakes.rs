@@ -17,7 +17,7 @@ async fn all_mistakes_are_told_of_at_once() {
     let error = Worker::bind(config).await.map(drop).expect_err("it is wrong");
     assert!(matches!(error, WorkerError::Run(_)));
     let expected = "what is to run has 4 mistake(s)
-  the command `gunicorn app:app` does not say where to listen: expected `{address}` or `{port}` in it, or `$PORT`
+  the command `gunicorn app:app` does not say where to listen: expected `{address}`, `{port}` or `{socket}` in it, or `$PORT`
   the concurrency is `2` with `3` processes: expected one process, because a process that has several requests cannot be parked for one of them
   the path of readiness is `health`: expected one that begins with `/`
   the start timeout is `0ns`: expected more than nothing";

@@ -1,10 +1,11 @@
-"""An HTTP server of one thread, for tests: it listens at the port in PORT."""
+"""An HTTP server of one thread, for tests: it listens at PORT, or at the Unix socket SOCKET."""
 
 import http.server
 import json
 import os
 import resource
 import signal
+import socketserver
 import subprocess
 import sys
 import time
@@ -117,6 +118,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class AtSocket(socketserver.UnixStreamServer):
+    """The same at a Unix socket, which has no address of a client."""
+
+    def get_request(self):
+        connection, _ = super().get_request()
+        return connection, ("socket", 0)
+
+
 if __name__ == "__main__":
+    if "SOCKET" in os.environ:
+        AtSocket(os.environ["SOCKET"], Handler).serve_forever()
     address = ("127.0.0.1", int(os.environ["PORT"]))
     http.server.HTTPServer(address, Handler).serve_forever()

@@ -1,6 +1,5 @@
 //! HTTP with one process, over a connection for one request.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::header::{
@@ -11,14 +10,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, 
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::body::{BodyError, Outgoing};
+use crate::processes::address::Address;
 use crate::receive::ReceiveError;
 
-/// On loopback only a server that does not accept takes longer.
+/// On one machine only a server that does not accept takes longer.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The headers of a connection (RFC 9110, section 7.6.1), beside those that `Connection` names.
@@ -63,12 +62,11 @@ pub(super) struct Connection(JoinHandle<()>);
 
 /// Sends `request`, and waits for the head of its answer.
 pub(super) async fn exchange(
-    address: SocketAddr,
+    address: &Address,
     request: Request<Outgoing>,
 ) -> Result<Exchanged, ExchangeError> {
-    let stream = timeout(CONNECT, TcpStream::connect(address));
-    let stream = stream.await.map_err(|_| ExchangeError::ConnectTimeout(CONNECT))?;
-    let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+    let stream = timeout(CONNECT, address.connect()).await;
+    let stream = stream.map_err(|_| ExchangeError::ConnectTimeout(CONNECT))?;
     let stream = stream.map_err(ExchangeError::Connect)?;
     let (mut sender, connection) = http1::Builder::new()
         .preserve_header_case(true)

@@ -22,8 +22,9 @@ pub(crate) struct Guard {}
 #[command(next_help_heading = "Your own server")]
 pub(crate) struct RunArguments {
     /// The command that starts your HTTP server, as a shell takes it. {address} in it becomes
-    /// 127.0.0.1:PORT, and {port} the port, which the environment has as PORT too. Every path but
-    /// /healthz, /readyz, /load and /metrics goes to it.
+    /// 127.0.0.1:PORT, and {port} the port, which the environment has as PORT too. With {socket} it
+    /// listens at a Unix socket, which only this user can open. Every path but /healthz, /readyz,
+    /// /load and /metrics goes to it.
     #[arg(long, value_name = "COMMAND")]
     run: Option<String>,
     /// How often it runs: so many requests can be started at once, most of them parked [default: 2
