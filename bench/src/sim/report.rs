@@ -25,6 +25,8 @@ pub struct Row {
     pub sigma: f64,
     /// Requests that were measured.
     pub requests: usize,
+    /// Of them, those that were refused or failed: they are in no mean and no quantile.
+    pub unanswered: usize,
     /// Mean response, in seconds.
     pub mean_response: f64,
     /// The response that 99 % stay below, in seconds.
@@ -56,6 +58,7 @@ impl Row {
             load: scenario.load,
             sigma: scenario.sigma,
             requests: measured.records.len(),
+            unanswered: measured.unanswered(),
             mean_response: mean(&responses),
             p99_response: quantile(&responses, 0.99).unwrap_or(0.0),
             mean_slowdown: mean(&slowdowns),

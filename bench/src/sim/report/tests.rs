@@ -47,7 +47,7 @@ fn reported(text: &str) -> tempfile::TempDir {
 
 /// The columns of every summary.
 const SUMMARY: &str =
-    "policy,load,sigma,requests,mean_response,p99_response,mean_slowdown,p99_slowdown,cost_usd";
+    "policy,load,sigma,requests,unanswered,mean_response,p99_response,mean_slowdown,p99_slowdown,cost_usd";
 
 /// The columns of a table.
 fn head(folder: &tempfile::TempDir, file: &str) -> String {
@@ -111,6 +111,7 @@ fn the_oracle_beside_a_policy_is_the_cheapest_that_is_as_fast() {
         load: 0.9,
         sigma: 0.3,
         requests: 1,
+        unanswered: 0,
         mean_response: 1.0,
         p99_response,
         mean_slowdown: 1.0,
