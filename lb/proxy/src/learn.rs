@@ -4,6 +4,8 @@
 //! the others load what it keeps ([`share`]).
 
 mod share;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -212,7 +214,9 @@ impl Trainer {
             balancer.adopt(route, &common);
             Arc::clone(balancer.predictor(route).names())
         });
-        rows.iter().filter_map(|row| row.observation_by_name(route, &names)).collect()
+        let all: Vec<&StoredObservation> = rows.iter().filter(|row| row.is_found()).collect();
+        let whole = whole_rows(&all);
+        whole.iter().filter_map(|row| row.observation_by_name(route, &names)).collect()
     }
 }
 
@@ -238,6 +242,24 @@ fn common_names(rows: &[StoredObservation]) -> Vec<String> {
     let least = (rows.len() / PART).max(ROWS_MIN);
     order.retain(|name| least <= counts.get(name.as_str()).copied().unwrap_or(0));
     order.into_iter().cloned().collect()
+}
+
+/// The rows that know every name which most of the rows have a value of: the first requests of a
+/// route lack them. All of them, where more than a fifth do not: what is new is not what was
+/// overlooked.
+fn whole_rows<'a>(rows: &[&'a StoredObservation]) -> Vec<&'a StoredObservation> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        for (name, value) in row.feature_names.iter().zip(&row.features.0) {
+            *counts.entry(name).or_default() += usize::from(*value != 0.0);
+        }
+    }
+    counts.retain(|_, count| rows.len() <= 2 * *count);
+    let is_whole = |row: &&&StoredObservation| {
+        counts.keys().all(|name| row.feature_names.iter().any(|known| known == name))
+    };
+    let whole: Vec<&StoredObservation> = rows.iter().filter(is_whole).copied().collect();
+    if 4 * rows.len() <= 5 * whole.len() { whole } else { rows.to_vec() }
 }
 
 /// Now, to the microsecond.

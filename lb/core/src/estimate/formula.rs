@@ -28,6 +28,8 @@ pub(crate) enum Factor {
     Log(usize),
     /// 1 where the feature has this value, else 0.
     Is(usize, f64),
+    /// The feature less another: the length of what goes from one to the other.
+    Less(usize, usize),
 }
 
 /// The most factors of a term.
@@ -53,21 +55,25 @@ impl Factor {
                 value.abs().ln_1p().copysign(value)
             }
             Factor::Is(index, value) => f64::from(u8::from(feature(index) == value)),
+            Factor::Less(index, other) => feature(index) - feature(other),
         }
     }
 
-    /// The feature that it reads.
-    pub(crate) fn feature(self) -> usize {
-        match self {
-            Factor::Raw(index) | Factor::Log(index) | Factor::Is(index, _) => index,
-        }
+    /// The features that it reads.
+    pub(crate) fn features(self) -> impl Iterator<Item = usize> {
+        let (one, other) = match self {
+            Factor::Raw(index) | Factor::Log(index) | Factor::Is(index, _) => (index, None),
+            Factor::Less(index, other) => (index, Some(other)),
+        };
+        std::iter::once(one).chain(other)
     }
 
-    fn with_feature(self, index: usize) -> Factor {
+    fn moved(self, place: impl Fn(usize) -> usize) -> Factor {
         match self {
-            Factor::Raw(_) => Factor::Raw(index),
-            Factor::Log(_) => Factor::Log(index),
-            Factor::Is(_, value) => Factor::Is(index, value),
+            Factor::Raw(index) => Factor::Raw(place(index)),
+            Factor::Log(index) => Factor::Log(place(index)),
+            Factor::Is(index, value) => Factor::Is(place(index), value),
+            Factor::Less(index, other) => Factor::Less(place(index), place(other)),
         }
     }
 }
@@ -103,14 +109,15 @@ impl Formula {
     /// Whether it reads no feature past the first `n_features` and holds finite numbers only.
     pub(crate) fn is_sound(&self, n_features: usize) -> bool {
         self.terms.iter().all(|(term, coefficient)| {
-            coefficient.is_finite() && term.factors().all(|factor| factor.feature() < n_features)
+            let mut features = term.factors().flat_map(Factor::features);
+            coefficient.is_finite() && features.all(|feature| feature < n_features)
         })
     }
 
     /// The features that it reads, each once, in their order.
     pub(crate) fn features(&self) -> Vec<usize> {
         let factors = self.terms.iter().flat_map(|(term, _)| term.factors());
-        let mut features: Vec<usize> = factors.map(Factor::feature).collect();
+        let mut features: Vec<usize> = factors.flat_map(Factor::features).collect();
         features.sort_unstable();
         features.dedup();
         features
@@ -122,7 +129,7 @@ impl Formula {
         let moved = |term: Term| {
             let mut factors = [None; FACTORS_MAX];
             for (to, factor) in factors.iter_mut().zip(term.factors()) {
-                *to = Some(factor.with_feature(place(factor.feature())));
+                *to = Some(factor.moved(place));
             }
             if factors == [None; FACTORS_MAX] { Term::One } else { Term::Times(factors) }
         };

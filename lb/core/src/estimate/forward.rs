@@ -8,6 +8,8 @@
 //! Work has a long tail, and times of hosts that tell no costs have outliers upwards: errors are
 //! relative, and rows that a first fit misses by far count less in the second (Huber, 1964).
 
+use smallvec::SmallVec;
+
 use super::formula::{FACTORS_MAX, Factor, Formula, Term};
 use super::regress::{Design, Solver};
 use super::{Table, factors};
@@ -32,7 +34,7 @@ const POOL_MAX: usize = 1200;
 const ROWS_MAX: usize = 500;
 
 /// A term whose own part of its length is below this is a combination of those selected.
-const OWN_MIN: f64 = 1e-4;
+const OWN_MIN: f64 = 0.02;
 
 /// Nothing is left to explain below this part of the whole.
 const LEFT_MIN: f64 = 1e-10;
@@ -62,7 +64,7 @@ pub(crate) fn select(table: &Table, target: Target) -> Option<Formula> {
     };
     let mut formula = None;
     for _ in 0..PASSES {
-        let terms = terms(table, &targets, &weights);
+        let terms = terms(table, &targets, &weights, target);
         let Some(fitted) = fit(table, &terms, &targets, &weights, target) else { break };
         weights = reweighted(table, &fitted, target, floor)?;
         // With the terms known, once more: the weights are those of a better fit.
@@ -112,12 +114,12 @@ fn reweighted(table: &Table, formula: &Formula, target: Target, floor: f64) -> O
 }
 
 /// The terms that explain `targets`, the constant first.
-fn terms(table: &Table, targets: &[f64], weights: &[f64]) -> Vec<Term> {
+fn terms(table: &Table, targets: &[f64], weights: &[f64], target: Target) -> Vec<Term> {
     let from = table.len().saturating_sub(ROWS_MAX);
     let newest = table.select(from..table.len());
     let (targets, weights) = (&targets[from..], &weights[from..]);
     let mut search = Search::new(&newest, targets, weights);
-    search.run();
+    search.run(target);
     search.pruned()
 }
 
@@ -165,8 +167,12 @@ impl<'a> Search<'a> {
     }
 
     /// Selects terms as long as they explain enough.
-    fn run(&mut self) {
-        let singles = factors::all(self.table);
+    fn run(&mut self, target: Target) {
+        let mut singles = factors::all(self.table);
+        match target {
+            Target::Work => {}
+            Target::LogWork => singles = factors::of_powers(&singles),
+        }
         for factor in &singles {
             self.offer(vec![*factor]);
         }
@@ -174,16 +180,13 @@ impl<'a> Search<'a> {
         let scores: Vec<f64> = self.pool.iter().map(|column| self.score(column)).collect();
         let scored = self.pool.iter().map(|column| column.factors[0]).zip(scores);
         self.factors = factors::best(scored.collect());
-        for pair in factors::pairs(&self.factors) {
+        for pair in factors::pairs(&self.factors, target) {
             self.offer(pair);
         }
         let whole = square(&self.left);
         let mut now = whole;
         while self.selected.len() < TERMS_MAX && LEFT_MIN * whole < now {
-            let Some((index, score)) = self.best() else { break };
-            if !self.is_enough(now, now - score) {
-                break;
-            }
+            let Some(index) = self.best(now) else { break };
             let column = self.pool.swap_remove(index);
             self.take(&column);
             now = square(&self.left);
@@ -191,29 +194,49 @@ impl<'a> Search<'a> {
                 for factor in self.factors.clone() {
                     let mut factors = column.factors.clone();
                     factors.push(factor);
-                    self.offer(factors);
+                    if factors::may_multiply(&factors, &self.factors) {
+                        self.offer(factors);
+                    }
                 }
             }
         }
     }
 
-    /// Whether a term explains more than chance might: its loss goes from `before` to `after`.
-    fn is_enough(&self, before: f64, after: f64) -> bool {
+    /// By how much a term explains more than chance might, where the loss goes from `before` to
+    /// `after`: above 0, or it is not taken. What is a selected term but for the value of an
+    /// enumeration is no surprise.
+    fn gain(&self, factors: &[Factor], before: f64, after: f64) -> f64 {
         let n_rows = self.left.len() as f64;
         let gain = n_rows * (before / after.max(f64::MIN_POSITIVE)).ln();
-        n_rows.ln() + (self.pool.len().max(1) as f64).ln() < gain
+        let n_tried = if self.has_sibling(factors) { 1 } else { self.pool.len().max(1) };
+        gain - n_rows.ln() - (n_tried as f64).ln()
     }
 
-    /// The term in the pool that explains most, and how much.
-    fn best(&self) -> Option<(usize, f64)> {
-        let scores = self.pool.iter().map(|column| self.score(column)).enumerate();
-        scores.filter(|(_, score)| score.is_finite()).fold(
-            None,
-            |best: Option<(usize, f64)>, one| match best {
-                Some(best) if one.1 <= best.1 => Some(best),
-                Some(_) | None => Some(one),
-            },
-        )
+    /// Whether a selected term has the same factors but for the value of one.
+    fn has_sibling(&self, factors: &[Factor]) -> bool {
+        let is_other_value = |one: &Factor, other: &Factor| match (one, other) {
+            (Factor::Is(of, value), Factor::Is(and, another)) => of == and && value != another,
+            _ => false,
+        };
+        self.selected.iter().any(|term| {
+            let known: SmallVec<[Factor; FACTORS_MAX]> = term.factors().collect();
+            let others = || known.iter().zip(factors).filter(|(one, other)| one != other);
+            known.len() == factors.len()
+                && others().count() == 1
+                && others().all(|(one, other)| is_other_value(one, other))
+        })
+    }
+
+    /// The term in the pool that explains most beyond chance, where so much is left.
+    fn best(&self, now: f64) -> Option<usize> {
+        let gains = self.pool.iter().map(|column| {
+            let score = self.score(column);
+            if score.is_finite() { self.gain(&column.factors, now, now - score) } else { 0.0 }
+        });
+        let best = gains.enumerate().fold((None, 0.0), |best, (index, gain)| {
+            if best.1 < gain { (Some(index), gain) } else { best }
+        });
+        best.0
     }
 
     /// How much of what is left a term explains.
@@ -265,12 +288,12 @@ impl<'a> Search<'a> {
             let without = (1..self.selected.len()).map(|index| {
                 let mut terms = self.selected.clone();
                 terms.remove(index);
-                let loss = self.loss(&terms);
-                (index, loss)
+                let factors: Vec<Factor> = self.selected[index].factors().collect();
+                (index, self.gain(&factors, self.loss(&terms), before))
             });
             let least = without.min_by(|one, other| one.1.total_cmp(&other.1));
             match least {
-                Some((index, loss)) if !self.is_enough(loss, before) => {
+                Some((index, gain)) if gain <= 0.0 => {
                     self.selected.remove(index);
                 }
                 Some(_) | None => return self.selected,

@@ -57,6 +57,9 @@ fn product(term: Term, names: &[String]) -> String {
         words.push_str(&match factor {
             Factor::Log(index) => format!("ln(1 + {})", name(index, names)),
             Factor::Raw(index) | Factor::Is(index, _) => name(index, names),
+            Factor::Less(index, other) => {
+                format!("({} - {})", name(index, names), name(other, names))
+            }
         });
     }
     words + &wheres(&conditions, names)
@@ -98,7 +101,7 @@ fn condition(factor: Factor, names: &[String]) -> Option<String> {
             let (text, word) = names.get(index)?.split_once('=')?;
             Some(format!("{text} = {word}"))
         }
-        Factor::Log(_) => None,
+        Factor::Log(_) | Factor::Less(..) => None,
     }
 }
 
@@ -142,5 +145,49 @@ fn rounded(value: f64) -> String {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(terms: &[(Term, f64)], is_log: bool, expected: &str) {
+        let names = ["query.w", "query.h", "query.format=webp", "a * b + c"].map(str::to_owned);
+        let formula = Formula { terms: terms.to_vec(), is_log };
+        assert_eq!(formula.in_words(&names), expected);
+    }
+
+    #[test]
+    fn a_sum_is_told_in_the_units_that_suit_it() {
+        check(&[(Term::One, 0.0021)], false, "2.1 ms");
+        check(&[], false, "0 s");
+        let times = |factors| Term::Times(factors);
+        let webp = Some(Factor::Raw(2));
+        let terms = [
+            (Term::Product(0, 1), 1.4e-8),
+            (Term::One, 2.14e-3),
+            (Term::Raw(2), 3.2e-3),
+            (times([Some(Factor::Less(0, 1)), webp, None]), -1.234e-6),
+            (times([Some(Factor::Raw(0)), Some(Factor::Log(0)), Some(Factor::Is(1, 9.0))]), 5e-10),
+            (Term::Raw(3), 2.0),
+        ];
+        let expected = "2.1 ms + 14 ns x query.w x query.h + 3.2 ms where query.format = webp \
+                        - 1.23 us x (query.w - query.h) where query.format = webp \
+                        + 500 ps x query.w x ln(1 + query.w) where query.h = 9 + 2 s x (a * b + c)";
+        check(&terms, false, expected);
+    }
+
+    #[test]
+    fn an_exponential_is_a_product_of_powers() {
+        let terms = [
+            (Term::One, 2e-3_f64.ln()),
+            (Term::Log(0), 0.984),
+            (Term::Raw(2), 1.8_f64.ln()),
+            (Term::Times([Some(Factor::Log(1)), Some(Factor::Raw(2)), None]), -0.5),
+        ];
+        let expected = "2 ms x (1 + query.w)^0.98 x 1.8 where query.format = webp \
+                        x (1 + query.h)^-0.5 where query.format = webp";
+        check(&terms, true, expected);
     }
 }

@@ -144,7 +144,7 @@ pub(super) fn measure(body: &[u8], body_bytes: f64, accept: Option<&str>) -> Ima
 #[derive(Debug)]
 pub(super) struct Look {
     /// Numbers by their names.
-    pub(super) numbers: [(&'static str, f64); 5],
+    pub(super) numbers: [(&'static str, f64); 6],
     /// The format by its usual extension.
     pub(super) format: &'static str,
 }
@@ -166,6 +166,8 @@ pub(super) fn look(body: &[u8], body_bytes: f64) -> Option<Look> {
         ("height", height),
         ("channels", channels),
         ("bytes", bytes),
+        // How hard it is to compress.
+        ("bytes_per_pixel", bytes / (width * height)),
     ];
     let format = match found.format {
         header::Format::Jpeg => "jpeg",

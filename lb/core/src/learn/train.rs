@@ -116,6 +116,7 @@ fn price(set: &TrainingSet, rows: &[&Observation]) -> Option<Pricing> {
 /// priced alike; of other builds the work is kept as it was priced then.
 fn table(set: &TrainingSet, rows: &[&Observation], pricing: Option<&Pricing>) -> Table {
     let mut table = Table::default();
+    let said = if set.is_auto { said_by_words(set, rows) } else { Vec::new() };
     let least_known = if set.is_auto { columns_known(set, rows) } else { 0 };
     for observation in rows.iter().filter(|row| least_known <= row.features.0.len()) {
         let priced = pricing
@@ -126,6 +127,7 @@ fn table(set: &TrainingSet, rows: &[&Observation], pricing: Option<&Pricing>) ->
             let mut features = observation.features.0.to_vec();
             // What had not been found then was hardly there.
             features.resize(set.names.len(), 0.0);
+            said.iter().for_each(|column| features[*column] = 0.0);
             table.features.push(features);
             table.cpu_secs.push(cpu_secs);
         }
@@ -149,6 +151,34 @@ fn columns_known(set: &TrainingSet, rows: &[&Observation]) -> usize {
     let least = (0..set.names.len()).rev().find(is_common).map_or(0, |column| column + 1);
     let n_short = rows.iter().filter(|row| row.features.0.len() < least).count();
     if n_short * LEFT_OUT_PART <= rows.len() { least } else { 0 }
+}
+
+/// Lengths of texts of which every request has one of the words that are columns: the words say
+/// more.
+fn said_by_words(set: &TrainingSet, rows: &[&Observation]) -> Vec<usize> {
+    /// Or of which all but so many have: a twentieth.
+    const UNSAID_PART: usize = 20;
+
+    let words = |text: &str| {
+        let is_word = |name: &String| name.split_once('=').is_some_and(|(of, _)| of == text);
+        let names = set.names.iter().enumerate().filter(|(_, name)| is_word(name));
+        names.map(|(column, _)| column).collect::<Vec<usize>>()
+    };
+    let value = |row: &Observation, column: usize| row.features.0.get(column).copied();
+    let lengths = set.names.iter().enumerate().filter(|(length, name)| {
+        let Some(words) = name.strip_suffix(".length").map(words) else { return false };
+        // What came before the words were found says nothing.
+        let later = rows.iter().filter(|row| {
+            words.iter().all(|word| *word < row.features.0.len())
+                && value(row, *length).is_some_and(|value| value != 0.0)
+        });
+        let (n_later, n_said) = later.fold((0, 0), |(n_later, n_said), row| {
+            let is_said = words.iter().any(|word| value(row, *word) == Some(1.0));
+            (n_later + 1, n_said + usize::from(is_said))
+        });
+        0 < n_later && (n_later - n_said) * UNSAID_PART <= n_later
+    });
+    lengths.map(|(column, _)| column).collect()
 }
 
 // === impl TrainingSet ===

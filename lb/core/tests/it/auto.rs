@@ -156,6 +156,17 @@ fn a_power_is_a_power_of_logarithms() {
 }
 
 #[test]
+fn the_length_of_a_range_is_found() {
+    let (mdape, words) = learned(10, |random| {
+        let (from, n) = (random.whole(0, 1_000_000), random.whole(100, 200_000));
+        let query = format!("from={from}&to={}&limit={}", from + n, random.whole(1, 100));
+        Request { query, body: String::new(), cpu_secs: 5e-4 + 3e-7 * n as f64 }
+    });
+    assert!(mdape < 0.06, "{mdape} {words}");
+    assert!(words.contains("x (query.to - query.from)"), "{words}");
+}
+
+#[test]
 fn where_nothing_tells_the_mean_is_used() {
     let (_, words) = learned(6, |random| {
         let cpu_secs = 0.01 * random.noise(0.8);

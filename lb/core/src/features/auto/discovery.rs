@@ -154,17 +154,17 @@ impl Discovery {
     }
 
     fn add(&mut self, name: &str) {
-        if COLUMNS_MAX <= self.schema.names.len() {
+        let found = self.schema.names.iter().skip(self.n_declared);
+        // A name that was given up and comes again has its old column.
+        let old = found.clone().position(|known| known == name).map(|nth| nth + self.n_declared);
+        if old.is_none() && COLUMNS_MAX <= self.schema.names.len() {
             return;
         }
         self.watched.remove(name);
         let schema = Arc::make_mut(&mut self.schema);
-        // A name that was given up and comes again has its old column.
-        let old = schema.names.iter().skip(self.n_declared).position(|known| known == name);
-        let place = old.map_or(schema.names.len(), |old| old + self.n_declared);
+        let place = old.unwrap_or(schema.names.len());
         if old.is_none() {
-            let names = schema.names.iter().cloned().chain([name.to_owned()]);
-            schema.names = names.collect();
+            schema.names = schema.names.iter().cloned().chain([name.to_owned()]).collect();
         }
         schema.places.insert(name.into(), place);
     }

@@ -48,7 +48,8 @@ impl<'a> Sink<'a> {
 
     /// Names the fact to come: `query.` and `width`. False where it cannot be one.
     fn begin(&mut self, prefix: &str, name: &str) -> bool {
-        if self.is_full() || NAME_BYTES_MAX < prefix.len() + name.len() {
+        let is_long = NAME_BYTES_MAX < prefix.len() + name.len();
+        if self.is_full() || is_long || (name.is_empty() && prefix.ends_with('.')) {
             return false;
         }
         self.left -= 1;

@@ -110,6 +110,7 @@ body.image.width = 640
 body.image.height = 480
 body.image.channels = 3
 body.image.bytes = 39
+body.image.bytes_per_pixel = 0.000126953125
 body.image.format=png = 1";
     check("", &[], png, image);
     let head = b"--XX\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n7\r\n--XX\r\n\
