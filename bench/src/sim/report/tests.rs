@@ -46,8 +46,7 @@ fn reported(text: &str) -> tempfile::TempDir {
 }
 
 /// The columns of every summary.
-const SUMMARY: &str =
-    "policy,load,sigma,requests,unanswered,mean_response,p99_response,mean_slowdown,p99_slowdown,cost_usd";
+const SUMMARY: &str = "policy,load,sigma,requests,unanswered,mean_response,p99_response,mean_slowdown,p99_slowdown,cost_usd";
 
 /// The columns of a table.
 fn head(folder: &tempfile::TempDir, file: &str) -> String {

@@ -103,7 +103,8 @@ pub(super) fn pairs(factors: &[Factor], target: Target) -> Vec<Vec<Factor>> {
     }
     for (index, one) in factors.iter().enumerate() {
         let others = factors[index..].iter().filter(|other| {
-            !is_log(*one) && !is_log(**other) && !(is_value(*one) && is_value(**other))
+            let are_values = is_value(*one) && is_value(**other);
+            !(is_log(*one) || is_log(**other) || are_values)
         });
         let products = others.map(|other| vec![*one, *other]);
         pairs.extend(products.filter(|product| may_multiply(product, factors)));
@@ -147,7 +148,7 @@ pub(super) fn order(one: &Factor, other: &Factor) -> Ordering {
 fn values(column: &[f64]) -> Vec<(f64, usize)> {
     let mut values: Vec<(f64, usize)> = Vec::new();
     for value in column {
-        let known = values.iter().position(|(known, _)| known == value);
+        let known = values.iter().position(|(known, _)| known.to_bits() == value.to_bits());
         match known {
             Some(known) => values[known].1 += 1,
             None if values.len() <= VALUES_MAX => values.push((*value, 1)),

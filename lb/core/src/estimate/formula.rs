@@ -54,7 +54,9 @@ impl Factor {
                 let value = feature(index);
                 value.abs().ln_1p().copysign(value)
             }
-            Factor::Is(index, value) => f64::from(u8::from(feature(index) == value)),
+            Factor::Is(index, value) => {
+                f64::from(u8::from(feature(index).to_bits() == value.to_bits()))
+            }
             Factor::Less(index, other) => feature(index) - feature(other),
         }
     }

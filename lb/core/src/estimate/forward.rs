@@ -215,7 +215,9 @@ impl<'a> Search<'a> {
     /// Whether a selected term has the same factors but for the value of one.
     fn has_sibling(&self, factors: &[Factor]) -> bool {
         let is_other_value = |one: &Factor, other: &Factor| match (one, other) {
-            (Factor::Is(of, value), Factor::Is(and, another)) => of == and && value != another,
+            (Factor::Is(of, value), Factor::Is(and, another)) => {
+                of == and && value.to_bits() != another.to_bits()
+            }
             _ => false,
         };
         self.selected.iter().any(|term| {
@@ -318,7 +320,9 @@ impl<'a> Search<'a> {
                 continue;
             }
             let length = length.sqrt();
-            own.iter_mut().for_each(|value| *value /= length);
+            for value in &mut own {
+                *value /= length;
+            }
             leave(&mut left, &own);
             axes.push(own);
         }

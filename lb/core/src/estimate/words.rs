@@ -54,13 +54,14 @@ fn product(term: Term, names: &[String]) -> String {
     let mut words = String::new();
     for factor in numbers {
         words.push_str(" x ");
-        words.push_str(&match factor {
+        let word = match factor {
             Factor::Log(index) => format!("ln(1 + {})", name(index, names)),
             Factor::Raw(index) | Factor::Is(index, _) => name(index, names),
             Factor::Less(index, other) => {
                 format!("({} - {})", name(index, names), name(other, names))
             }
-        });
+        };
+        words += &word;
     }
     words + &wheres(&conditions, names)
 }

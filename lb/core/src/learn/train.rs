@@ -127,7 +127,9 @@ fn table(set: &TrainingSet, rows: &[&Observation], pricing: Option<&Pricing>) ->
             let mut features = observation.features.0.to_vec();
             // What had not been found then was hardly there.
             features.resize(set.names.len(), 0.0);
-            said.iter().for_each(|column| features[*column] = 0.0);
+            for column in &said {
+                features[*column] = 0.0;
+            }
             table.features.push(features);
             table.cpu_secs.push(cpu_secs);
         }

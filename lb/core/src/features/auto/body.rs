@@ -62,8 +62,8 @@ fn picture(prefix: &str, body: &[u8], body_bytes: f64, sink: &mut Sink<'_>) -> b
 /// Tells `sink` of the parts of a form (RFC 7578): their sizes, and what small ones say.
 fn multipart(content_type: &str, body: &[u8], body_bytes: f64, sink: &mut Sink<'_>) {
     let boundary = content_type.split(';').filter_map(|part| part.trim().split_once('='));
-    let boundary = boundary.filter(|(name, _)| name.eq_ignore_ascii_case("boundary"));
-    let Some((_, boundary)) = boundary.last() else { return };
+    let mut boundary = boundary.filter(|(name, _)| name.eq_ignore_ascii_case("boundary"));
+    let Some((_, boundary)) = boundary.next_back() else { return };
     let boundary = format!("\r\n--{}", boundary.trim_matches('"'));
     let boundary = boundary.as_bytes();
     // The first boundary needs no line before it.

@@ -141,7 +141,7 @@ fn is_secret(name: &str) -> bool {
     let holds = |part: &&str| {
         name.as_bytes().windows(part.len()).any(|at| at.eq_ignore_ascii_case(part.as_bytes()))
     };
-    SECRETS.iter().any(|part| holds(&part)) || name.to_ascii_lowercase().ends_with("key")
+    SECRETS.iter().any(holds) || name.to_ascii_lowercase().ends_with("key")
 }
 
 /// A decimal number. `inf`, `nan` and what is longer than any number are none.
