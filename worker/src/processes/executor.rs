@@ -4,6 +4,8 @@
 //! what runs next is decided once the answer is on its way.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,7 +68,8 @@ pub(crate) enum NoProcess {
 
 /// A folder that only this user may open, until the worker ends.
 fn sockets() -> Result<TempDir, RunMistake> {
-    let folder = tempfile::Builder::new().prefix("weighbridge-").tempdir();
+    let own = fs::Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("weighbridge-").permissions(own).tempdir();
     folder.map_err(|error| RunMistake::NoSockets(error.to_string()))
 }
 
@@ -215,11 +218,10 @@ impl Shared {
     }
 
     /// A process that was ready has ended.
-    pub(super) fn down(self: &Arc<Self>, index: usize) -> Option<Up> {
+    pub(super) fn down(self: &Arc<Self>, index: usize) {
         let mut room = self.room.lock();
-        let up = room.down(index, self.now());
+        room.down(index, self.now());
         self.settled(room);
-        up
     }
 
     /// A process could not be started. Where there is no other one, what waits is refused.
@@ -333,5 +335,17 @@ impl Shared {
                 self.decide(room);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_may_open_the_folder_of_sockets() {
+        let folder = sockets().expect("a folder");
+        let mode = fs::metadata(folder.path()).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use super::tree::{self, Member, Tree};
+use super::tree::{self, Tree};
 
 /// For so long what was found of the tree is believed: what a request forks runs longer than this
 /// before it counts.
@@ -63,11 +63,6 @@ impl Measure {
     pub(super) fn tree(&mut self) -> &Tree {
         self.scan();
         &self.tree
-    }
-
-    /// Those that were there when it last looked.
-    pub(super) fn members(&self) -> &[Member] {
-        self.tree.members()
     }
 
     /// Forgets the most memory that it had.

@@ -277,9 +277,9 @@ impl Room {
     }
 
     /// A process has ended, and so have its requests.
-    pub(super) fn down(&mut self, index: usize, now: Duration) -> Option<Up> {
-        let process = self.processes.get_mut(index)?;
-        let up = process.up.take()?;
+    pub(super) fn down(&mut self, index: usize, now: Duration) {
+        let Some(process) = self.processes.get_mut(index) else { return };
+        let Some(up) = process.up.take() else { return };
         process.spent += up.measure.total();
         for number in &up.requests {
             self.requests.remove(number);
@@ -287,7 +287,6 @@ impl Room {
         }
         self.schedule.set_started_max(self.capacity());
         self.event(now, |schedule| schedule.decide(now));
-        Some(up)
     }
 
     /// Processes that take requests.

@@ -22,7 +22,7 @@ use super::output::{self, LastLines};
 use super::park::NICER;
 use super::process::{Lease, Up};
 use super::ready;
-use super::tree::children;
+use super::tree::{children, raw, with_variable};
 
 /// Between an end and the next start: at first, and at most. It doubles each time.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -35,6 +35,11 @@ const KILL: Duration = Duration::from_secs(10);
 /// Ports that are tried for one that no other process has been given.
 const PORT_TRIES: usize = 64;
 
+/// The variable by which what a process has forked is known where its guard was killed.
+const MARK: &str = "WEIGHBRIDGE_PROCESS";
+/// How often that is looked for: what is killed may have forked meanwhile.
+const MARK_TRIES: usize = 10;
+
 /// A process that was started: its guard.
 struct Started {
     name: usize,
@@ -44,6 +49,8 @@ struct Started {
     pipe: Option<ChildStdin>,
     address: Address,
     place: Option<Group>,
+    /// The value of [`MARK`]: of this process alone.
+    mark: String,
     last_lines: LastLines,
 }
 
@@ -124,11 +131,12 @@ impl Started {
         }
         let guard = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let guard = guard.ok_or(io::ErrorKind::NotFound)?;
+        let mark = format!("{}-{}", std::process::id(), raw(guard));
         let mut pipe = child.stdin.take();
         if let Some(pipe) = &mut pipe {
             let orders = Orders {
                 command: address.told_in(&config.command),
-                environment: BTreeMap::from([address.variable()]),
+                environment: BTreeMap::from([address.variable(), (MARK.to_owned(), mark.clone())]),
                 nicer: NICER,
                 files_max: config.files_max,
                 group: place.clone(),
@@ -137,7 +145,7 @@ impl Started {
             // A guard that has ended already is noticed when it is waited for.
             let _ = pipe.write_all(line.as_bytes()).await;
         }
-        Ok(Started { name, child, guard, pipe, address, place, last_lines })
+        Ok(Started { name, child, guard, pipe, address, place, mark, last_lines })
     }
 
     async fn live(&mut self, shared: &Arc<Shared>, stop: &mut watch::Receiver<bool>) -> End {
@@ -176,28 +184,16 @@ impl Started {
         };
         let since = Instant::now();
         shared.up(Up::new(lease, Measure::of(self.guard), self.place.clone()));
-        let mut is_orphaned = false;
         let how = tokio::select! {
-            status = self.child.wait() => {
-                is_orphaned = status.as_ref().is_ok_and(|status| status.code().is_none());
-                Some(told(status))
-            }
+            status = self.child.wait() => Some(told(status)),
             () = replace.notified() => Some("was replaced".to_owned()),
             () = is_told(stop) => None,
         };
         // First of all, so that a request that fails says why.
         ended.send_replace(Some(how.clone().unwrap_or_else(|| "was ended".to_owned())));
-        let up = shared.down(self.name);
+        shared.down(self.name);
         let grace = if how.is_none() { TERMINATE } else { Duration::ZERO };
         self.end(grace).await;
-        if is_orphaned {
-            // What a guard would have done that was not killed itself.
-            let left = up.iter().flat_map(|up| up.measure.members());
-            left.for_each(|member| {
-                // It may have ended by itself.
-                let _ = kill_process(member.pid, Signal::KILL);
-            });
-        }
         match how {
             None => End::Stopped,
             Some(how) => End::Ended { ready: since.elapsed(), how: self.with_last_lines(&how) },
@@ -206,6 +202,32 @@ impl Started {
 
     /// Ends the process, after it was told to where there is any `grace`, and waits for its guard.
     async fn end(&mut self, grace: Duration) {
+        self.end_guard(grace).await;
+        let status = self.child.try_wait().ok().flatten();
+        if status.is_none_or(|status| status.code().is_none()) {
+            self.end_orphans();
+        }
+    }
+
+    /// Does what a guard would have done that was killed itself.
+    fn end_orphans(&self) {
+        for _ in 0..MARK_TRIES {
+            let orphans = with_variable(MARK, &self.mark);
+            if orphans.is_empty() {
+                break;
+            }
+            for orphan in orphans {
+                // It may have ended by itself.
+                let _ = kill_process(orphan, Signal::KILL);
+            }
+        }
+        if let Some(place) = &self.place {
+            // Fails while one of them still ends: then the next process is put there.
+            let _ = fs::remove_dir(&place.folder);
+        }
+    }
+
+    async fn end_guard(&mut self, grace: Duration) {
         if !grace.is_zero() {
             for command in children(self.guard) {
                 // What is gone needs no signal; what is parked has to hear it.

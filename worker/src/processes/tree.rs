@@ -97,6 +97,19 @@ pub(super) fn descendants(pid: Pid) -> Vec<Pid> {
     all
 }
 
+/// The processes whose environment has the variable `name` with this value: a process passes it on
+/// to what it forks. Only those of this user can be seen.
+pub(super) fn with_variable(name: &str, value: &str) -> Vec<Pid> {
+    let entry = format!("{name}={value}");
+    let has_it = |pid: &Pid| {
+        let environment = fs::read(format!("/proc/{}/environ", raw(*pid))).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|found| found == entry.as_bytes())
+    };
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let all = entries.filter_map(|entry| id(entry.ok()?.file_name().to_str()?));
+    all.filter(has_it).collect()
+}
+
 fn threads(pid: Pid) -> Vec<Pid> {
     let Ok(entries) = fs::read_dir(format!("/proc/{}/task", raw(pid))) else { return Vec::new() };
     entries.filter_map(|entry| id(entry.ok()?.file_name().to_str()?)).collect()

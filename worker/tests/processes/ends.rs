@@ -119,13 +119,16 @@ fn a_worker_that_is_told_to_end_ends_them() {
 #[test]
 fn a_guard_that_is_killed_takes_its_process_with_it() {
     let mut worker = start("auto");
-    let before = pid_of(&get(worker.address, "/"));
+    let orphan = pids(&worker);
     let guards = children(Pid::from_child(&worker.child));
     assert_eq!(guards.len(), 2);
+    // One of them may not be ready yet.
+    let below = |guard: &i32| children(Pid::from_raw(*guard).expect("an id"));
+    let before = guards.iter().flat_map(below).chain(orphan).collect::<Vec<_>>();
     for guard in guards {
         kill_process(Pid::from_raw(guard).expect("an id"), Signal::KILL).expect("it lives");
     }
-    wait_until_gone(before);
+    before.into_iter().for_each(wait_until_gone);
     eventually(|| match get(worker.address, "/").status {
         200 => Ok(()),
         status => Err(status.to_string()),

@@ -112,6 +112,16 @@ impl Running {
         answer
     }
 
+    /// A request that its process has begun.
+    pub(crate) fn begin(&self, target: &str, headers: &[&str]) -> Connection {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("not-begun");
+        std::fs::write(&file, "").expect("it is writable");
+        let connection = self.send(&format!("{target}&begun={}", file.display()), headers);
+        eventually(|| if file.exists() { Err("not begun".to_owned()) } else { Ok(()) });
+        connection
+    }
+
     /// A request that is on its way.
     pub(crate) fn send(&self, target: &str, headers: &[&str]) -> Connection {
         let mut connection = Connection::open(self.address);

@@ -25,8 +25,7 @@ fn what_waits_leaves_at_once() {
 fn a_process_gets_its_next_request_when_it_is_free_again() {
     let worker = Running::start(1);
     let pid = pid_of(&worker.get("/"));
-    let runs = worker.send("/burn?ms=500", &["weighbridge-estimate: 0.5"]);
-    worker.wait_for(BUSY, 1.0);
+    let runs = worker.begin("/burn?ms=500", &["weighbridge-estimate: 0.5"]);
     drop(runs);
     worker.wait_for(ABANDONED, 1.0);
     assert_eq!(pid_of(&worker.get("/")), pid);
@@ -36,8 +35,7 @@ fn a_process_gets_its_next_request_when_it_is_free_again() {
 #[test]
 fn what_goes_on_for_nobody_gives_way_to_all_others() {
     let worker = Running::start(2);
-    let gone = worker.send("/burn?ms=1500", &["weighbridge-estimate: 0.001"]);
-    worker.wait_for(BUSY, 1.0);
+    let gone = worker.begin("/burn?ms=1500", &["weighbridge-estimate: 0.001"]);
     drop(gone);
     worker.wait_for(ABANDONED, 1.0);
     // It is believed to be longer, and goes first all the same.
@@ -54,8 +52,7 @@ fn a_process_that_is_not_free_in_time_is_replaced() {
     });
     worker.wait_for(READY, 1.0);
     let pid = pid_of(&worker.get("/"));
-    let runs = worker.send("/burn?ms=1000000", &[]);
-    worker.wait_for(BUSY, 1.0);
+    let runs = worker.begin("/burn?ms=1000000", &[]);
     drop(runs);
     worker.wait_for(STARTS, 2.0);
     worker.wait_for(READY, 1.0);
@@ -66,8 +63,7 @@ fn a_process_that_is_not_free_in_time_is_replaced() {
 fn a_process_is_replaced_at_once_where_that_is_asked_for() {
     let worker = Running::configured(1, |run| run.on_hang_up = OnHangUp::Replace);
     worker.wait_for(READY, 1.0);
-    let runs = worker.send("/burn?ms=1000000", &[]);
-    worker.wait_for(BUSY, 1.0);
+    let runs = worker.begin("/burn?ms=1000000", &[]);
     drop(runs);
     worker.wait_for(STARTS, 2.0);
     worker.wait_for(READY, 1.0);

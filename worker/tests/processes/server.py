@@ -31,6 +31,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         query = {name: values[0] for name, values in urllib.parse.parse_qs(query).items()}
         body = self.body()
+        if "begun" in query:
+            os.remove(query["begun"])
         does = getattr(self, "do_path_" + path.strip("/"), None)
         said = does(query) if does else self.echo(body)
         if said is not None:

@@ -1,3 +1,6 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 /// Features that are found, and what reads them.
@@ -27,7 +30,8 @@ impl Found {
         let features = (0..4).map(|_| found.read(query, headers, body)).last().unwrap();
         let names = found.discovery.schema().names().iter();
         let facts = names.zip(&features.0).filter(|(_, value)| **value != 0.0);
-        facts.map(|(name, value)| format!("{name} = {value}\n")).collect()
+        let facts = facts.map(|(name, value)| format!("{name} = {value}"));
+        facts.collect::<Vec<_>>().join("\n") + "\n"
     }
 }
 
@@ -113,6 +117,10 @@ body.image.bytes = 39
 body.image.bytes_per_pixel = 0.000126953125
 body.image.format=png = 1";
     check("", &[], png, image);
+    let url = [b"data:image/webp;base64,", STANDARD.encode(png).as_bytes()].concat();
+    let got = Found::facts("", &form, &url);
+    assert!(got.contains("body.image.pixels = 307200\n"), "{got}");
+    assert!(got.contains("body.image.data_url=image/webp = 1\n"), "{got}");
     let head = b"--XX\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n7\r\n--XX\r\n\
         Content-Disposition: form-data; name=\"f\"; filename=\"a.png\"\r\n\r\n";
     let body = [&head[..], png, b"\r\n--XX--\r\n"].concat();
@@ -158,7 +166,7 @@ fn endless_new_names_take_bounded_memory_and_hide_nothing() {
     let mut found = Found::new();
     for index in 0..5_000_u32 {
         let own = (0..20).map(|nth| format!("n{}={nth}&", index * 20 + nth));
-        let query = own.collect::<String>();
+        let query = own.collect::<Vec<_>>().concat();
         // Later than 24 unknown names, and found once those in front of it are known.
         found.read(&format!("width={index}&{query}format=png"), &[], b"");
         assert!(found.discovery.n_watched() <= 256);
@@ -173,7 +181,7 @@ fn endless_new_names_take_bounded_memory_and_hide_nothing() {
 #[test]
 fn what_comes_no_more_makes_room_for_what_comes_often() {
     let mut found = Found::new();
-    let flood: String = (0..200).map(|nth| format!("n{nth}=1&")).collect();
+    let flood = (0..200).map(|nth| format!("n{nth}=1&")).collect::<Vec<_>>().concat();
     for _ in 0..20 {
         found.read(&flood, &[], b"");
     }
