@@ -103,8 +103,8 @@ pub(super) fn pairs(factors: &[Factor], target: Target) -> Vec<Vec<Factor>> {
     }
     for (index, one) in factors.iter().enumerate() {
         let others = factors[index..].iter().filter(|other| {
-            let are_values = is_value(*one) && is_value(**other);
-            !(is_log(*one) || is_log(**other) || are_values)
+            let both_values = is_value(*one) && is_value(**other);
+            !(is_log(*one) || is_log(**other) || both_values)
         });
         let products = others.map(|other| vec![*one, *other]);
         pairs.extend(products.filter(|product| may_multiply(product, factors)));
@@ -124,7 +124,7 @@ pub(super) fn may_multiply(product: &[Factor], factors: &[Factor]) -> bool {
         (Factor::Log(of), _) if !is_switch(other) => other.features().any(|index| index == of),
         (Factor::Is(of, _), _) => other.features().all(|index| index != of),
         (Factor::Raw(of), Factor::Raw(and)) if is_switch(one) => of != and,
-        _ => true,
+        (Factor::Log(_) | Factor::Raw(_) | Factor::Less(..), _) => true,
     };
     product.iter().enumerate().all(|(nth, one)| {
         let others = product.iter().enumerate().filter(|(other, _)| *other != nth);
@@ -148,7 +148,7 @@ pub(super) fn order(one: &Factor, other: &Factor) -> Ordering {
 fn values(column: &[f64]) -> Vec<(f64, usize)> {
     let mut values: Vec<(f64, usize)> = Vec::new();
     for value in column {
-        let known = values.iter().position(|(known, _)| known.to_bits() == value.to_bits());
+        let known = values.iter().position(|(known, _)| known.total_cmp(value).is_eq());
         match known {
             Some(known) => values[known].1 += 1,
             None if values.len() <= VALUES_MAX => values.push((*value, 1)),

@@ -55,7 +55,7 @@ impl Factor {
                 value.abs().ln_1p().copysign(value)
             }
             Factor::Is(index, value) => {
-                f64::from(u8::from(feature(index).to_bits() == value.to_bits()))
+                f64::from(u8::from(feature(index).total_cmp(&value).is_eq()))
             }
             Factor::Less(index, other) => feature(index) - feature(other),
         }

@@ -216,9 +216,9 @@ impl<'a> Search<'a> {
     fn has_sibling(&self, factors: &[Factor]) -> bool {
         let is_other_value = |one: &Factor, other: &Factor| match (one, other) {
             (Factor::Is(of, value), Factor::Is(and, another)) => {
-                of == and && value.to_bits() != another.to_bits()
+                of == and && value.total_cmp(another).is_ne()
             }
-            _ => false,
+            (Factor::Is(..) | Factor::Raw(_) | Factor::Log(_) | Factor::Less(..), _) => false,
         };
         self.selected.iter().any(|term| {
             let known: SmallVec<[Factor; FACTORS_MAX]> = term.factors().collect();

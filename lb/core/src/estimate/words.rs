@@ -54,14 +54,14 @@ fn product(term: Term, names: &[String]) -> String {
     let mut words = String::new();
     for factor in numbers {
         words.push_str(" x ");
-        let word = match factor {
+        let factor = match factor {
             Factor::Log(index) => format!("ln(1 + {})", name(index, names)),
             Factor::Raw(index) | Factor::Is(index, _) => name(index, names),
             Factor::Less(index, other) => {
                 format!("({} - {})", name(index, names), name(other, names))
             }
         };
-        words += &word;
+        words.push_str(&factor);
     }
     words + &wheres(&conditions, names)
 }

@@ -142,20 +142,23 @@ pub(super) fn measure(body: &[u8], body_bytes: f64, accept: Option<&str>) -> Ima
 
 /// All that is said of an image at once.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct Look<'a> {
     /// Numbers by their names.
     pub(super) numbers: [(&'static str, f64); 6],
     /// The format by its usual extension.
     pub(super) format: &'static str,
+    /// The media type of the `data:` URL that it is in: often the one that the answer is to have.
+    pub(super) sent_as: Option<&'a str>,
 }
 
 /// Reads the beginning of a raw image, or of one in a `data:` URL; `None` where the body is none.
-pub(super) fn look(body: &[u8], body_bytes: f64) -> Option<Look> {
-    let (read, bytes) = if let Some((_, text)) = data_url(body) {
+pub(super) fn look(body: &[u8], body_bytes: f64) -> Option<Look<'_>> {
+    let (read, bytes, sent_as) = if let Some((media_type, text)) = data_url(body) {
         let n_characters = body_bytes - (body.len() - text.len()) as f64;
-        (ImageHeader::read(&mut Peek::base64(text)), n_characters.max(0.0) * 0.75)
+        let read = ImageHeader::read(&mut Peek::base64(text));
+        (read, n_characters.max(0.0) * 0.75, Some(media_type))
     } else {
-        (ImageHeader::read(&mut Peek::raw(body)), body_bytes)
+        (ImageHeader::read(&mut Peek::raw(body)), body_bytes, None)
     };
     let found = read.ok()?;
     let (width, height) = (f64::from(found.width), f64::from(found.height));
@@ -177,7 +180,7 @@ pub(super) fn look(body: &[u8], body_bytes: f64) -> Option<Look> {
         header::Format::Tiff => "tiff",
         header::Format::WebP => "webp",
     };
-    Some(Look { numbers, format })
+    Some(Look { numbers, format, sent_as })
 }
 
 /// The media type of a `data:` URL in base64, and the text of its data.

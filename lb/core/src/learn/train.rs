@@ -117,8 +117,8 @@ fn price(set: &TrainingSet, rows: &[&Observation]) -> Option<Pricing> {
 fn table(set: &TrainingSet, rows: &[&Observation], pricing: Option<&Pricing>) -> Table {
     let mut table = Table::default();
     let said = if set.is_auto { said_by_words(set, rows) } else { Vec::new() };
-    let least_known = if set.is_auto { columns_known(set, rows) } else { 0 };
-    for observation in rows.iter().filter(|row| least_known <= row.features.0.len()) {
+    let rows = if set.is_auto { whole(set, rows, &said) } else { rows.to_vec() };
+    for observation in rows {
         let priced = pricing
             .filter(|_| observation.build == set.build)
             .and_then(|pricing| pricing.work(&observation.cost));
@@ -127,8 +127,8 @@ fn table(set: &TrainingSet, rows: &[&Observation], pricing: Option<&Pricing>) ->
             let mut features = observation.features.0.to_vec();
             // What had not been found then was hardly there.
             features.resize(set.names.len(), 0.0);
-            for column in &said {
-                features[*column] = 0.0;
+            for text in &said {
+                features[text.length] = 0.0;
             }
             table.features.push(features);
             table.cpu_secs.push(cpu_secs);
@@ -137,9 +137,24 @@ fn table(set: &TrainingSet, rows: &[&Observation], pricing: Option<&Pricing>) ->
     table
 }
 
-/// How many columns an observation has to know: those that most requests have a value in, unless
-/// too many observations are older than that.
-fn columns_known(set: &TrainingSet, rows: &[&Observation]) -> usize {
+/// A text of which nearly every request has one of the words that are columns.
+struct Said {
+    /// The column of its length: the words say more.
+    length: usize,
+    words: Vec<usize>,
+}
+
+impl Said {
+    /// Whether an observation has a length of it and no word.
+    fn lacks_word(&self, row: &Observation) -> bool {
+        let is_there = |column: usize| row.features.0.get(column).is_some_and(|it| *it != 0.0);
+        is_there(self.length) && !self.words.iter().any(|word| is_there(*word))
+    }
+}
+
+/// The rows without those that came before what they show was found, unless these are too many:
+/// they lack columns that most have a value in, or the word of a text.
+fn whole<'a>(set: &TrainingSet, rows: &[&'a Observation], said: &[Said]) -> Vec<&'a Observation> {
     /// Observations that may be left out: a fifth.
     const LEFT_OUT_PART: usize = 5;
 
@@ -151,14 +166,17 @@ fn columns_known(set: &TrainingSet, rows: &[&Observation]) -> usize {
         0 < n_known && n_known <= 2 * n_there
     };
     let least = (0..set.names.len()).rev().find(is_common).map_or(0, |column| column + 1);
-    let n_short = rows.iter().filter(|row| row.features.0.len() < least).count();
-    if n_short * LEFT_OUT_PART <= rows.len() { least } else { 0 }
+    let is_whole = |row: &&&Observation| {
+        least <= row.features.0.len() && !said.iter().any(|text| text.lacks_word(row))
+    };
+    let whole: Vec<&Observation> = rows.iter().filter(is_whole).copied().collect();
+    let n_left_out = rows.len() - whole.len();
+    if n_left_out * LEFT_OUT_PART <= rows.len() { whole } else { rows.to_vec() }
 }
 
-/// Lengths of texts of which every request has one of the words that are columns: the words say
-/// more.
-fn said_by_words(set: &TrainingSet, rows: &[&Observation]) -> Vec<usize> {
-    /// Or of which all but so many have: a twentieth.
+/// The texts of which nearly every request has one of the words that are columns.
+fn said_by_words(set: &TrainingSet, rows: &[&Observation]) -> Vec<Said> {
+    /// A twentieth may have none.
     const UNSAID_PART: usize = 20;
 
     let words = |text: &str| {
@@ -166,21 +184,22 @@ fn said_by_words(set: &TrainingSet, rows: &[&Observation]) -> Vec<usize> {
         let names = set.names.iter().enumerate().filter(|(_, name)| is_word(name));
         names.map(|(column, _)| column).collect::<Vec<usize>>()
     };
-    let value = |row: &Observation, column: usize| row.features.0.get(column).copied();
-    let lengths = set.names.iter().enumerate().filter(|(length, name)| {
-        let Some(words) = name.strip_suffix(".length").map(words) else { return false };
+    let texts = set.names.iter().enumerate().filter_map(|(length, name)| {
+        let words = words(name.strip_suffix(".length")?);
+        (!words.is_empty()).then_some(Said { length, words })
+    });
+    let is_said = |text: &Said| {
         // What came before the words were found says nothing.
         let later = rows.iter().filter(|row| {
-            words.iter().all(|word| *word < row.features.0.len())
-                && value(row, *length).is_some_and(|value| value != 0.0)
+            let knows = text.words.iter().all(|word| *word < row.features.0.len());
+            knows && row.features.0.get(text.length).is_some_and(|value| *value != 0.0)
         });
-        let (n_later, n_said) = later.fold((0, 0), |(n_later, n_said), row| {
-            let is_said = words.iter().any(|word| value(row, *word) == Some(1.0));
-            (n_later + 1, n_said + usize::from(is_said))
+        let (n_later, n_unsaid) = later.fold((0, 0), |(n_later, n_unsaid), row| {
+            (n_later + 1, n_unsaid + usize::from(text.lacks_word(row)))
         });
-        0 < n_later && (n_later - n_said) * UNSAID_PART <= n_later
-    });
-    lengths.map(|(column, _)| column).collect()
+        0 < n_later && n_unsaid * UNSAID_PART <= n_later
+    };
+    texts.filter(is_said).collect()
 }
 
 // === impl TrainingSet ===

@@ -34,18 +34,18 @@ pub(super) fn read(spec: &RequestSpec<'_>, sink: &mut Sink<'_>) {
     };
     let body = spec.body;
     let head = &body[..body.len().min(LOOK_BYTES_MAX)];
-    if is("application/x-www-form-urlencoded") {
-        if let Ok(text) = str::from_utf8(head) {
-            pairs("body.form.", text, sink);
-        }
-    } else if is("multipart/form-data") {
+    if is("multipart/form-data") {
         multipart(content_type, head, body_bytes, sink);
     } else if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
         if body.len() <= LOOK_BYTES_MAX {
             json(body, sink);
         }
-    } else if !body.is_empty() {
-        picture("body.image.", body, body_bytes, sink);
+    } else if body.is_empty() || picture("body.image.", body, body_bytes, sink) {
+        // Images in `data:` URLs are called forms by some.
+    } else if is("application/x-www-form-urlencoded")
+        && let Ok(text) = str::from_utf8(head)
+    {
+        pairs("body.form.", text, sink);
     }
 }
 
@@ -56,6 +56,9 @@ fn picture(prefix: &str, body: &[u8], body_bytes: f64, sink: &mut Sink<'_>) -> b
         sink.number(prefix, name, value);
     }
     sink.word(prefix, "format", found.format);
+    if let Some(sent_as) = found.sent_as {
+        sink.word(prefix, "data_url", sent_as);
+    }
     true
 }
 
@@ -63,7 +66,7 @@ fn picture(prefix: &str, body: &[u8], body_bytes: f64, sink: &mut Sink<'_>) -> b
 fn multipart(content_type: &str, body: &[u8], body_bytes: f64, sink: &mut Sink<'_>) {
     let boundary = content_type.split(';').filter_map(|part| part.trim().split_once('='));
     let mut boundary = boundary.filter(|(name, _)| name.eq_ignore_ascii_case("boundary"));
-    let Some((_, boundary)) = boundary.next_back() else { return };
+    let Some((_, boundary)) = boundary.next() else { return };
     let boundary = format!("\r\n--{}", boundary.trim_matches('"'));
     let boundary = boundary.as_bytes();
     // The first boundary needs no line before it.

@@ -189,13 +189,12 @@ impl Section<'_> {
         word: &str,
         expected: &str,
     ) -> Option<Vec<String>> {
-        let text = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
         let read = |value: &DeValue<'_>| {
             if let Some(written) = value.as_str() {
                 return (written == word).then_some(None);
             }
-            let texts: Option<Vec<String>> = value.as_array()?.iter().map(text).collect();
-            texts.map(Some)
+            let text = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
+            value.as_array()?.iter().map(text).collect::<Option<Vec<String>>>().map(Some)
         };
         self.read(key, expected, read).unwrap_or_else(|| Some(Vec::new()))
     }
