@@ -70,7 +70,8 @@ pub struct Services {
     /// Processes of a host, where gunicorn runs them itself. Its documentation says 2 * cores + 1.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub gunicorn_workers: u32,
-    /// Processes of a host, under `weighbridge worker --run`: so many requests may be begun at once.
+    /// Processes of a host, under `weighbridge worker --run`: so many requests may be begun at
+    /// once.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub processes: u32,
     /// Different requests; a longer run sends them again, in another order.

@@ -1,9 +1,9 @@
 //! Whether a process takes requests: it answers one.
 //!
 //! That it accepts a connection says little: the system accepts for a server that has just bound
-//! its port, or is busy. So it is sent a request. Where no path is known, that is `OPTIONS *`, which
-//! asks for nothing (RFC 9110, section 9.3.7); any answer to it will do, and a connection that is
-//! closed too.
+//! its port, or is busy. So it is sent a request. Where no path is known, that is `OPTIONS *`,
+//! which asks for nothing (RFC 9110, section 9.3.7); any answer to it will do, and a connection
+//! that is closed too.
 
 use std::io;
 use std::time::Duration;

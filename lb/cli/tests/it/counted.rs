@@ -36,7 +36,10 @@ fn operations_are_counted_and_the_proxys_code_is_not() {
         "hyper",
         "rusqlite",
     ];
-    for name in &names {
+    // Generic code of tokio's that tasks of the worker have made the worker's. No operation calls
+    // it.
+    let is_of_tasks = |name: &&String| name.starts_with("tokio::runtime::task::");
+    for name in names.iter().filter(|name| !is_of_tasks(name)) {
         let of = elsewhere.iter().find(|of| name.starts_with(**of));
         assert_eq!(of, None, "{name} is counted");
     }

@@ -48,7 +48,8 @@ pub struct Model {
     pub(super) held_back_p90_coverage: f64,
 }
 
-/// Features of a model that need no memory of their own: twelve terms of three factors have no more.
+/// Features of a model that need no memory of their own: twelve terms of three factors have no
+/// more.
 const FEATURES_INLINE: usize = 36;
 
 /// Why training gave no model.

@@ -1,7 +1,7 @@
 //! Facts of a request's body: its length; and what a JSON text, a form or an image says.
 //!
-//! Of JSON: numbers, lengths and words to a depth of [`DEPTH_MAX`], by their pointers. What is in an
-//! array has the step `*`, and is summed up: `body.json/rows/*/name.length` is the length of all
+//! Of JSON: numbers, lengths and words to a depth of [`DEPTH_MAX`], by their pointers. What is in
+//! an array has the step `*`, and is summed up: `body.json/rows/*/name.length` is the length of all
 //! names, `body.json/rows.length` how many rows there are. A body that begins as none of these is
 //! not looked into, and neither is JSON of more than [`LOOK_BYTES_MAX`].
 
