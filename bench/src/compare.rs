@@ -11,6 +11,7 @@ mod running;
 mod scheduling;
 mod services;
 mod spread;
+mod stage;
 mod template;
 
 #[cfg(test)]
@@ -51,6 +52,15 @@ pub struct CompareArguments {
     /// Which proxies; those that are not installed are named and left out.
     #[arg(long, value_enum, value_name = "PROXY", value_delimiter = ',', default_values_t = Proxy::ALL)]
     pub proxies: Vec<Proxy>,
+    /// How often, and what becomes of the results.
+    #[command(flatten)]
+    pub results: ResultArguments,
+}
+
+/// How often each proxy is measured, and where the results go.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Comparison")]
+pub struct ResultArguments {
     /// Each proxy is measured so often, in turn with the others.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
@@ -126,19 +136,19 @@ impl Compare {
     }
 }
 
-// === impl CompareArguments ===
-
-impl CompareArguments {
-    /// Those that are installed, and those that are not.
-    fn present_and_missing(&self) -> Result<(Vec<Proxy>, Vec<Proxy>), CompareError> {
-        let (present, missing): (Vec<Proxy>, Vec<Proxy>) =
-            self.proxies.iter().partition(|proxy| proxy.program().is_some());
-        for proxy in &missing {
-            eprintln!("{} is not there: `{}` installs it", proxy.name(), proxy.install());
-        }
-        if present.is_empty() { Err(CompareError::NoProxies) } else { Ok((present, missing)) }
+/// Those of `proxies` that are installed, and those that are not.
+fn present_and_missing(proxies: &[Proxy]) -> Result<(Vec<Proxy>, Vec<Proxy>), CompareError> {
+    let (present, missing): (Vec<Proxy>, Vec<Proxy>) =
+        proxies.iter().partition(|proxy| proxy.program().is_some());
+    for proxy in &missing {
+        eprintln!("{} is not there: `{}` installs it", proxy.name(), proxy.install());
     }
+    if present.is_empty() { Err(CompareError::NoProxies) } else { Ok((present, missing)) }
+}
 
+// === impl ResultArguments ===
+
+impl ResultArguments {
     /// Writes the table `text` and the pictures that `plot` draws where they are wanted, and prints
     /// the table or, as JSON, the rows.
     fn tell<R: serde::Serialize>(
@@ -154,7 +164,7 @@ impl CompareArguments {
             plot(out, rows)?;
         }
         if self.json {
-            CompareArguments::print_json(experiment, rows, missing)?;
+            ResultArguments::print_json(experiment, rows, missing)?;
         } else {
             println!("{text}");
         }

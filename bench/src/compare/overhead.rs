@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use super::proxies::Purpose;
 use super::running::{Before, RunningProxy};
-use super::{CompareArguments, CompareError, Proxy, plot, process};
+use super::{CompareArguments, CompareError, Proxy, plot, present_and_missing, process};
 
 use hammer::{Shape, hammer};
 use rows::Slice;
@@ -97,11 +97,11 @@ impl Overhead {
         let measured = self.measure().await?;
         let text = table::markdown(&measured);
         let results = (&measured.rows[..], &measured.missing[..]);
-        self.compare.tell("overhead", &text, results, plot::overhead)
+        self.compare.results.tell("overhead", &text, results, plot::overhead)
     }
 
     async fn measure(&self) -> Result<Measured, CompareError> {
-        let (present, missing) = self.compare.present_and_missing()?;
+        let (present, missing) = present_and_missing(&self.compare.proxies)?;
         let cores = process::cores()?;
         let (own, proxies) = (cores[0], cores[cores.len() - 1]);
         process::stay_on(own)?;
@@ -120,7 +120,7 @@ impl Overhead {
                 Direction::Answer => "answer",
                 Direction::Request => "request",
             },
-            self.compare.rounds,
+            self.compare.results.rounds,
             self.seconds
         );
         let names: Vec<&'static str> = targets.iter().map(|target| target.name).collect();
@@ -130,12 +130,12 @@ impl Overhead {
 
     async fn slices(&self, targets: &[Target]) -> Vec<Slice> {
         let mut slices = Vec::new();
-        for round in 0..self.compare.rounds {
+        for round in 0..self.compare.results.rounds {
             for shape in self.shapes() {
                 eprintln!(
                     "round {} of {}: {} connections, {} bytes",
                     round + 1,
-                    self.compare.rounds,
+                    self.compare.results.rounds,
                     shape.connections,
                     shape.body_bytes
                 );

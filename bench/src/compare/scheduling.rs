@@ -8,7 +8,7 @@
 
 pub(super) mod goals;
 pub(super) mod rows;
-mod stage;
+mod setup;
 pub(super) mod table;
 
 #[cfg(test)]
@@ -19,13 +19,12 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use weighbridge_core::host::Discipline;
 
-use super::{CompareArguments, CompareError, Proxy, plot};
+use super::stage::{Rounds, Slice, Stage};
+use super::{CompareArguments, CompareError, Proxy, plot, present_and_missing};
 use crate::load::pool::PoolArguments;
 use crate::load::rate;
 
 pub(super) use goals::Goal;
-pub(super) use stage::Slice;
-use stage::Stage;
 
 pub use goals::Against;
 pub use rows::{ClassSpread, SchedulingRow};
@@ -91,27 +90,16 @@ impl Scheduling {
         let measured = self.measure().await?;
         let text = table::markdown(&measured);
         let results = (&measured.rows[..], &measured.missing[..]);
-        self.compare.tell("scheduling", &text, results, plot::scheduling)
+        self.compare.results.tell("scheduling", &text, results, plot::scheduling)
     }
 
     async fn measure(&self) -> Result<Measured, CompareError> {
-        let (present, missing) = self.compare.present_and_missing()?;
-        let stage = Stage::set(self, &present).await?;
+        let (present, missing) = present_and_missing(&self.compare.proxies)?;
+        let stage = setup::set(self, &present).await?;
         stage.warm_up(Duration::from_secs(self.warm_up)).await;
-        let mut slices = Vec::new();
-        for round in 0..self.compare.rounds {
-            for (index, load) in self.load.iter().enumerate() {
-                let number = 1 + u64::from(round) * self.load.len() as u64 + index as u64;
-                let turned =
-                    (0..present.len()).map(|turn| (turn + round as usize + index) % present.len());
-                for proxy in turned {
-                    let length = Duration::from_secs(self.seconds);
-                    slices.push(stage.measure(proxy, *load, length, number).await);
-                }
-            }
-        }
-        let names: Vec<&str> = present.iter().map(|proxy| proxy.name()).collect();
-        let mut rows = rows::of("scheduling", &slices, &self.load, &names);
+        let (number, length) = (self.compare.results.rounds, Duration::from_secs(self.seconds));
+        let slices = stage.measure(Rounds { loads: &self.load, number, length }).await;
+        let mut rows = rows::of("scheduling", &slices, &self.load, &stage.names());
         goals::judge(&mut rows, &GOALS);
         Ok(Measured { setting: self.setting(&stage), rows, missing, goals: &GOALS })
     }
@@ -132,7 +120,7 @@ impl Scheduling {
             order(self.discipline),
             mean * 1e3,
             stage.capacity,
-            self.compare.rounds,
+            self.compare.results.rounds,
             self.seconds,
             if stage.goes_first { "go" } else { "do not go" },
         )

@@ -4,15 +4,14 @@
 //! behind each proxy as one would deploy it, and behind Weighbridge in two ways: the very same
 //! servers, untouched; and its processes under our worker (`weighbridge worker --run`).
 
-mod stage;
+mod setup;
 
 use std::time::Duration;
 
 use super::scheduling::{Goal, Measured, goals, rows, table};
-use super::{CompareArguments, CompareError, Proxy, plot};
+use super::stage::{Rounds, Stage};
+use super::{CompareError, Proxy, ResultArguments, plot, present_and_missing};
 use crate::load::rate;
-
-use stage::Stage;
 
 /// Weighbridge before the same servers as its peers.
 const UNTOUCHED: &str = "weighbridge";
@@ -44,17 +43,11 @@ const PEERS: [Proxy; 5] =
   weighbridge-bench compare services --load 0.8 --rounds 5 --seconds 120 --json")]
 pub struct Services {
     /// Which proxies.
-    #[arg(long, value_enum, value_name = "PROXY", value_delimiter = ',', default_values_t = PEERS)]
+    #[arg(long, value_enum, value_name = "PROXY", value_delimiter = ',', default_values_t = PEERS, help_heading = "Comparison")]
     pub proxies: Vec<Proxy>,
-    /// Each proxy is measured so often, in turn with the others.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub rounds: u32,
-    /// Print one JSON object a line instead of tables.
-    #[arg(long)]
-    pub json: bool,
-    /// Write the tables and plots (SVG) into this folder too.
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<std::path::PathBuf>,
+    /// How often, and what becomes of the results.
+    #[command(flatten)]
+    pub results: ResultArguments,
     /// Arrivals as fractions of the measured capacity.
     #[arg(long, value_name = "FRACTION", value_parser = rate, value_delimiter = ',', default_values_t = [0.5, 0.7, 0.8, 0.9])]
     pub load: Vec<f64>,
@@ -88,35 +81,16 @@ impl Services {
         let measured = self.measure().await?;
         let text = table::markdown(&measured);
         let results = (&measured.rows[..], &measured.missing[..]);
-        self.arguments().tell("services", &text, results, plot::scheduling)
-    }
-
-    fn arguments(&self) -> CompareArguments {
-        CompareArguments {
-            proxies: self.proxies.clone(),
-            rounds: self.rounds,
-            json: self.json,
-            out: self.out.clone(),
-        }
+        self.results.tell("services", &text, results, plot::scheduling)
     }
 
     async fn measure(&self) -> Result<Measured, CompareError> {
-        let (present, missing) = self.arguments().present_and_missing()?;
-        let stage = Stage::set(self, &present).await?;
+        let (present, missing) = present_and_missing(&self.proxies)?;
+        let stage = setup::set(self, &present).await?;
         stage.warm_up(Duration::from_secs(self.warm_up)).await;
-        let names = stage.names();
-        let mut slices = Vec::new();
-        for round in 0..self.rounds {
-            for (index, load) in self.load.iter().enumerate() {
-                let number = 1 + u64::from(round) * self.load.len() as u64 + index as u64;
-                for turn in 0..names.len() {
-                    let nth = (turn + round as usize + index) % names.len();
-                    let length = Duration::from_secs(self.seconds);
-                    slices.push(stage.measure(nth, *load, length, number).await);
-                }
-            }
-        }
-        let mut rows = rows::of("services", &slices, &self.load, &names);
+        let (number, length) = (self.results.rounds, Duration::from_secs(self.seconds));
+        let slices = stage.measure(Rounds { loads: &self.load, number, length }).await;
+        let mut rows = rows::of("services", &slices, &self.load, &stage.names());
         goals::judge(&mut rows, &GOALS);
         Ok(Measured { setting: self.setting(&stage), rows, missing, goals: &GOALS })
     }
@@ -133,7 +107,7 @@ impl Services {
             self.processes,
             mean * 1e3,
             stage.capacity,
-            self.rounds,
+            self.results.rounds,
             self.seconds,
             if stage.goes_first { "go" } else { "do not go" },
         )

@@ -32,7 +32,7 @@ use weighbridge_core::units::Time;
 use crate::answer::Problem;
 use crate::ask;
 use crate::budget::{Owner, Share};
-use crate::config::{FleetIndex, Shown, Taken};
+use crate::config::{FleetIndex, Shown, Taken, name_of};
 use crate::forwarded;
 use crate::front::Front;
 use crate::gathered::{Gathered, too_large};
@@ -272,11 +272,7 @@ fn is_for_us<B>(names: &[String], request: &Request<B>) -> bool {
     let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or("?"));
     // Browsers always name one.
     let Some(host) = authority.or(header) else { return true };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        Some(_) | None => host,
-    };
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let name = name_of(host).trim_end_matches('.').to_ascii_lowercase();
     let literal = name.trim_start_matches('[').trim_end_matches(']');
     literal.parse::<IpAddr>().is_ok() || name == "localhost" || names.contains(&name)
 }

@@ -36,6 +36,7 @@ use weighbridge_core::units::Speed;
 
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::{Reader, Section};
+pub(crate) use route_table::name_of;
 pub use route_table::{RouteTable, Shown, Taken};
 pub use store::{DynamoConfig, StoreConfig, StoreHome, StoreKind};
 pub use values::{duration as parse_duration, size as parse_size};

@@ -176,38 +176,28 @@ async fn answer(
     let until = Instant::now() + ANSWER_TIME;
     let is_held = is_held(&parts.headers);
     let mut trailers = None;
-    loop {
-        if rest.is_end_stream() {
-            break;
-        }
-        let frame = if is_held && held.len() < ANSWER_BYTES {
-            timeout_at(until, rest.frame()).await
-        } else {
-            let front = Arc::clone(&entered.front);
-            attach(&front, processes, &mut parts.headers, None);
-            let body = Streamed::new(held, rest, connection, ticket, entered);
-            return Ok(Response::from_parts(parts, respond::Body::Right(body)));
-        };
+    let front = Arc::clone(&entered.front);
+    while !rest.is_end_stream() {
+        let is_held = is_held && held.len() < ANSWER_BYTES;
+        let frame = if is_held { timeout_at(until, rest.frame()).await.ok() } else { None };
         match frame {
-            Ok(None) => break,
-            Ok(Some(Ok(frame))) => match frame.into_data() {
+            Some(None) => break,
+            Some(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => held.extend_from_slice(&data),
                 Err(frame) => trailers = frame.into_trailers().ok(),
             },
-            Ok(Some(Err(error))) => {
+            Some(Some(Err(error))) => {
                 entered.is_answered = true;
                 return Err(failure(lease, error.into()).await);
             }
-            // It takes its time: the rest streams.
-            Err(_) => {
-                let front = Arc::clone(&entered.front);
+            // It is not to be held, or takes its time: the rest streams.
+            None => {
                 attach(&front, processes, &mut parts.headers, None);
                 let body = Streamed::new(held, rest, connection, ticket, entered);
                 return Ok(Response::from_parts(parts, respond::Body::Right(body)));
             }
         }
     }
-    let front = Arc::clone(&entered.front);
     let measured = ticket.finish();
     entered.ran(measured);
     attach(&front, processes, &mut parts.headers, measured);

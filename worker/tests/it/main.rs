@@ -5,6 +5,7 @@ mod client;
 #[cfg(test)]
 mod data;
 mod fixture;
+mod running;
 #[cfg(test)]
 mod reference;
 

@@ -3,29 +3,22 @@
 use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, test_kill_process};
-use tokio::sync::oneshot;
 use weighbridge_instrument::LoadReport;
-use weighbridge_worker::{GuardProgram, RunConfig, Worker, WorkerConfig};
+use weighbridge_worker::{GuardProgram, RunConfig, WorkerConfig};
 
 use crate::IS_GUARD;
 use crate::client::{Connection, DEADLINE, Response, get};
+pub(crate) use crate::running::Running;
 
 pub(crate) const BUSY: &str = "weighbridge_worker_busy_slots";
 pub(crate) const WAITING: &str = "weighbridge_worker_waiting_requests";
 pub(crate) const READY: &str = "weighbridge_worker_processes";
 pub(crate) const STARTS: &str = "weighbridge_worker_process_starts_total";
 pub(crate) const PREEMPTIONS: &str = "weighbridge_worker_preemptions_total{operation=\"run\"}";
-
-/// A worker in this process. It drains when it is dropped, and its processes end.
-pub(crate) struct Running {
-    pub(crate) address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
 
 /// Starts the server.
 pub(crate) fn command() -> String {
@@ -63,47 +56,6 @@ impl Running {
         Running::of(config)
     }
 
-    pub(crate) fn of(config: WorkerConfig) -> Running {
-        let (stop, stopped) = oneshot::channel();
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .expect("a runtime starts");
-            runtime.block_on(async {
-                let worker = Worker::bind(config).await.expect("it binds");
-                tell.send(worker.address()).expect("the test waits");
-                worker.run(async { drop(stopped.await) }).await;
-            });
-        });
-        let address = told.recv_timeout(DEADLINE).expect("it starts");
-        Running { address, stop: Some(stop), thread: Some(thread) }
-    }
-
-    /// Tells it to drain.
-    pub(crate) fn stop(&mut self) {
-        drop(self.stop.take());
-    }
-
-    /// The value of the metric that a line of `/metrics` gives `name`, labels included; 0 without.
-    pub(crate) fn metric(&self, name: &str) -> f64 {
-        let metrics = get(self.address, "/metrics");
-        let value =
-            metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0.0, |value| value.parse().expect("a number"))
-    }
-
-    /// Asks until the metric `name` is `value`.
-    #[track_caller]
-    pub(crate) fn wait_for(&self, name: &str, value: f64) {
-        eventually(|| {
-            let now = self.metric(name);
-            if (now - value).abs() < f64::EPSILON { Ok(()) } else { Err(format!("{name} {now}")) }
-        });
-    }
-
     /// The answer to a request that must succeed.
     #[track_caller]
     pub(crate) fn get(&self, target: &str) -> Response {
@@ -127,15 +79,6 @@ impl Running {
         let mut connection = Connection::open(self.address);
         connection.request("GET", target, headers, b"");
         connection
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop();
-        if let Some(thread) = self.thread.take() {
-            assert!(thread.join().is_ok() || thread::panicking(), "the worker panicked");
-        }
     }
 }
 

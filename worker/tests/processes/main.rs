@@ -5,6 +5,8 @@
 #[path = "../it/client.rs"]
 mod client;
 mod fixture;
+#[path = "../it/running.rs"]
+mod running;
 
 mod cost;
 mod ends;

@@ -9,7 +9,7 @@ use weighbridge_core::units::Speed;
 
 use super::reader::Section;
 use super::{FleetConfig, FleetSource, LocalFleet, NamedFleet, Protocol, StaticHost};
-use super::{machines, own_address};
+use super::{machines, own_address, values};
 
 /// Which fleet, while it is read. The first one stands in where the file says nothing that is
 /// known.
@@ -150,13 +150,9 @@ pub(super) fn named(root: &mut Section<'_>, own: &[(&'static str, SocketAddr)]) 
     let defaults = root.table("fleet").table("static");
     let mut fleets = Vec::new();
     for (name, mut section) in root.named("fleets", &defaults) {
-        let plain =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-        let is_name = (1..=64).contains(&name.len()) && name.bytes().all(plain);
-        section.check(is_name && name != MAIN, &[], || {
-            format!(
-                "fleets.{name}: expected a name of 1 to 64 of a-z, 0-9, `_` and `-`, not `{MAIN}`"
-            )
+        section.check(values::name(&name).is_some() && name != MAIN, &[], || {
+            let expected = values::NAME;
+            format!("fleets.{name}: expected a name of {expected}, not `{MAIN}`")
         });
         let is_own = section.wrote("hosts");
         let (hosts, is_empty) = hosts(&mut section, own);

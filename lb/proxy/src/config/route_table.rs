@@ -179,7 +179,7 @@ impl HostName {
 }
 
 /// The name in `NAME:PORT`, without the dot that ends a name that is absolute.
-fn name_of(host: &str) -> &str {
+pub(crate) fn name_of(host: &str) -> &str {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         Some(_) | None => host,

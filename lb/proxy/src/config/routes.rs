@@ -77,7 +77,7 @@ pub(super) fn read(
     let mut read = Routes { functions_are_known: true, ..Routes::default() };
     let mut table = Vec::new();
     for mut item in items {
-        let name = item.text("name", "1 to 64 of a-z, 0-9, `_` and `-`", name).unwrap_or_default();
+        let name = item.text("name", values::NAME, values::name).unwrap_or_default();
         let path = item.text("path", PATH_EXPECTED, path).unwrap_or_default();
         let takes = takes(&mut item, path.clone());
         unique(&item, "name", &name, &mut names);
@@ -335,13 +335,6 @@ fn unique(item: &Section<'_>, key: &'static str, value: &str, seen: &mut BTreeSe
     item.check(value.is_empty() || seen.insert(value.to_owned()), &[key], || {
         format!("{} is `{value}`, as that of another route", item.name(key))
     });
-}
-
-fn name(text: &str) -> Option<String> {
-    let plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    let good = (1..=64).contains(&text.len()) && text.bytes().all(plain);
-    good.then(|| text.to_owned())
 }
 
 /// A path as clients can send it (RFC 3986, section 3.3), without what other proxies take for a

@@ -20,6 +20,17 @@ const DURATIONS: [(&str, u64); 7] = [
 const SIZES: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
+/// What a name of the operator's own may be.
+pub(super) const NAME: &str = "1 to 64 of a-z, 0-9, `_` and `-`";
+
+/// Such a name. `None` where it is anything else.
+pub(super) fn name(text: &str) -> Option<String> {
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let good = (1..=64).contains(&text.len()) && text.bytes().all(plain);
+    good.then(|| text.to_owned())
+}
+
 /// A decimal number and one unit: `"1.5s"`. `None` where it is anything else.
 pub fn duration(text: &str) -> Option<Duration> {
     quantity(text, &DURATIONS).map(Duration::from_nanos)
