@@ -35,9 +35,9 @@ fn many_long_bodies_at_once_stay_within_the_budget() {
 fn a_body_that_finds_no_room_in_time_is_refused() {
     let host = Host::mirror();
     let more = "limits.body_bytes = \"1MiB\"\nlimits.buffer_bytes_total = \"1MiB\"\n\
-                timeouts.body_read = \"300ms\"\n";
+                limits.rate_min = \"1B\"\ntimeouts.body_read = \"300ms\"\n";
     let balancer = Balancer::before(&[host.address], more);
-    // It holds all the room, for as long as it sends a byte now and then.
+    // It holds all the room, for as long as it sends a byte now and then: that is fast enough.
     let mut greedy = Connection::open(balancer.address);
     greedy.send(head("POST", "/held", &["Expect: 100-continue", "Content-Length: 1048576"]));
     assert_eq!(greedy.response("POST").status, 100, "it has its room");
