@@ -1,6 +1,8 @@
 //! Accepts the clients' connections, up to their limit, and hands them to pingora.
 
+mod absolute;
 mod connection;
+mod heard;
 mod unread;
 mod wire;
 

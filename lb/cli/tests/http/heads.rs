@@ -105,6 +105,26 @@ fn a_url_as_target_becomes_a_path_and_a_host() {
 }
 
 #[test]
+fn the_host_is_that_of_the_url_whatever_the_header_says() {
+    let host = Host::mirror();
+    let balancer = Balancer::before(&[host.address], "");
+    for target in ["/held", "/stream"] {
+        for (url, said) in
+            [("http://WEIGHBRIDGE:80", "WEIGHBRIDGE:80"), ("http://other.example", "other.example")]
+        {
+            let mut connection = Connection::open(balancer.address);
+            // Twice: the second head comes on a connection that has carried one.
+            for _ in 0..2 {
+                connection.send(head("GET", &format!("{url}{target}"), &[]));
+                assert_eq!(connection.response("GET").status, 200);
+                assert_eq!(host.last().line, format!("GET {target} HTTP/1.1"));
+                assert_eq!(host.last().headers("host"), [said]);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_head_beyond_the_limit_is_refused() {
     let host = Host::mirror();
     let balancer = Balancer::before(&[host.address], "limits.header_bytes = \"4KiB\"\n");

@@ -1,11 +1,10 @@
 //! The client of a session: whether it is still there, what it still sends, what it gets.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Version, header};
-use pingora::ErrorType;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::ServerSession as HttpSession;
 use pingora::proxy::Session;
@@ -30,11 +29,6 @@ const LINGER_PAUSE: Duration = Duration::from_secs(2);
 /// A body up to this length that nothing needs is read, so that the connection can be used again.
 const SMALL_BODY_BYTES: u64 = 64 << 10;
 
-/// A client that closes its sending half within this time of its request's end has nothing more to
-/// say, and waits for its answer (RFC 9112, section 9.6). One that closes later has left: TCP does
-/// not tell the two apart.
-const HALF_CLOSE: Duration = Duration::from_millis(10);
-
 /// Bytes of a streamed answer that are written at once, at most.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -54,10 +48,6 @@ pub(super) struct Client<'a> {
     limits: WriteLimits,
     /// Whether pages of any origin may read its answer.
     cors: bool,
-    /// When its request had been read.
-    read_at: Instant,
-    /// It sends no more, and waits.
-    is_half_closed: bool,
 }
 
 impl<'a> Client<'a> {
@@ -68,8 +58,7 @@ impl<'a> Client<'a> {
         forwarding: &'a Forwarding,
         (limits, cors): (WriteLimits, bool),
     ) -> Client<'a> {
-        let (read_at, is_half_closed) = (Instant::now(), false);
-        Client { session, forwarding, limits, cors, read_at, is_half_closed }
+        Client { session, forwarding, limits, cors }
     }
 }
 
@@ -88,16 +77,9 @@ impl Caller for Client<'_> {
     }
 
     async fn gone(&mut self) {
-        if !self.is_half_closed {
-            // A request that is pipelined behind this one does not resolve it: pingora keeps its
-            // bytes.
-            let why = self.session.downstream_session.read_body_or_idle(true).await;
-            let is_closed = why.is_err_and(|why| *why.etype() == ErrorType::ConnectionClosed);
-            self.is_half_closed = is_closed && self.read_at.elapsed() < HALF_CLOSE;
-        }
-        if self.is_half_closed {
-            std::future::pending::<()>().await;
-        }
+        // A request that is pipelined behind this one does not resolve it: pingora keeps its bytes.
+        // Nor does a client that closed its sending half only: the stream keeps that to itself.
+        let _why = self.session.downstream_session.read_body_or_idle(true).await;
     }
 
     async fn interim(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {

@@ -15,7 +15,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::unread::{ClientStream, HeardLimits};
+use super::heard::HeardLimits;
+use super::unread::ClientStream;
 use super::wire::HeadLimits;
 use crate::config::Config;
 use crate::front::Proxy;

@@ -3,6 +3,11 @@
 //! A head that does not end in time, that is too long, or has too many fields is broken off, and
 //! chunks that are none do not come through ([`super::wire`]).
 //!
+//! A request whose target is a whole URL gets the `Host` that its URL names ([`super::absolute`]).
+//!
+//! A client that closes its sending half and waits is not one that has left. So the end of what it
+//! sends is kept from pingora, which would give the request up, until it is answered.
+//!
 //! What cannot be read as a request pingora answers itself, by a bare 400 that a browser would not
 //! show to the script that asked, and there is no callback to change it. What it writes before a
 //! request has reached the callbacks can only be that answer; the stream sends ours instead.
@@ -31,7 +36,7 @@ use tokio::time::Sleep;
 use crate::answer;
 use crate::stage::{self, Stage};
 
-use super::wire::{Fault, HeadLimits, Wire};
+use super::heard::{Heard, HeardLimits};
 
 /// How long what a refused client still sends is taken, so that it reads its answer rather than a
 /// reset.
@@ -54,73 +59,6 @@ pub(super) struct ClientStream {
     is_refused: bool,
     /// Until when what a refused client still sends is taken, and how much has been.
     lingering: Option<(Pin<Box<Sleep>>, u64)>,
-}
-
-/// What has come by HTTP/1.
-#[derive(Debug)]
-struct Heard {
-    wire: Wire,
-    limits: HeardLimits,
-    /// When the present head has to have ended; `None` while there is none, or all of it.
-    head_by: Option<Pin<Box<Sleep>>>,
-    /// The present head has not ended in time.
-    is_late: bool,
-}
-
-/// What may come by HTTP/1.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HeardLimits {
-    /// The longest head.
-    pub(super) head: HeadLimits,
-    /// From the first byte of a head to its end.
-    pub(super) head_read: Duration,
-}
-
-// === impl Heard ===
-
-impl Heard {
-    fn new(limits: HeardLimits) -> Heard {
-        Heard { wire: Wire::new(limits.head), limits, head_by: None, is_late: false }
-    }
-
-    /// Why nothing more is read now, if so: what is wrong has been reached.
-    fn poll_broken(&mut self, context: &mut Context<'_>) -> Option<Poll<io::Result<()>>> {
-        match self.wire.fault() {
-            None => {}
-            Some(Fault::Chunks | Fault::Trailers) => {
-                return Some(Poll::Ready(Err(io::ErrorKind::InvalidData.into())));
-            }
-            // The request before it goes on, and the connection ends after it.
-            Some(Fault::HeadTooLong | Fault::TooManyFields) => {
-                return Some(match stage::now() {
-                    Stage::Unread => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-                    Stage::Read | Stage::Answering | Stage::Tunnel => Poll::Pending,
-                });
-            }
-        }
-        if stage::now() != Stage::Unread || !self.wire.is_in_head() {
-            self.head_by = None;
-            return None;
-        }
-        let head_read = self.limits.head_read;
-        let by = self.head_by.get_or_insert_with(|| Box::pin(tokio::time::sleep(head_read)));
-        self.is_late = by.as_mut().poll(context).is_ready();
-        self.is_late.then(|| Poll::Ready(Err(io::ErrorKind::TimedOut.into())))
-    }
-
-    /// Our answer to the head that was broken off, if one was.
-    fn refusal(&self) -> Option<Vec<u8>> {
-        let fields_max = self.limits.head.fields_max;
-        match self.wire.fault() {
-            Some(Fault::HeadTooLong) => Some(answer::long_head("the head is too long".to_owned())),
-            Some(Fault::TooManyFields) => {
-                let detail = format!("the head has more than `{fields_max}` fields");
-                Some(answer::long_head(detail))
-            }
-            Some(Fault::Chunks | Fault::Trailers) => None,
-            None => self.is_late.then(answer::late_head),
-        }
-    }
 }
 
 // === impl ClientStream ===
@@ -293,18 +231,38 @@ impl AsyncRead for ClientStream {
             return broken;
         }
         let before = buffer.filled().len();
-        ready!(stream.poll_bytes(context, buffer))?;
-        let came = &buffer.filled()[before..];
-        let Some(heard) = stream.heard.as_mut().filter(|_| stage::now() != Stage::Tunnel) else {
-            return Poll::Ready(Ok(()));
-        };
-        let good = heard.wire.take(came);
-        if good == 0 && !came.is_empty() {
-            buffer.set_filled(before);
-            return heard.poll_broken(context).unwrap_or(Poll::Pending);
+        loop {
+            if let Some(heard) = &mut stream.heard
+                && heard.absolute.read(buffer)
+            {
+                return Poll::Ready(Ok(()));
+            }
+            let Poll::Ready(came) = stream.poll_bytes(context, buffer) else {
+                if let Some(heard) = &mut stream.heard {
+                    heard.nothing_came();
+                }
+                return Poll::Pending;
+            };
+            came?;
+            let is_end = buffer.filled().len() == before;
+            let Some(heard) = stream.heard.as_mut().filter(|_| stage::now() != Stage::Tunnel)
+            else {
+                return Poll::Ready(Ok(()));
+            };
+            if is_end {
+                // What was held of a head that does not end: pingora says what is wrong with it.
+                heard.absolute.release();
+                let is_more = heard.absolute.read(buffer);
+                let waits = !is_more && heard.is_half_close();
+                return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
+            }
+            if heard.follow(buffer, before) {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(broken) = heard.poll_broken(context) {
+                return broken;
+            }
         }
-        buffer.set_filled(before + good);
-        Poll::Ready(Ok(()))
     }
 }
 

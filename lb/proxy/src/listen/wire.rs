@@ -99,6 +99,14 @@ impl Wire {
         }
     }
 
+    /// Whether all that began has ended, and nothing has come after it.
+    pub(crate) fn is_between(&self) -> bool {
+        match self.state {
+            State::Head(head) => head.bytes == 0,
+            _ => false,
+        }
+    }
+
     /// What was wrong; nothing is taken after it.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match self.state {

@@ -4,6 +4,7 @@ use std::time::Instant;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
+use super::super::wire::HeadLimits;
 use super::*;
 use crate::stage::from_unread;
 
@@ -158,9 +159,9 @@ async fn what_is_no_chunk_does_not_come_through() {
 #[tokio::test]
 async fn what_had_come_before_is_read_first() {
     let (mut stream, mut client) = connected().await;
-    stream.begun = Bytes::from_static(b"PR");
-    std::io::Write::write_all(&mut client, b"I").unwrap();
-    let mut all = [0; 3];
+    stream.begun = Bytes::from_static(b"PRI");
+    std::io::Write::write_all(&mut client, b" *").unwrap();
+    let mut all = [0; 5];
     from_unread(stream.read_exact(&mut all)).await.unwrap();
-    assert_eq!(&all, b"PRI");
+    assert_eq!(&all, b"PRI *");
 }
