@@ -22,7 +22,7 @@ const APP: &str = include_str!("../../../services/app.py");
 
 /// Pixels of the images: log-normal, about this median, with this deviation of the logarithm. So a
 /// thumbnail takes about 50 ms on average, and the largest take a hundred times the smallest.
-const PIXELS_MEDIAN: f64 = 1.0e6;
+const PIXELS_MEDIAN: f64 = 1.9e6;
 const PIXELS_SIGMA: f64 = 1.2;
 const PIXELS: (f64, f64) = (1.0e4, 2.5e7);
 

@@ -1,3 +1,4 @@
+use weighbridge_core::policy::RoutePolicy;
 use weighbridge_core::scale::rules;
 use weighbridge_core::schedule::filters;
 use weighbridge_scene_extract::extractors;
@@ -359,8 +360,8 @@ line 6: schedule.weighers.price is `-1`: expected a number from 0 to 1000
 #[test]
 fn hold_is_a_ratio_or_off() {
     let hold = |text: &str| parse(text).unwrap().policy.schedule.hold;
-    assert_eq!(hold(""), Some(8.0));
-    assert_eq!(hold("[schedule]\nhold = 4\n"), Some(4.0));
+    assert_eq!(hold(""), Some(4.0));
+    assert_eq!(hold("[schedule]\nhold = 8\n"), Some(8.0));
     assert_eq!(hold("[schedule]\nhold = \"off\"\n"), None);
     check(
         "[schedule]\nhold = 0.5\n",
@@ -442,7 +443,9 @@ fn the_default_routes_are_the_three_workloads() {
     let policies = config.policy.routes.iter().map(|route| route.name.as_str()).collect();
     assert_eq!(names(routes), "blur enhance raytrace");
     assert_eq!(names(policies), "blur enhance raytrace");
-    assert!(config.policy.routes.iter().all(|route| !route.features.names().is_empty()));
+    let finds = |route: &RoutePolicy| route.features.names().is_empty();
+    let found: Vec<bool> = config.policy.routes.iter().map(finds).collect();
+    assert_eq!(found, [true, false, false], "whose features the balancer finds itself");
     assert!(config.routes.iter().all(|route| route.body == BodyMode::Buffer));
 }
 
