@@ -19,6 +19,7 @@ pub mod lambda;
 pub mod queue;
 pub mod observe;
 pub mod learn;
+pub mod jobs;
 pub mod scale;
 pub mod balancer;
 pub mod random;
