@@ -86,7 +86,7 @@ impl Weighbridge {
                 self.asked = scene.now;
             }
             Verdict::Queue { .. } => {}
-            Verdict::Shed(_) => out.push(Action::Shed { request }),
+            Verdict::Shed(_) | Verdict::Later => out.push(Action::Shed { request }),
         }
     }
 
@@ -166,6 +166,7 @@ impl Proxy for Weighbridge {
             known: None,
             body_bytes: 0,
             event_bytes: self.balancer.policy().lambda.is_some().then_some(EVENT_BYTES),
+            job: None,
         };
         let verdict = self.balancer.arrive(time(scene.now), RequestId(request as u64), ask);
         self.act(scene, request, &verdict, out);

@@ -154,6 +154,7 @@ impl Sent {
             known: None,
             body_bytes,
             event_bytes: None,
+            job: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From a ranking to a verdict: forward, Lambda, queue or shed.
+//! From a ranking to a verdict: forward, Lambda, queue or shed; of a job forward, Lambda or later.
 
 pub mod concordance;
 
@@ -28,6 +28,9 @@ pub enum Verdict {
     },
     /// Refuse it. The balancer has forgotten it.
     Shed(ShedReason),
+    /// A job that no host has room for now. The balancer has forgotten it: it is to be asked again
+    /// when something has ended.
+    Later,
 }
 
 /// Where a request goes.

@@ -92,6 +92,26 @@ pub struct Ask {
     pub body_bytes: u64,
     /// Length of the event that would carry it to Lambda. `None` where it cannot go there.
     pub event_bytes: Option<u64>,
+    /// What a job asks beside. `None`: a client waits for it.
+    pub job: Option<JobAsk>,
+}
+
+/// What a [job](crate::jobs) asks beside. It goes to a host that has room for it, or to Lambda, or
+/// is told to come [later](crate::admit::Verdict::Later): the waiting room is for clients.
+///
+/// A host has room where a core is free; where it orders by size, also while the job would wait
+/// there for at most its route's patience; and otherwise where it is open to a request of its size
+/// ([`hold`](crate::schedule::hold)). What waits for a host is ordered by work / weight.
+///
+/// Within one attempt it is sent to another host only where the first has seen nothing of it: what
+/// hosts die of is counted by the job, not hidden.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JobAsk {
+    /// How much it counts beside a client's request, which has 1: what is not finite or not above
+    /// zero counts as 1.
+    pub weight: f64,
+    /// It goes to a host that has nothing to do, and that host gets nothing else meanwhile.
+    pub alone: bool,
 }
 
 /// What a tick asks for.
@@ -332,8 +352,18 @@ impl Balancer {
     }
 }
 
+// === impl JobAsk ===
+
+impl JobAsk {
+    /// The weight, where it is one.
+    fn weight(&self) -> f64 {
+        if self.weight.is_finite() && 0.0 < self.weight { self.weight } else { 1.0 }
+    }
+}
+
 fn waiting(id: RequestId, request: &Request) -> Waiting {
-    let (arrived, work) = (request.arrived, request.estimate.mean);
+    let weight = request.ask.job.map_or(1.0, |job| job.weight());
+    let (arrived, work) = (request.arrived, request.estimate.mean * (1.0 / weight));
     Waiting { id, arrived, work, bytes: request.ask.body_bytes }
 }
 

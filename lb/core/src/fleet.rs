@@ -101,6 +101,7 @@ impl Fleet {
             speed: spec.speed,
             work_left: Work::ZERO,
             claims: Vec::new(),
+            reserved_for: None,
             as_of: now,
             since: now,
             ejected_until: Time::ZERO,
@@ -183,6 +184,11 @@ impl Fleet {
         claimed.is_some()
     }
 
+    /// The host takes nothing but this request until its claim is released.
+    pub fn reserve(&mut self, id: HostId, request: RequestId) {
+        self.write(id, |host| host.reserved_for = Some(request));
+    }
+
     /// Gives a claim back. `None` where there is none: it has been released before.
     pub fn release(&mut self, now: Time, id: HostId, request: RequestId) -> Option<Claim> {
         self.write(id, |host| {
@@ -191,6 +197,7 @@ impl Fleet {
             let position = host.claims.iter().position(|claim| claim.request == Some(request))?;
             let claim = host.claims.remove(position);
             host.in_flight -= 1;
+            host.reserved_for = host.reserved_for.filter(|one| *one != request);
             aging::sum(host);
             Some(claim)
         })?
@@ -230,6 +237,11 @@ impl Fleet {
             debug_assert!(host.phase != Phase::Gone, "a gone host has left the fleet");
             let own = host.claims.iter().filter(|claim| claim.request.is_some()).count();
             debug_assert!(own == host.in_flight as usize, "in flight = claims");
+            debug_assert!(
+                host.reserved_for
+                    .is_none_or(|id| { host.claims.iter().any(|claim| claim.request == Some(id)) }),
+                "a host is reserved for what it has"
+            );
             debug_assert!(
                 own + host.foreign as usize == host.claims.len(),
                 "each claim has an owner"

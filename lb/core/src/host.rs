@@ -80,6 +80,8 @@ pub struct HostState {
     /// What it holds: in order of arrival for `fcfs`, by remaining work otherwise. Both our own
     /// claims and those of other balancers.
     pub claims: Vec<Claim>,
+    /// The job that has it for itself: it takes nothing else.
+    pub reserved_for: Option<RequestId>,
     /// The instant to which claims and work left have been aged.
     pub as_of: Time,
     /// When the phase began.

@@ -54,6 +54,7 @@ pub(crate) fn held(
         known: fingerprint.and_then(|fingerprint| repeats.known(fingerprint)),
         body_bytes,
         event_bytes: dispatch.event_bytes(route, head, body),
+        job: None,
     };
     Asked { ask, fingerprint, unknown }
 }
@@ -75,6 +76,7 @@ pub(crate) fn streamed(
         known: None,
         body_bytes: 0,
         event_bytes: None,
+        job: None,
     };
     Asked { ask, fingerprint: None, unknown }
 }

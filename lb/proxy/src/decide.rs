@@ -119,7 +119,7 @@ impl Locked {
                 self.waiters.insert(id, sender);
                 Some(receiver)
             }
-            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Shed(_) => None,
+            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Shed(_) | Verdict::Later => None,
         }
     }
 

@@ -131,6 +131,11 @@ impl<C: Caller> Exchange<'_, C> {
                     verdict = Box::pin(self.wait(&mut ticket)).await?;
                     continue;
                 }
+                // Only a job is told to come later, and is asked for elsewhere.
+                Verdict::Later => {
+                    drop(ticket);
+                    return Box::pin(self.give_up(refused, ShedReason::QueueFull)).await;
+                }
                 Verdict::Shed(reason) => {
                     drop(ticket);
                     return Box::pin(self.give_up(refused, reason)).await;

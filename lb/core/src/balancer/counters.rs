@@ -19,6 +19,8 @@ pub struct Counters {
     pub lambdas: u64,
     /// Verdicts to wait.
     pub queues: u64,
+    /// Jobs that were told to come later. They do not count as arrivals.
+    pub laters: u64,
     /// Verdicts to refuse, by reason.
     pub sheds: BTreeMap<ShedReason, u64>,
     /// Requests that were answered.
@@ -53,6 +55,7 @@ impl Counters {
             Verdict::Lambda(_) => self.lambdas += 1,
             Verdict::Queue { .. } => self.queues += 1,
             Verdict::Shed(reason) => *self.sheds.entry(*reason).or_default() += 1,
+            Verdict::Later => self.laters += 1,
         }
     }
 }

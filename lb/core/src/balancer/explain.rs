@@ -24,7 +24,10 @@ impl Balancer {
         let quality = predictor.quality();
         let names = predictor.names().to_vec();
         let hosts = &self.policy.hosts;
-        let hold = self.hold(&estimate, false);
+        let hold = match ask.job {
+            None => self.hold(&estimate, false),
+            Some(job) => Some(self.hold_job(ask.route, &estimate, job)),
+        };
         let demand = Demand { now: self.now, estimate, tried: &[], hosts, hold };
         let account = self.schedule.explain(&demand, &self.fleet);
         let policy = &self.routes[usize::from(ask.route.0).min(self.policy.routes.len())].policy;
@@ -67,6 +70,7 @@ impl Balancer {
                 format!("lambda ({name}), which would answer in {secs:.6} s")
             }
             Decision::Wait(reason) => format!("queue: {reason}"),
+            Decision::Later => "later".to_owned(),
             Decision::Shed(reason) => format!("shed: {reason}"),
         }
     }

@@ -6,15 +6,16 @@
 
 use std::time::Duration;
 
-use super::{Balancer, Grant, Request, waiting};
+use super::{Balancer, Grant, JobAsk, Request, waiting};
 use crate::admit::{self, Admission, Invocation, Placement, ShedReason, Verdict, WaitReason};
 use crate::estimate::{Estimate, Source};
 use crate::host::HostId;
 use crate::lambda::Offer;
-use crate::request::RequestId;
-use crate::schedule::hold::Hold;
+use crate::policy::HostPolicy;
+use crate::request::{RequestId, RouteId};
+use crate::schedule::hold::{Hold, JobOrder};
 use crate::schedule::{Demand, Ranking};
-use crate::units::{Seconds, Work};
+use crate::units::{Seconds, Time, Work};
 
 /// What is to become of a request.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,8 @@ pub(super) enum Decision {
     Wait(WaitReason),
     /// It is refused.
     Shed(ShedReason),
+    /// It is a job, and comes again.
+    Later,
 }
 
 /// Where a request starts.
@@ -47,15 +50,57 @@ impl Balancer {
         let start = if self.is_behind(id, request) {
             self.start_behind(request)
         } else {
-            self.start(request, false)
+            self.start_anew(request)
         };
         self.or_wait(id, request, start)
     }
 
     /// The same for a request that a host has failed: those that wait do not go before it.
     pub(super) fn decide_again(&mut self, id: RequestId, request: &Request) -> Decision {
-        let start = self.start(request, false);
+        let start = self.start_anew(request);
         self.or_wait(id, request, start)
+    }
+
+    /// Where a request may start that has not waited, or why it has to wait.
+    fn start_anew(&mut self, request: &Request) -> Result<Start, WaitReason> {
+        match request.ask.job {
+            None => self.start(request, false),
+            Some(job) => self.start_job(request, job),
+        }
+    }
+
+    /// Where a job may start now, or why it has to come later.
+    fn start_job(&mut self, request: &Request, job: JobAsk) -> Result<Start, WaitReason> {
+        let ranking = self.rank(request);
+        let hold = self.hold_job(request.ask.route, &request.estimate, job);
+        if let Some(ranking) = &ranking {
+            let demand = demand(&self.policy.hosts, self.now, request, Some(hold));
+            let best = self.fleet.get(ranking.best);
+            if best.is_some_and(|host| hold.is_open(&demand, host)) {
+                return Ok(Start::Host(ranking.best));
+            }
+            let open = self.schedule.rank_open(&demand, &mut self.fleet, &mut self.random, ranking);
+            if let Some(open) = open {
+                return Ok(Start::Host(open.best));
+            }
+        }
+        let is_sooner = |offer: &Offer| admit::is_sooner(offer, ranking.as_ref(), Seconds::ZERO);
+        let offer = self.spill_over(request).filter(is_sooner);
+        offer.map(Start::Lambda).ok_or(WaitReason::Held)
+    }
+
+    /// Which hosts are open to a job.
+    pub(super) fn hold_job(&self, route: RouteId, estimate: &Estimate, job: JobAsk) -> Hold {
+        if job.alone {
+            return Hold::ALONE;
+        }
+        let route = self.policy.routes.get(usize::from(route.0));
+        let patience = route.map_or(Duration::ZERO, |route| route.patience);
+        let order = self.orders(estimate).then_some(JobOrder {
+            ratio: self.policy.schedule.hold.map(|ratio| ratio / job.weight()),
+            patience: Seconds::from(patience),
+        });
+        Hold::of_job(order)
     }
 
     /// Where a request may start now, or why it has to wait.
@@ -84,7 +129,7 @@ impl Balancer {
     /// How a request of that estimate is held; `None` where none is.
     pub(super) fn hold(&self, estimate: &Estimate, overdue: bool) -> Option<Hold> {
         let ratio = self.policy.schedule.hold?;
-        Some(if !overdue && self.orders(estimate) { Hold { ratio } } else { Hold::NO_ORDER })
+        Some(if !overdue && self.orders(estimate) { Hold::at(ratio) } else { Hold::NO_ORDER })
     }
 
     /// Whether a request is held for its size: its estimate is its own and believed, and such
@@ -110,13 +155,7 @@ impl Balancer {
         if !hold.concerns(best.discipline) {
             return refusal.map_or(Ok(ranking.best), Err);
         }
-        let demand = Demand {
-            now: self.now,
-            estimate: request.estimate,
-            tried: &request.tried,
-            hosts: &self.policy.hosts,
-            hold: Some(hold),
-        };
+        let demand = demand(&self.policy.hosts, self.now, request, Some(hold));
         if hold.is_open(&demand, best) {
             return Ok(ranking.best);
         }
@@ -141,12 +180,13 @@ impl Balancer {
             Decision::Start(start) => self.begin(id, &mut request, start),
             Decision::Wait(_) => self.enqueue(id, &mut request),
             Decision::Shed(reason) => Verdict::Shed(reason),
+            Decision::Later => Verdict::Later,
         };
         match verdict {
             Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => {
                 self.requests.insert(id, request);
             }
-            Verdict::Shed(_) => {}
+            Verdict::Shed(_) | Verdict::Later => {}
         }
         self.counters.count(&verdict);
         verdict
@@ -160,6 +200,9 @@ impl Balancer {
             Start::Host(host) => {
                 let claimed = self.fleet.claim(self.now, host, id, estimate.mean);
                 debug_assert!(claimed, "a ranked host is in the fleet");
+                if request.ask.job.is_some_and(|job| job.alone) {
+                    self.fleet.reserve(host, id);
+                }
                 request.grant = Grant::Claim(host);
                 Verdict::Forward(Placement { host, estimate })
             }
@@ -210,6 +253,7 @@ impl Balancer {
     ) -> Decision {
         match start {
             Ok(start) => Decision::Start(start),
+            Err(_) if request.ask.job.is_some() => Decision::Later,
             Err(reason) => match self.queue.has_room(&waiting(id, request)) {
                 Ok(()) => Decision::Wait(reason),
                 Err(reason) => Decision::Shed(reason),
@@ -218,13 +262,7 @@ impl Balancer {
     }
 
     fn rank(&mut self, request: &Request) -> Option<Ranking> {
-        let demand = Demand {
-            now: self.now,
-            estimate: request.estimate,
-            tried: &request.tried,
-            hosts: &self.policy.hosts,
-            hold: None,
-        };
+        let demand = demand(&self.policy.hosts, self.now, request, None);
         self.schedule.rank(&demand, &mut self.fleet, &mut self.random)
     }
 
@@ -272,4 +310,14 @@ impl Balancer {
         let waiting = self.queue.state().work.as_cpu_secs();
         Seconds(waiting / capacity.as_cpu_secs().max(f64::MIN_POSITIVE))
     }
+}
+
+/// What a request asks of a host.
+fn demand<'a>(
+    hosts: &'a HostPolicy,
+    now: Time,
+    request: &'a Request,
+    hold: Option<Hold>,
+) -> Demand<'a> {
+    Demand { now, estimate: request.estimate, tried: &request.tried, hosts, hold }
 }

@@ -16,14 +16,12 @@ use crate::units::Time;
 
 impl Balancer {
     /// A request has come in. Forward: a claim is taken. Queue: a place is taken, and
-    /// [`Balancer::dispatch`] tells when it may go. Shed: it is forgotten.
+    /// [`Balancer::dispatch`] tells when it may go. Shed, Later: it is forgotten.
     ///
     /// `id` is unique among the requests that the balancer has not finished with.
     /// It waits behind those that wait already and go before it.
     pub fn arrive(&mut self, now: Time, id: RequestId, ask: Ask) -> Verdict {
         self.set_now(now);
-        self.counters.arrivals += 1;
-        self.retries.deposit();
         let verdict = match self.enter(id, ask) {
             Ok(request) => {
                 let decision = self.decide(id, &request);
@@ -35,6 +33,11 @@ impl Balancer {
                 verdict
             }
         };
+        // One that comes later is counted then.
+        if verdict != Verdict::Later {
+            self.counters.arrivals += 1;
+            self.retries.deposit();
+        }
         self.check_invariants();
         verdict
     }
@@ -55,7 +58,7 @@ impl Balancer {
     }
 
     /// A host has failed a request. Releases the claim, and ranks again without the hosts that have
-    /// failed it, where it may be sent again. Shed: it is forgotten.
+    /// failed it, where it may be sent again. Shed, Later: it is forgotten.
     pub fn fail(&mut self, now: Time, id: RequestId, failure: Failure) -> Verdict {
         self.set_now(now);
         *self.counters.failures.entry(failure).or_default() += 1;
@@ -233,7 +236,8 @@ impl Balancer {
         let Some(route) = self.policy.routes.get(usize::from(request.ask.route.0)) else {
             return self.shed(ShedReason::UnknownRoute);
         };
-        let is_idempotent = route.idempotent.unwrap_or(request.ask.is_idempotent);
+        let is_idempotent =
+            route.idempotent.unwrap_or(request.ask.is_idempotent) && request.ask.job.is_none();
         if !failure.may_retry(is_idempotent) {
             return self.shed(ShedReason::NotRetriable);
         }

@@ -5,6 +5,7 @@
 
 mod facts;
 mod hold;
+mod jobs;
 mod training;
 
 use std::fmt::Write;
@@ -216,6 +217,22 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
                 known: line.words.get(3).and_then(|_| Work::from_cpu_secs(line.number(3))),
                 body_bytes: line.number(4) as u64,
                 event_bytes: Some(line.number(4) as u64),
+                job: None,
+            };
+            balancer.arrive(now, id, ask)
+        }
+        // job ID SIZE [WEIGHT]; alone is one that is to be alone
+        "job" | "alone" => {
+            let weight = if line.words.len() < 5 { 1.0 } else { line.number(4) };
+            let ask = Ask {
+                path: Path::UNKNOWN,
+                is_idempotent: true,
+                route: RouteId(0),
+                features: Features::default(),
+                known: Work::from_cpu_secs(line.number(3)),
+                body_bytes: 0,
+                event_bytes: Some(0),
+                job: Some(JobAsk { weight, alone: line.words[1] == "alone" }),
             };
             balancer.arrive(now, id, ask)
         }
@@ -252,6 +269,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
                 known,
                 body_bytes: 0,
                 event_bytes: Some(0),
+                job: None,
             };
             return vec![balancer.explain(now, &ask).to_string()];
         }
@@ -284,6 +302,7 @@ fn text(verdict: &Verdict) -> String {
         Verdict::Lambda(invocation) => format!("lambda {}", invocation.function.0),
         Verdict::Queue { until } => format!("waits until {}", until.as_secs_f64()),
         Verdict::Shed(reason) => format!("shed, {reason}"),
+        Verdict::Later => "later".to_owned(),
     }
 }
 
@@ -1072,6 +1091,7 @@ fn arrive_at(balancer: &mut Balancer, now: Time, id: RequestId) -> HostId {
         known,
         body_bytes: 0,
         event_bytes: None,
+        job: None,
     };
     match balancer.arrive(now, id, ask) {
         Verdict::Forward(placement) => placement.host,
@@ -1303,6 +1323,7 @@ fn counts_of_another_build_on_lambda_do_not_unsettle_the_prices() {
             known,
             body_bytes,
             event_bytes,
+            job: None,
         };
         let verdict = balancer.arrive(Time::ZERO, id, ask);
         let cost = RequestCost {

@@ -59,22 +59,65 @@
 use super::{Delay, Demand};
 use crate::fleet::Glance;
 use crate::host::{Discipline, HostState};
+use crate::units::Seconds;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hold {
     /// A claim on a `ps` host counts when its remaining work is at most this multiple of the
     /// request's. Finite and not negative; where it is 0, `ps` hosts are open.
-    pub ratio: f64,
+    ratio: f64,
+    /// Whose request it is.
+    room: Room,
+}
+
+/// What a host must have room for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Room {
+    /// A client's request: see the module.
+    Client,
+    /// A job.
+    Job(Option<JobOrder>),
+    /// A job that is to be alone.
+    Alone,
+}
+
+/// How a job is let in where no core is free. Without it a job goes to free cores only: its size is
+/// not known, or not believed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JobOrder {
+    /// On `ps` hosts, as of a client's request: divided by the job's weight, so that a job is let
+    /// in as a request would be that is as much larger. `None`: only to a free core.
+    pub ratio: Option<f64>,
+    /// On `srpt` hosts: while it would wait there for at most this.
+    pub patience: Seconds,
 }
 
 // === impl Hold ===
 
 impl Hold {
     /// For a request that cannot be ordered, or may wait no longer: `ps` hosts are open to it.
-    pub const NO_ORDER: Hold = Hold { ratio: 0.0 };
+    pub const NO_ORDER: Hold = Hold::at(0.0);
 
-    /// Whether hosts of that discipline are ever closed. Those that are not go by patience.
+    /// For a job that is to be alone: hosts are open that have nothing to do.
+    pub const ALONE: Hold = Hold { ratio: 0.0, room: Room::Alone };
+
+    /// For a client's request, with that ratio.
+    pub const fn at(ratio: f64) -> Hold {
+        Hold { ratio, room: Room::Client }
+    }
+
+    /// For a job.
+    pub const fn of_job(order: Option<JobOrder>) -> Hold {
+        let ratio = match order {
+            Some(JobOrder { ratio: Some(ratio), .. }) => ratio,
+            Some(JobOrder { ratio: None, .. }) | None => 0.0,
+        };
+        Hold { ratio, room: Room::Job(order) }
+    }
+
+    /// Whether hosts of that discipline are ever closed to a client's request. Those that are not
+    /// go by patience.
     pub fn concerns(self, discipline: Discipline) -> bool {
         match discipline {
             Discipline::Ps | Discipline::Fcfs => true,
@@ -84,23 +127,43 @@ impl Hold {
 
     /// Whether `host` is open to the request of `demand`.
     pub fn is_open(self, demand: &Demand<'_>, host: &HostState) -> bool {
-        match host.discipline {
-            Discipline::Srpt => true,
-            Discipline::Ps => {
-                let most = self.most(demand);
-                let last = host.claims.get(host.cores as usize - 1);
-                last.is_none_or(|claim| most < claim.remaining.as_cpu_secs())
+        let has_core = host.claims.len() < host.cores as usize;
+        match (self.room, host.discipline) {
+            (Room::Alone, Discipline::Srpt | Discipline::Ps | Discipline::Fcfs) => {
+                host.claims.is_empty()
             }
-            Discipline::Fcfs => {
-                host.claims.len() < host.cores as usize
-                    || Delay::of(demand, host).wait <= host.round_trip
+            (Room::Job(order), Discipline::Srpt) => {
+                has_core || order.is_some_and(|one| Delay::of(demand, host).wait <= one.patience)
+            }
+            (Room::Job(order), Discipline::Ps) => {
+                has_core
+                    || order.is_some_and(|one| one.ratio.is_some()) && self.passes(demand, host)
+            }
+            (Room::Client, Discipline::Srpt) => true,
+            (Room::Client, Discipline::Ps) => self.passes(demand, host),
+            (Room::Client | Room::Job(_), Discipline::Fcfs) => {
+                has_core || Delay::of(demand, host).wait <= host.round_trip
             }
         }
+    }
+
+    /// Whether fewer claims on a `ps` host than it has cores are small beside the request.
+    fn passes(self, demand: &Demand<'_>, host: &HostState) -> bool {
+        let most = self.most(demand);
+        let last = host.claims.get(host.cores as usize - 1);
+        last.is_none_or(|claim| most < claim.remaining.as_cpu_secs())
     }
 
     /// Whether a host of that glance may be open to the request of `demand`. Only where that is
     /// certain it says that it is not.
     pub fn may_be_open(self, demand: &Demand<'_>, glance: &Glance) -> bool {
+        match self.room {
+            // Our own claims do not end by themselves.
+            Room::Alone => return glance.crowd_own <= 0.0,
+            // A host with a free core is open whatever the others are.
+            Room::Job(_) if glance.rounds == 0 => return true,
+            Room::Client | Room::Job(_) => {}
+        }
         // Until a claim may have ended, what each has left only falls.
         let is_shared = demand.now < glance.busy_until && glance.sharer <= self.most(demand);
         let is_full = demand.estimate.trusted && demand.now < glance.opens_at;

@@ -137,7 +137,7 @@ fn closed_hosts_are_passed_over_and_mostly_without_a_look() {
         let mut random = Random::new(seed);
         let n_hosts = 1 + random.below(400);
         let mut fleet = fleet(&mut random, n_hosts);
-        let hold = Hold { ratio: [0.0, 1.0, 8.0][random.below(3)] };
+        let hold = Hold::at([0.0, 1.0, 8.0][random.below(3)]);
         let trusted = random.below(4) != 0;
         let mut now = random.unit() * 2.0;
         for step in 0..8 {

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use weighbridge_core::admit::Verdict;
-use weighbridge_core::balancer::{Ask, Balancer, Policy};
+use weighbridge_core::balancer::{Ask, Balancer, JobAsk, Policy};
 use weighbridge_core::features::{FeatureSet, Features};
 use weighbridge_core::fleet::Path;
 use weighbridge_core::host::{Discipline, HostId, HostSpec};
@@ -51,6 +51,7 @@ fn is_of(explained: &str, verdict: &Verdict) -> bool {
         Verdict::Lambda(_) => explained.starts_with("lambda ("),
         Verdict::Queue { .. } => explained.starts_with("queue: "),
         Verdict::Shed(reason) => explained == format!("shed: {reason}"),
+        Verdict::Later => explained == "later",
     }
 }
 
@@ -193,7 +194,7 @@ impl World {
             Verdict::Lambda(_) => {
                 self.open.insert(id, Place::Lambda);
             }
-            Verdict::Shed(_) => {
+            Verdict::Shed(_) | Verdict::Later => {
                 self.open.remove(&id);
             }
         }
@@ -211,7 +212,9 @@ impl World {
             known: Work::from_cpu_secs(size).filter(|_| self.random.below(3) != 0),
             body_bytes: self.random.below(1000) as u64,
             event_bytes: Some(self.random.below(1000) as u64).filter(|bytes| 100 < *bytes),
+            job: self.job(),
         };
+        let is_job = ask.job.is_some();
         // Not always: asking brings the hosts to now.
         let is_asked = self.foresees && !id.0.is_multiple_of(3);
         let foreseen = is_asked.then(|| self.balancer.explain(self.now(), &ask).verdict);
@@ -219,7 +222,18 @@ impl World {
         if let Some(foreseen) = foreseen {
             assert!(is_of(&foreseen, &verdict), "foreseen: `{foreseen}`, came: {verdict:?}");
         }
+        match &verdict {
+            Verdict::Forward(_) | Verdict::Lambda(_) => {}
+            Verdict::Queue { .. } | Verdict::Shed(_) => assert!(!is_job, "{verdict:?}"),
+            Verdict::Later => assert!(is_job, "a client is not told to come later"),
+        }
         self.note(id, &verdict);
+    }
+
+    /// One of four is a job, and one of eight jobs is to be alone.
+    fn job(&mut self) -> Option<JobAsk> {
+        let (weight, alone) = (0.1 + self.random.unit(), self.random.below(8) == 0);
+        Some(JobAsk { weight, alone }).filter(|_| self.random.below(4) == 0)
     }
 
     /// A request that was sent somewhere; mostly one that is known, and sometimes any number.
@@ -371,6 +385,7 @@ impl World {
             known,
             body_bytes: 50,
             event_bytes: Some(50),
+            job: None,
         };
         let account = self.balancer.explain(now, &ask);
         self.said.push(account.to_string());

@@ -119,7 +119,7 @@ impl Front {
                     None => return Error::e_explain(ErrorType::InternalError, "no ticket"),
                 },
                 // What streams has no event: it is not sent to Lambda.
-                verdict @ (Some(Verdict::Shed(_) | Verdict::Lambda(_)) | None) => {
+                verdict @ (Some(Verdict::Shed(_) | Verdict::Lambda(_) | Verdict::Later) | None) => {
                     passage.shed = match verdict {
                         Some(Verdict::Shed(reason)) => Some(reason),
                         _ => None,

@@ -24,13 +24,14 @@ fn ask(known: Option<f64>, path: u64) -> Ask {
         known: known.and_then(Work::from_cpu_secs),
         body_bytes: 0,
         event_bytes: None,
+        job: None,
     }
 }
 
 fn host_of(verdict: &Verdict) -> Option<HostId> {
     match verdict {
         Verdict::Forward(placement) => Some(placement.host),
-        Verdict::Lambda(_) | Verdict::Queue { .. } | Verdict::Shed(_) => None,
+        Verdict::Lambda(_) | Verdict::Queue { .. } | Verdict::Shed(_) | Verdict::Later => None,
     }
 }
 

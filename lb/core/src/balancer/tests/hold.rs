@@ -382,6 +382,7 @@ fn arrive(balancer: &mut Balancer, id: u64, feature: f64) -> Verdict {
         known: None,
         body_bytes: 0,
         event_bytes: None,
+        job: None,
     };
     balancer.arrive(Time::ZERO, RequestId(id), ask)
 }

@@ -1,4 +1,6 @@
 //! Passes hosts that take requests.
+//!
+//! A host that a job has for itself takes none.
 
 use super::Filter;
 use crate::host::{HostState, Phase};
@@ -15,7 +17,7 @@ impl Filter for Active {
 
     fn passes(&self, _: &Demand<'_>, host: &HostState) -> bool {
         match host.phase {
-            Phase::Active => true,
+            Phase::Active => host.reserved_for.is_none(),
             Phase::Starting | Phase::Draining | Phase::Gone => false,
         }
     }

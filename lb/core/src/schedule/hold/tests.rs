@@ -7,7 +7,7 @@ use crate::random::Random;
 use crate::request::RequestId;
 use crate::units::{Seconds, Speed, Time, Work};
 
-const HOLD: Hold = Hold { ratio: 8.0 };
+const HOLD: Hold = Hold::at(8.0);
 
 fn demand(hosts: &HostPolicy, now: f64, work: f64, trusted: bool) -> Demand<'_> {
     let mean = Work::saturating(work);
@@ -97,6 +97,51 @@ fn a_giant_that_was_mistaken_for_a_small_request_closes_its_host_until_that_show
     }
 }
 
+/// Whether a host with those claims is open to a job of that work.
+fn is_open_to_job(order: Option<JobOrder>, of: (Discipline, u32, &[f64]), work: f64) -> bool {
+    let (discipline, cores, claims) = of;
+    let hosts = HostPolicy::for_tests();
+    let fleet = fleet(discipline, cores, claims);
+    Hold::of_job(order).is_open(&demand(&hosts, 0.0, work, true), &fleet.hosts()[0])
+}
+
+/// As if it had a weight of 1, and 0.1 s of patience.
+const ORDER: JobOrder = JobOrder { ratio: Some(8.0), patience: Seconds(0.1) };
+
+#[test]
+fn a_job_goes_to_a_free_core_whatever_is_known_of_it() {
+    for discipline in Discipline::ALL {
+        for order in [None, Some(ORDER)] {
+            assert!(is_open_to_job(order, (discipline, 2, &[1.0]), 100.0), "{discipline:?}");
+        }
+        assert!(!is_open_to_job(None, (discipline, 1, &[100.0]), 0.1), "{discipline:?}");
+    }
+}
+
+#[test]
+fn a_short_job_goes_to_a_host_that_orders_by_size_while_giants_run_there() {
+    assert!(is_open_to_job(Some(ORDER), (Discipline::Srpt, 1, &[100.0, 100.0]), 1.0));
+    assert!(!is_open_to_job(Some(ORDER), (Discipline::Srpt, 1, &[1.0, 100.0]), 1.0));
+    assert!(is_open_to_job(Some(ORDER), (Discipline::Srpt, 1, &[0.1, 100.0]), 1.0));
+}
+
+#[test]
+fn where_nothing_is_held_a_job_waits_for_a_free_core_of_a_host_that_shares_its_time() {
+    let unheld = JobOrder { ratio: None, ..ORDER };
+    assert!(is_open_to_job(Some(ORDER), (Discipline::Ps, 1, &[100.0]), 1.0));
+    assert!(!is_open_to_job(Some(unheld), (Discipline::Ps, 1, &[100.0]), 1.0));
+}
+
+#[test]
+fn a_job_that_is_to_be_alone_waits_for_a_host_with_nothing_to_do() {
+    let hosts = HostPolicy::for_tests();
+    for (claims, expected) in [(&[][..], true), (&[0.1], false)] {
+        let fleet = fleet(Discipline::Srpt, 4, claims);
+        let demand = demand(&hosts, 0.0, 1.0, true);
+        assert_eq!(Hold::ALONE.is_open(&demand, &fleet.hosts()[0]), expected);
+    }
+}
+
 #[test]
 fn a_glance_never_says_that_an_open_host_is_closed() {
     let hosts = HostPolicy::for_tests();
@@ -110,8 +155,14 @@ fn a_glance_never_says_that_an_open_host_is_closed() {
         let glance = fleet.glances().hosts()[0];
         let demand = demand(&hosts, random.unit(), random.unit(), random.below(4) != 0);
         fleet.advance(demand.now);
-        let is_open = HOLD.is_open(&demand, &fleet.hosts()[0]);
-        let may_be = HOLD.may_be_open(&demand, &glance);
+        let order = JobOrder {
+            ratio: Some(8.0).filter(|_| random.below(2) == 0),
+            patience: Seconds(random.unit()),
+        };
+        let order = Some(order).filter(|_| random.below(3) != 0);
+        let hold = [HOLD, Hold::of_job(order), Hold::ALONE][random.below(3)];
+        let is_open = hold.is_open(&demand, &fleet.hosts()[0]);
+        let may_be = hold.may_be_open(&demand, &glance);
         assert!(may_be || !is_open, "seed {seed} {discipline:?} {cores} {claims:?}");
         n_closed += u32::from(!may_be);
         n_seen += u32::from(!is_open);
