@@ -16,9 +16,10 @@
 //! A holder reads a job from the ledger, calls [`step`] with what has happened, and writes the job
 //! back. The write compares and sets: it stands only where nobody else has written since the read
 //! ([`Job::version`]). The actions are carried out after the write stands, and not at all where it
-//! does not; then the job is read again. Several steps may be taken before one write. So each
-//! transition happens once, whoever races, and what was lost with a balancer that died is asked
-//! for again by [`Event::Tick`].
+//! does not; then the job is read again. An event of a newer claim than the row's shows that the
+//! row is old: it is read again first. Several steps may be taken before one write. So each
+//! transition happens once, whoever races, and what was lost with a balancer that died is asked for
+//! again by [`Event::Tick`].
 //!
 //! Times are the ledger's: nanoseconds since the UNIX epoch, for they outlive the process. A clock
 //! that jumps costs a second execution at worst. The [`Fence`] decides whose result counts.

@@ -75,7 +75,10 @@ pub enum Event {
     /// An operator has a dead job run anew.
     Retry,
     /// Everybody who is to hear of its end has been told.
-    Told,
+    Told {
+        /// Of the end of this generation.
+        generation: u32,
+    },
     /// Time has passed.
     Tick,
 }
@@ -121,7 +124,7 @@ pub enum Object {
         /// By which claim.
         fence: Fence,
     },
-    /// All of it: objects first, then its row.
+    /// All of it: objects first, then its row, where nobody has written it since it was read.
     All,
 }
 
@@ -147,7 +150,7 @@ impl Event {
             | Event::Claimed { .. }
             | Event::Cancel
             | Event::Retry
-            | Event::Told
+            | Event::Told { .. }
             | Event::Tick => None,
         }
     }

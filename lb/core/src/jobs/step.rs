@@ -23,9 +23,9 @@
 //! | held | Cancel | Cancelled | `HangUp`, Notify |
 //! | final | Tick, not told | the same | Notify |
 //! | final | Tick, told, after `retention` | the same | Delete all |
-//! | final | Told | the same | |
+//! | final | Told, of this generation | the same | |
 //! | Dead | Retry | Queued, generation + 1 | Send |
-//! | any | Kept by a claim whose answer does not count | the same | Delete answer |
+//! | any | Kept by a claim that is over, not committed | the same | Delete answer |
 //!
 //! "Held" are Leased, Running and Committing. Everything else changes nothing.
 
@@ -43,7 +43,7 @@ pub fn step(job: &mut Job, event: Event, now: Time, limits: &Limits) -> Actions 
         Event::Claimed { owner } => job.claimed(owner, now, limits),
         Event::Cancel => job.cancel(now),
         Event::Retry => job.retry(now, limits),
-        Event::Told => job.told(),
+        Event::Told { generation } => job.told(generation),
         Event::Tick => job.tick(now, limits),
         Event::Started { fence }
         | Event::Renewed { fence }
@@ -150,15 +150,16 @@ impl Job {
             | Event::Claimed { .. }
             | Event::Cancel
             | Event::Retry
-            | Event::Told
+            | Event::Told { .. }
             | Event::Tick => none(),
         }
     }
 
-    /// What a holder says whose claim is over. Its answer is of no use.
+    /// What a holder says whose claim is over: its answer is of no use. Or the claim is newer than
+    /// the row, which was read long ago: nothing can be told from that.
     fn stale(&self, event: Event) -> Actions {
         match event {
-            Event::Kept { fence } if !self.is_committed(fence) => {
+            Event::Kept { fence } if fence <= self.fence && !self.is_committed(fence) => {
                 smallvec![Action::Delete(Object::Answer { fence })]
             }
             Event::Kept { .. }
@@ -174,7 +175,7 @@ impl Job {
             | Event::LeaseLost { .. }
             | Event::Cancel
             | Event::Retry
-            | Event::Told
+            | Event::Told { .. }
             | Event::Tick => none(),
         }
     }
@@ -235,8 +236,8 @@ impl Job {
         }
     }
 
-    fn told(&mut self) -> Actions {
-        self.told |= self.state.is_final();
+    fn told(&mut self, generation: u32) -> Actions {
+        self.told |= self.state.is_final() && self.generation == generation;
         none()
     }
 

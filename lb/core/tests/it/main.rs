@@ -5,6 +5,8 @@ mod accuracy;
 #[cfg(test)]
 mod auto;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod learning;
 #[cfg(test)]
 mod modules;
