@@ -36,6 +36,7 @@ use crate::estimate::Estimate;
 use crate::features::Features;
 use crate::fleet::{Fleet, Path};
 use crate::host::{HostId, HostState};
+use crate::jobs::LineWork;
 use crate::lambda::{Lambda, Run};
 use crate::learn::{Model, Predictor, TrainingSet};
 use crate::observe::Observation;
@@ -137,6 +138,8 @@ pub struct Balancer {
     concordance: Concordance,
     lambda: Option<Lambda>,
     scaler: Scaler,
+    /// The jobs that wait, as last told.
+    line: LineWork,
     retries: RetryBudget,
     guard: Guard,
     requests: BTreeMap<RequestId, Request>,
@@ -201,6 +204,7 @@ impl Balancer {
             concordance: Concordance::new(),
             lambda: policy.lambda.clone().map(Lambda::new),
             scaler: Scaler::new(policy.scale.clone()),
+            line: LineWork::default(),
             retries: RetryBudget::new(&policy.retry),
             guard: Guard::default(),
             requests: BTreeMap::new(),

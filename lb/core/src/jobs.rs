@@ -30,12 +30,15 @@
 //! old end of the lease would take the job away from the holder that has just renewed it. Cost: a
 //! number in each row. Look again where a ledger cannot compare it.
 
+mod classes;
 mod event;
 mod lease;
 mod limits;
+mod line;
 mod retry;
 mod state;
 mod step;
+mod window;
 
 use std::fmt;
 use std::str::FromStr;
@@ -44,10 +47,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Time, Work};
 
+pub use classes::Classes;
 pub use event::{Action, Actions, Event, Object};
 pub use limits::Limits;
+pub use line::{Age, Line, LineWork, Turns};
 pub use state::{Lease, Phase, State};
 pub use step::step;
+pub use window::Window;
 
 /// Which job: 128 random bits. Who knows it may see the job, so it is drawn by a generator that
 /// cannot be guessed. As text: 32 hexadecimal digits in lower case.
@@ -66,8 +72,7 @@ pub struct NotAJobId;
 )]
 pub struct Fence(pub u64);
 
-/// Which balancer holds a lease. It keeps its number when it starts again, and so knows which
-/// leases were its own.
+/// Which balancer holds a lease. Others may be able to tell that it is gone before the lease ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OwnerId(pub u64);
 
@@ -262,3 +267,6 @@ impl Job {
             && self.host_deaths < limits.host_deaths_max
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::fleet::Fleet;
 use crate::host::{HostId, HostState, Phase};
+use crate::jobs::LineWork;
 use crate::queue::QueueState;
 use crate::units::{Seconds, Speed, Time, Work};
 
@@ -149,14 +150,20 @@ impl Scaler {
     }
 
     /// The plan for now. `fleet` has been brought to `now`.
-    pub fn plan(&mut self, now: Time, fleet: &Fleet, waiting: QueueState) -> ScalePlan {
+    /// `line`: the jobs that wait for this fleet.
+    pub fn plan(
+        &mut self,
+        now: Time,
+        fleet: &Fleet,
+        (waiting, line): (QueueState, &LineWork),
+    ) -> ScalePlan {
         let replace = self.useless(now, fleet);
         let usable: Vec<&HostState> = fleet
             .hosts()
             .iter()
             .filter(|host| matches_kept(host) && !replace.contains(&host.id))
             .collect();
-        let view = self.view(now, &usable, waiting);
+        let view = View { line: *line, ..self.view(now, &usable, waiting) };
         let desire = self.decide(now, &view);
         let mut plan = self.change(&usable, desire);
         if !replace.is_empty() && plan.reason == ScaleReason::Steady {
@@ -208,6 +215,7 @@ impl Scaler {
             backlog: Work::saturating(left) + waiting.work.min(waiting_most),
             host_capacity: Work::saturating(host),
             boot_time: self.boot_time,
+            line: LineWork::default(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Balancer, Grant, Tick};
 use crate::host::{HostId, HostSpec};
+use crate::jobs::LineWork;
 use crate::observe::HostReport;
 use crate::request::RouteId;
 use crate::units::{Seconds, Time};
@@ -105,12 +106,19 @@ impl Balancer {
         self.check_invariants();
     }
 
+    /// The jobs that wait for this fleet, as of now: they count for its size until this is told
+    /// anew.
+    pub fn tell_line(&mut self, line: LineWork) {
+        self.line = line;
+    }
+
     /// The periodic call: ages what is believed, plans the fleet, says which models to train.
     pub fn tick(&mut self, now: Time) -> Tick {
         self.set_now(now);
         self.fleet.advance(self.now);
         self.fleet.expire_reports(self.now);
-        let plan = self.scaler.plan(self.now, &self.fleet, self.queue.state());
+        let waiting = (self.queue.state(), &self.line);
+        let plan = self.scaler.plan(self.now, &self.fleet, waiting);
         if !plan.is_steady() {
             *self.counters.scale_events.entry(plan.reason).or_default() += 1;
             self.counters.launches += plan.launch as u64;

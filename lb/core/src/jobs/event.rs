@@ -65,7 +65,7 @@ pub enum Event {
         /// By which claim.
         fence: Fence,
     },
-    /// The holder is known to be gone: it has started again, and this was its lease.
+    /// The holder is known to be gone, although its lease has not ended.
     LeaseLost {
         /// By which claim.
         fence: Fence,
@@ -98,7 +98,8 @@ pub enum Action {
         /// On a host that has nothing else to do, and gets nothing else.
         alone: bool,
     },
-    /// Close the connection of that attempt, where this balancer has it. What it brought is dropped.
+    /// Close the connection of that attempt, where this balancer has it. What it brought is
+    /// dropped.
     HangUp {
         /// By which claim.
         fence: Fence,

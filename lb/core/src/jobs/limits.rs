@@ -29,3 +29,25 @@ pub struct Limits {
     /// How long a job is kept after its end.
     pub retention: Duration,
 }
+
+// === impl Limits ===
+
+#[cfg(test)]
+impl Limits {
+    /// What tests of the core start from: the defaults of the configuration.
+    pub(crate) fn for_tests() -> Limits {
+        Limits {
+            receive_max: Duration::from_mins(10),
+            wait_max: Duration::from_hours(24),
+            run_max: Duration::from_hours(12),
+            attempts_max: 5,
+            host_deaths_max: 3,
+            alone_after: 2,
+            backoff_min: Duration::from_secs(1),
+            backoff_max: Duration::from_mins(5),
+            lease_min: Duration::from_secs(30),
+            lease_max: Duration::from_mins(15),
+            retention: Duration::from_hours(24),
+        }
+    }
+}

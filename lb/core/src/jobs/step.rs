@@ -14,12 +14,12 @@
 //! | held | Progress | the same | |
 //! | Leased, Running | Answered below 400, or 4xx | Committing | Put |
 //! | Leased, Running | Answered 429, or 503 with `Retry-After` | Queued, excused | Send |
-//! | Leased, Running | Answered 5xx, TimedOut | Queued after a backoff, or Dead | Send or Notify |
+//! | Leased, Running | Answered 5xx, `TimedOut` | Queued after backoff, or Dead | Send or Notify |
 //! | Committing | Kept | Succeeded or Failed | Notify |
-//! | held | HostLost | Queued at once, or Dead | Send or Notify |
+//! | Leased, Running | `HostLost` | Queued at once, or Dead | Send or Notify |
 //! | held | Returned | Queued at once, excused | Send |
-//! | held | LeaseLost; Tick, after the lease | Queued at once, or Dead | `HangUp`, Send or Notify |
-//! | Leased, Running | Tick, after `run_max` | Queued after a backoff, or Dead | `HangUp`, Send or Notify |
+//! | held | `LeaseLost`, or Tick after the lease | Queued at once, or Dead | `HangUp`, as above |
+//! | Leased, Running | Tick, after `run_max` | Queued after backoff, or Dead | `HangUp`, as above |
 //! | held | Cancel | Cancelled | `HangUp`, Notify |
 //! | final | Tick, not told | the same | Notify |
 //! | final | Tick, told, after `retention` | the same | Delete all |
@@ -135,11 +135,12 @@ impl Job {
                 }
             }
             Event::Kept { .. } => self.kept(lease, now),
+            // What has answered is not missed.
+            Event::HostLost { .. } | Event::TimedOut { .. } if self.has_answered() => none(),
             Event::HostLost { .. } => {
                 self.host_deaths = self.host_deaths.saturating_add(1);
                 self.try_again(Reason::HostLost, now, now, limits)
             }
-            Event::TimedOut { .. } if self.has_answered() => none(),
             Event::TimedOut { .. } => {
                 let again = now + self.backoff(limits);
                 self.try_again(Reason::TimedOut, again, now, limits)

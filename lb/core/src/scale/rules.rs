@@ -10,6 +10,7 @@ use std::fmt::{self, Debug};
 use serde::Serialize;
 
 use super::ScalePolicy;
+use crate::jobs::LineWork;
 use crate::units::{Seconds, Work};
 
 /// Every rule there is. To add one: a file beside the others, and a line here.
@@ -51,6 +52,8 @@ pub struct View {
     pub host_capacity: Work,
     /// The time that a host needs to boot.
     pub boot_time: Seconds,
+    /// Jobs that wait.
+    pub line: LineWork,
 }
 
 /// How many hosts are desired, and why.
@@ -150,6 +153,23 @@ impl View {
         let hosts = self.active as f64 * busy / target.max(0.01);
         // A hair over a whole number is float noise, not a further host.
         (hosts - 1e-9).ceil().clamp(0.0, 1e6) as usize
+    }
+
+    /// Hosts that do the jobs' work within every horizon by which it is due, beside the backlog:
+    /// the most of `⌈(backlog + due within h) / (c · h)⌉`, with `h` not shorter than hosts that are
+    /// launched now may take. None where no job waits.
+    pub(super) fn hosts_for_jobs(&self, policy: &ScalePolicy) -> usize {
+        let soonest = self.boot_time.0 + policy.backlog_max.as_secs_f64();
+        let capacity = self.host_capacity.as_cpu_secs().max(f64::MIN_POSITIVE);
+        let due = self.line.due.iter().zip(LineWork::HORIZONS);
+        let due = due.filter(|(due, _)| Work::ZERO < **due);
+        let hosts = due.map(|(due, horizon)| {
+            let horizon = horizon.as_secs_f64().max(soonest).max(1e-3);
+            let hosts = (self.backlog + *due).as_cpu_secs() / (capacity * horizon);
+            (hosts - 1e-9).ceil().clamp(0.0, 1e6) as usize
+        });
+        let least = usize::from(self.line.jobs != 0);
+        hosts.fold(least, usize::max)
     }
 
     /// Hosts for the requests there are, each on a core of its own at the target utilization: what

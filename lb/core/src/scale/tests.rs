@@ -30,6 +30,7 @@ fn check(rule: &str, active: usize, utilization: f64, backlog: f64, expected: &s
         backlog: Work::saturating(backlog),
         host_capacity: Work::saturating(1.0),
         boot_time: Seconds(2.0),
+        line: LineWork::default(),
     };
     let desire = rules::by_name(rule).unwrap().desired(&view, &policy());
     assert_eq!(format!("{} {}", desire.hosts, desire.reason), expected);
@@ -107,4 +108,48 @@ fn the_most_desired_is_kept_whatever_came_after_it() {
         .map(|n| stabilizer.add(Time::from_secs_f64(10.0 * f64::from(n)), 2000 - n as usize));
     assert_eq!(most.last(), Some(usize::MAX));
     assert_eq!(stabilizer.add(Time::from_secs_f64(10_000.0), 1), 2000);
+}
+
+/// What the jobs of a line want of 2 hosts of one core that have nothing else to do: each is of
+/// that work, and due in so many seconds.
+fn check_line(jobs: &[(f64, f64)], expected: &str) {
+    let mut line = LineWork::default();
+    for (work, due) in jobs {
+        line.add(Time::ZERO, Work::saturating(*work), Time::from_secs_f64(*due));
+    }
+    let view = View {
+        active: 2,
+        kept: 2,
+        utilization: 0.0,
+        requests: 0,
+        requests_per_core: 0.0,
+        backlog: Work::ZERO,
+        host_capacity: Work::saturating(1.0),
+        boot_time: Seconds(2.0),
+        line,
+    };
+    let desire = rules::by_name("backlog").unwrap().desired(&view, &policy());
+    assert_eq!(format!("{} {}", desire.hosts, desire.reason), expected);
+}
+
+#[test]
+fn jobs_want_hosts_for_what_is_due_within_each_horizon() {
+    check_line(&[], "0 backlog_low");
+    check_line(&[(30.0, 3600.0)], "1 backlog_low");
+    check_line(&[(30.0, 300.0); 20], "2 backlog_low");
+    check_line(&[(30.0, 300.0); 100], "10 backlog");
+    check_line(&[(30.0, 60.0); 20], "10 backlog");
+}
+
+#[test]
+fn what_is_due_late_asks_for_less_than_what_is_due_soon() {
+    let mut jobs = vec![(60.0, 3000.0); 300];
+    check_line(&jobs, "5 backlog");
+    jobs.extend([(60.0, 50.0); 8]);
+    check_line(&jobs, "8 backlog");
+}
+
+#[test]
+fn a_giant_that_is_overdue_asks_for_one_host_at_a_time() {
+    check_line(&[(36_000.0, 0.0)], "1 backlog_low");
 }

@@ -7,6 +7,9 @@
 //! active hosts do in a second. Where it does not, hosts are wanted for what is left when they have
 //! booted: `⌈(B − C · boot) / (c · backlog_max)⌉` of capacity c. Few enough that the backlog still
 //! drains in half the time are desired otherwise.
+//!
+//! Jobs that wait in the line have longer: hosts are wanted that do, within each horizon, what is
+//! due by then ([`LineWork`](crate::jobs::LineWork)).
 
 use super::{Desire, Rule, ScaleReason, View};
 use crate::scale::ScalePolicy;
@@ -21,19 +24,30 @@ impl Rule for Backlog {
     }
 
     fn desired(&self, view: &View, policy: &ScalePolicy) -> Desire {
-        let backlog = view.backlog.as_cpu_secs();
-        let one = view.host_capacity.as_cpu_secs().max(f64::MIN_POSITIVE);
-        let all = one * view.active as f64;
-        let in_time = policy.backlog_max.as_secs_f64().max(1e-3);
-        let horizon = view.boot_time.0 + in_time;
-        let hosts =
-            |work: f64, secs: f64| (work / (one * secs) - 1e-9).ceil().clamp(0.0, 1e6) as usize;
-        if backlog <= all * horizon {
-            let fewest = hosts(backlog, horizon / 2.0).min(view.kept);
-            return Desire { hosts: fewest, reason: ScaleReason::BacklogLow };
+        let of_requests = of_requests(view, policy);
+        let of_jobs = view.hosts_for_jobs(policy);
+        if of_jobs <= of_requests.hosts {
+            return of_requests;
         }
-        let left = backlog - all * view.boot_time.0;
-        let wanted = hosts(left, in_time).max(view.active + 1);
-        Desire { hosts: wanted, reason: ScaleReason::Backlog }
+        let reason =
+            if view.kept < of_jobs { ScaleReason::Backlog } else { ScaleReason::BacklogLow };
+        Desire { hosts: of_jobs, reason }
     }
+}
+
+/// What the backlog wants of hosts and waiting room.
+fn of_requests(view: &View, policy: &ScalePolicy) -> Desire {
+    let backlog = view.backlog.as_cpu_secs();
+    let one = view.host_capacity.as_cpu_secs().max(f64::MIN_POSITIVE);
+    let all = one * view.active as f64;
+    let in_time = policy.backlog_max.as_secs_f64().max(1e-3);
+    let horizon = view.boot_time.0 + in_time;
+    let hosts = |work: f64, secs: f64| (work / (one * secs) - 1e-9).ceil().clamp(0.0, 1e6) as usize;
+    if backlog <= all * horizon {
+        let fewest = hosts(backlog, horizon / 2.0).min(view.kept);
+        return Desire { hosts: fewest, reason: ScaleReason::BacklogLow };
+    }
+    let left = backlog - all * view.boot_time.0;
+    let wanted = hosts(left, in_time).max(view.active + 1);
+    Desire { hosts: wanted, reason: ScaleReason::Backlog }
 }

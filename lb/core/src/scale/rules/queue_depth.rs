@@ -1,4 +1,6 @@
 //! By the requests that run or wait: a host for each, `hosts_max` at most.
+//!
+//! Jobs that wait in the line are among them.
 
 use super::{Desire, Rule, ScaleReason, View};
 use crate::scale::ScalePolicy;
@@ -13,7 +15,7 @@ impl Rule for QueueDepth {
     }
 
     fn desired(&self, view: &View, policy: &ScalePolicy) -> Desire {
-        let hosts = view.requests.min(policy.hosts_max);
+        let hosts = (view.requests + view.line.jobs).min(policy.hosts_max);
         Desire { hosts, reason: ScaleReason::QueueDepth }
     }
 }
