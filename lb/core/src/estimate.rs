@@ -51,7 +51,7 @@ impl Estimate {
     pub fn is_individual(&self) -> bool {
         match self.source {
             Source::Prior | Source::RunningMean => false,
-            Source::Model | Source::Repeat => true,
+            Source::Declared | Source::Model | Source::Repeat => true,
         }
     }
 }
@@ -62,6 +62,8 @@ impl Estimate {
 pub enum Source {
     /// The route's configured prior: nothing has been observed.
     Prior,
+    /// The route's prior, where it is an expression, times what requests cost more than it says.
+    Declared,
     /// The running mean of the route.
     RunningMean,
     /// The route's regression model.

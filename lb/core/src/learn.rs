@@ -65,6 +65,8 @@ pub struct Predictor {
     model_gate: Gate,
     /// Trust in the running mean.
     running_gate: Gate,
+    /// Trust in the prior that is a feature.
+    declared_gate: Gate,
     /// Of the estimates that were in use.
     track: Track,
     /// Observations since a model was trained, or since training gave none.
@@ -111,7 +113,8 @@ pub struct Quality {
     /// What the work of the newest request is known from: `costs` that its host told, or
     /// `elapsed_time`, where it tells none.
     pub learned_from: Evidence,
-    /// The estimator in use: `prior`, `running_mean` or the name of a regression.
+    /// The estimator in use: `prior`, `declared` (a prior that is an expression), `running_mean`
+    /// or the name of a regression.
     pub estimator: String,
     /// Whether the drift gate lets the estimates steer.
     pub trusted: bool,
@@ -179,6 +182,7 @@ impl Predictor {
             model: None,
             model_gate: Gate::new(learn.drift_error_max),
             running_gate: Gate::new(learn.drift_error_max),
+            declared_gate: Gate::new(learn.drift_error_max),
             track: Track::default(),
             since_training: 0,
             rests_on: 0,
@@ -203,13 +207,13 @@ impl Predictor {
 
     /// Until there is a model, a prior that is a feature goes on, times what requests cost more.
     fn estimate_without_model(&self, features: &Features) -> Estimate {
-        match self.prior_of(features) {
-            Some(prior) if self.model.is_none() => {
-                let prior = prior * self.prior_off.exp();
-                self.bounded(prior, prior * P90_RATIO_UNKNOWN, Source::Prior)
-            }
-            Some(_) | None => self.estimate_without_features(),
-        }
+        let declared = self.declared(features).filter(|_| self.model.is_none());
+        declared.unwrap_or_else(|| self.estimate_without_features())
+    }
+
+    fn declared(&self, features: &Features) -> Option<Estimate> {
+        let prior = self.prior_of(features)? * self.prior_off.exp();
+        Some(self.bounded(prior, prior * P90_RATIO_UNKNOWN, Source::Declared))
     }
 
     /// What the route's prior says of a request, where it is a feature, in CPU-seconds.
@@ -231,6 +235,7 @@ impl Predictor {
         let mean = bound(mean);
         let trusted = match source {
             Source::Prior => false,
+            Source::Declared => self.declared_gate.is_open(),
             Source::RunningMean | Source::Model => self.is_trusted(),
             Source::Repeat => true,
         };
@@ -326,6 +331,9 @@ impl Predictor {
         };
         let without = self.estimate_without_features();
         self.running_gate.push(miss(without), held(without));
+        if let Some(declared) = self.declared(&observation.features) {
+            self.declared_gate.push(miss(declared), held(declared));
+        }
         let of_model = self.model.as_ref().and_then(|model| {
             let mean = model.cpu_secs(&observation.features.0)?;
             Some(self.bounded(mean, mean * model.p90_ratio, Source::Model))
@@ -516,6 +524,7 @@ impl Predictor {
     pub fn quality(&self) -> Quality {
         let estimator = match (self.model_in_use(), self.observations) {
             (Some(model), _) => model.estimator(),
+            (None, _) if self.is_declared() => "declared",
             (None, 0) => "prior",
             (None, _) => "running_mean",
         };
@@ -525,13 +534,21 @@ impl Predictor {
             p90_coverage: self.track.p90_coverage(),
             learned_from: self.evidence,
             estimator: estimator.to_owned(),
-            trusted: self.is_trusted(),
+            trusted: match self.is_declared() {
+                true => self.declared_gate.is_open(),
+                false => self.is_trusted(),
+            },
             held_back_mdape: self.model.as_ref().map(|model| model.held_back_mdape),
             held_back_p90_coverage: self.model.as_ref().map(|model| model.held_back_p90_coverage),
         }
     }
 
-    /// Whether the drift gate lets the estimates in use steer.
+    /// Whether a prior that is a feature is in use.
+    fn is_declared(&self) -> bool {
+        self.model.is_none() && self.prior_feature.is_some()
+    }
+
+    /// Whether the drift gate lets the estimates in use steer, where none is declared.
     pub fn is_trusted(&self) -> bool {
         self.model_in_use().is_some() || self.running_gate.is_open()
     }

@@ -168,6 +168,7 @@ impl Record {
 pub(crate) fn source_name(source: Source) -> &'static str {
     match source {
         Source::Prior => "prior",
+        Source::Declared => "declared",
         Source::RunningMean => "running_mean",
         Source::Model => "model",
         Source::Repeat => "repeat",

@@ -137,7 +137,9 @@ impl Balancer {
     fn orders(&self, estimate: &Estimate) -> bool {
         let is_right = match estimate.source {
             Source::Repeat => true,
-            Source::Prior | Source::RunningMean | Source::Model => self.concordance.orders(),
+            Source::Prior | Source::Declared | Source::RunningMean | Source::Model => {
+                self.concordance.orders()
+            }
         };
         is_right && admit::is_ordered(estimate)
     }

@@ -13,9 +13,13 @@ fn work(cpu_secs: f64) -> Work {
 
 fn predictor(names: &[&str]) -> Predictor {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    predictor_of(FeatureSet::parse(&names, extractors::ALL).unwrap())
+}
+
+fn predictor_of(features: FeatureSet) -> Predictor {
     let route = RoutePolicy {
         name: "route".to_owned(),
-        features: FeatureSet::parse(&names, extractors::ALL).unwrap(),
+        features,
         prior: work(0.25),
         work_min: work(0.001),
         work_max: work(100.0),
@@ -81,6 +85,44 @@ fn estimates_go_from_prior_to_running_mean_to_model() {
     run(&mut predictor, 1, 0.01);
     check(&predictor, 10.0, "Model 0.100 0.100");
     assert_eq!(predictor.quality().estimator, "linear");
+}
+
+/// A route whose prior says a hundredth of a second for each unit of size.
+fn declared() -> Predictor {
+    predictor_of(FeatureSet::default().with_prior("0.01 * query.x", extractors::ALL).unwrap())
+}
+
+/// One observation of size `x`, of which the prior says a hundredth.
+fn declared_observation(x: f64, cpu_secs: f64) -> Observation {
+    Observation { features: features(x * 0.01), ..observation(x, cpu_secs, 1) }
+}
+
+#[test]
+fn a_declared_prior_steers_from_the_first_request() {
+    let mut predictor = declared();
+    let given = |predictor: &Predictor| predictor.estimate(&features(0.1), None);
+    check(&predictor, 0.1, "Declared 0.100 0.230");
+    assert!(given(&predictor).trusted && given(&predictor).is_individual());
+    assert_eq!(predictor.quality().estimator, "declared");
+    // What requests cost more than it says, it learns.
+    for x in 1..20 {
+        predictor.observe(&declared_observation(f64::from(x), f64::from(x) * 0.02));
+    }
+    check(&predictor, 0.1, "Declared 0.200 0.461");
+    assert!(given(&predictor).trusted);
+}
+
+#[test]
+fn a_declared_prior_that_is_wrong_no_longer_steers() {
+    let mut predictor = declared();
+    for nth in 0..25 {
+        // What it says is large is small.
+        let x = if nth % 2 == 0 { 10.0 } else { 1.0 };
+        predictor.observe(&declared_observation(x, 0.1 / x));
+    }
+    let given = predictor.estimate(&features(0.1), None);
+    assert_eq!(given.source, Source::Declared);
+    assert!(!given.trusted && !predictor.quality().trusted);
 }
 
 #[test]

@@ -142,6 +142,7 @@ impl fmt::Display for Explanation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.estimate.source {
             Source::Prior => "prior",
+            Source::Declared => "the declared prior",
             Source::RunningMean => "running mean",
             Source::Model => "model",
             Source::Repeat => "repeat",
