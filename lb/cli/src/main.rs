@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 use weighbridge_instrument::{BySize, CountingAllocator};
 
-use commands::{check, config, explain, serve, up, worker};
+use commands::{check, config, explain, reload, serve, up, worker};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +19,7 @@ Examples:
   weighbridge serve -c my.toml               A balancer for your own service
   weighbridge worker --listen 0.0.0.0:8080   One worker, on a machine of its own
   weighbridge explain /blurimage -b in.png   What would happen to this request, and why
+  weighbridge reload                         A running balancer reads its configuration anew
 
 `weighbridge COMMAND --help` says more about each command.";
 
@@ -47,6 +48,7 @@ enum Command {
     Check(check::Check),
     Config(config::Print),
     Explain(explain::Explain),
+    Reload(reload::Reload),
     #[command(hide = true)]
     Guard(worker::Guard),
 }
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Reload(command) => command.run(),
         Command::Guard(command) => return command.run(),
     };
     match result {

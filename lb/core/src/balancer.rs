@@ -14,6 +14,7 @@
 //! guard.rs     how much what is overdue may go before others
 //! learn.rs     what an answer teaches
 //! retry.rs     how many failed requests may be tried again
+//! reconfigure.rs   another policy, while requests go on
 //! counters.rs  what has happened so far
 //! ```
 
@@ -24,6 +25,7 @@ mod give_up;
 mod guard;
 mod learn;
 mod place;
+mod reconfigure;
 mod request;
 mod retry;
 
@@ -183,16 +185,21 @@ enum Grant {
     Nothing,
 }
 
+// === impl Route ===
+
+impl Route {
+    fn new(policy: &RoutePolicy, learn: &LearnPolicy) -> Route {
+        let predictor = Predictor::new(policy, learn);
+        Route { policy: policy.clone(), predictor, training: None }
+    }
+}
+
 // === impl Balancer ===
 
 impl Balancer {
     /// A balancer with no hosts. `seed` is the only source of its random choices.
     pub fn new(policy: Policy, seed: u64) -> Balancer {
-        let route = |route: &RoutePolicy| Route {
-            policy: route.clone(),
-            predictor: Predictor::new(route, &policy.learn),
-            training: None,
-        };
+        let route = |route: &RoutePolicy| Route::new(route, &policy.learn);
         Balancer {
             now: Time::ZERO,
             random: Random::new(seed),

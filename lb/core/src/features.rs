@@ -171,6 +171,11 @@ impl FeatureSet {
         Ok(FeatureSet { is_auto: self.is_auto, prior, ..set })
     }
 
+    /// Whether the same is looked at in a request as by `other`.
+    pub fn is_like(&self, other: &FeatureSet) -> bool {
+        self.names == other.names && self.is_auto == other.is_auto && self.prior == other.prior
+    }
+
     /// Whether further features are found by themselves.
     pub fn is_auto(&self) -> bool {
         self.is_auto

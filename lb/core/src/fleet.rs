@@ -155,6 +155,20 @@ impl Fleet {
         });
     }
 
+    /// A host that drains is wanted again: as if it had just joined, but for its claims and what is
+    /// known of it.
+    pub fn undrain(&mut self, now: Time, id: HostId) {
+        self.write(id, |host| match host.phase {
+            Phase::Draining => (host.phase, host.since) = (Phase::Starting, now),
+            Phase::Starting | Phase::Active | Phase::Gone => {}
+        });
+    }
+
+    /// Another policy holds from now on. What is believed of hosts stays.
+    pub fn reconfigure(&mut self, policy: HostPolicy) {
+        self.policy = policy;
+    }
+
     /// A host is gone. Returns it as it was, with its claims, or `None` where it is not in the
     /// fleet.
     pub fn leave(&mut self, id: HostId) -> Option<HostState> {

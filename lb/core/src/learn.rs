@@ -28,6 +28,7 @@ use train::VARIED_FACTOR;
 use window::Window;
 
 mod alike;
+mod reconfigure;
 mod track;
 mod train;
 mod window;

@@ -16,6 +16,8 @@ use crate::policy::{QueueDiscipline, QueuePolicy};
 use crate::request::RequestId;
 use crate::units::{Time, Work};
 
+mod reconfigure;
+
 /// The age guard lets a request go first at the latest after this part of the longest wait.
 const GUARD_PART_MAX: f64 = 0.75;
 
@@ -57,6 +59,8 @@ pub struct Queue {
     bytes: u64,
     /// In nanoseconds of the reference core: integers, so that nothing is left when all have gone.
     work: u128,
+    /// Requests and bytes that were here when a limit was lowered: they stay.
+    before: (usize, u64),
 }
 
 /// Where a request stands in each order.
@@ -83,6 +87,7 @@ impl Queue {
             expiry: BTreeSet::new(),
             bytes: 0,
             work: 0,
+            before: (0, 0),
         }
     }
 
@@ -91,13 +96,17 @@ impl Queue {
         self.remove(waiting.id);
         self.has_room(waiting)?;
         let place = self.place(now, waiting);
-        self.order.insert((place.key, place.arrived, waiting.id));
-        self.guard.insert((place.overdue_at, waiting.id));
-        self.expiry.insert((place.until, waiting.id));
+        self.insert(waiting.id, place);
+        Ok(place.until)
+    }
+
+    fn insert(&mut self, id: RequestId, place: Place) {
+        self.order.insert((place.key, place.arrived, id));
+        self.guard.insert((place.overdue_at, id));
+        self.expiry.insert((place.until, id));
         self.bytes += place.bytes;
         self.work += u128::from(place.work);
-        self.places.insert(waiting.id, place);
-        Ok(place.until)
+        self.places.insert(id, place);
     }
 
     /// Whether there is a place for `waiting`, which has none, or why there is not.
@@ -179,8 +188,10 @@ impl Queue {
     /// Panics in debug builds where an invariant does not hold.
     pub fn check_invariants(&self) {
         let n = self.places.len();
-        debug_assert!(n <= self.policy.requests_max, "queue ≤ its limit in requests");
-        debug_assert!(self.bytes <= self.policy.bytes_max, "queue ≤ its limit in bytes");
+        let requests_max = self.policy.requests_max.max(self.before.0);
+        let bytes_max = self.policy.bytes_max.max(self.before.1);
+        debug_assert!(n <= requests_max, "queue ≤ its limit in requests");
+        debug_assert!(self.bytes <= bytes_max, "queue ≤ its limit in bytes");
         debug_assert!(
             self.order.len() == n && self.guard.len() == n && self.expiry.len() == n,
             "a place in one order is a place in all"

@@ -129,6 +129,21 @@ impl Scaler {
         }
     }
 
+    /// Goes on by `policy`, with what has been seen so far. Bounds that others set are forgotten:
+    /// who sets them says them again.
+    pub fn reconfigure(&mut self, policy: ScalePolicy) {
+        debug_assert!(policy.hosts_min <= policy.hosts_max, "the policy is an interval");
+        if policy.boot_time != self.policy.boot_time {
+            self.boot_time = Seconds::from(policy.boot_time);
+        }
+        self.bounds = (policy.hosts_min, policy.hosts_max.max(policy.hosts_min));
+        self.target = self.target.clamp(self.bounds.0, self.bounds.1);
+        self.busy.set_window(policy.stable_window);
+        self.requests.set_window(policy.panic_window);
+        self.stabilizer.set_window(policy.stable_window);
+        self.policy = policy;
+    }
+
     /// A host has taken `boot` to become ready.
     pub fn booted(&mut self, boot: Seconds) {
         let most = self.policy.boot_timeout.as_secs_f64();

@@ -1,13 +1,14 @@
 //! What operators and Prometheus ask: `/healthz`, `/readyz`, `/metrics`, `/fleet`, `/models` and
-//! `/explain`.
+//! `/explain`. What they change is in [`changes`].
 //!
 //! `POST /explain/raytracer?wcols=400&…` with the request's own body says what would happen to that
 //! request, and why; nothing is sent anywhere. `Accept: application/json` gives it as a value.
 
+mod changes;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,7 +35,7 @@ use crate::ask;
 use crate::budget::{Owner, Share};
 use crate::config::{FleetIndex, Shown, Taken, name_of};
 use crate::forwarded;
-use crate::front::Front;
+use crate::front::{Current, Front};
 use crate::gathered::{Gathered, too_large};
 use crate::pace::Pace;
 
@@ -45,18 +46,21 @@ const CONNECTIONS_MAX: usize = 64;
 /// connect again.
 const HEAD_READ: Duration = Duration::from_secs(20);
 
+/// What there is.
+const PATHS: &str = "/healthz /readyz /metrics /fleet /models /explain/PATH; POST /reload\n";
+
 type Answer = Response<Full<Bytes>>;
 
 /// Serves the admin API until it is dropped. Where connections are at their limit, a new one takes
 /// the place of the oldest: connections that ask nothing keep nobody away.
-pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>) {
+pub(crate) async fn serve(listener: TcpListener, front: Current) {
     let mut connections = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let (connection, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                front.ledger.metrics.loop_failed("admin_accept");
+                front.load().ledger.metrics.loop_failed("admin_accept");
                 tracing::warn!(%error, "accept failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -74,9 +78,9 @@ pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>) {
 }
 
 /// Serves the requests of one connection, each of which has a deadline.
-async fn carry(connection: TcpStream, peer: SocketAddr, front: Arc<Front>) {
+async fn carry(connection: TcpStream, peer: SocketAddr, front: Current) {
     let service = service_fn(move |request| {
-        let front = front.clone();
+        let front = front.load_full();
         async move { Ok::<_, Infallible>(answer(&front, request, peer).await) }
     });
     let carried = http1::Builder::new()
@@ -98,11 +102,11 @@ async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> 
     if path == "/explain" || path.starts_with("/explain/") {
         return explain(front, request, peer).await;
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "expected GET");
-        let mut answer = refuse(&problem);
-        answer.headers_mut().insert(ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+    if let Some(answer) = changes::answer(front, &request).await {
         return answer;
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return allow_only("GET, HEAD");
     }
     match path.as_str() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
@@ -110,7 +114,7 @@ async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> 
         "/metrics" => metrics(front),
         "/fleet" => json_answer(&fleet(front)),
         "/models" => json_answer(&models(front)),
-        "/" => text(StatusCode::OK, "/healthz /readyz /metrics /fleet /models /explain/PATH\n"),
+        "/" => text(StatusCode::OK, PATHS),
         _ => refuse(&Problem::new(StatusCode::NOT_FOUND, format!("nothing is at `{path}`"))),
     }
 }
@@ -282,6 +286,14 @@ fn json_answer(value: &impl Serialize) -> Answer {
         Ok(body) => with_type(StatusCode::OK, "application/json", body),
         Err(error) => refuse(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
+}
+
+/// The answer to another method than `methods`.
+fn allow_only(methods: &'static str) -> Answer {
+    let detail = format!("expected {methods}");
+    let mut answer = refuse(&Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).at("method"));
+    answer.headers_mut().insert(ALLOW, http::HeaderValue::from_static(methods));
+    answer
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {

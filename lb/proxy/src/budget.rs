@@ -19,7 +19,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::config::Limits;
@@ -57,7 +57,7 @@ pub(crate) struct Share {
 
 #[derive(Debug)]
 struct Room {
-    limits: BudgetLimits,
+    limits: RwLock<BudgetLimits>,
     state: Mutex<State>,
     freed: Notify,
 }
@@ -78,38 +78,48 @@ struct Scope {
     incomplete: BTreeMap<u64, u64>,
 }
 
+// === impl BudgetLimits ===
+
+impl BudgetLimits {
+    /// What `limits` say, where the longest body is of `body` bytes.
+    pub(crate) fn by(limits: &Limits, body: u64) -> BudgetLimits {
+        let total = limits.buffer_bytes_total;
+        let part = |fraction: f64| (total as f64 * fraction) as u64;
+        let client = part(limits.buffer_fraction_client);
+        let connection = part(limits.buffer_fraction_connection).min(client);
+        BudgetLimits { total, client, connection, body }
+    }
+
+    fn with_room_for_one(self) -> BudgetLimits {
+        let at_least = |bytes: u64| bytes.max(self.body);
+        BudgetLimits {
+            total: at_least(self.total),
+            client: at_least(self.client),
+            connection: at_least(self.connection),
+            body: self.body,
+        }
+    }
+}
+
 // === impl MemoryBudget ===
 
 impl MemoryBudget {
     /// A budget within `limits`. No limit is below that of one body.
     pub(crate) fn new(limits: BudgetLimits) -> MemoryBudget {
-        let at_least = |bytes: u64| bytes.max(limits.body);
-        let limits = BudgetLimits {
-            total: at_least(limits.total),
-            client: at_least(limits.client),
-            connection: at_least(limits.connection),
-            body: limits.body,
-        };
+        let limits = RwLock::new(limits.with_room_for_one());
         let (state, freed) = (Mutex::default(), Notify::new());
         MemoryBudget(Arc::new(Room { limits, state, freed }))
+    }
+
+    /// Holds to other limits from now on. What is held stays.
+    pub(crate) fn resize(&self, limits: BudgetLimits) {
+        *self.0.limits.write() = limits.with_room_for_one();
+        self.0.freed.notify_waiters();
     }
 
     /// Bytes that are held now.
     pub(crate) fn held_bytes(&self) -> u64 {
         self.0.state.lock().all.bytes
-    }
-
-    /// The budget that `limits` say, with room for one body of `body` bytes at least.
-    pub(crate) fn by(limits: &Limits, body: u64) -> MemoryBudget {
-        let total = limits.buffer_bytes_total;
-        let part = |fraction: f64| (total as f64 * fraction) as u64;
-        let client = part(limits.buffer_fraction_client);
-        MemoryBudget::new(BudgetLimits {
-            total,
-            client,
-            connection: part(limits.buffer_fraction_connection).min(client),
-            body,
-        })
     }
 
     /// A share of nothing, to be grown.
@@ -177,8 +187,8 @@ impl Share {
             // It is no body, and nothing changes.
             return true;
         }
-        let is_granted =
-            self.room.state.lock().change(&self.room.limits, self, (bytes, incomplete));
+        let limits = *self.room.limits.read();
+        let is_granted = self.room.state.lock().change(&limits, self, (bytes, incomplete));
         if is_granted {
             let frees = bytes < self.bytes || !incomplete;
             self.bytes = bytes;

@@ -18,10 +18,12 @@ pub mod reader;
 mod route_table;
 mod routes;
 mod store;
+mod successor;
 mod values;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +41,7 @@ use reader::{Reader, Section};
 pub(crate) use route_table::name_of;
 pub use route_table::{RouteTable, Shown, Taken};
 pub use store::{DynamoConfig, StoreConfig, StoreHome, StoreKind};
+pub use successor::Successor;
 pub use values::{duration as parse_duration, size as parse_size};
 
 /// Everything that an operator decides, checked.
@@ -71,6 +74,10 @@ pub struct Config {
     pub fixed: Vec<Fixed>,
     /// Which route takes a request.
     pub route_table: RouteTable,
+    /// Routes of an earlier configuration of the same process, which take nothing any more.
+    pub retired: BTreeSet<RouteId>,
+    /// The least that the program's own log tells; the environment's `RUST_LOG` goes before it.
+    pub log_level: LogLevel,
     /// How functions on Lambda are invoked; which, and what they may cost, is in the policy.
     pub lambda: LambdaConfig,
     /// The cache of exact repeats.
@@ -81,6 +88,22 @@ pub struct Config {
     pub cpu_source: CpuSource,
     /// What steers the balancer.
     pub policy: Policy,
+}
+
+/// What the program's own log tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LogLevel {
+    /// What failed and needs somebody.
+    Error,
+    /// Also what may be wrong.
+    Warn,
+    /// Also what happened: starts, ends, hosts that come and go.
+    #[default]
+    Info,
+    /// Also what is of use to find a fault.
+    Debug,
+    /// Everything.
+    Trace,
 }
 
 /// Where the hosts come from.
@@ -168,7 +191,7 @@ pub struct AsgFleet {
 }
 
 /// One host of a static fleet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StaticHost {
     /// Where it listens.
     pub address: SocketAddr,
@@ -455,6 +478,29 @@ pub enum Mistake {
     Conflict(String),
 }
 
+impl LogLevel {
+    /// Every level with its name.
+    pub const ALL: [(&'static str, LogLevel); 5] = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        LogLevel::ALL.iter().find(|(_, level)| *level == self).map_or("info", |(name, _)| name)
+    }
+}
+
+impl NamedFleet {
+    /// The same fleet when it is configured no longer.
+    fn without_hosts(&self) -> NamedFleet {
+        NamedFleet { name: self.name.clone(), hosts: Vec::new() }
+    }
+}
+
 impl FleetConfig {
     /// How it gets its hosts.
     pub fn source(&self) -> FleetSource<'_> {
@@ -526,17 +572,20 @@ impl Config {
 
     /// What the client of a request that no route takes is told of other origins: as routes are.
     pub fn any_cors(&self) -> bool {
-        self.routes.iter().any(|route| route.cors) || self.fixed.iter().any(|fixed| fixed.cors)
+        let of_hosts = self.route_ids().any(|route| self.route(route).cors);
+        of_hosts || self.fixed.iter().any(|fixed| fixed.cors)
     }
 
     /// The longest that any route waits for an answer to begin.
     pub fn response_max(&self) -> Duration {
-        self.routes.iter().map(|route| route.response).max().unwrap_or_default()
+        let routes = self.route_ids().map(|route| self.route(route));
+        routes.map(|route| route.response).max().unwrap_or_default()
     }
 
     /// The largest body that is held.
     pub fn held_body_bytes_max(&self) -> u64 {
-        let held = self.routes.iter().filter(|route| route.body == BodyMode::Buffer);
+        let routes = self.route_ids().map(|route| self.route(route));
+        let held = routes.filter(|route| route.body == BodyMode::Buffer);
         held.map(|route| route.body_bytes).max().unwrap_or_default()
     }
 
@@ -550,9 +599,10 @@ impl Config {
         &self.policy.routes[usize::from(route.0)]
     }
 
-    /// Every route.
-    pub fn route_ids(&self) -> impl Iterator<Item = RouteId> + use<> {
-        (0..u16::try_from(self.routes.len()).unwrap_or(u16::MAX)).map(RouteId)
+    /// Every route that takes requests.
+    pub fn route_ids(&self) -> impl Iterator<Item = RouteId> + '_ {
+        let all = (0..u16::try_from(self.routes.len()).unwrap_or(u16::MAX)).map(RouteId);
+        all.filter(|route| !self.retired.contains(route))
     }
 
     /// The name of `function`, as Lambda has it; empty where the policy has no such function.

@@ -17,6 +17,7 @@ use crate::fleet::AddressBook;
 use crate::fleets::Fleets;
 use crate::forward::{Connections, TryLimits};
 use crate::lambda::{self, Functions, InvokeError};
+use crate::roster::Roster;
 
 /// The longest that a client is told to stay away.
 const RETRY_AFTER_MAX_SECS: u64 = 60;
@@ -26,7 +27,9 @@ pub(crate) struct Dispatch {
     pub(crate) config: Arc<Config>,
     pub(crate) fleets: Arc<Fleets>,
     pub(crate) hosts: Arc<AddressBook>,
-    pub(crate) connections: Connections,
+    /// The hosts that are listed.
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) connections: Arc<Connections>,
     /// For what is held of requests and answers.
     pub(crate) budget: MemoryBudget,
     /// Runs requests on Lambda; there where the policy has any.

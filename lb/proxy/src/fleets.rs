@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use weighbridge_core::balancer::Balancer;
+use weighbridge_core::balancer::{Balancer, Policy};
 use weighbridge_core::host::HostId;
 use weighbridge_core::request::RouteId;
 
@@ -27,19 +27,27 @@ pub(crate) struct Fleets {
 impl Fleets {
     /// The fleets of `config`, without hosts. `seed` is the source of their random choices.
     pub(crate) fn new(config: &Config, seed: u64) -> Fleets {
-        let fleet = |nth: u32| {
-            let mut policy = config.policy.clone();
-            if nth != 0 {
-                // Functions take what the main fleet cannot.
-                policy.lambda = None;
+        let all = (0..=config.fleets.len()).map(|nth| fleet(config, nth, seed)).collect();
+        Fleets { all, of_routes: of_routes(config) }
+    }
+
+    /// The fleets of `config`, which follows the one that these are of: the same ones, by other
+    /// policies, and new ones. What was learned of a route goes with it to another fleet.
+    pub(crate) fn followed_by(&self, config: &Config, seed: u64) -> Fleets {
+        let new = (self.all.len()..=config.fleets.len()).map(|nth| fleet(config, nth, seed));
+        let all: Vec<Arc<Decide>> = self.all.iter().cloned().chain(new).collect();
+        for (nth, decide) in self.all.iter().enumerate() {
+            decide.with(|balancer, now| balancer.reconfigure(now, policy(config, nth)));
+        }
+        let following = Fleets { all, of_routes: of_routes(config) };
+        for (nth, before) in self.of_routes.iter().enumerate() {
+            let route = RouteId(u16::try_from(nth).unwrap_or(u16::MAX));
+            if following.of_routes.get(nth) != Some(before) {
+                let learned = self.of(route).look(|balancer, _| balancer.learned(route));
+                following.of(route).with(|balancer, _| balancer.take_over(route, learned));
             }
-            let mut balancer = Balancer::new(policy, seed.wrapping_add(u64::from(nth)));
-            balancer.number_hosts_from(nth.saturating_mul(HOSTS_PER_FLEET));
-            Decide::new(balancer)
-        };
-        let n_fleets = u32::try_from(config.fleets.len()).unwrap_or(0) + 1;
-        let of_routes = config.routes.iter().map(|route| route.fleet.0).collect();
-        Fleets { all: (0..n_fleets).map(fleet).collect(), of_routes }
+        }
+        following
     }
 
     /// The one in `[fleet]`.
@@ -63,4 +71,26 @@ impl Fleets {
     pub(crate) fn all(&self) -> &[Arc<Decide>] {
         &self.all
     }
+}
+
+/// The fleet at `nth` place of [`FleetIndex`](crate::config::FleetIndex), without hosts.
+fn fleet(config: &Config, nth: usize, seed: u64) -> Arc<Decide> {
+    let number = u32::try_from(nth).unwrap_or(u32::MAX);
+    let mut balancer = Balancer::new(policy(config, nth), seed.wrapping_add(u64::from(number)));
+    balancer.number_hosts_from(number.saturating_mul(HOSTS_PER_FLEET));
+    Decide::new(balancer)
+}
+
+/// What steers the fleet at `nth` place.
+fn policy(config: &Config, nth: usize) -> Policy {
+    let mut policy = config.policy.clone();
+    if nth != 0 {
+        // Functions take what the main fleet cannot.
+        policy.lambda = None;
+    }
+    policy
+}
+
+fn of_routes(config: &Config) -> Vec<usize> {
+    config.routes.iter().map(|route| route.fleet.0).collect()
 }

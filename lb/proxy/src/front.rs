@@ -15,11 +15,12 @@ mod stream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use weighbridge_core::request::RouteId;
 
@@ -30,27 +31,39 @@ use crate::dispatch::Dispatch;
 use crate::exchange::{self, ExchangeError};
 use crate::headers;
 use crate::ledger::Ledger;
+use crate::order::Order;
+use crate::places::Places;
 use crate::record::Record;
 
 use body::{BodyError, BodyLimits};
 use client::{Client, WriteLimits, linger, settle};
 pub(crate) use proxy::Proxy;
 
+/// The front by the configuration that is in use.
+pub(crate) type Current = Arc<ArcSwap<Front>>;
+
 /// See the module.
 pub(crate) struct Front {
     pub(crate) config: Arc<Config>,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) ledger: Arc<Ledger>,
+    state: Arc<State>,
+}
+
+/// What the fronts of all configurations have in common.
+struct State {
     /// Requests between their head and the end of their answer.
     in_flight: AtomicUsize,
     /// Places for requests. One that is refused has none, and takes none from another.
-    places: Arc<Semaphore>,
+    places: Places,
     /// No new connections; finish what is there.
     draining: AtomicBool,
+    /// Where operators' orders go.
+    orders: mpsc::Sender<Order>,
 }
 
 /// Counts a request as in flight until dropped.
-struct InFlight(Arc<Front>);
+struct InFlight(Arc<State>);
 
 impl Front {
     /// The front of `dispatch`, whose requests are kept in `ledger`.
@@ -58,31 +71,46 @@ impl Front {
         config: Arc<Config>,
         dispatch: Arc<Dispatch>,
         ledger: Arc<Ledger>,
+        orders: mpsc::Sender<Order>,
     ) -> Arc<Front> {
-        let places = config.limits.requests_max.min(Semaphore::MAX_PERMITS);
-        Arc::new(Front {
-            places: Arc::new(Semaphore::new(places)),
-            config,
-            dispatch,
-            ledger,
+        let state = State {
             in_flight: AtomicUsize::new(0),
+            places: Places::new(config.limits.requests_max),
             draining: AtomicBool::new(false),
-        })
+            orders,
+        };
+        Arc::new(Front { config, dispatch, ledger, state: Arc::new(state) })
+    }
+
+    /// The front by another configuration. Requests that are under way go on behind this one.
+    pub(crate) fn followed_by(
+        &self,
+        config: Arc<Config>,
+        dispatch: Arc<Dispatch>,
+        ledger: Arc<Ledger>,
+    ) -> Arc<Front> {
+        self.state.places.resize(config.limits.requests_max);
+        Arc::new(Front { config, dispatch, ledger, state: self.state.clone() })
     }
 
     /// New requests are the last of their connections from now on.
     pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.state.draining.store(true, Ordering::Release);
     }
 
     /// Whether new requests are to be the last of their connections.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        self.state.draining.load(Ordering::Acquire)
     }
 
     /// Requests between their head and the end of their answer.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Acquire)
+        self.state.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Where operators' orders go.
+    pub(crate) fn orders(&self) -> &mpsc::Sender<Order> {
+        &self.state.orders
     }
 
     /// What may be read of a body of a request of `route`.
@@ -105,7 +133,7 @@ impl Front {
 
     /// A place for one more request, if there is one.
     fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        self.places.clone().try_acquire_owned().ok()
+        self.state.places.take()
     }
 
     /// What to tell a request that is one too many.
@@ -280,9 +308,9 @@ fn without_body(header: ResponseHeader) -> Whole {
 
 impl InFlight {
     /// Counts one more.
-    fn new(front: Arc<Front>) -> InFlight {
-        front.in_flight.fetch_add(1, Ordering::AcqRel);
-        InFlight(front)
+    fn new(front: &Front) -> InFlight {
+        front.state.in_flight.fetch_add(1, Ordering::AcqRel);
+        InFlight(front.state.clone())
     }
 }
 

@@ -113,7 +113,14 @@ impl Gauges {
         for gauge in [&self.ejected, &self.in_flight, &self.model_trusted] {
             gauge.reset();
         }
-        for gauge in [&self.work_left, &self.speed, &self.utilization] {
+        self.observations.reset();
+        for gauge in [
+            &self.work_left,
+            &self.speed,
+            &self.utilization,
+            &self.model_error,
+            &self.model_coverage,
+        ] {
             gauge.reset();
         }
         for (_, label) in PHASES {
@@ -145,10 +152,11 @@ impl Gauges {
         let waiting = balancer.waiting();
         self.waiting_requests.add(signed(waiting.requests as u64));
         self.waiting_bytes.add(signed(waiting.bytes));
-        let routes = config.routes.iter().enumerate();
-        for (index, route) in routes.filter(|(_, route)| route.fleet == fleet) {
-            let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
-            self.read_model(&route.name, balancer, id);
+        for id in config.route_ids() {
+            let route = config.route(id);
+            if route.fleet == fleet {
+                self.read_model(&route.name, balancer, id);
+            }
         }
         self.read_counters(balancer.counters());
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
 use weighbridge_core::learn::{Model, NoModel, TrainingSet, train};
 use weighbridge_core::observe::Observation;
@@ -33,8 +34,11 @@ pub(crate) struct Trainer {
     /// Of several balancers, one trains.
     pub(crate) leadership: Arc<Leadership>,
     /// The model in use of each route.
-    pub(crate) in_use: Mutex<BTreeMap<RouteId, InUse>>,
+    pub(crate) in_use: Arc<Mutex<BTreeMap<RouteId, InUse>>>,
 }
+
+/// The trainer by the configuration that is in use.
+pub(crate) type CurrentTrainer = Arc<ArcSwap<Trainer>>;
 
 /// Which model is in use.
 #[derive(Debug, Clone, Copy)]
@@ -112,8 +116,26 @@ impl Trainer {
     /// Brings back models and recent observations, before the first request. Where the store is
     /// away the balancer starts without them.
     pub(crate) async fn restore(&self) -> Result<(), StoreError> {
-        for index in 0..self.config.routes.len() {
-            match self.restore_route(RouteId(u16::try_from(index).unwrap_or(u16::MAX))).await {
+        self.restore_from(0).await
+    }
+
+    /// The trainer of `fleets` by `config`, which follows the one of this.
+    pub(crate) fn followed_by(&self, config: Arc<Config>, fleets: Arc<Fleets>) -> Trainer {
+        Trainer {
+            config,
+            fleets,
+            metrics: self.metrics.clone(),
+            store: self.store.clone(),
+            leadership: self.leadership.clone(),
+            in_use: self.in_use.clone(),
+        }
+    }
+
+    /// Brings back what is kept of the routes from the place `first` on.
+    pub(crate) async fn restore_from(&self, first: usize) -> Result<(), StoreError> {
+        let routes: Vec<RouteId> = self.config.route_ids().collect();
+        for route in routes.into_iter().filter(|route| first <= usize::from(route.0)) {
+            match self.restore_route(route).await {
                 Err(error) if error.is_outage() => {
                     self.metrics.loop_failed("restore");
                     let error = &error as &dyn std::error::Error;

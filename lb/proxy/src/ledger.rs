@@ -27,9 +27,9 @@ pub(crate) struct Ledger {
     pub(crate) config: Arc<Config>,
     pub(crate) hosts: Arc<AddressBook>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) gauges: Gauges,
-    pub(crate) access_log: AccessWriter,
-    pub(crate) repeats: Repeats,
+    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) access_log: Arc<AccessWriter>,
+    pub(crate) repeats: Arc<Repeats>,
     pub(crate) recorder: Option<Arc<Recorder>>,
     pub(crate) fleets: Arc<Fleets>,
     /// Names of the features, by route; of those that are found by themselves only the first.

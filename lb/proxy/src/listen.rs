@@ -11,27 +11,27 @@ use std::time::Duration;
 
 use pingora::proxy::HttpProxy;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
-use crate::front::{Front, Proxy};
+use crate::front::{Current, Proxy};
+use crate::places::Places;
 
 use connection::ConnectionLimits;
 
 /// The pause after a failed accept (no file descriptors left, say).
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Accepts connections, `connections_max` at once, until the balancer drains.
+/// Accepts connections, as many at once as there is room for, until the balancer drains.
 pub(crate) async fn serve(
-    (listener, connections_max): (TcpListener, usize),
+    (listener, room): (TcpListener, Places),
     proxy: Arc<HttpProxy<Proxy>>,
-    front: Arc<Front>,
+    front: Current,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(connections_max));
     let mut draining = shutdown.clone();
     loop {
         // Over the limit, connections wait in the listener's backlog.
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let Some(permit) = room.wait().await else { return };
         let accepted = tokio::select! {
             biased;
             _ = draining.changed() => return,
@@ -40,18 +40,21 @@ pub(crate) async fn serve(
         match accepted {
             Ok((connection, _)) => {
                 let proxy = proxy.clone();
-                let front = front.clone();
+                let front = front.load_full();
                 let shutdown = shutdown.clone();
                 tokio::spawn(async move {
                     let _permit = permit;
-                    front.ledger.metrics.connections.inc();
+                    let metrics = front.ledger.metrics.clone();
                     let limits = ConnectionLimits::by(&front.config);
+                    // A connection outlives configurations.
+                    drop(front);
+                    metrics.connections.inc();
                     connection::carry(connection, &proxy, limits, &shutdown).await;
-                    front.ledger.metrics.connections.dec();
+                    metrics.connections.dec();
                 });
             }
             Err(error) => {
-                front.ledger.metrics.loop_failed("accept");
+                front.load().ledger.metrics.loop_failed("accept");
                 tracing::warn!(%error, "accept failed");
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
             }

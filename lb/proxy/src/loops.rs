@@ -13,12 +13,12 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::autoscale::{Executor, machines};
 use crate::decide::Decide;
-use crate::dispatch::Dispatch;
 use crate::fleet::Place;
 use crate::fleet::machines::CpuMonitor;
 use crate::fleet::probe::{Asked, Probe, ProbeError};
-use crate::fleets::Fleets;
-use crate::learn::Trainer;
+use crate::forward::Connections;
+use crate::front::{Current, Front};
+use crate::learn::CurrentTrainer;
 use crate::metrics::Metrics;
 use crate::observe;
 use fleet_full::FleetFull;
@@ -39,37 +39,34 @@ const SILENCES_MAX: u32 = 3;
 const EMPTY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Sheds requests that have waited too long, and lets others go whose patience has changed.
-pub(crate) async fn expire_waiting(fleets: Arc<Fleets>) {
+pub(crate) async fn expire_waiting(current: Current) {
     let mut ticks = ticks(EXPIRE_INTERVAL);
     loop {
         ticks.tick().await;
-        for decide in fleets.all() {
+        for decide in current.load_full().dispatch.fleets.all() {
             decide.with(|_, _| ());
         }
     }
 }
 
 /// Closes connections to hosts that have been idle for too long.
-pub(crate) async fn close_idle(dispatch: Arc<Dispatch>) {
+pub(crate) async fn close_idle(connections: Arc<Connections>) {
     let mut ticks = ticks(SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
-        dispatch.connections.sweep();
+        connections.sweep();
     }
 }
 
 /// Ticks the balancer: carries out what it plans and trains what it wants trained.
-pub(crate) async fn tick(
-    decide: Arc<Decide>,
-    executor: Option<Executor>,
-    trainer: Arc<Trainer>,
-    every: Duration,
-) {
-    let mut ticks = ticks(every);
+pub(crate) async fn tick(decide: Arc<Decide>, executor: Option<Executor>, current: CurrentTrainer) {
+    let mut pace = Pace::new(current.load().config.timeouts.tick_interval);
     let mut training: Option<JoinHandle<()>> = None;
     let mut full = FleetFull::default();
     loop {
-        ticks.tick().await;
+        let every = current.load().config.timeouts.tick_interval;
+        pace.tick(every).await;
+        let trainer = current.load_full();
         let tick = decide.with(Balancer::tick);
         if let Some(executor) = &executor {
             executor.execute(&tick.plan);
@@ -78,7 +75,6 @@ pub(crate) async fn tick(
             full.look(decide.look(|balancer, _| fleet_full::most(&trainer.config, balancer)));
         }
         if training.as_ref().is_none_or(JoinHandle::is_finished) && !tick.train.is_empty() {
-            let trainer = trainer.clone();
             training = Some(tokio::spawn(async move {
                 for route in tick.train {
                     trainer.train(route).await;
@@ -90,21 +86,17 @@ pub(crate) async fn tick(
 
 /// Asks every host for its load report, so that idle hosts and the work of other balancers are
 /// seen, and so that hosts that are not there get no request until they are.
-pub(crate) async fn ask_for_load(
-    (dispatch, metrics, executor): (Arc<Dispatch>, Arc<Metrics>, Option<Executor>),
-    probe: Probe,
-    every: Duration,
-) {
-    let mut ticks = ticks(every);
+pub(crate) async fn ask_for_load(current: Current, executor: Option<Executor>, probe: Probe) {
+    let interval = || current.load().config.timeouts.report_interval;
+    let mut pace = Pace::new(interval());
     // Those that have not answered yet: nobody waits for one that hangs.
     let mut asked: HashSet<HostId> = HashSet::new();
     // How many times in a row a host has not answered in time.
     let mut silences: HashMap<HostId, u32> = HashMap::new();
     let mut asks = FuturesUnordered::new();
-    let rooms = (&*dispatch, &*metrics, executor.as_ref());
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            () = pace.tick(interval()) => {}
             Some((host, is_silent)) = asks.next() => {
                 asked.remove(&host);
                 if is_silent {
@@ -115,11 +107,13 @@ pub(crate) async fn ask_for_load(
                 continue;
             }
         }
-        let hosts = dispatch.hosts.all();
+        let front = current.load_full();
+        let hosts = front.dispatch.hosts.all();
         silences.retain(|host, _| hosts.iter().any(|(known, _)| known == host));
         for (host, place) in hosts {
             if asked.insert(host) {
                 let before = silences.get(&host).copied().unwrap_or(0);
+                let rooms = (front.clone(), executor.as_ref());
                 asks.push(ask_one_for_load(rooms, &probe, (host, place), before));
             }
         }
@@ -128,11 +122,12 @@ pub(crate) async fn ask_for_load(
 
 /// Asks one host, and says whether it was silent.
 async fn ask_one_for_load(
-    (dispatch, metrics, executor): (&Dispatch, &Metrics, Option<&Executor>),
+    (front, executor): (Arc<Front>, Option<&Executor>),
     probe: &Probe,
     (host, place): (HostId, Place),
     silences_before: u32,
 ) -> (HostId, bool) {
+    let (dispatch, metrics) = (&front.dispatch, &front.ledger.metrics);
     let asked = probe.load(place.address, place.protocol).await;
     let is_silent = matches!(asked, Err(ProbeError::Timeout(_)));
     let answered = has_answered(&asked, silences_before + u32::from(is_silent));
@@ -198,24 +193,6 @@ pub(crate) async fn ask_for_cpu(
     }
 }
 
-/// Lets a static host take requests once it answers.
-pub(crate) async fn await_ready(
-    fleets: Arc<Fleets>,
-    probe: Probe,
-    (host, place): (HostId, Place),
-    every: Duration,
-) {
-    let mut ticks = ticks(every.min(Duration::from_secs(1)));
-    loop {
-        ticks.tick().await;
-        if probe.is_ready(place.address, place.protocol).await {
-            fleets.of_host(host).with(|balancer, now| balancer.ready(now, host));
-            tracing::info!(host = place.name, "a host is ready");
-            return;
-        }
-    }
-}
-
 /// Whether a host is there that has been silent so many times in a row. `None` where that is not
 /// known: a busy host may take too long now and then, and one that breaks off is there in some way.
 fn has_answered(asked: &Result<Asked, ProbeError>, silences: u32) -> Option<bool> {
@@ -224,6 +201,27 @@ fn has_answered(asked: &Result<Asked, ProbeError>, silences: u32) -> Option<bool
         Err(ProbeError::Unreachable(_)) => Some(false),
         Err(ProbeError::Timeout(_)) => (SILENCES_MAX <= silences).then_some(false),
         Err(ProbeError::Body(_)) => None,
+    }
+}
+
+/// The time between two turns of a loop, which a new configuration may change.
+struct Pace {
+    every: Duration,
+    ticks: tokio::time::Interval,
+}
+
+impl Pace {
+    fn new(every: Duration) -> Pace {
+        Pace { every, ticks: ticks(every) }
+    }
+
+    /// Waits for the next turn, `every` after the last one.
+    async fn tick(&mut self, every: Duration) {
+        if self.every != every {
+            *self = Pace::new(every);
+            self.ticks.reset();
+        }
+        self.ticks.tick().await;
     }
 }
 

@@ -3,6 +3,7 @@
 //! Requests are counted as they end; what the balancer believes is read at each scrape.
 
 mod lambda;
+mod reload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use weighbridge_core::observe::Failure;
 
 use crate::record::Record;
 use lambda::LambdaMetrics;
+use reload::ReloadMetrics;
 
 /// Buckets of times that a client waits: 1 ms to about 9 minutes, four times each.
 const RESPONSE_BUCKETS: [f64; 11] =
@@ -47,6 +49,7 @@ pub(crate) struct Metrics {
     /// What is on Lambda.
     pub(crate) lambda: LambdaMetrics,
     leading: IntGaugeVec,
+    reloads: ReloadMetrics,
     /// Connections of clients that are open.
     pub(crate) connections: IntGauge,
 }
@@ -122,6 +125,7 @@ impl Metrics {
                 IntGauge::new("weighbridge_connections", connections)?,
             )?,
             lambda: LambdaMetrics::new(&registry)?,
+            reloads: ReloadMetrics::new(&registry)?,
             registry,
         }))
     }
@@ -188,6 +192,11 @@ impl Metrics {
             tracing::warn!(bound, scale = ours, group = theirs, "the group's own bound holds");
         }
         gauge.set(i64::from(is_so));
+    }
+
+    /// The configuration was read anew, and is the `generation`-th in use since the start.
+    pub(crate) fn reloaded(&self, is_good: bool, generation: u64) {
+        self.reloads.read(is_good, generation);
     }
 
     /// A background loop failed once.

@@ -1,48 +1,54 @@
 //! Starts and stops everything: listeners, the fleet, the store, the background loops.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use pingora::apps::{HttpServerOptions, ServerApp};
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-
-use weighbridge_core::host::{HostId, HostSpec};
 
 use crate::access_log::{AccessLogError, AccessWriter};
 use crate::admin;
 use crate::autoscale::Executor;
 use crate::background::Background;
-use crate::budget::MemoryBudget;
-use crate::config::{Config, CpuSource, FleetSource, StaticHost, StoreHome};
-use crate::decide::Decide;
+use crate::budget::{BudgetLimits, MemoryBudget};
+use crate::config::{Config, CpuSource, StoreHome};
 use crate::dispatch::Dispatch;
 use crate::fleet::machines::{CpuMonitor, Machines};
 use crate::fleet::probe::Probe;
-use crate::fleet::{AddressBook, Fleet, Place};
+use crate::fleet::{AddressBook, Fleet};
 use crate::fleets::Fleets;
 use crate::forward::Connections;
-use crate::front::{Front, Proxy};
+use crate::front::{Current, Front, Proxy};
 use crate::gauges::Gauges;
 use crate::lambda::Functions;
-use crate::learn::{self, Trainer};
+use crate::learn::{self, CurrentTrainer, Trainer};
 use crate::lease::{Candidate, Leads, Leases};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::order::{self, Order};
+use crate::places::Places;
 use crate::repeats::Repeats;
+use crate::roster::Roster;
 use crate::store::{self, ObservationStore, Recorder, Spool, StoreError};
 use crate::{descriptors, listen, loops};
 
 mod executor;
+mod reload;
 mod run;
 #[cfg(test)]
 mod tests;
 mod watchdog;
+
+pub use crate::order::Reloaded;
+pub use reload::Source;
 
 /// Between two looks at whether everything is finished.
 const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -100,6 +106,8 @@ pub enum ServerError {
 /// What a balancer is given beside its configuration: what the proxy does not make itself.
 #[derive(Default)]
 pub struct Services {
+    /// Where the configuration can be read anew; without it, it holds until the end.
+    pub source: Option<Arc<dyn Source>>,
     /// Starts and ends hosts; needed where they are processes of this machine.
     pub fleet: Option<Arc<dyn Fleet>>,
     /// Rents hosts; needed where they are machines.
@@ -120,7 +128,15 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where operators connect.
     pub admin: SocketAddr,
-    front: Arc<Front>,
+    /// What clients meet, by the configuration in use.
+    current: Current,
+    trainer: CurrentTrainer,
+    source: Option<Arc<dyn Source>>,
+    /// For connections of clients.
+    room: Places,
+    orders: mpsc::Receiver<Order>,
+    /// Configurations that have been in use, the present one included.
+    generation: u64,
     executor: Option<Executor>,
     /// For the leases that this balancer wants.
     candidates: Vec<Arc<Candidate>>,
@@ -137,7 +153,7 @@ impl Server {
     /// Starts a balancer by `config`, on `services`.
     pub async fn start(config: Config, services: Services) -> Result<Server, ServerError> {
         let config = Arc::new(config);
-        let connections_max = prepare(&config);
+        let room = Places::new(prepare(&config));
         if config.policy.lambda.is_some() && services.functions.is_none() {
             return Err(ServerError::NoFunctions);
         }
@@ -151,22 +167,22 @@ impl Server {
         let leads = Leads::new(services.leases.as_ref(), &config, listen, &metrics);
         let fleets = Arc::new(Fleets::new(&config, seed()));
         let background = Background::start().map_err(ServerError::Background)?;
-        let trainer = Arc::new(Trainer {
+        let trainer = Trainer {
             config: config.clone(),
             fleets: fleets.clone(),
             metrics: metrics.clone(),
             store: store.clone(),
             leadership: leads.train,
-            in_use: parking_lot::Mutex::default(),
-        });
+            in_use: Arc::default(),
+        };
         trainer.restore().await?;
         let recorder = recorder(store, &config, &background, &metrics)?;
         let hosts = Arc::new(AddressBook::default());
         let ledger = Arc::new(Ledger {
-            access_log: AccessWriter::open(&config.access_log, metrics.registry())?,
-            gauges: Gauges::new(metrics.registry())?,
+            access_log: Arc::new(AccessWriter::open(&config.access_log, metrics.registry())?),
+            gauges: Arc::new(Gauges::new(metrics.registry())?),
             feature_names: feature_names(&config),
-            repeats: Repeats::new(&config.repeats, metrics.registry())?,
+            repeats: Arc::new(Repeats::new(&config.repeats, metrics.registry())?),
             hosts: hosts.clone(),
             fleets: fleets.clone(),
             recorder,
@@ -174,42 +190,53 @@ impl Server {
             config: config.clone(),
         });
         let dispatch = Arc::new(Dispatch {
-            connections: Connections::new(config.limits.connections_max),
-            budget: MemoryBudget::by(&config.limits, config.held_body_bytes_max()),
+            connections: Arc::new(Connections::new(config.limits.connections_max)),
+            budget: MemoryBudget::new(budget_limits(&config)),
             functions: services.functions,
+            roster: Arc::new(Roster::new(hosts.clone(), Probe::new(PROBE_TIMEOUT), &config)),
             hosts,
             fleets,
             config: config.clone(),
         });
-        let front = Front::new(config, dispatch, ledger);
+        let (ordering, orders) = mpsc::channel(order::ORDERS_MAX);
+        let front = Front::new(config, dispatch, ledger, ordering);
+        let current = Arc::new(ArcSwap::new(front.clone()));
         let (shutdown, _) = watch::channel(false);
         let mut server = Server {
             listen,
             admin,
             executor: executor::of(&front, services.fleet, services.machines, shared, leads.scale)?,
             candidates: leads.candidates,
-            proxy: Arc::new(proxy(&front)),
-            front,
+            proxy: Arc::new(proxy(&current)),
+            current,
+            trainer: Arc::new(ArcSwap::new(Arc::new(trainer))),
+            source: services.source,
+            room: room.clone(),
+            orders,
+            generation: 1,
             shutdown,
             loops: JoinSet::new(),
             vital: Vec::new(),
             _background: background,
         };
-        let static_hosts = server.join_static();
-        server.start_loops(&trainer, static_hosts);
+        server.tell_roster();
+        server.start_loops();
         server.start_machines(services.cpu)?;
-        server.keep("admin", admin::serve(admin_listener, server.front.clone()));
+        server.keep("admin", admin::serve(admin_listener, server.current.clone()));
         let shutdown = server.shutdown.subscribe();
-        let (proxy, front) = (server.proxy.clone(), server.front.clone());
-        let listener = (listener, connections_max);
-        server.keep("listen", listen::serve(listener, proxy, front, shutdown));
+        let (proxy, current) = (server.proxy.clone(), server.current.clone());
+        server.keep("listen", listen::serve((listener, room), proxy, current, shutdown));
         Ok(server)
     }
 
+    /// Where it keeps what it writes.
+    pub fn data_dir(&self) -> PathBuf {
+        self.front().config.store.data_dir.clone()
+    }
+
     /// What clients meet.
-    #[cfg(test)]
-    pub(crate) fn front(&self) -> &Arc<Front> {
-        &self.front
+    pub(crate) fn front(&self) -> Arc<Front> {
+        self.current.load_full()
     }
 
     /// Starts a loop that ends with the balancer only.
@@ -222,97 +249,57 @@ impl Server {
     /// host that it started. Returns how many requests were cut off because that was not enough.
     pub async fn stop(mut self) -> usize {
         tracing::info!("draining");
-        self.front.drain();
+        let front = self.front();
+        front.drain();
         let _ = self.shutdown.send(true);
         self.proxy.cleanup().await;
-        let deadline = Instant::now() + self.front.config.timeouts.drain;
-        while 0 < self.front.in_flight() && Instant::now() < deadline {
+        let deadline = Instant::now() + front.config.timeouts.drain;
+        while 0 < front.in_flight() && Instant::now() < deadline {
             tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
         }
-        let left = self.front.in_flight();
+        let left = front.in_flight();
         if 0 < left {
             tracing::warn!(requests = left, "requests are cut off");
         }
         self.loops.shutdown().await;
+        front.dispatch.roster.stop();
         if let Some(executor) = &self.executor {
             executor.stop(0 < left).await;
         }
-        if let Some(recorder) = &self.front.ledger.recorder {
+        if let Some(recorder) = &front.ledger.recorder {
             recorder.close().await;
         }
         for candidate in &self.candidates {
             candidate.give_back().await;
         }
-        self.front.ledger.access_log.close();
+        front.ledger.access_log.close();
         tracing::info!("stopped");
         left
     }
 
-    /// Lets the hosts at fixed addresses join. They become ready when they answer.
-    fn join_static(&self) -> Vec<(HostId, Place)> {
-        let config = &self.front.config;
-        let main: &[StaticHost] = match config.fleet.source() {
-            FleetSource::Listed(hosts) => hosts,
-            FleetSource::Processes(_) | FleetSource::Rented(_) => &[],
-        };
-        let others = config.fleets.iter().map(|fleet| &*fleet.hosts);
-        let hosts = std::iter::once(main).chain(others);
-        let fleets = self.front.dispatch.fleets.all().iter().zip(hosts);
-        let join = |(fleet, host): (&Arc<Decide>, &StaticHost)| {
-            let spec = HostSpec {
-                name: host.address.to_string(),
-                cores: host.cores,
-                speed: host.speed,
-                discipline: host.discipline,
-                price: 1.0,
-            };
-            let (name, address, protocol) = (spec.name.clone(), host.address, host.protocol);
-            let place = Place { name, address, protocol, pid: None };
-            let id = fleet.with(|balancer, now| balancer.join(now, spec));
-            self.front.dispatch.hosts.insert(id, place.clone());
-            (id, place)
-        };
-        let hosts = fleets.flat_map(|(fleet, hosts)| hosts.iter().map(move |host| (fleet, host)));
-        hosts.map(join).collect()
-    }
-
-    fn start_loops(&mut self, trainer: &Arc<Trainer>, static_hosts: Vec<(HostId, Place)>) {
-        let front = self.front.clone();
-        let Front { config, dispatch, ledger, .. } = &*front;
-        let timeouts = config.timeouts;
+    fn start_loops(&mut self) {
+        let front = self.front();
+        let current = self.current.clone();
+        self.keep("expire_waiting", loops::expire_waiting(current.clone()));
+        self.keep("close_idle", loops::close_idle(front.dispatch.connections.clone()));
+        self.start_ticks(0);
         let probe = Probe::new(PROBE_TIMEOUT);
-        self.keep("expire_waiting", loops::expire_waiting(dispatch.fleets.clone()));
-        self.keep("close_idle", loops::close_idle(dispatch.clone()));
-        let executor = self.executor.clone();
-        for (nth, fleet) in dispatch.fleets.all().iter().enumerate() {
-            // Only the main one scales.
-            let executor = executor.clone().filter(|_| nth == 0);
-            let tick =
-                loops::tick(fleet.clone(), executor, trainer.clone(), timeouts.tick_interval);
-            self.keep("tick", tick);
-        }
-        self.keep(
-            "load_report",
-            loops::ask_for_load(
-                (dispatch.clone(), ledger.metrics.clone(), executor),
-                probe.clone(),
-                timeouts.report_interval,
-            ),
-        );
+        self.keep("load_report", loops::ask_for_load(current, self.executor.clone(), probe));
         for candidate in &self.candidates {
             self.loops.spawn(candidate.clone().run());
         }
         if !self.candidates.is_empty() {
-            let every = config.store.share_interval;
-            self.loops.spawn(learn::share(trainer.clone(), every));
+            let every = front.config.store.share_interval;
+            self.loops.spawn(learn::share(self.trainer.clone(), every));
         }
-        for (host, place) in static_hosts {
-            self.loops.spawn(loops::await_ready(
-                dispatch.fleets.clone(),
-                probe.clone(),
-                (host, place),
-                timeouts.report_interval,
-            ));
+    }
+
+    /// Starts to tick the fleets from the place `first` on.
+    fn start_ticks(&mut self, first: usize) {
+        for (nth, fleet) in self.front().dispatch.fleets.all().iter().enumerate().skip(first) {
+            // Only the main one scales.
+            let executor = self.executor.clone().filter(|_| nth == 0);
+            self.keep("tick", loops::tick(fleet.clone(), executor, self.trainer.clone()));
         }
     }
 
@@ -320,12 +307,12 @@ impl Server {
     fn start_machines(&mut self, cpu: Option<Arc<dyn CpuMonitor>>) -> Result<(), ServerError> {
         let Some(Executor::Machines(executor)) = &self.executor else { return Ok(()) };
         self.loops.spawn(executor.clone().follow());
-        match self.front.config.cpu_source {
+        let front = self.front();
+        match front.config.cpu_source {
             CpuSource::Reports => {}
             CpuSource::CloudWatch { interval } => {
                 let monitor = cpu.ok_or(ServerError::NoCpuMonitor)?;
-                let rooms =
-                    (self.front.dispatch.fleets.main().clone(), self.front.ledger.metrics.clone());
+                let rooms = (front.dispatch.fleets.main().clone(), front.ledger.metrics.clone());
                 self.loops.spawn(loops::ask_for_cpu(rooms, executor.clone(), monitor, interval));
             }
         }
@@ -357,7 +344,9 @@ fn open_store(
     let kind = config.store.kind;
     match (given, kind.home()) {
         (Some(given), _) => Ok(Some(given)),
-        (None, StoreHome::DataFolder | StoreHome::Nowhere) => Ok(store::open(&config.store)?),
+        (None, StoreHome::DataFolder | StoreHome::Nowhere) => {
+            Ok(store::open(&config.store, false)?)
+        }
         (None, StoreHome::Aws) => Err(ServerError::NoStore(kind.name())),
     }
 }
@@ -379,19 +368,24 @@ fn recorder(
     Ok(Some(Arc::new(recorder)))
 }
 
+fn budget_limits(config: &Config) -> BudgetLimits {
+    BudgetLimits::by(&config.limits, config.held_body_bytes_max())
+}
+
 fn feature_names(config: &Config) -> Vec<Arc<[String]>> {
     config.policy.routes.iter().map(|route| route.features.names().into()).collect()
 }
 
-fn proxy(front: &Arc<Front>) -> HttpProxy<Proxy> {
-    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Proxy(front.clone()));
+fn proxy(current: &Current) -> HttpProxy<Proxy> {
+    let front = current.load_full();
+    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Proxy(current.clone()));
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     options.h2_idle_timeout = Some(front.config.timeouts.idle);
     // It is refused like any other request that cannot be served, rather than by pingora.
     options.allow_connect_method_proxying = true;
     proxy.server_options = Some(options);
-    proxy.h2_options = Some(h2_options(front));
+    proxy.h2_options = Some(h2_options(&front));
     proxy
 }
 

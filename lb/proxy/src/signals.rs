@@ -4,7 +4,8 @@
 //! |---|---|
 //! | SIGTERM, SIGINT, SIGQUIT | a drain; a second one, the end at once |
 //! | SIGUSR1 | files of logs are opened again |
-//! | SIGHUP | the same; where the terminal of a balancer has gone, a drain |
+//! | SIGHUP | the configuration is read anew, and files of logs are opened again; where the terminal of a balancer has gone, a drain |
+//! | SIGPIPE | nothing: the Rust runtime ignores it, and a write that fails is an error |
 //! | SIGUSR2 | nothing |
 //! | SIGXFSZ | nothing: what cannot be written is an error of that write |
 
@@ -20,6 +21,8 @@ pub enum Asked {
     Stop,
     /// Go on in new files of logs.
     ReopenLogs,
+    /// Read the configuration anew, too.
+    Reload,
 }
 
 /// The signals that a balancer listens to. See the module.
@@ -76,9 +79,6 @@ impl Signals {
             tracing::info!("the terminal is gone");
             return Asked::Stop;
         }
-        tracing::warn!(
-            "SIGHUP opens the logs again; the configuration is read at a start only: restart for it"
-        );
-        Asked::ReopenLogs
+        Asked::Reload
     }
 }

@@ -32,13 +32,17 @@ pub use sqlite::SqliteStore;
 /// `sqlite.rs`, and a line here.
 const EMBEDDED: &[(StoreKind, Open)] = &[(StoreKind::Sqlite, sqlite::open)];
 
-/// Opens a store in a folder. Blocks.
-type Open = fn(&Path) -> Result<Arc<dyn ObservationStore>, StoreError>;
+/// Opens a store in a folder; as an heir, where another balancer may have it for a while. Blocks.
+type Open = fn(&Path, bool) -> Result<Arc<dyn ObservationStore>, StoreError>;
 
-/// Opens the store in the data folder that `config` names; `None` where it names none. Blocks.
-pub(crate) fn open(config: &StoreConfig) -> Result<Option<Arc<dyn ObservationStore>>, StoreError> {
+/// Opens the store in the data folder that `config` names; `None` where it names none. As an heir,
+/// where the balancer that this one follows may have it for a while. Blocks.
+pub(crate) fn open(
+    config: &StoreConfig,
+    as_heir: bool,
+) -> Result<Option<Arc<dyn ObservationStore>>, StoreError> {
     let embedded = EMBEDDED.iter().find(|(kind, _)| *kind == config.kind);
-    embedded.map(|(_, open)| open(&config.data_dir)).transpose()
+    embedded.map(|(_, open)| open(&config.data_dir, as_heir)).transpose()
 }
 
 /// Where observations and models are kept.

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::Full;
+use hyper::Request;
 
-use super::CommandError;
+use super::{CommandError, operate};
 
 /// Say what a running balancer would do with a request, and why.
 ///
@@ -42,9 +41,8 @@ pub(crate) struct Explain {
 impl Explain {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         let body = self.body.as_deref().map(read).transpose()?.unwrap_or_default();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (status, text) =
-            runtime.block_on(self.ask(body)).map_err(|error| self.failed(&*error))?;
+        let request = self.request(body).map_err(|error| self.failed(&error))?;
+        let (status, text) = operate::send(request).map_err(|error| self.failed(&*error))?;
         if status.is_success() {
             print!("{text}");
             return Ok(());
@@ -52,36 +50,22 @@ impl Explain {
         Err(CommandError::Ask { admin: self.admin.to_string(), why: format!("{status}: {text}") })
     }
 
-    async fn ask(
-        &self,
-        body: Vec<u8>,
-    ) -> Result<(hyper::StatusCode, String), Box<dyn std::error::Error + Send + Sync>> {
+    fn request(&self, body: Vec<u8>) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let accept = if self.json { "application/json" } else { "text/plain" };
         let uri = format!("http://{}/explain/{}", self.admin, self.target.trim_start_matches('/'));
         let usual = if self.body.is_some() { hyper::Method::POST } else { hyper::Method::GET };
-        let mut request = hyper::Request::builder()
+        let mut request = Request::builder()
             .method(self.method.clone().unwrap_or(usual))
             .uri(uri)
             .header(hyper::header::ACCEPT, accept);
         if let Some(host) = &self.host {
             request = request.header("x-forwarded-host", host);
         }
-        let request = request.body(Full::new(Bytes::from(body)))?;
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let response = client.request(request).await?;
-        let status = response.status();
-        let text = response.into_body().collect().await?.to_bytes();
-        Ok((status, String::from_utf8_lossy(&text).into_owned()))
+        request.body(Full::new(Bytes::from(body)))
     }
 
     fn failed(&self, error: &(dyn std::error::Error + 'static)) -> CommandError {
-        let mut why = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            why = format!("{why}: {error}");
-            cause = error.source();
-        }
-        CommandError::Ask { admin: self.admin.to_string(), why }
+        CommandError::Ask { admin: self.admin.to_string(), why: operate::with_causes(error) }
     }
 }
 

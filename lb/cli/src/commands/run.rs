@@ -1,30 +1,35 @@
 //! Runs a balancer until a signal ends it.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use weighbridge_proxy::config::{Config, FleetSource};
 use weighbridge_proxy::fleet::{Fleet, LocalProcesses};
-use weighbridge_proxy::server::{Server, Services};
+use weighbridge_proxy::server::{Server, Services, Source};
 use weighbridge_proxy::signals::Signals;
 
-use super::{CommandError, aws};
+use super::{CommandError, aws, operate};
 
 /// How long background work (training) may take to notice the end.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
-/// Starts a balancer by `config`, calls `started`, and runs it until a signal ends it. Its workers
-/// end with it. Requests that were cut off are an error.
-pub(crate) fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), CommandError> {
+/// Reads a configuration, each time that it is called.
+pub(crate) type Read = Box<dyn Fn() -> Result<Config, CommandError> + Send + Sync>;
+
+/// Starts a balancer by the configuration that `read` reads, calls `started`, and runs it until a
+/// signal ends it. Its workers end with it. Requests that were cut off are an error.
+pub(crate) fn run(read: Read, started: impl FnOnce(&Server)) -> Result<(), CommandError> {
+    let config = read()?;
+    crate::log::set(config.log_level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
         .thread_name("balancer")
         .enable_all()
         .build()?;
     let result = runtime.block_on(async {
-        let services = services(&config).await?;
+        let services = services(&config, read).await?;
         let mut signals = Signals::listen()?;
         let server = Server::start(config, services).await?;
         started(&server);
@@ -38,8 +43,8 @@ pub(crate) fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), C
 }
 
 /// The addresses and the data folder, one per line.
-pub(crate) fn places(server: &Server, data_dir: &Path) -> String {
-    let (listen, admin) = (server.listen, server.admin);
+pub(crate) fn places(server: &Server) -> String {
+    let (listen, admin, data_dir) = (server.listen, server.admin, server.data_dir());
     format!(
         "  requests  http://{listen}\n\
          \x20 admin     http://{admin}  (/fleet /models /metrics /explain /healthz /readyz)\n\
@@ -56,9 +61,29 @@ pub(crate) fn say(text: &str) {
     }
 }
 
+/// Reads the configuration anew, by the same file and options.
+struct Reader(Read);
+
+impl Source for Reader {
+    fn read(&self) -> Result<Config, Vec<String>> {
+        (self.0)().map_err(|error| match &error {
+            CommandError::Config { mistakes, .. } => {
+                mistakes.iter().map(ToString::to_string).collect()
+            }
+            other => vec![operate::with_causes(other)],
+        })
+    }
+
+    fn taken_up(&self, config: &Config) {
+        crate::log::set(config.log_level);
+    }
+}
+
 /// The parts of the configuration that the proxy cannot make by itself.
-async fn services(config: &Config) -> Result<Services, CommandError> {
-    let mut services = Services { fleet: fleet(config)?, ..Services::default() };
+async fn services(config: &Config, read: Read) -> Result<Services, CommandError> {
+    let source: Arc<dyn Source> = Arc::new(Reader(read));
+    let fleet = fleet(config)?;
+    let mut services = Services { source: Some(source), fleet, ..Services::default() };
     aws::add(&mut services, config).await?;
     Ok(services)
 }

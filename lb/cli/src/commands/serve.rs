@@ -10,8 +10,8 @@ use super::{CommandError, check, run};
 /// Run the balancer for your own service, by a configuration file.
 ///
 /// The file says where the hosts come from and which routes there are. Options win over the file.
-/// SIGTERM, SIGINT and SIGQUIT drain the balancer; a second one ends it at once. SIGUSR1 and SIGHUP
-/// open its logs again. The exit status is 0 after a drain, 3 where it cut requests off, 1 where
+/// SIGTERM, SIGINT and SIGQUIT drain the balancer; a second one ends it at once. SIGHUP, as
+/// `weighbridge reload`, reads the file anew. SIGUSR1 opens its logs again. The exit status is 0 after a drain, 3 where it cut requests off, 1 where
 /// the balancer could not start.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -61,9 +61,9 @@ pub(crate) struct OverrideArguments {
 impl Serve {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         crate::log::start();
-        let config = check::read(&self.config)?.with(&self.overrides.into())?;
-        let data_dir = config.store.data_dir.clone();
-        run::run(config, |server| run::say(&run::places(server, &data_dir)))
+        let overrides = self.overrides.into();
+        let read = move || Ok(check::read(&self.config)?.with(&overrides)?);
+        run::run(Box::new(read), |server| run::say(&run::places(server)))
     }
 }
 

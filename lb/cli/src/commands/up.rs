@@ -1,6 +1,6 @@
 //! `weighbridge up`: everything on this machine, without any preparation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use weighbridge_proxy::config::Config;
 use weighbridge_proxy::server::Server;
@@ -40,30 +40,35 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         crate::log::start();
-        let config = self.read()?;
-        let config = config.with(&self.overrides.into())?;
-        let data_dir = config.store.data_dir.clone();
-        run::run(config, |server| {
-            let tries = match &self.run {
-                Some(run) => tries_of_own(server, run),
+        let Up { config, run, processes, overrides } = self;
+        let (command, overrides) = (run.clone(), overrides.into());
+        let read =
+            move || Ok(read(config.as_deref(), run.as_deref(), processes)?.with(&overrides)?);
+        run::run(Box::new(read), |server| {
+            let tries = match &command {
+                Some(command) => tries_of_own(server, command),
                 None => tries(server),
             };
-            run::say(&welcome(server, &data_dir, &tries));
+            run::say(&welcome(server, &tries));
         })
     }
+}
 
-    /// The file, or the configuration that stands for one.
-    fn read(&self) -> Result<Config, CommandError> {
-        let text = match (&self.config, &self.run) {
-            (Some(file), _) => return check::read(file),
-            (None, Some(run)) => configuration(run, self.processes),
-            (None, None) => Config::default_text().to_owned(),
-        };
-        Config::parse(&text, &extractors()).map_err(|mistakes| CommandError::Config {
-            file: "the default configuration".to_owned(),
-            mistakes,
-        })
-    }
+/// The `file`, or the configuration that stands for one.
+fn read(
+    file: Option<&Path>,
+    run: Option<&str>,
+    processes: Option<usize>,
+) -> Result<Config, CommandError> {
+    let text = match (file, run) {
+        (Some(file), _) => return check::read(file),
+        (None, Some(run)) => configuration(run, processes),
+        (None, None) => Config::default_text().to_owned(),
+    };
+    Config::parse(&text, &extractors()).map_err(|mistakes| CommandError::Config {
+        file: "the default configuration".to_owned(),
+        mistakes,
+    })
 }
 
 /// The configuration for somebody's own server: every path goes to it.
@@ -79,14 +84,14 @@ fn configuration(run: &str, processes: Option<usize>) -> String {
 }
 
 /// The addresses, and what to try.
-fn welcome(server: &Server, data_dir: &std::path::Path, tries: &str) -> String {
+fn welcome(server: &Server, tries: &str) -> String {
     format!(
         "\nWeighbridge is up.\n\
          {}\n\
          Try:\n\
          {tries}\n\
          Ctrl-C drains and ends it.\n",
-        run::places(server, data_dir)
+        run::places(server)
     )
 }
 

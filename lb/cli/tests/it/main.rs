@@ -13,6 +13,7 @@ mod headers;
 mod main_job;
 mod no_host;
 mod own_server;
+mod reload;
 mod scaling;
 mod signals;
 mod static_fleet;

@@ -61,6 +61,13 @@ impl Balancer {
         self.check_invariants();
     }
 
+    /// A host that drains is wanted again. It is in phase Starting until it is ready.
+    pub fn undrain(&mut self, now: Time, host: HostId) {
+        self.set_now(now);
+        self.fleet.undrain(self.now, host);
+        self.check_invariants();
+    }
+
     /// A host is gone. Its claims are released; `complete`, `fail` or `abandon` of their requests
     /// may still come, and release nothing more.
     pub fn leave(&mut self, now: Time, host: HostId) {

@@ -26,6 +26,13 @@ impl RetryBudget {
         RetryBudget { fraction, floor, tokens: floor, as_of: Time::ZERO }
     }
 
+    /// Goes on by `policy`, with the tokens that are left.
+    pub(super) fn reconfigure(&mut self, policy: &RetryPolicy) {
+        let new = RetryBudget::new(policy);
+        (self.fraction, self.floor) = (new.fraction, new.floor);
+        self.add(0.0);
+    }
+
     /// A request has arrived.
     pub(super) fn deposit(&mut self) {
         self.add(self.fraction);

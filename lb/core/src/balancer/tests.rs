@@ -6,6 +6,7 @@
 mod facts;
 mod hold;
 mod jobs;
+mod reconfigure;
 mod training;
 
 use std::fmt::Write;

@@ -75,6 +75,11 @@ impl Gate {
         Gate { track: Track::default(), is_open: true, error_max }
     }
 
+    /// Judges by another limit from now on.
+    pub(super) fn set_error_max(&mut self, error_max: f64) {
+        self.error_max = error_max;
+    }
+
     /// Open or closed by an error found elsewhere, on observations held back.
     pub(super) fn judged_by(error_max: f64, error: f64) -> Gate {
         Gate { is_open: error <= error_max, ..Gate::new(error_max) }

@@ -45,6 +45,12 @@ impl Window {
         Window { rows: BTreeMap::new(), alike: BTreeMap::new(), next: 0, rows_max }
     }
 
+    /// Room for `rows_max` observations from now on; the newest stay.
+    pub(super) fn resize(&mut self, rows_max: usize) {
+        self.rows_max = rows_max.max(1);
+        self.keep_newest(self.rows_max);
+    }
+
     /// How many different features they have.
     pub(super) fn n_different(&self) -> usize {
         self.alike.len()

@@ -37,6 +37,11 @@ impl Mean {
         Mean { window, steps: VecDeque::new() }
     }
 
+    /// Looks over another `window` from now on.
+    pub(super) fn set_window(&mut self, window: Duration) {
+        self.window = window;
+    }
+
     /// The mean with `value`.
     pub(super) fn add(&mut self, now: Time, value: f64) -> f64 {
         match self.steps.back_mut() {
@@ -60,6 +65,11 @@ impl Mean {
 impl Stabilizer {
     pub(super) fn new(window: Duration) -> Stabilizer {
         Stabilizer { window, begun: None, values: VecDeque::new() }
+    }
+
+    /// Looks over another `window` from now on.
+    pub(super) fn set_window(&mut self, window: Duration) {
+        self.window = window;
     }
 
     /// Takes a desire that came otherwise as seen.

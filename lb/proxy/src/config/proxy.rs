@@ -1,5 +1,6 @@
 //! What the proxy itself is told: addresses, limits, timeouts, repeats and access log.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use weighbridge_core::features::extractors::Extractor;
 use super::reader::Section;
 use super::{AccessLog, AccessLogTarget, Config, FleetConfig, FleetSource, Forwarding, Limits};
 use super::{
-    LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told, fleet, lambda, policy, routes,
-    store,
+    LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told, fleet, lambda, policy,
+    routes, store,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -71,6 +72,8 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         routes,
         fixed,
         route_table: table,
+        retired: BTreeSet::new(),
+        log_level: root.word("log_level", &LogLevel::ALL),
         lambda,
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),

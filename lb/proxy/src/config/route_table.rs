@@ -97,6 +97,15 @@ impl RouteTable {
         RouteTable { entries }
     }
 
+    /// Gives every route with hosts the number that `number` gives it.
+    pub(super) fn renumber(&mut self, number: impl Fn(RouteId) -> RouteId) {
+        for entry in &mut self.entries {
+            if let Taken::Route(route) = &mut entry.taken {
+                *route = number(*route);
+            }
+        }
+    }
+
     /// What takes a request that shows `shown`.
     pub fn take(&self, shown: Shown<'_>) -> Taken {
         let host = shown.host.map(name_of);

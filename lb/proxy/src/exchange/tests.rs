@@ -11,14 +11,16 @@ use weighbridge_core::units::{Speed, Work};
 
 use super::*;
 use crate::access_log::AccessWriter;
-use crate::budget::{MemoryBudget, Owner};
+use crate::budget::{BudgetLimits, MemoryBudget, Owner};
 use crate::config::{Config, Protocol, Shown, Taken};
+use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Place};
 use crate::fleets::Fleets;
 use crate::forward::Connections;
 use crate::gauges::Gauges;
 use crate::metrics::Metrics;
 use crate::repeats::Repeats;
+use crate::roster::Roster;
 use hosts::{Act, Hosts};
 use std::sync::Arc;
 
@@ -143,19 +145,29 @@ fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
     }
     let metrics = Metrics::new().unwrap();
     let ledger = Ledger {
-        access_log: AccessWriter::open(&config.access_log, metrics.registry()).unwrap(),
-        gauges: Gauges::new(metrics.registry()).unwrap(),
+        access_log: Arc::new(AccessWriter::open(&config.access_log, metrics.registry()).unwrap()),
+        gauges: Arc::new(Gauges::new(metrics.registry()).unwrap()),
         feature_names: config.policy.routes.iter().map(|r| r.features.names().into()).collect(),
-        repeats: Repeats::new(&config.repeats, metrics.registry()).unwrap(),
+        repeats: Arc::new(Repeats::new(&config.repeats, metrics.registry()).unwrap()),
         hosts: book.clone(),
         fleets: fleets.clone(),
         recorder: None,
         metrics,
         config: config.clone(),
     };
-    let connections = Connections::over(Arc::new(hosts.clone()));
-    let budget = MemoryBudget::by(&config.limits, config.limits.body_bytes);
-    let dispatch = Dispatch { connections, budget, functions: None, hosts: book, fleets, config };
+    let connections = Arc::new(Connections::over(Arc::new(hosts.clone())));
+    let limits = BudgetLimits::by(&config.limits, config.limits.body_bytes);
+    let budget = MemoryBudget::new(limits);
+    let roster = Roster::new(book.clone(), Probe::new(Duration::from_secs(1)), &config);
+    let dispatch = Dispatch {
+        connections,
+        budget,
+        functions: None,
+        hosts: book,
+        roster: Arc::new(roster),
+        fleets,
+        config,
+    };
     Rooms { dispatch, ledger, hosts }
 }
 

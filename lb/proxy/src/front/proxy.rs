@@ -1,7 +1,6 @@
 //! Pingora's callbacks, in the order in which it calls them. Requests whose body is held are served
 //! whole in `request_filter`; the others go pingora's own way ([`super::stream`]).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,13 +18,13 @@ use crate::headers;
 use crate::stage::{self, Stage};
 
 use super::stream::{self, Passage};
-use super::{Front, client, cors};
+use super::{Current, client, cors};
 
 /// The status that is logged where the client left before it had an answer (nginx's convention).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The proxy as pingora sees it.
-pub(crate) struct Proxy(pub(crate) Arc<Front>);
+/// The proxy as pingora sees it. Each request has the front of when it came.
+pub(crate) struct Proxy(pub(crate) Current);
 
 #[async_trait]
 impl ProxyHttp for Proxy {
@@ -34,11 +33,11 @@ impl ProxyHttp for Proxy {
 
     fn new_ctx(&self) -> Self::CTX {
         stage::enter(Stage::Read);
-        Box::new(Passage::new(self.0.clone()))
+        Box::new(Passage::new(self.0.load_full()))
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
-        let front = &self.0;
+        let front = ctx.front.clone();
         front.set_keepalive(session);
         client::spare_interim(session);
         headers::unite_lengths(session.req_header_mut()).map_err(Error::into_down)?;
@@ -62,7 +61,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
-        self.0.next_peer(ctx).await
+        ctx.front.clone().next_peer(ctx).await
     }
 
     async fn upstream_request_filter(
@@ -71,7 +70,7 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        let whence = (&self.0.config.forwarding, client::peer(session));
+        let whence = (&ctx.front.config.forwarding, client::peer(session));
         headers::for_host_streamed(request, session.req_header(), whence)?;
         headers::tell_estimate(request, ctx.record.told());
         Ok(())
@@ -90,7 +89,7 @@ impl ProxyHttp for Proxy {
             *body = None;
         }
         ctx.record.bytes_in += body.as_ref().map_or(0, Bytes::len) as u64;
-        let most = ctx.record.route.map(|route| self.0.config.route(route).body_bytes);
+        let most = ctx.record.route.map(|route| ctx.front.config.route(route).body_bytes);
         if most.is_some_and(|most| most < ctx.record.bytes_in) {
             return stream::body_too_long();
         }
@@ -104,7 +103,7 @@ impl ProxyHttp for Proxy {
         ctx: &mut Self::CTX,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        self.0.ledger.metrics.try_failed(Failure::Connect);
+        ctx.front.ledger.metrics.try_failed(Failure::Connect);
         error.set_retry(ctx.try_again(Failure::Connect));
         error
     }
@@ -121,7 +120,7 @@ impl ProxyHttp for Proxy {
             error.set_retry(false);
             return error;
         }
-        self.0.ledger.metrics.try_failed(Failure::BeforeResponse);
+        ctx.front.ledger.metrics.try_failed(Failure::BeforeResponse);
         if forward::is_too_long_head(&error) {
             // What others of its kind would answer, too: the host is not to blame.
             ctx.ticket = None;
@@ -146,16 +145,16 @@ impl ProxyHttp for Proxy {
         }
         if answer.status.is_informational() {
             // However many there are, they do not make more time for the answer.
-            let most = ctx.record.route.map(|route| self.0.config.route(route).response);
+            let most = ctx.record.route.map(|route| ctx.front.config.route(route).response);
             if most.is_some_and(|most| most < ctx.record.service()) {
                 return Error::e_explain(ErrorType::ReadTimedout, "no answer in time")
                     .map_err(|error: Box<Error>| error.into_up());
             }
         }
         ctx.is_answered = true;
-        self.0.ledger.hear(&mut ctx.record, answer);
+        ctx.front.ledger.hear(&mut ctx.record, answer);
         if let Some(route) = ctx.record.route {
-            ctx.record.work = self.0.dispatch.fleets.of(route).believe(&ctx.record);
+            ctx.record.work = ctx.front.dispatch.fleets.of(route).believe(&ctx.record);
         }
         headers::strip_streamed(answer);
         headers::unbind_events(answer)?;
@@ -185,13 +184,13 @@ impl ProxyHttp for Proxy {
         error: &Error,
         ctx: &mut Self::CTX,
     ) -> FailToProxy {
-        let problem = self.0.problem(ctx, error);
+        let problem = ctx.front.problem(ctx, error);
         let error_code = problem.as_ref().map_or(CLIENT_CLOSED_REQUEST, |problem| problem.status);
         ctx.record.status = error_code;
         if let (true, Some(problem)) = (is_unanswered(session), problem) {
             session.set_keepalive(None);
             // The client may be gone by now; there is nobody else to tell.
-            let _told = self.0.refuse(session, &mut ctx.record, &problem).await;
+            let _told = ctx.front.refuse(session, &mut ctx.record, &problem).await;
         }
         FailToProxy { error_code, can_reuse_downstream: false }
     }
@@ -201,15 +200,15 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
-        let Passage { record, ticket, is_answered, .. } = &mut **ctx;
-        let ledger = &self.0.ledger;
+        let Passage { front, record, ticket, is_answered, .. } = &mut **ctx;
+        let ledger = &front.ledger;
         if let (Some(ticket), true, None) = (ticket.take(), *is_answered, error) {
             record.answered();
             if let Some(observation) = ticket.complete(&record.outcome(), None) {
                 ledger.learned(record, observation, None);
             }
         }
-        let client = client::address(session, &self.0.config.forwarding);
+        let client = client::address(session, &front.config.forwarding);
         ledger.log(session.req_header(), client, record);
     }
 }

@@ -32,6 +32,8 @@ const CLIENT_GONE: ErrorType = ErrorType::Custom("the client left");
 
 /// One request on its way.
 pub(crate) struct Passage {
+    /// The front that it came to: its configuration holds until the request has ended.
+    pub(super) front: Arc<Front>,
     pub(super) record: Record,
     pub(super) ticket: Option<Ticket>,
     verdict: Option<Verdict>,
@@ -50,6 +52,8 @@ impl Passage {
     /// A request that has just arrived.
     pub(super) fn new(front: Arc<Front>) -> Passage {
         Passage {
+            _in_flight: InFlight::new(&front),
+            front,
             record: Record::new(),
             ticket: None,
             verdict: None,
@@ -57,7 +61,6 @@ impl Passage {
             shed: None,
             is_answered: false,
             place: None,
-            _in_flight: InFlight::new(front),
         }
     }
 

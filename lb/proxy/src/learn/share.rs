@@ -3,22 +3,22 @@
 //!
 //! The store is read on a schedule: how often does not depend on how many requests there are.
 
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::time::sleep;
 use weighbridge_core::learn::TrainingSet;
 use weighbridge_core::request::RouteId;
 
-use super::{StoreError, Trainer};
+use super::{CurrentTrainer, StoreError, Trainer};
 
 /// Looks about every `every` at what the others have kept. Balancers that start together do not go
 /// on looking together.
-pub(crate) async fn share(trainer: Arc<Trainer>, every: Duration) {
+pub(crate) async fn share(current: CurrentTrainer, every: Duration) {
     loop {
         sleep(every.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
-        for index in 0..trainer.config.routes.len() {
-            let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+        let trainer = current.load_full();
+        let routes: Vec<RouteId> = trainer.config.route_ids().collect();
+        for route in routes {
             if let Err(error) = trainer.share(route).await {
                 trainer.metrics.loop_failed("share");
                 let error = &error as &dyn std::error::Error;

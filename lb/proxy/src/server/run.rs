@@ -4,41 +4,65 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use super::{Server, watchdog};
+use crate::order::Order;
 use crate::signals::{Asked, Signals};
 use crate::supervisor::{Supervisor, Word};
 
 impl Server {
     /// Runs until a signal asks it to stop, then drains. A second one ends it at once. Returns how
     /// many requests were cut off: 0 after a drain that had time enough.
-    pub async fn run(self, signals: &mut Signals) -> usize {
-        let front = self.front.clone();
+    pub async fn run(mut self, signals: &mut Signals) -> usize {
         let supervisor = Supervisor::from_env().map(Arc::new);
         let tell = |word| supervisor.iter().for_each(|supervisor| supervisor.tell(word));
         if let Some(supervisor) = supervisor.clone() {
             // To be where requests are: this future may have a thread of its own.
-            tokio::spawn(watchdog::watch(supervisor, front.clone(), self.vital.clone()));
+            let vital = self.vital.clone();
+            tokio::spawn(watchdog::watch(supervisor, self.current.clone(), vital));
         }
         tell(Word::Ready);
-        let reopen = || {
-            tracing::info!("opens the logs again");
-            front.ledger.access_log.reopen();
-        };
-        while signals.next().await == Asked::ReopenLogs {
-            reopen();
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Stop => break,
+                    Asked::ReopenLogs => self.reopen_logs(),
+                    Asked::Reload => {
+                        self.reopen_logs();
+                        // What became of it is in the log and in metrics.
+                        let _told = self.reload().await;
+                    }
+                },
+                Some(order) = self.orders.recv() => self.obey(order).await,
+            }
         }
         tell(Word::Stopping);
+        let (front, log) = (self.front(), self.front().ledger.access_log.clone());
         let mut stopped = pin!(self.stop());
         loop {
             tokio::select! {
                 cut_off = &mut stopped => return cut_off,
                 asked = signals.next() => match asked {
-                    Asked::ReopenLogs => reopen(),
+                    Asked::ReopenLogs | Asked::Reload => log.reopen(),
                     Asked::Stop => {
                         let cut_off = front.in_flight();
                         tracing::warn!(requests = cut_off, "ended at once; requests are cut off");
                         return cut_off;
                     }
                 }
+            }
+        }
+    }
+
+    fn reopen_logs(&self) {
+        tracing::info!("opens the logs again");
+        self.front().ledger.access_log.reopen();
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Reload(told) => {
+                self.reopen_logs();
+                // Who asked may have left.
+                let _left = told.send(self.reload().await);
             }
         }
     }

@@ -86,7 +86,7 @@ async fn no_signal_cuts_a_request_but_the_end_of_a_drain_which_is_told() {
     let (host, go) = host();
     let mut signals = Signals::listen().unwrap();
     let server = start(host, &log).await;
-    let (front, listen) = (server.front.clone(), server.listen);
+    let (front, listen) = (server.front(), server.listen);
     let running = tokio::spawn(async move { server.run(&mut signals).await });
 
     let asked = ask(listen);

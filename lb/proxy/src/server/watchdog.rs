@@ -12,14 +12,14 @@ use tokio::time::{MissedTickBehavior, interval};
 use weighbridge_core::request::RouteId;
 
 use crate::ask;
-use crate::front::Front;
+use crate::front::{Current, Front};
 use crate::supervisor::{Supervisor, Word};
 
 /// Tells `supervisor` as often as it wants to hear, until it is dropped. `vital` are the tasks that
 /// end with the balancer only.
 pub(super) async fn watch(
     supervisor: Arc<Supervisor>,
-    front: Arc<Front>,
+    current: Current,
     vital: Vec<(&'static str, AbortHandle)>,
 ) {
     let Some(every) = supervisor.interval() else { return };
@@ -27,6 +27,7 @@ pub(super) async fn watch(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let front = current.load_full();
         // A drain ends them.
         let ended = vital.iter().find(|(_, task)| task.is_finished() && !front.is_draining());
         if let Some((name, _)) = ended {
@@ -95,8 +96,8 @@ mod tests {
         let server = start().await;
         let (supervisor, ear, _folder) = supervisor(Duration::from_millis(60));
         let watching =
-            tokio::spawn(watch(Arc::new(supervisor), server.front.clone(), server.vital.clone()));
-        let front = server.front.clone();
+            tokio::spawn(watch(Arc::new(supervisor), server.current.clone(), server.vital.clone()));
+        let front = server.front();
         let looking = tokio::task::spawn_blocking(move || {
             for _ in 0..3 {
                 assert!(hears(&ear, DEADLINE), "it decides");

@@ -22,7 +22,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::sqlite::lock;
 use super::{StoreError, StoredObservation};
@@ -45,8 +45,6 @@ pub struct Spool {
     folder: PathBuf,
     bytes_max: u64,
     state: Mutex<State>,
-    /// Locked until the spool is dropped or the process ends.
-    _lock: File,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +54,9 @@ struct State {
     /// The newest of them, while it may grow.
     open: Option<File>,
     next: u64,
+    /// Held until the spool is dropped or the process ends. `None` while the balancer that this one
+    /// follows still has the folder: nothing is known of what is in it.
+    lock: Option<File>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,33 +89,38 @@ impl Spool {
     /// Opens `folder` with the files of an earlier process; creates it where it is missing. At most
     /// `bytes_max` bytes are kept. Blocks.
     pub fn open(folder: &Path, bytes_max: u64) -> Result<Spool, StoreError> {
-        let lock = lock(folder)?;
-        private::create_folder(folder).map_err(|source| failed(folder, source))?;
-        let mut segments = Vec::new();
-        for entry in fs::read_dir(folder).map_err(|source| failed(folder, source))? {
-            let path = entry.map_err(|source| failed(folder, source))?.path();
-            let Some(number) = number(&path) else { continue };
-            let Scan { bytes, rows, torn } = scan(&path).map_err(|source| failed(&path, source))?;
-            if 0 < torn {
-                tracing::error!(
-                    file = %path.display(),
-                    rows = torn,
-                    "a file of observations on disk is cut off: at least so many are lost"
-                );
+        let state = Mutex::new(State::open(folder)?);
+        Ok(Spool { folder: folder.to_owned(), bytes_max, state })
+    }
+
+    /// The same, where the balancer that this one follows may still have the folder. Until that has
+    /// ended, the spool is empty and takes nothing. Blocks.
+    pub fn inherit(folder: &Path, bytes_max: u64) -> Result<Spool, StoreError> {
+        match Spool::open(folder, bytes_max) {
+            Err(StoreError::InUse(_)) => {
+                let state = Mutex::default();
+                Ok(Spool { folder: folder.to_owned(), bytes_max, state })
             }
-            segments.push(Segment { number, bytes, rows, torn });
+            opened => opened,
         }
-        segments.sort_by_key(|segment| segment.number);
-        let next = segments.last().map_or(1, |segment| segment.number + 1);
-        let state = State { segments: segments.into(), open: None, next };
-        let folder = folder.to_owned();
-        Ok(Spool { folder, bytes_max, state: Mutex::new(state), _lock: lock })
+    }
+
+    /// What is in the folder, once it is this balancer's own.
+    fn own(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        let mut state = self.state.lock();
+        if state.lock.is_none() {
+            *state = State::open(&self.folder).map_err(|error| match error {
+                StoreError::InUse(path) => StoreError::Locked(path),
+                other => other,
+            })?;
+        }
+        Ok(state)
     }
 
     /// Adds `rows`, and returns how many older rows were dropped to make room. Blocks.
     pub(super) fn push(&self, rows: &[StoredObservation]) -> Result<u64, StoreError> {
         let record = record(rows)?;
-        let mut state = self.state.lock();
+        let mut state = self.own()?;
         let bytes = record.len() as u64;
         let is_full =
             |segment: &Segment| self.segment_bytes_max() < segment.bytes.saturating_add(bytes);
@@ -145,7 +151,10 @@ impl Spool {
 
     /// The oldest file. Rows that are added from now on go to another file. Blocks.
     pub(super) fn oldest(&self) -> Result<Option<Oldest>, StoreError> {
-        let mut state = self.state.lock();
+        let mut state = match self.own() {
+            Err(StoreError::Locked(_)) => return Ok(None),
+            owned => owned?,
+        };
         let Some(segment) = state.segments.front().copied() else { return Ok(None) };
         if state.segments.len() == 1 {
             state.open = None;
@@ -218,6 +227,33 @@ impl Spool {
 
     fn path(&self, number: u64) -> PathBuf {
         self.folder.join(format!("{number:020}.{SUFFIX}"))
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Takes the folder, and looks at what is there.
+    fn open(folder: &Path) -> Result<State, StoreError> {
+        let lock = lock(folder)?;
+        private::create_folder(folder).map_err(|source| failed(folder, source))?;
+        let mut segments = Vec::new();
+        for entry in fs::read_dir(folder).map_err(|source| failed(folder, source))? {
+            let path = entry.map_err(|source| failed(folder, source))?.path();
+            let Some(number) = number(&path) else { continue };
+            let Scan { bytes, rows, torn } = scan(&path).map_err(|source| failed(&path, source))?;
+            if 0 < torn {
+                tracing::error!(
+                    file = %path.display(),
+                    rows = torn,
+                    "a file of observations on disk is cut off: at least so many are lost"
+                );
+            }
+            segments.push(Segment { number, bytes, rows, torn });
+        }
+        segments.sort_by_key(|segment| segment.number);
+        let next = segments.last().map_or(1, |segment| segment.number + 1);
+        Ok(State { segments: segments.into(), open: None, next, lock: Some(lock) })
     }
 }
 

@@ -41,8 +41,10 @@ pub struct SqliteStore {
 }
 
 /// Opens the store in `folder`. Blocks.
-pub(super) fn open(folder: &Path) -> Result<Arc<dyn ObservationStore>, StoreError> {
-    Ok(Arc::new(SqliteStore::open(&folder.join(FILE))?))
+pub(super) fn open(folder: &Path, as_heir: bool) -> Result<Arc<dyn ObservationStore>, StoreError> {
+    let path = folder.join(FILE);
+    let store = if as_heir { SqliteStore::inherit(&path) } else { SqliteStore::open(&path) };
+    Ok(Arc::new(store?))
 }
 
 impl SqliteStore {
@@ -53,6 +55,23 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         let file = StoreFile::open(path)?;
         Ok(SqliteStore { file: Arc::new(Mutex::new(file)), rows_kept: ROWS_KEPT })
+    }
+
+    /// The same, where the balancer that this one follows may still have the file open. It can be
+    /// read at once; rows and models are taken once that balancer has ended. Blocks.
+    pub fn inherit(path: &Path) -> Result<SqliteStore, StoreError> {
+        let file = StoreFile::inherit(path)?;
+        Ok(SqliteStore { file: Arc::new(Mutex::new(file)), rows_kept: ROWS_KEPT })
+    }
+
+    /// The same as [`SqliteStore::run`], for what writes.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let file = Arc::clone(&self.file);
+        let blocking = move || file.lock().write(work);
+        tokio::task::spawn_blocking(blocking).await.map_err(|_| StoreError::Stopped)?
     }
 
     /// Runs `work` where blocking is allowed. Where it finds the file corrupt, it runs once more on
@@ -74,7 +93,7 @@ impl SqliteStore {
 impl ObservationStore for SqliteStore {
     async fn append(&self, rows: &[StoredObservation]) -> Result<(), StoreError> {
         let rows = rows.to_vec();
-        self.run(move |connection| rows::append(connection, &rows)).await
+        self.write(move |connection| rows::append(connection, &rows)).await
     }
 
     async fn recent(
@@ -95,7 +114,7 @@ impl ObservationStore for SqliteStore {
         _: Fence,
     ) -> Result<(), StoreError> {
         let (route, model) = (route.to_owned(), model.clone());
-        self.run(move |connection| rows::save_model(connection, &route, &model)).await
+        self.write(move |connection| rows::save_model(connection, &route, &model)).await
     }
 
     async fn model(&self, route: &str) -> Result<Option<StoredModel>, StoreError> {
@@ -116,7 +135,7 @@ impl ObservationStore for SqliteStore {
                 let delete = move |connection: &mut Connection| {
                     rows::expire(connection, &of, older_than, (kept, EXPIRE_CHUNK))
                 };
-                let deleted = self.run(delete).await?;
+                let deleted = self.write(delete).await?;
                 total += deleted;
                 if deleted < EXPIRE_CHUNK {
                     break;

@@ -116,7 +116,7 @@ async fn a_host_that_says_it_takes_nothing_more_is_replaced_and_ended() {
     let cloud = Arc::new(Cloud::default());
     let services = Services { machines: Some(cloud.clone()), ..Services::default() };
     let server = Server::start(Config::parse(text, &[]).unwrap(), services).await.unwrap();
-    let front = server.front().clone();
+    let front = server.front();
     let active = || {
         front.dispatch.fleets.main().look(|balancer, _| {
             let active = balancer.hosts().filter(|host| host.phase == Phase::Active);

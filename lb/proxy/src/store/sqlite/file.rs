@@ -25,16 +25,43 @@ pub(super) struct StoreFile {
     path: PathBuf,
     /// `None` after a corrupt file was moved aside and no new one could be made.
     connection: Option<Connection>,
-    lock: File,
+    /// `None` while the balancer that this one follows still has it.
+    lock: Option<File>,
 }
 
 impl StoreFile {
     /// Opens or makes the file; moves a corrupt one aside.
     pub(super) fn open(path: &Path) -> Result<StoreFile, StoreError> {
-        let lock = lock(path)?;
+        let lock = Some(lock(path)?);
         let mut file = StoreFile { path: path.to_owned(), connection: None, lock };
         file.run(|_| Ok(()))?;
         Ok(file)
+    }
+
+    /// Opens the file of the balancer that this one follows, which may still have it: until that
+    /// has ended it can be read, and what is to be written is refused for the time being.
+    pub(super) fn inherit(path: &Path) -> Result<StoreFile, StoreError> {
+        match StoreFile::open(path) {
+            Err(StoreError::InUse(_)) => {
+                Ok(StoreFile { path: path.to_owned(), connection: None, lock: None })
+            }
+            opened => opened,
+        }
+    }
+
+    /// The same as [`StoreFile::run`], for what writes.
+    pub(super) fn write<T>(
+        &mut self,
+        work: impl Fn(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.lock.is_none() {
+            match lock(&self.path) {
+                Ok(lock) => self.lock = Some(lock),
+                Err(StoreError::InUse(path)) => return Err(StoreError::Locked(path)),
+                Err(other) => return Err(other),
+            }
+        }
+        self.run(work)
     }
 
     /// Runs `work`. Where it finds the file corrupt, it runs once more on a new file.
@@ -68,7 +95,7 @@ impl Drop for StoreFile {
         self.connection = None;
         // Unlocked explicitly, because a child that is just being started still shares the lock.
         // Where it fails, the lock ends with the last descriptor.
-        if let Err(cause) = self.lock.unlock() {
+        if let Some(Err(cause)) = self.lock.as_ref().map(File::unlock) {
             warn!(file = %self.path.display(), %cause, "the store's lock is not given back at once");
         }
     }

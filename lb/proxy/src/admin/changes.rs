@@ -1,0 +1,59 @@
+//! What operators ask to be changed. A page in a browser may ask for none of it.
+
+use std::time::Duration;
+
+use http::header::ORIGIN;
+use http::{Method, Request, StatusCode};
+use tokio::sync::oneshot;
+
+use super::{Answer, allow_only, json_answer, refuse};
+use crate::answer::Problem;
+use crate::front::Front;
+use crate::order::Order;
+
+/// What carries an order out may take so long: a store that hangs must not keep the asker for ever.
+const ORDER_MAX: Duration = Duration::from_mins(1);
+
+/// The answer to a request for a change at `path`; `None` where nothing is changed there.
+pub(super) async fn answer<B>(front: &Front, request: &Request<B>) -> Option<Answer> {
+    match request.uri().path() {
+        "/reload" => Some(match refused(request) {
+            Some(refusal) => refusal,
+            None => reload(front).await,
+        }),
+        _ => None,
+    }
+}
+
+/// Why a request may change nothing, if it may not.
+fn refused<B>(request: &Request<B>) -> Option<Answer> {
+    if request.method() != Method::POST {
+        return Some(allow_only("POST"));
+    }
+    // Every browser says where the page is from that sends such a request.
+    request.headers().contains_key(ORIGIN).then(|| {
+        let detail = "a page in a browser may change nothing: `Origin` is set";
+        refuse(&Problem::new(StatusCode::FORBIDDEN, detail).at("origin"))
+    })
+}
+
+async fn reload(front: &Front) -> Answer {
+    let (told, tells) = oneshot::channel();
+    if front.orders().try_send(Order::Reload(told)).is_err() {
+        return busy();
+    }
+    match tokio::time::timeout(ORDER_MAX, tells).await {
+        Ok(Ok(Ok(reloaded))) => json_answer(&reloaded),
+        Ok(Ok(Err(mistakes))) => {
+            let detail = format!("the configuration stays as it was: {}", mistakes.join("; "));
+            refuse(&Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
+        }
+        Ok(Err(_)) => refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the balancer stops")),
+        Err(_) => busy(),
+    }
+}
+
+fn busy() -> Answer {
+    let detail = "other orders are being carried out: see the log";
+    refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1))
+}
