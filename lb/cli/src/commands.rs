@@ -2,13 +2,17 @@
 
 pub(crate) mod aws;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod explain;
+pub(crate) mod fleet;
+pub(crate) mod man;
 pub(crate) mod operate;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod up;
+pub(crate) mod upgrade;
 pub(crate) mod worker;
 
 use std::error::Error;

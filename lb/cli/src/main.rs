@@ -5,11 +5,13 @@ mod log;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use mimalloc::MiMalloc;
 use weighbridge_instrument::{BySize, CountingAllocator};
 
-use commands::{check, config, explain, reload, serve, up, worker};
+use commands::{
+    check, completions, config, explain, fleet, man, reload, serve, up, upgrade, worker,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +21,9 @@ Examples:
   weighbridge serve -c my.toml               A balancer for your own service
   weighbridge worker --listen 0.0.0.0:8080   One worker, on a machine of its own
   weighbridge explain /blurimage -b in.png   What would happen to this request, and why
+  weighbridge fleet drain 10.0.0.7:8001      A host gets no more requests
   weighbridge reload                         A running balancer reads its configuration anew
+  weighbridge upgrade                        A new process takes over from it
 
 `weighbridge COMMAND --help` says more about each command.";
 
@@ -48,7 +52,11 @@ enum Command {
     Check(check::Check),
     Config(config::Print),
     Explain(explain::Explain),
+    Fleet(fleet::Fleet),
     Reload(reload::Reload),
+    Upgrade(upgrade::Upgrade),
+    Completions(completions::Completions),
+    Man(man::Man),
     #[command(hide = true)]
     Guard(worker::Guard),
 }
@@ -61,7 +69,11 @@ fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Fleet(command) => command.run(),
         Command::Reload(command) => command.run(),
+        Command::Upgrade(command) => command.run(),
+        Command::Completions(command) => command.run(Arguments::command()),
+        Command::Man(command) => command.run(Arguments::command()),
         Command::Guard(command) => return command.run(),
     };
     match result {

@@ -23,9 +23,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use weighbridge_core::host::{HostState, Phase};
+use weighbridge_core::host::HostState;
 use weighbridge_core::learn::Model;
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Time;
@@ -47,17 +48,27 @@ const CONNECTIONS_MAX: usize = 64;
 const HEAD_READ: Duration = Duration::from_secs(20);
 
 /// What there is.
-const PATHS: &str = "/healthz /readyz /metrics /fleet /models /explain/PATH; POST /reload\n";
+const PATHS: &str = "/healthz /readyz /metrics /fleet /models /explain/PATH; POST /reload /upgrade \
+                     /fleet/join /fleet/drain /fleet/undrain\n";
 
 type Answer = Response<Full<Bytes>>;
 
 /// Serves the admin API until it is dropped. Where connections are at their limit, a new one takes
-/// the place of the oldest: connections that ask nothing keep nobody away.
-pub(crate) async fn serve(listener: TcpListener, front: Current) {
+/// the place of the oldest: connections that ask nothing keep nobody away. Once it is `closing`,
+/// only those that are there go on.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    front: Current,
+    mut closing: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let (connection, peer) = match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.changed() => break,
+        };
+        let (connection, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 front.load().ledger.metrics.loop_failed("admin_accept");
@@ -75,6 +86,9 @@ pub(crate) async fn serve(listener: TcpListener, front: Current) {
         }
         oldest_first.push_back(connections.spawn(carry(connection, peer, front.clone())));
     }
+    drop(listener);
+    // Who has just ordered it is to hear of it.
+    while connections.join_next().await.is_some() {}
 }
 
 /// Serves the requests of one connection, each of which has a deadline.
@@ -102,8 +116,8 @@ async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> 
     if path == "/explain" || path.starts_with("/explain/") {
         return explain(front, request, peer).await;
     }
-    if let Some(answer) = changes::answer(front, &request).await {
-        return answer;
+    if changes::is_at(&path) {
+        return changes::answer(front, request).await;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return allow_only("GET, HEAD");
@@ -121,15 +135,10 @@ async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> 
 
 /// Ready: not draining, and at least one host takes requests and answers.
 fn readiness(front: &Front) -> Answer {
-    if front.is_draining() {
+    if front.is_leaving() {
         return refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining"));
     }
-    let is_active = |host: &HostState| match host.phase {
-        Phase::Active => !host.is_down(),
-        Phase::Starting | Phase::Draining | Phase::Gone => false,
-    };
-    let fleets = front.dispatch.fleets.all().iter();
-    if fleets.into_iter().any(|fleet| fleet.look(|balancer, _| balancer.hosts().any(is_active))) {
+    if front.takes_requests() {
         return text(StatusCode::OK, "ready\n");
     }
     refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no host takes requests"))

@@ -7,6 +7,7 @@
 //! disagree with the program: tests compare its keys and ranges with the code. Cost: the file is
 //! read twice at a start. Look again when a key's default depends on more than `"auto"` can say.
 
+mod discovery;
 mod fleet;
 mod lambda;
 mod machines;
@@ -36,6 +37,7 @@ use weighbridge_core::policy::{FunctionId, RoutePolicy};
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Speed;
 
+pub use discovery::{Discovery, DnsConfig, HealthCheck, NamedHosts, Target, Written};
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::{Reader, Section};
 pub(crate) use route_table::name_of;
@@ -60,6 +62,10 @@ pub struct Config {
     pub fleet: FleetConfig,
     /// The fleets beside that one.
     pub fleets: Vec<NamedFleet>,
+    /// How the hosts of each fleet are found, in the order of [`FleetIndex`] and as many.
+    pub discovery: Vec<Discovery>,
+    /// Who is asked what the names of hosts stand for.
+    pub dns: DnsConfig,
     /// Where observations and models are kept.
     pub store: StoreConfig,
     /// Bounds of what one client, and all of them together, may ask for.
@@ -205,12 +211,25 @@ pub struct StaticHost {
     pub protocol: Protocol,
 }
 
+/// What is true of hosts, wherever they are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HostTemplate {
+    /// Cores that run requests, until a host says how many run slots it has; at least 1.
+    pub cores: u32,
+    /// Speed of one core, until it has been learned.
+    pub speed: Speed,
+    /// How it orders its requests; `None` where its load report says.
+    pub discipline: Option<Discipline>,
+    /// What it speaks.
+    pub protocol: Protocol,
+}
+
 /// A fleet beside the one in `[fleet]`: hosts at fixed addresses.
 #[derive(Debug, Clone)]
 pub struct NamedFleet {
     /// Unique name.
     pub name: String,
-    /// At least one.
+    /// Those that are listed by address.
     pub hosts: Vec<StaticHost>,
 }
 
@@ -291,6 +310,10 @@ pub struct Timeouts {
     pub answer_write: Duration,
     /// For requests in flight, when the balancer stops.
     pub drain: Duration,
+    /// From saying that it is not ready to closing its sockets, when the balancer stops.
+    pub lame_duck: Duration,
+    /// For the new process of an upgrade to take requests.
+    pub upgrade: Duration,
     /// A connection without a request is closed after this.
     pub idle: Duration,
     /// Between two looks at an idle host's load report.
@@ -491,6 +514,13 @@ impl LogLevel {
     /// Its name.
     pub fn name(self) -> &'static str {
         LogLevel::ALL.iter().find(|(_, level)| *level == self).map_or("info", |(name, _)| name)
+    }
+}
+
+impl Default for HostTemplate {
+    fn default() -> HostTemplate {
+        let (discipline, protocol) = (None, Protocol::default());
+        HostTemplate { cores: 1, speed: Speed::ONE, discipline, protocol }
     }
 }
 

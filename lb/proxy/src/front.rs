@@ -56,6 +56,8 @@ struct State {
     in_flight: AtomicUsize,
     /// Places for requests. One that is refused has none, and takes none from another.
     places: Places,
+    /// The end is near: nobody should send anything new.
+    leaving: AtomicBool,
     /// No new connections; finish what is there.
     draining: AtomicBool,
     /// Where operators' orders go.
@@ -76,6 +78,7 @@ impl Front {
         let state = State {
             in_flight: AtomicUsize::new(0),
             places: Places::new(config.limits.requests_max),
+            leaving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             orders,
         };
@@ -93,8 +96,19 @@ impl Front {
         Arc::new(Front { config, dispatch, ledger, state: self.state.clone() })
     }
 
+    /// Who asks whether this balancer is ready is told that it is not, from now on.
+    pub(crate) fn leave(&self) {
+        self.state.leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing new should be sent here.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.state.leaving.load(Ordering::Acquire)
+    }
+
     /// New requests are the last of their connections from now on.
     pub(crate) fn drain(&self) {
+        self.leave();
         self.state.draining.store(true, Ordering::Release);
     }
 

@@ -41,6 +41,7 @@ pub mod backoff;
 pub mod fleet;
 mod fleets;
 mod roster;
+mod discover;
 mod autoscale;
 mod loops;
 pub mod access_log;

@@ -21,20 +21,20 @@ use connection::ConnectionLimits;
 /// The pause after a failed accept (no file descriptors left, say).
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Accepts connections, as many at once as there is room for, until the balancer drains.
+/// Accepts connections, as many at once as there is room for, until it is `closing`; those that are
+/// there go on until their `shutdown`.
 pub(crate) async fn serve(
     (listener, room): (TcpListener, Places),
     proxy: Arc<HttpProxy<Proxy>>,
     front: Current,
-    mut shutdown: watch::Receiver<bool>,
+    (mut closing, shutdown): (watch::Receiver<bool>, watch::Receiver<bool>),
 ) {
-    let mut draining = shutdown.clone();
     loop {
         // Over the limit, connections wait in the listener's backlog.
         let Some(permit) = room.wait().await else { return };
         let accepted = tokio::select! {
             biased;
-            _ = draining.changed() => return,
+            _ = closing.changed() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -59,6 +59,5 @@ pub(crate) async fn serve(
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }
-        shutdown.mark_unchanged();
     }
 }

@@ -131,6 +131,8 @@ async fn ask_one_for_load(
     let asked = probe.load(place.address, place.protocol).await;
     let is_silent = matches!(asked, Err(ProbeError::Timeout(_)));
     let answered = has_answered(&asked, silences_before + u32::from(is_silent));
+    // A health check says it, where there is one.
+    let answered = answered.filter(|_| !dispatch.roster.is_checked(host));
     dispatch.fleets.of_host(host).with(|balancer, now| {
         if let Some(answered) = answered {
             balancer.probed(now, host, answered);

@@ -62,6 +62,7 @@ impl Metrics {
             registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
         let counter = |name, help| registered(&registry, IntCounter::new(name, help)?);
+        let gauge = |name, help| registered(&registry, IntGauge::new(name, help)?);
         let gauges = |name, help, labels: &[&str]| {
             registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
@@ -83,7 +84,6 @@ impl Metrics {
         let response = "From the head of a request to the end of its answer.";
         let work = "Measured work of requests, in CPU-seconds of the reference core.";
         let ratio = "Measured work over estimated work.";
-        let connections = "Connections of clients that are open.";
         Ok(Arc::new(Metrics {
             leading: gauges("weighbridge_leading", leading, &["lease"])?,
             requests: counters(
@@ -120,10 +120,7 @@ impl Metrics {
                 "weighbridge_hosts_lost_total",
                 "Hosts that ended without having been told to.",
             )?,
-            connections: registered(
-                &registry,
-                IntGauge::new("weighbridge_connections", connections)?,
-            )?,
+            connections: gauge("weighbridge_connections", "Connections of clients that are open.")?,
             lambda: LambdaMetrics::new(&registry)?,
             reloads: ReloadMetrics::new(&registry)?,
             registry,

@@ -11,6 +11,22 @@ pub(crate) const ORDERS_MAX: usize = 4;
 pub(crate) enum Order {
     /// Read the configuration anew.
     Reload(oneshot::Sender<Result<Reloaded, Vec<String>>>),
+    /// Start another process that takes over.
+    Upgrade(oneshot::Sender<Result<Upgraded, String>>),
+    /// That process takes requests: leave the rest to it.
+    HandOver {
+        /// Its id.
+        pid: u32,
+        /// Who asked for the upgrade.
+        told: oneshot::Sender<Result<Upgraded, String>>,
+    },
+}
+
+/// Another process has taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Upgraded {
+    /// Its id.
+    pub pid: u32,
 }
 
 /// A configuration has been taken up.

@@ -2,9 +2,11 @@
 //!
 //! A host joins when the first origin names it, gets requests once it is ready, drains when the
 //! last origin names it no longer, and leaves when it is empty. One that is named again while it
-//! drains comes back, with all that is known of it.
+//! drains comes back, with all that is known of it. As long as it lives, it is asked whether it is
+//! well, where its fleet has a health check.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,12 +14,13 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use weighbridge_core::host::{HostId, HostSpec, Phase};
+use weighbridge_core::host::{HostId, HostSpec, HostState, Phase};
 
-use crate::config::{Config, FleetIndex, StaticHost};
+use crate::config::{Config, FleetIndex, HealthCheck, StaticHost};
 use crate::decide::Decide;
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Place};
+use crate::fleets::Fleets;
 
 /// Between two looks at whether a host that drains is empty.
 const EMPTY_INTERVAL: Duration = Duration::from_millis(50);
@@ -30,6 +33,10 @@ const READY_INTERVAL_MAX: Duration = Duration::from_secs(1);
 pub(crate) enum Origin {
     /// The configuration lists it.
     Configuration,
+    /// A name or a file stands for it.
+    Found,
+    /// An operator has let it join.
+    Operator,
 }
 
 /// See the module.
@@ -40,6 +47,22 @@ pub(crate) struct Roster {
     /// What goes on for each of them.
     tasks: Mutex<JoinSet<()>>,
     spans: Mutex<Spans>,
+    /// How the hosts of each fleet are asked whether they are well.
+    checks: Mutex<Vec<Option<HealthCheck>>>,
+}
+
+/// Why an operator's wish is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RosterError {
+    /// There is no such host.
+    #[error("no listed host is at `{0}`: expected an address that /fleet tells")]
+    Unknown(SocketAddr),
+    /// The fleet is not a list of hosts.
+    #[error("the fleet `{0}` starts its hosts by itself: expected one whose hosts are listed")]
+    NotListed(String),
+    /// There is no such fleet.
+    #[error("there is no fleet `{0}`")]
+    NoFleet(String),
 }
 
 /// How long things may take, by the configuration in use.
@@ -51,11 +74,22 @@ struct Spans {
     ready_interval: Duration,
 }
 
+/// Answers of a host to its health check.
+#[derive(Debug, Default)]
+struct Asked {
+    /// Good ones in a row.
+    good: u32,
+    /// Others in a row.
+    bad: u32,
+}
+
 #[derive(Debug)]
 struct Member {
     fleet: FleetIndex,
     host: StaticHost,
     origins: BTreeSet<Origin>,
+    /// An operator wants it to have no requests.
+    is_held: bool,
 }
 
 // === impl Roster ===
@@ -69,12 +103,93 @@ impl Roster {
             members: Mutex::default(),
             tasks: Mutex::default(),
             spans: Mutex::new(Spans::by(config)),
+            checks: Mutex::new(checks(config)),
         }
     }
 
     /// Goes by the times of `config` from now on.
     pub(crate) fn reconfigure(&self, config: &Config) {
         *self.spans.lock() = Spans::by(config);
+        *self.checks.lock() = checks(config);
+    }
+
+    /// Whether `host` is asked whether it is well, so that nothing else tells it.
+    pub(crate) fn is_checked(&self, host: HostId) -> bool {
+        let fleet = self.members.lock().get(&host).map(|member| member.fleet);
+        fleet.is_some_and(|fleet| self.check(fleet).is_some())
+    }
+
+    /// Lets a host join that an operator names. Returns whether it is new.
+    pub(crate) fn welcome(
+        self: &Arc<Self>,
+        (index, fleet): (FleetIndex, &Arc<Decide>),
+        host: StaticHost,
+    ) -> bool {
+        let mut members = self.members.lock();
+        let known = members.iter_mut();
+        let mut known = known.filter(|(_, one)| one.fleet == index && one.host == host);
+        if let Some((id, member)) = known.next() {
+            let was_away = member.is_held || member.origins.is_empty();
+            member.origins.insert(Origin::Operator);
+            member.is_held = false;
+            if was_away {
+                welcome_back(fleet, *id);
+            }
+            return false;
+        }
+        let id = self.join((index, fleet), &host);
+        let origins = BTreeSet::from([Origin::Operator]);
+        members.insert(id, Member { fleet: index, host, origins, is_held: false });
+        true
+    }
+
+    /// Gives the hosts at `address` no more requests, as an operator wishes. One that only an
+    /// operator has named leaves; another one stays, and has requests again after
+    /// [`Roster::release`].
+    pub(crate) fn hold(
+        self: &Arc<Self>,
+        address: SocketAddr,
+        fleets: &Fleets,
+    ) -> Result<(), RosterError> {
+        let mut members = self.members.lock();
+        let mut leaving = Vec::new();
+        let at = members.iter_mut().filter(|(_, member)| member.host.address == address);
+        let mut n_held = 0;
+        for (id, member) in at {
+            n_held += 1;
+            member.is_held = true;
+            member.origins.remove(&Origin::Operator);
+            let fleet = fleets.of_host(*id).clone();
+            fleet.with(|balancer, now| balancer.drain(now, *id));
+            if member.origins.is_empty() {
+                leaving.push((fleet, *id));
+            }
+        }
+        drop(members);
+        for (fleet, id) in leaving {
+            self.spawn(self.clone().see_off(fleet, id));
+        }
+        if n_held == 0 { Err(RosterError::Unknown(address)) } else { Ok(()) }
+    }
+
+    /// Gives the hosts at `address` requests again.
+    pub(crate) fn release(&self, address: SocketAddr, fleets: &Fleets) -> Result<(), RosterError> {
+        let mut members = self.members.lock();
+        let at = members.iter_mut().filter(|(_, member)| member.host.address == address);
+        let mut n_released = 0;
+        for (id, member) in at.filter(|(_, one)| one.is_held || !one.origins.is_empty()) {
+            n_released += 1;
+            member.is_held = false;
+            if member.origins.is_empty() {
+                member.origins.insert(Origin::Operator);
+            }
+            welcome_back(fleets.of_host(*id), *id);
+        }
+        if n_released == 0 { Err(RosterError::Unknown(address)) } else { Ok(()) }
+    }
+
+    fn check(&self, fleet: FleetIndex) -> Option<HealthCheck> {
+        self.checks.lock().get(fleet.0).cloned().flatten()
     }
 
     /// The hosts of a fleet that `origin` names are `named` from now on, and no others.
@@ -95,24 +210,29 @@ impl Roster {
             let known = members.iter_mut();
             let mut known = known.filter(|(_, one)| one.fleet == index && one.host == *host);
             if let Some((id, member)) = known.next() {
-                let was_gone = member.origins.is_empty();
+                let was_gone = member.origins.is_empty() && !member.is_held;
                 member.origins.insert(origin.clone());
                 if was_gone {
-                    self.welcome_back(fleet, *id);
+                    welcome_back(fleet, *id);
                 }
                 continue;
             }
-            let id = self.join(fleet, host);
+            let id = self.join((index, fleet), host);
             let origins = BTreeSet::from([origin.clone()]);
-            members.insert(id, Member { fleet: index, host: host.clone(), origins });
+            let (host, is_held) = (host.clone(), false);
+            members.insert(id, Member { fleet: index, host, origins, is_held });
         }
-        drop(members);
+        // While nobody else can name them again.
         for id in gone {
             self.drain(fleet, id);
         }
     }
 
-    fn join(self: &Arc<Self>, fleet: &Arc<Decide>, host: &StaticHost) -> HostId {
+    fn join(
+        self: &Arc<Self>,
+        (index, fleet): (FleetIndex, &Arc<Decide>),
+        host: &StaticHost,
+    ) -> HostId {
         let spec = HostSpec {
             name: host.address.to_string(),
             cores: host.cores,
@@ -123,13 +243,8 @@ impl Roster {
         let (name, address, protocol) = (spec.name.clone(), host.address, host.protocol);
         let id = fleet.with(|balancer, now| balancer.join(now, spec));
         self.hosts.insert(id, Place { name, address, protocol, pid: None });
-        self.spawn(self.clone().make_ready(fleet.clone(), id));
+        self.spawn(self.clone().watch((index, fleet.clone()), id));
         id
-    }
-
-    fn welcome_back(self: &Arc<Self>, fleet: &Arc<Decide>, id: HostId) {
-        fleet.with(|balancer, now| balancer.undrain(now, id));
-        self.spawn(self.clone().make_ready(fleet.clone(), id));
     }
 
     fn drain(self: &Arc<Self>, fleet: &Arc<Decide>, id: HostId) {
@@ -139,18 +254,33 @@ impl Roster {
         self.spawn(self.clone().see_off(fleet.clone(), id));
     }
 
-    /// Lets a host take requests once it answers.
-    async fn make_ready(self: Arc<Self>, fleet: Arc<Decide>, id: HostId) {
-        while phase(&fleet, id) == Phase::Starting {
-            let Some(place) = self.hosts.place(id) else { return };
-            if self.probe.is_ready(place.address, place.protocol).await {
-                fleet.with(|balancer, now| balancer.ready(now, id));
-                tracing::info!(host = place.name, "a host is ready");
-                return;
-            }
-            let interval = self.spans.lock().ready_interval;
+    /// Lets a host take requests once it is well, and takes them from it while it is not, for as
+    /// long as it lives.
+    async fn watch(self: Arc<Self>, (index, fleet): (FleetIndex, Arc<Decide>), id: HostId) {
+        let mut asked = Asked::default();
+        while let Some(place) = self.hosts.place(id) {
+            let interval = if let Some(check) = self.check(index) {
+                let is_good = self.is_good(&place, &check).await;
+                if let Some(is_well) = asked.answered(is_good, &check) {
+                    told(&fleet, (id, &place.name), is_well);
+                }
+                check.interval
+            } else {
+                let is_new = phase(&fleet, id) == Phase::Starting;
+                if is_new && self.probe.is_ready(place.address, place.protocol).await {
+                    become_ready(&fleet, id, &place.name);
+                }
+                self.spans.lock().ready_interval
+            };
             sleep(interval).await;
         }
+    }
+
+    async fn is_good(&self, place: &Place, check: &HealthCheck) -> bool {
+        let whom = (place.address, place.protocol);
+        let answer = self.probe.ask(whom, &check.path, check.timeout).await;
+        let (least, most) = check.status;
+        answer.is_ok_and(|status| (least..=most).contains(&status.as_u16()))
     }
 
     /// Waits until a host that drains is empty, or has had time enough, and forgets it.
@@ -199,6 +329,50 @@ impl Spans {
             ready_interval: config.timeouts.report_interval.min(READY_INTERVAL_MAX),
         }
     }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// Notes an answer. Whether the host is well, where that is clear.
+    fn answered(&mut self, is_good: bool, check: &HealthCheck) -> Option<bool> {
+        let (good, bad) = (self.good.saturating_add(1), self.bad.saturating_add(1));
+        (self.good, self.bad) = if is_good { (good, 0) } else { (0, bad) };
+        let is_clear = check.healthy <= self.good || check.unhealthy <= self.bad;
+        is_clear.then_some(is_good)
+    }
+}
+
+fn checks(config: &Config) -> Vec<Option<HealthCheck>> {
+    config.discovery.iter().map(|discovery| discovery.health.clone()).collect()
+}
+
+/// It is clear whether a host is well.
+fn told(fleet: &Decide, (id, name): (HostId, &str), is_well: bool) {
+    if phase(fleet, id) == Phase::Starting {
+        if is_well {
+            become_ready(fleet, id, name);
+        }
+        return;
+    }
+    let was_down = fleet.with(|balancer, now| {
+        let was_down = balancer.host(id).is_some_and(HostState::is_down);
+        balancer.probed(now, id, is_well);
+        was_down
+    });
+    if was_down == is_well {
+        tracing::info!(host = name, is_well, "the health check of a host says something else");
+    }
+}
+
+fn become_ready(fleet: &Decide, id: HostId, name: &str) {
+    fleet.with(|balancer, now| balancer.ready(now, id));
+    tracing::info!(host = name, "a host is ready");
+}
+
+/// A host that drains is wanted again.
+fn welcome_back(fleet: &Decide, id: HostId) {
+    fleet.with(|balancer, now| balancer.undrain(now, id));
 }
 
 /// The phase of a host.

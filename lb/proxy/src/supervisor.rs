@@ -5,6 +5,7 @@
 //! that long. The protocol is a line for each word, in a datagram to the socket that the
 //! environment names.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -32,6 +33,8 @@ pub(crate) enum Word {
     Well,
     /// No new requests are taken.
     Stopping,
+    /// Another process is the balancer from now on.
+    Main(u32),
 }
 
 /// What the environment says of it.
@@ -88,11 +91,12 @@ impl Supervisor {
 }
 
 impl Word {
-    fn line(self) -> &'static str {
+    fn line(self) -> Cow<'static, str> {
         match self {
-            Word::Ready => "READY=1",
-            Word::Well => "WATCHDOG=1",
-            Word::Stopping => "STOPPING=1",
+            Word::Ready => "READY=1".into(),
+            Word::Well => "WATCHDOG=1".into(),
+            Word::Stopping => "STOPPING=1".into(),
+            Word::Main(pid) => format!("MAINPID={pid}").into(),
         }
     }
 }

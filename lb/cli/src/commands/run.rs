@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use weighbridge_proxy::config::{Config, FleetSource};
 use weighbridge_proxy::fleet::{Fleet, LocalProcesses};
-use weighbridge_proxy::server::{Server, Services, Source};
+use weighbridge_proxy::server::{Inherited, Program, Server, Services, Source};
 use weighbridge_proxy::signals::Signals;
 
 use super::{CommandError, aws, operate};
@@ -21,6 +21,8 @@ pub(crate) type Read = Box<dyn Fn() -> Result<Config, CommandError> + Send + Syn
 /// Starts a balancer by the configuration that `read` reads, calls `started`, and runs it until a
 /// signal ends it. Its workers end with it. Requests that were cut off are an error.
 pub(crate) fn run(read: Read, started: impl FnOnce(&Server)) -> Result<(), CommandError> {
+    // Before anything else is opened or started.
+    let inherited = Inherited::from_env()?;
     let config = read()?;
     crate::log::set(config.log_level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -29,7 +31,7 @@ pub(crate) fn run(read: Read, started: impl FnOnce(&Server)) -> Result<(), Comma
         .enable_all()
         .build()?;
     let result = runtime.block_on(async {
-        let services = services(&config, read).await?;
+        let services = services(&config, read, inherited).await?;
         let mut signals = Signals::listen()?;
         let server = Server::start(config, services).await?;
         started(&server);
@@ -80,10 +82,21 @@ impl Source for Reader {
 }
 
 /// The parts of the configuration that the proxy cannot make by itself.
-async fn services(config: &Config, read: Read) -> Result<Services, CommandError> {
+async fn services(
+    config: &Config,
+    read: Read,
+    inherited: Inherited,
+) -> Result<Services, CommandError> {
     let source: Arc<dyn Source> = Arc::new(Reader(read));
-    let fleet = fleet(config)?;
-    let mut services = Services { source: Some(source), fleet, ..Services::default() };
+    let arguments = std::env::args_os().skip(1).collect();
+    let program = Program { path: std::env::current_exe()?, arguments };
+    let mut services = Services {
+        inherited,
+        program: Some(program),
+        source: Some(source),
+        fleet: fleet(config)?,
+        ..Services::default()
+    };
     aws::add(&mut services, config).await?;
     Ok(services)
 }

@@ -48,7 +48,20 @@ fn every_mistake_of_a_configuration_is_told_with_its_line_and_nothing_starts() {
 /// stands before it is right.
 #[test]
 fn every_command_is_shown_by_an_example_that_works() {
-    for command in ["", "up", "serve", "worker", "check", "config", "explain"] {
+    for command in [
+        "",
+        "up",
+        "serve",
+        "worker",
+        "check",
+        "config",
+        "explain",
+        "fleet",
+        "reload",
+        "upgrade",
+        "completions",
+        "man",
+    ] {
         let words = command.split_whitespace().chain(["--help"]);
         let help = stdout(&run(words));
         let examples = help.lines().filter_map(|line| line.strip_prefix("  weighbridge "));
@@ -65,6 +78,25 @@ fn every_command_is_shown_by_an_example_that_works() {
         }
         assert!(0 < count, "`weighbridge {command} --help` has no example: {help}");
     }
+}
+
+#[test]
+fn shells_and_readers_are_told_of_every_command() {
+    for (shell, mark) in [("bash", "complete -F"), ("zsh", "#compdef weighbridge"), ("fish", "-c")]
+    {
+        let text = stdout(&run(["completions", shell]));
+        assert!(text.contains(mark), "{shell}: {text}");
+        assert!(text.contains("upgrade"), "{shell}: {text}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("man1");
+    let written = run(["man", "--out", out.to_str().expect("text")]);
+    assert!(written.status.success(), "{}", stderr(&written));
+    for name in ["weighbridge", "weighbridge-serve", "weighbridge-fleet-join"] {
+        let page = std::fs::read_to_string(out.join(format!("{name}.1"))).expect("it is there");
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH DESCRIPTION"), "{page}");
+    }
+    assert!(!out.join("weighbridge-guard.1").exists(), "what is hidden has no page");
 }
 
 /// The words of a command, of which some stand in single quotes.

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod load;
 pub(crate) mod process;
 pub(crate) mod requests;
+pub(crate) mod steady;
 
 use std::time::{Duration, Instant};
 

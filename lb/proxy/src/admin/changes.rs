@@ -1,9 +1,12 @@
 //! What operators ask to be changed. A page in a browser may ask for none of it.
 
+mod hosts;
+
 use std::time::Duration;
 
 use http::header::ORIGIN;
 use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use super::{Answer, allow_only, json_answer, refuse};
@@ -14,15 +17,24 @@ use crate::order::Order;
 /// What carries an order out may take so long: a store that hangs must not keep the asker for ever.
 const ORDER_MAX: Duration = Duration::from_mins(1);
 
-/// The answer to a request for a change at `path`; `None` where nothing is changed there.
-pub(super) async fn answer<B>(front: &Front, request: &Request<B>) -> Option<Answer> {
-    match request.uri().path() {
-        "/reload" => Some(match refused(request) {
-            Some(refusal) => refusal,
-            None => reload(front).await,
-        }),
-        _ => None,
+/// Where something is changed.
+const PATHS: [&str; 5] = ["/reload", "/upgrade", "/fleet/join", "/fleet/drain", "/fleet/undrain"];
+
+/// The answer to a request for a change.
+pub(super) async fn answer(front: &Front, request: Request<Incoming>) -> Answer {
+    if let Some(refusal) = refused(&request) {
+        return refusal;
     }
+    match request.uri().path() {
+        "/reload" => reload(front).await,
+        "/upgrade" => upgrade(front).await,
+        _ => hosts::change(front, request).await,
+    }
+}
+
+/// Whether something is changed at `path`.
+pub(super) fn is_at(path: &str) -> bool {
+    PATHS.contains(&path)
 }
 
 /// Why a request may change nothing, if it may not.
@@ -50,6 +62,22 @@ async fn reload(front: &Front) -> Answer {
         }
         Ok(Err(_)) => refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the balancer stops")),
         Err(_) => busy(),
+    }
+}
+
+async fn upgrade(front: &Front) -> Answer {
+    let (told, tells) = oneshot::channel();
+    if front.orders().try_send(Order::Upgrade(told)).is_err() {
+        return busy();
+    }
+    // It ends by itself: the new process has a time in which to take requests.
+    match tells.await {
+        Ok(Ok(upgraded)) => json_answer(&upgraded),
+        Ok(Err(why)) => {
+            let detail = format!("nothing has changed: {why}");
+            refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+        }
+        Err(_) => refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the balancer stops")),
     }
 }
 

@@ -8,8 +8,10 @@ use weighbridge_core::host::Discipline;
 use weighbridge_core::units::Speed;
 
 use super::reader::Section;
-use super::{FleetConfig, FleetSource, LocalFleet, NamedFleet, Protocol, StaticHost};
-use super::{machines, own_address, values};
+use super::{
+    Discovery, FleetConfig, FleetSource, HostTemplate, LocalFleet, NamedFleet, NamedHosts,
+};
+use super::{Protocol, StaticHost, Written, discovery, machines, own_address, values};
 
 /// Which fleet, while it is read. The first one stands in where the file says nothing that is
 /// known.
@@ -42,14 +44,14 @@ const MACHINES_AUTO: usize = 20;
 pub(super) fn read(
     mut section: Section<'_>,
     own: &[(&'static str, SocketAddr)],
-) -> (FleetConfig, Chosen) {
+) -> (FleetConfig, Discovery, Chosen) {
     let kinds =
         [("local", Kind::Local), ("static", Kind::Static), ("ec2", Kind::Ec2), ("asg", Kind::Asg)];
     let kind = section.word("kind", &kinds);
     let name = kinds.iter().find(|(_, other)| *other == kind).map(|(name, _)| *name);
     let chosen = Chosen { name: name.filter(|_| !section.is_wrong("kind")) };
     let local = local(section.table("local"));
-    let hosts = listed(section.table("static"), chosen, own);
+    let (hosts, discovery) = listed(section.table("static"), chosen, own);
     let machine = machines::machine(section.table("machines"));
     let ec2 = machines::ec2(section.table("ec2"), machine.clone(), chosen);
     let asg = machines::asg(section.table("asg"), machine, chosen);
@@ -60,7 +62,7 @@ pub(super) fn read(
         Kind::Ec2 => FleetConfig::Ec2(Box::new(ec2)),
         Kind::Asg => FleetConfig::Asg(asg),
     };
-    (fleet, chosen)
+    (fleet, discovery, chosen)
 }
 
 // === impl Chosen ===
@@ -134,76 +136,110 @@ fn listed(
     mut section: Section<'_>,
     chosen: Chosen,
     own: &[(&'static str, SocketAddr)],
-) -> Vec<StaticHost> {
-    let (hosts, is_empty) = hosts(&mut section, own);
+) -> (Vec<StaticHost>, Discovery) {
+    let (hosts, discovery, is_empty) = hosts(&mut section, own);
     section.check(!chosen.is("static") || !is_empty, &["hosts"], || {
-        "fleet.static.hosts is empty: expected at least one host in a static fleet".to_owned()
+        "fleet.static.hosts is empty: expected at least one host in a static fleet, or a file"
+            .to_owned()
     });
-    chosen.check_idle(&section, "static", ("has hosts", &["hosts"]), !is_empty);
+    chosen.check_idle(&section, "static", ("has hosts", &["hosts", "file"]), !is_empty);
     section.finish();
-    hosts
+    (hosts, discovery)
 }
 
 /// Reads `[fleets.NAME]`, the fleets beside the one in `[fleet]`. They fall back on
 /// `[fleet.static]`.
-pub(super) fn named(root: &mut Section<'_>, own: &[(&'static str, SocketAddr)]) -> Vec<NamedFleet> {
+pub(super) fn named(
+    root: &mut Section<'_>,
+    own: &[(&'static str, SocketAddr)],
+) -> (Vec<NamedFleet>, Vec<Discovery>) {
     let defaults = root.table("fleet").table("static");
-    let mut fleets = Vec::new();
+    let (mut fleets, mut found) = (Vec::new(), Vec::new());
     for (name, mut section) in root.named("fleets", &defaults) {
         section.check(values::name(&name).is_some() && name != MAIN, &[], || {
             let expected = values::NAME;
             format!("fleets.{name}: expected a name of {expected}, not `{MAIN}`")
         });
-        let is_own = section.wrote("hosts");
-        let (hosts, is_empty) = hosts(&mut section, own);
+        let is_own = section.wrote_itself("hosts") || section.wrote_itself("file");
+        let (mut hosts, mut discovery, is_empty) = hosts(&mut section, own);
+        // What the other fleet has is not this one's.
+        if !section.wrote_itself("hosts") {
+            hosts.clear();
+            discovery.names.clear();
+        }
+        if !section.wrote_itself("file") {
+            discovery.file = None;
+        }
         section.check(is_own && !is_empty, &["hosts"], || {
-            format!("fleets.{name}.hosts is missing or empty: expected at least one host")
+            format!(
+                "fleets.{name}.hosts is missing or empty: expected at least one host, or a file"
+            )
         });
         section.finish();
         fleets.push(NamedFleet { name, hosts });
+        found.push(discovery);
     }
     root.check(fleets.len() <= FLEETS_MAX, &["fleets"], || {
         format!("there are {} fleets: expected at most {FLEETS_MAX}", fleets.len())
     });
-    fleets
+    (fleets, found)
 }
 
-/// The hosts of a table that lists some, and whether it lists none.
-fn hosts(section: &mut Section<'_>, own: &[(&'static str, SocketAddr)]) -> (Vec<StaticHost>, bool) {
+/// The hosts of a table that lists some by address, how others are found, and whether there are
+/// none.
+fn hosts(
+    section: &mut Section<'_>,
+    own: &[(&'static str, SocketAddr)],
+) -> (Vec<StaticHost>, Discovery, bool) {
     // Read once for itself, so that a mistake is told of even where no host falls back on it.
-    host(section);
+    let template = template(section);
+    let (file, health) = discovery::file_and_health(section);
     let mut seen = BTreeSet::new();
-    let mut hosts = Vec::new();
+    let (mut hosts, mut names) = (Vec::new(), Vec::new());
     let items = section.tables("hosts", &section.reading_again());
-    let is_empty = items.is_empty();
+    let is_empty = items.is_empty() && file.is_none();
     for mut item in items {
-        let expected = "an IP address and a port, such as \"10.0.0.7:8001\"";
-        let parse = |text: &str| text.parse().ok().filter(|a: &SocketAddr| a.port() != 0);
-        let address = item.text("address", expected, parse);
-        let (cores, speed, discipline, protocol) = host(&mut item);
-        if let Some(address) = address {
-            item.check(seen.insert(address), &["address"], || {
-                format!("{} is `{address}` a second time", item.name("address"))
+        let written = item.text("address", discovery::ADDRESS, |text| {
+            Written::parse(text).map(|written| match &written {
+                Written::Address(address) => (address.to_string(), written),
+                Written::Target(target) => (target.to_string(), written),
+            })
+        });
+        let template = self::template(&mut item);
+        if let Some((text, written)) = written {
+            item.check(seen.insert(text.clone()), &["address"], || {
+                format!("{} is `{text}` a second time", item.name("address"))
             });
-            let itself = own.iter().find(|(_, own)| own_address::leads_to(address, *own));
-            item.check(itself.is_none(), &["address"], || {
-                let key = itself.map_or("", |(key, _)| *key);
-                format!(
-                    "{} is `{address}`, where the balancer itself is (`{key}`): expected a host",
-                    item.name("address")
-                )
-            });
-            hosts.push(StaticHost { address, cores, speed, discipline, protocol });
+            match written {
+                Written::Address(address) => {
+                    not_itself(&item, address, own);
+                    hosts.push(template.at(address));
+                }
+                Written::Target(target) => names.push(NamedHosts { target, template }),
+            }
         }
         item.finish();
     }
-    (hosts, is_empty)
+    (hosts, Discovery { names, file, template, health }, is_empty)
+}
+
+/// Tells of a host that is the balancer itself.
+fn not_itself(item: &Section<'_>, address: SocketAddr, own: &[(&'static str, SocketAddr)]) {
+    let itself = own.iter().find(|(_, own)| own_address::leads_to(address, *own));
+    item.check(itself.is_none(), &["address"], || {
+        let key = itself.map_or("", |(key, _)| *key);
+        format!(
+            "{} is `{address}`, where the balancer itself is (`{key}`): expected a host",
+            item.name("address")
+        )
+    });
 }
 
 /// Cores, speed, discipline and protocol of a static host.
-fn host(section: &mut Section<'_>) -> (u32, Speed, Option<Discipline>, Protocol) {
+fn template(section: &mut Section<'_>) -> HostTemplate {
     let (cores, discipline) = machines::cores_and_discipline(section);
     let speed = Speed::from_reference_cores(section.number("speed", 0.01..=100.0));
     let protocols = [("http1", Protocol::Http1), ("h2c", Protocol::H2c)];
-    (cores, speed.unwrap_or(Speed::ONE), discipline, section.word("protocol", &protocols))
+    let (speed, protocol) = (speed.unwrap_or(Speed::ONE), section.word("protocol", &protocols));
+    HostTemplate { cores, speed, discipline, protocol }
 }

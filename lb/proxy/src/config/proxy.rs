@@ -10,10 +10,10 @@ use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
 
 use super::reader::Section;
-use super::{AccessLog, AccessLogTarget, Config, FleetConfig, FleetSource, Forwarding, Limits};
+use super::{AccessLog, AccessLogTarget, Config, Discovery, FleetConfig, FleetSource, Forwarding};
 use super::{
-    LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told, fleet, lambda, policy,
-    routes, store,
+    Limits, LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told, discovery,
+    fleet, lambda, policy, routes, store,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,8 +35,8 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     let admin_hosts = names(&mut root, "admin_hosts");
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let own = [("listen", listen), ("admin", admin)];
-    let fleets = fleet::named(&mut root, &own);
-    let (fleet, chosen) = fleet::read(root.table("fleet"), &own);
+    let (fleets, others) = fleet::named(&mut root, &own);
+    let (fleet, discovery, chosen) = fleet::read(root.table("fleet"), &own);
     let timeouts = timeouts(root.table("timeouts"));
     let auto = policy::Auto {
         hosts_max: fleet::hosts_auto(&fleet, cores),
@@ -54,7 +54,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         table,
         functions_are_known,
     } = routes;
-    let fleet = used(&root, fleet, &fleets, &routes);
+    let (fleet, main) = used(&root, (fleet, discovery), &fleets, &routes);
     let named = (&*routes, functions_are_known);
     let (lambda, lambda_policy) = lambda::read(root.table("lambda"), named, &mut route_policies);
     let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
@@ -65,6 +65,8 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         threads,
         fleet,
         fleets,
+        discovery: std::iter::once(main).chain(others).collect(),
+        dns: discovery::dns(root.table("dns")),
         store: store::read(root.table("store")),
         limits,
         timeouts,
@@ -88,10 +90,10 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
 /// wrote in vain.
 fn used(
     root: &Section<'_>,
-    fleet: FleetConfig,
+    main: (FleetConfig, Discovery),
     fleets: &[NamedFleet],
     routes: &[Route],
-) -> FleetConfig {
+) -> (FleetConfig, Discovery) {
     let is_used = |index: usize| routes.iter().any(|route| route.fleet.0 == index);
     for (nth, unused) in fleets.iter().enumerate() {
         root.check(is_used(nth + 1) || routes.is_empty(), &["fleets"], || {
@@ -100,12 +102,12 @@ fn used(
         });
     }
     if is_used(0) || routes.is_empty() {
-        return fleet;
+        return main;
     }
     root.check(!root.wrote("fleet"), &["fleet"], || {
         "no route uses [fleet]: expected one with `fleet = \"main\"`".to_owned()
     });
-    FleetConfig::Static(Vec::new())
+    (FleetConfig::Static(Vec::new()), Discovery::default())
 }
 
 fn address(root: &mut Section<'_>, key: &'static str) -> SocketAddr {
@@ -160,6 +162,8 @@ fn timeouts(mut section: Section<'_>) -> Timeouts {
         body_total: section.duration("body_total", MS..=24 * HOUR),
         answer_write: section.duration("answer_write", MS..=HOUR),
         drain: section.duration("drain", Duration::ZERO..=HOUR),
+        lame_duck: section.duration("lame_duck", Duration::ZERO..=HOUR),
+        upgrade: section.duration("upgrade", SECOND..=HOUR),
         idle: section.duration("idle", MS..=24 * HOUR),
         report_interval: section.duration("report_interval", 10 * MS..=HOUR),
         tick_interval: section.duration("tick_interval", 10 * MS..=60 * SECOND),

@@ -11,7 +11,8 @@ use weighbridge_core::policy::{FunctionId, RoutePolicy};
 use weighbridge_core::request::RouteId;
 
 use super::{
-    Config, ConfigError, FleetConfig, FleetIndex, FleetSource, Mistake, NamedFleet, Route,
+    Config, ConfigError, Discovery, FleetConfig, FleetIndex, FleetSource, Mistake, NamedFleet,
+    Route,
 };
 
 /// The most routes and the most fleets that a process has known, those that are gone included. More
@@ -90,16 +91,21 @@ impl Config {
         let mut fleets: Vec<NamedFleet> =
             old.fleets.iter().map(NamedFleet::without_hosts).collect();
         let mut numbers = vec![FleetIndex(0)];
-        for fleet in std::mem::take(&mut self.fleets) {
+        let mut found = std::mem::take(&mut self.discovery).into_iter();
+        let mut discovery: Vec<Discovery> = found.next().into_iter().collect();
+        discovery.resize_with(old.discovery.len(), Discovery::default);
+        for (fleet, found) in std::mem::take(&mut self.fleets).into_iter().zip(found) {
             let nth = fleets.iter().position(|known| known.name == fleet.name);
             let nth = nth.unwrap_or(fleets.len());
             numbers.push(FleetIndex(nth + 1));
-            match fleets.get_mut(nth) {
-                Some(place) => *place = fleet,
-                None => fleets.push(fleet),
+            if nth < fleets.len() {
+                (fleets[nth], discovery[nth + 1]) = (fleet, found);
+            } else {
+                fleets.push(fleet);
+                discovery.push(found);
             }
         }
-        self.fleets = fleets;
+        (self.fleets, self.discovery) = (fleets, discovery);
         for route in &mut self.routes {
             route.fleet = numbers.get(route.fleet.0).copied().unwrap_or_default();
         }

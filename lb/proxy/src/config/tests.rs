@@ -553,17 +553,15 @@ fn a_static_fleet_without_hosts_or_with_one_twice_is_a_mistake() {
     check(
         "[fleet]\nkind = \"static\"\n",
         "
-line 1: fleet.static.hosts is empty: expected at least one host in a static fleet
+line 1: fleet.static.hosts is empty: expected at least one host in a static fleet, or a file
 ",
     );
-    for bad in ["10.0.0.7", "10.0.0.7:0", "host:80"] {
+    let expected = super::discovery::ADDRESS;
+    for bad in ["10.0.0.7", "10.0.0.7:0", "host:0", "srv:a b"] {
         let hosts = format!("hosts = [{{ address = \"{bad}\" }}]");
         check(
             &format!("[fleet]\nkind = \"static\"\n[fleet.static]\n{hosts}\n"),
-            &format!(
-                "line 4: fleet.static.hosts[0].address is `\"{bad}\"`: expected an IP address and a \
-                 port, such as \"10.0.0.7:8001\"\n"
-            ),
+            &format!("line 4: fleet.static.hosts[0].address is `\"{bad}\"`: expected {expected}\n"),
         );
     }
     check(
@@ -571,11 +569,13 @@ line 1: fleet.static.hosts is empty: expected at least one host in a static flee
 [fleet.static]
 hosts = [{ address = "10.0.0.7:80" }, { address = "10.0.0.7:80" }, { cores = 1 }, 4]
 "#,
-        r#"
+        &format!(
+            r#"
 line 3: fleet.static.hosts is `4`: expected a list of tables
-line 3: fleet.static.hosts[2].address is missing: expected an IP address and a port, such as "10.0.0.7:8001"
+line 3: fleet.static.hosts[2].address is missing: expected {expected}
 line 3: fleet.static.hosts[1].address is `10.0.0.7:80` a second time
-"#,
+"#
+        ),
     );
 }
 

@@ -85,6 +85,18 @@ impl Probe {
         status.is_ok_and(|status| status.is_success())
     }
 
+    /// What status a host answers to `GET` of `path`, within `timeout`.
+    pub(crate) async fn ask(
+        &self,
+        (address, protocol): (SocketAddr, Protocol),
+        path: &str,
+        timeout: Duration,
+    ) -> Result<StatusCode, ProbeError> {
+        let answer = self.get((address, protocol), path.trim_start_matches('/'));
+        let answer = tokio::time::timeout(timeout, answer).await;
+        Ok(answer.map_err(|_| ProbeError::Timeout(timeout))??.status())
+    }
+
     /// The load report of the host at `address`.
     pub(crate) async fn load(
         &self,

@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
-use super::{Server, budget_limits, descriptors, feature_names, seed};
+use super::Server;
+use super::setup::{budget_limits, feature_names, seed};
 use crate::config::{Config, FleetIndex, FleetSource, StaticHost, Successor};
+use crate::descriptors;
 use crate::dispatch::Dispatch;
 use crate::ledger::Ledger;
 use crate::order::Reloaded;

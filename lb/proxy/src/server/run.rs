@@ -4,13 +4,14 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use super::{Server, watchdog};
-use crate::order::Order;
+use crate::order::{Order, Upgraded};
 use crate::signals::{Asked, Signals};
 use crate::supervisor::{Supervisor, Word};
 
 impl Server {
-    /// Runs until a signal asks it to stop, then drains. A second one ends it at once. Returns how
-    /// many requests were cut off: 0 after a drain that had time enough.
+    /// Runs until a signal asks it to stop, or another process has taken over, then drains. A second
+    /// signal ends it at once. Returns how many requests were cut off: 0 after a drain that had time
+    /// enough.
     pub async fn run(mut self, signals: &mut Signals) -> usize {
         let supervisor = Supervisor::from_env().map(Arc::new);
         let tell = |word| supervisor.iter().for_each(|supervisor| supervisor.tell(word));
@@ -20,10 +21,11 @@ impl Server {
             tokio::spawn(watchdog::watch(supervisor, self.current.clone(), vital));
         }
         tell(Word::Ready);
-        loop {
+        self.say_when_ready();
+        let heir = loop {
             tokio::select! {
                 asked = signals.next() => match asked {
-                    Asked::Stop => break,
+                    Asked::Stop => break None,
                     Asked::ReopenLogs => self.reopen_logs(),
                     Asked::Reload => {
                         self.reopen_logs();
@@ -31,12 +33,21 @@ impl Server {
                         let _told = self.reload().await;
                     }
                 },
-                Some(order) = self.orders.recv() => self.obey(order).await,
+                Some(order) = self.orders.recv() => {
+                    if let Some(heir) = self.obey(order).await {
+                        break Some(heir);
+                    }
+                }
             }
-        }
-        tell(Word::Stopping);
+        };
+        tell(heir.map_or(Word::Stopping, Word::Main));
         let (front, log) = (self.front(), self.front().ledger.access_log.clone());
-        let mut stopped = pin!(self.stop());
+        let mut stopped = pin!(async {
+            match heir {
+                None => self.stop().await,
+                Some(_) => self.hand_over().await,
+            }
+        });
         loop {
             tokio::select! {
                 cut_off = &mut stopped => return cut_off,
@@ -57,12 +68,22 @@ impl Server {
         self.front().ledger.access_log.reopen();
     }
 
-    async fn obey(&mut self, order: Order) {
+    /// Carries out `order`. The process that has taken over, where one has.
+    async fn obey(&mut self, order: Order) -> Option<u32> {
         match order {
             Order::Reload(told) => {
                 self.reopen_logs();
                 // Who asked may have left.
                 let _left = told.send(self.reload().await);
+                None
+            }
+            Order::Upgrade(told) => {
+                self.upgrade(told);
+                None
+            }
+            Order::HandOver { pid, told } => {
+                let _left = told.send(Ok(Upgraded { pid }));
+                Some(pid)
             }
         }
     }

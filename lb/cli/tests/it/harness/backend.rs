@@ -24,11 +24,19 @@ impl Backend {
     }
 
     /// The same, with what `answer` says to a request's head in lower case: lines of headers and a
-    /// body.
+    /// body. A first line `X-Status: NNN` says the status, which is 200 else.
     pub(crate) fn answering(
         answer: impl Fn(&str) -> (String, String) + Send + Sync + 'static,
     ) -> Backend {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Backend::on(listener, answer)
+    }
+
+    /// The same, on `listener`.
+    pub(crate) fn on(
+        listener: TcpListener,
+        answer: impl Fn(&str) -> (String, String) + Send + Sync + 'static,
+    ) -> Backend {
         let address = listener.local_addr().expect("it listens");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);
@@ -71,7 +79,10 @@ fn serve(
         noted.lock().push(head.clone());
         let (headers, body) = answer(&head);
         let length = body.len();
-        let answer = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        let status = headers.strip_prefix("X-Status: ").and_then(|rest| rest.get(..3));
+        let status = status.unwrap_or("200");
+        let answer =
+            format!("HTTP/1.1 {status} OK\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
         stream.write_all(answer.as_bytes())?;
     }
 }

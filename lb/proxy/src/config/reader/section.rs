@@ -132,6 +132,13 @@ impl<'r> Section<'r> {
         self.written(&[key]).is_some()
     }
 
+    /// Whether the operator wrote `key` in this very table, rather than in one that it falls back
+    /// on.
+    pub fn wrote_itself(&self, key: &str) -> bool {
+        let own = self.layers.iter().take(self.n_own).filter(|layer| layer.is_written());
+        own.into_iter().any(|layer| layer.table.contains_key(key))
+    }
+
     /// Whether the value of `key` could not be taken as it is written.
     pub fn is_wrong(&self, key: &str) -> bool {
         self.wrong.borrow().contains(&key)

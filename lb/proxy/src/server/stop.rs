@@ -1,0 +1,65 @@
+//! The end of a balancer, in order: nothing that was begun is left.
+
+use std::time::{Duration, Instant};
+
+use pingora::apps::ServerApp as _;
+
+use super::Server;
+
+/// Between two looks at whether everything is finished.
+pub(super) const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+impl Server {
+    /// Says that it leaves, and goes on for the time of a lame duck. Then stops taking connections,
+    /// finishes what is there within the drain timeout, and ends every host that it started.
+    /// Returns how many requests were cut off because that was not enough.
+    pub async fn stop(mut self) -> usize {
+        tracing::info!("draining");
+        let front = self.front();
+        front.leave();
+        if let Some(upgrading) = self.upgrading.take() {
+            upgrading.abort();
+        }
+        tokio::time::sleep(front.config.timeouts.lame_duck).await;
+        front.drain();
+        self.close_listeners();
+        let _ = self.ends.shutdown.send(true);
+        self.proxy.cleanup().await;
+        let deadline = Instant::now() + front.config.timeouts.drain;
+        while 0 < front.in_flight() && Instant::now() < deadline {
+            tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
+        }
+        self.end().await
+    }
+
+    /// No connection of a client is accepted from now on.
+    pub(super) fn close_listeners(&mut self) {
+        self.sockets.clear();
+        let _ = self.ends.closing.send(true);
+    }
+
+    /// Ends what goes on beside requests. Returns how many of those are left.
+    pub(super) async fn end(mut self) -> usize {
+        let front = self.front();
+        let _ = self.ends.shutdown.send(true);
+        self.proxy.cleanup().await;
+        let left = front.in_flight();
+        if 0 < left {
+            tracing::warn!(requests = left, "requests are cut off");
+        }
+        self.loops.shutdown().await;
+        front.dispatch.roster.stop();
+        if let Some(executor) = &self.executor {
+            executor.stop(0 < left).await;
+        }
+        if let Some(recorder) = &front.ledger.recorder {
+            recorder.close().await;
+        }
+        for candidate in &self.candidates {
+            candidate.give_back().await;
+        }
+        front.ledger.access_log.close();
+        tracing::info!("stopped");
+        left
+    }
+}
