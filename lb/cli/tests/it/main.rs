@@ -14,6 +14,7 @@ mod headers;
 mod main_job;
 mod no_host;
 mod own_server;
+mod package;
 mod reload;
 mod scaling;
 mod signals;
