@@ -535,9 +535,10 @@ impl Predictor {
             p90_coverage: self.track.p90_coverage(),
             learned_from: self.evidence,
             estimator: estimator.to_owned(),
-            trusted: match self.is_declared() {
-                true => self.declared_gate.is_open(),
-                false => self.is_trusted(),
+            trusted: if self.is_declared() {
+                self.declared_gate.is_open()
+            } else {
+                self.is_trusted()
             },
             held_back_mdape: self.model.as_ref().map(|model| model.held_back_mdape),
             held_back_p90_coverage: self.model.as_ref().map(|model| model.held_back_p90_coverage),
