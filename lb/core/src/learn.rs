@@ -4,7 +4,6 @@
 //! prior -> running mean -> model (where the drift gate trusts it)
 //! ```
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -15,7 +14,7 @@ use crate::features::Features;
 use crate::features::auto::{Discovery, Schema};
 use crate::observe::{Observation, RequestCost};
 use crate::policy::{LearnPolicy, RoutePolicy};
-use crate::statistics::quantile;
+use crate::statistics::Newest;
 use crate::units::{Speed, Work};
 
 pub use train::{Model, NoModel, TrainingSet, train};
@@ -93,12 +92,12 @@ pub enum Evidence {
 }
 
 /// Mean and p90 of all requests of the route.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Running {
     mean: f64,
     p90: f64,
-    /// The work of the newest requests, the oldest first: what the p90 is of.
-    newest: VecDeque<f64>,
+    /// The work of the newest requests: what the p90 is of.
+    newest: Newest,
 }
 
 /// How good a route's estimates are.
@@ -176,7 +175,7 @@ impl Predictor {
             window: Window::new(learn.window),
             since_drift: 0,
             observations: 0,
-            running: Running::default(),
+            running: Running { mean: 0.0, p90: 0.0, newest: Newest::of(RUNNING_P90_OF) },
             build: None,
             pricing: None,
             alike: Alike::default(),
@@ -346,8 +345,7 @@ impl Predictor {
             let n_kept = self.model_gate.n_missed().saturating_sub(1);
             self.window.keep_newest(n_kept);
             self.since_drift = self.since_drift.min(n_kept);
-            let newest = &mut self.running.newest;
-            newest.drain(..newest.len().saturating_sub(n_kept));
+            self.running.newest.keep(n_kept);
         }
     }
 
@@ -381,13 +379,9 @@ impl Predictor {
         let counted = self.observations.min(self.policy.window.max(1) as u64);
         self.running.mean += (cpu_secs - self.running.mean) / counted as f64;
         let newest = &mut self.running.newest;
-        if newest.len() == RUNNING_P90_OF {
-            newest.pop_front();
-        }
-        newest.push_back(cpu_secs);
-        self.running.p90 = quantile(newest.make_contiguous(), 0.9)
-            .filter(|_| RUNNING_P90_MIN <= newest.len())
-            .unwrap_or(self.running.mean * P90_RATIO_UNKNOWN);
+        newest.push(cpu_secs);
+        let p90 = newest.quantile(0.9).filter(|_| RUNNING_P90_MIN <= newest.len());
+        self.running.p90 = p90.unwrap_or(self.running.mean * P90_RATIO_UNKNOWN);
     }
 
     /// Whether a (new) model should be trained now. Stays true until [`Predictor::install`] or

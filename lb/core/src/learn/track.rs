@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use crate::statistics::median;
+use crate::statistics::{Newest, median};
 
 /// The errors of the most recent estimates, each made before its outcome was known.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +22,10 @@ pub(super) struct Track {
 /// Trust in an estimator, with hysteresis: lost above a limit, won back well below it.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
-    track: Track,
+    /// The errors of those judged.
+    judged: Newest,
+    /// Whether the p90 of recent ones held.
+    held: VecDeque<bool>,
     is_open: bool,
     /// Closes above this median error: the factor between estimate and truth, less one.
     error_max: f64,
@@ -54,25 +57,19 @@ impl Track {
 
     /// Median absolute percentage error, as a fraction.
     pub(super) fn mdape(&self) -> Option<f64> {
-        self.median_of(RECENT)
+        median(&self.recent.iter().map(|(error, _)| *error).collect::<Vec<_>>())
     }
 
     /// Fraction of requests that stayed below their p90.
     pub(super) fn p90_coverage(&self) -> Option<f64> {
-        let held = self.recent.iter().filter(|(_, held)| *held).count();
-        (!self.recent.is_empty()).then(|| held as f64 / self.recent.len() as f64)
-    }
-
-    fn median_of(&self, n_newest: usize) -> Option<f64> {
-        let newest = self.recent.iter().rev().take(n_newest);
-        median(&newest.map(|(error, _)| *error).collect::<Vec<_>>())
+        share(self.recent.iter().map(|(_, held)| *held))
     }
 }
 
 impl Gate {
     /// Open until something is known.
     pub(super) fn new(error_max: f64) -> Gate {
-        Gate { track: Track::default(), is_open: true, error_max }
+        Gate { judged: Newest::of(JUDGED), held: VecDeque::new(), is_open: true, error_max }
     }
 
     /// Judges by another limit from now on.
@@ -87,25 +84,29 @@ impl Gate {
 
     /// Whether it closed just now.
     pub(super) fn push(&mut self, error: f64, p90_held: bool) -> bool {
-        self.track.push(error, p90_held);
-        if self.track.recent.len() < JUDGED_MIN {
+        self.judged.push(error);
+        if self.held.len() == RECENT {
+            self.held.pop_front();
+        }
+        self.held.push_back(p90_held);
+        if self.judged.len() < JUDGED_MIN {
             return false;
         }
         let was_open = self.is_open;
         let limit = if self.is_open { self.error_max } else { self.error_max * REOPEN };
-        self.is_open = self.track.median_of(JUDGED).is_some_and(|error| error <= limit);
+        self.is_open = self.judged.median().is_some_and(|error| error <= limit);
         was_open && !self.is_open
     }
 
     /// Whether recent estimates were clearly worse than those that its model was judged by, which
     /// had a median error of `expected`: more than twice that, or their p90 seldom held.
     pub(super) fn is_off(&self, expected: f64) -> bool {
-        if self.track.recent.len() < JUDGED {
+        if self.judged.len() < JUDGED {
             return false;
         }
         let limit = expected * OFF_FACTOR + OFF_MARGIN;
-        let is_far = self.track.median_of(JUDGED).is_some_and(|error| limit < error);
-        is_far || self.track.p90_coverage().is_some_and(|held| held < OFF_COVERAGE)
+        let is_far = self.judged.median().is_some_and(|error| limit < error);
+        is_far || share(self.held.iter().copied()).is_some_and(|held| held < OFF_COVERAGE)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -114,7 +115,13 @@ impl Gate {
 
     /// How many of those judged are above the limit.
     pub(super) fn n_missed(&self) -> usize {
-        let newest = self.track.recent.iter().rev().take(JUDGED);
-        newest.filter(|(error, _)| self.error_max < *error).count()
+        self.judged.n_above(self.error_max)
     }
+}
+
+/// The share of those that are true; `None` where there are none.
+fn share(of: impl ExactSizeIterator<Item = bool>) -> Option<f64> {
+    let n = of.len();
+    let n_true = of.filter(|is_true| *is_true).count();
+    (0 < n).then(|| n_true as f64 / n as f64)
 }
