@@ -7,6 +7,12 @@
 //! instructions for them. Long buffers stay with glibc because it can be told to keep them, so that
 //! equal requests take equal time. Cost: two heaps. Look again when glibc's small blocks are as
 //! cheap.
+//!
+//! Beside mimalloc for all blocks, with its usual purging and without (`MIMALLOC_PURGE_DELAY=-1`):
+//! estimates are as good (seeds 1 and 3, twice: 4.3, 3.7 and 4.3 % for blur, enhance and raytrace
+//! where this has 4.6, 3.9 and 4.4), small pictures cost the same, but blurring twelve pictures of
+//! 12 megapixels took 2 to 16 % more CPU, and left a worker with 190 to 264 MiB where this leaves
+//! 131 to 135.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
