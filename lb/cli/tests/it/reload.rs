@@ -30,11 +30,11 @@ fn host(name: &'static str) -> (Backend, Sender<()>) {
 }
 
 fn config(hosts: &[SocketAddr], rest: &str) -> String {
-    let listed: String = hosts
+    let listed: Vec<String> = hosts
         .iter()
         .map(|host| format!("[[fleet.static.hosts]]\naddress = \"{host}\"\n"))
         .collect();
-    format!("{rest}\n[fleet]\nkind = \"static\"\n{listed}")
+    format!("{rest}\n[fleet]\nkind = \"static\"\n{}", listed.concat())
 }
 
 const ALL: &str = "[[routes]]\nname = \"all\"\npath = \"/\"\n";

@@ -48,7 +48,8 @@ fn upgraded(balancer: &Balancer, before: u32) -> Heir {
     let output = upgrade(balancer);
     let told = told(&output);
     let pid = told.strip_prefix("process ").and_then(|rest| rest.split(' ').next()?.parse().ok());
-    let heir = Heir(pid.unwrap_or_else(|| panic!("{told}\n{:#?}", balancer.process.all_said())));
+    assert!(pid.is_some(), "{told}\n{:#?}", balancer.process.all_said());
+    let heir = Heir(pid.unwrap_or_default());
     until("the process before has ended", || is_gone(before));
     heir
 }

@@ -570,11 +570,11 @@ line 1: fleet.static.hosts is empty: expected at least one host in a static flee
 hosts = [{ address = "10.0.0.7:80" }, { address = "10.0.0.7:80" }, { cores = 1 }, 4]
 "#,
         &format!(
-            r#"
+            r"
 line 3: fleet.static.hosts is `4`: expected a list of tables
 line 3: fleet.static.hosts[2].address is missing: expected {expected}
 line 3: fleet.static.hosts[1].address is `10.0.0.7:80` a second time
-"#
+"
         ),
     );
 }
