@@ -9,6 +9,7 @@ pub mod balancer;
 mod chart;
 pub mod client;
 pub mod compare;
+pub mod edge;
 pub mod load;
 pub mod requests;
 pub mod services;

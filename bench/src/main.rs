@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use weighbridge_bench::accuracy::Accuracy;
 use weighbridge_bench::compare::Compare;
+use weighbridge_bench::edge::Edge;
 use weighbridge_bench::load::Load;
 use weighbridge_bench::services::Services;
 use weighbridge_bench::sim::Sim;
@@ -31,6 +32,8 @@ enum Command {
     /// Weighbridge beside other proxies, before the same servers.
     #[command(subcommand)]
     Compare(Compare),
+    /// What is lost while a balancer reloads and is upgraded.
+    Edge(Edge),
     /// Compares policies in virtual time, with the production balancer among them.
     Sim(Sim),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Services(command) => command.run().map_err(Into::into),
         Command::Load(command) => command.run().map_err(Into::into),
         Command::Compare(command) => command.run().map_err(Into::into),
+        Command::Edge(command) => command.run().map_err(Into::into),
         Command::Sim(command) => command.run().map_err(Into::into),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
