@@ -225,7 +225,7 @@ impl Server {
         let is_heir = self.inherited.is_heir();
         let hands_over = self.ends.handing_over.subscribe();
         let current = self.current.clone();
-        self.keep("admin", async move {
+        self.keep(sockets::ADMIN, async move {
             upgrade::may_accept(&current, is_heir).await;
             admin::serve(operators, current, hands_over).await;
         });

@@ -4,8 +4,8 @@ mod hosts;
 
 use std::time::Duration;
 
-use http::header::ORIGIN;
-use http::{Method, Request, StatusCode};
+use http::header::{CONNECTION, ORIGIN};
+use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
@@ -72,7 +72,12 @@ async fn upgrade(front: &Front) -> Answer {
     }
     // It ends by itself: the new process has a time in which to take requests.
     match tells.await {
-        Ok(Ok(upgraded)) => json_answer(&upgraded),
+        Ok(Ok(upgraded)) => {
+            let mut answer = json_answer(&upgraded);
+            // This process ends once it is sent.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            answer
+        }
         Ok(Err(why)) => {
             let detail = format!("nothing has changed: {why}");
             refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))

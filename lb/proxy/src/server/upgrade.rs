@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::Server;
-use super::sockets::{PREDECESSOR, READY};
+use super::sockets::{ADMIN, PREDECESSOR, READY};
 use super::stop::DRAIN_LOOK_INTERVAL;
 use crate::front::{Current, Front};
 use crate::order::{Order, Upgraded};
@@ -32,6 +32,9 @@ const FIRST: i32 = 3;
 
 /// Between two looks at whether this balancer takes requests.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// For the answer to who has ordered an upgrade.
+const TELL_MAX: Duration = Duration::from_secs(2);
 
 /// What starts this program once more.
 #[derive(Debug, Clone)]
@@ -113,6 +116,15 @@ impl Server {
             let idle = connections.get();
             tracing::info!(connections = idle, "connections are closed that had no more requests");
         }
+        let admin = self.vital.iter().find(|(name, _)| *name == ADMIN);
+        let admin = admin.map(|(_, task)| task.clone());
+        // Who has ordered the upgrade is to hear of it. Other operators may be idle.
+        let told = async move {
+            while admin.as_ref().is_some_and(|task| !task.is_finished()) {
+                sleep(DRAIN_LOOK_INTERVAL).await;
+            }
+        };
+        let _late = timeout(TELL_MAX, told).await;
         self.end().await
     }
 
