@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod explain;
 pub(crate) mod fleet;
+pub(crate) mod jobs;
 pub(crate) mod man;
 pub(crate) mod operate;
 pub(crate) mod reload;

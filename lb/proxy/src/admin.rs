@@ -5,6 +5,7 @@
 //! request, and why; nothing is sent anywhere. `Accept: application/json` gives it as a value.
 
 mod changes;
+mod jobs;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -39,6 +40,7 @@ use crate::forwarded;
 use crate::front::{Current, Front};
 use crate::gathered::{Gathered, too_large};
 use crate::pace::Pace;
+use crate::payload::Payload;
 
 /// Connections that the admin API carries at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -48,7 +50,7 @@ const CONNECTIONS_MAX: usize = 64;
 const HEAD_READ: Duration = Duration::from_secs(20);
 
 /// What there is.
-const PATHS: &str = "/healthz /readyz /metrics /fleet /models /explain/PATH; POST /reload /upgrade \
+const PATHS: &str = "/healthz /readyz /metrics /fleet /models /explain/PATH /jobs; POST /reload /upgrade \
                      /fleet/join /fleet/drain /fleet/undrain\n";
 
 type Answer = Response<Full<Bytes>>;
@@ -115,6 +117,9 @@ async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> 
     let path = request.uri().path().to_owned();
     if path == "/explain" || path.starts_with("/explain/") {
         return explain(front, request, peer).await;
+    }
+    if path == "/jobs" || path.starts_with("/jobs/") {
+        return jobs::answer(front.jobs.as_deref(), &request, &path).await;
     }
     if changes::is_at(&path) {
         return changes::answer(front, request).await;
@@ -237,7 +242,8 @@ async fn explain(front: &Front, request: Request<Incoming>, peer: SocketAddr) ->
     // From here on it is the request that is asked about.
     let target = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     head.uri = target.trim_start_matches("/explain").parse().unwrap_or_default();
-    let ask = ask::held(&front.dispatch, &front.ledger.repeats, route, (&head, &body)).ask;
+    let ask =
+        ask::held(&front.dispatch, &front.ledger.repeats, route, (&head, &Payload::Held(body))).ask;
     let explanation =
         front.dispatch.fleets.of(route).with(|balancer, now| balancer.explain(now, &ask));
     let wants_json = head.headers.get(ACCEPT).is_some_and(|a| a.as_bytes() == b"application/json");

@@ -13,6 +13,7 @@ use weighbridge_core::request::{RequestSpec, RouteId};
 
 use crate::config::Config;
 use crate::dispatch::Dispatch;
+use crate::payload::Payload;
 use crate::repeats::{Fingerprint, Repeatable, Repeats};
 
 /// What is asked of the balancer, and what was noticed beside it.
@@ -26,6 +27,11 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// What has been asked before, once more.
+    pub(crate) fn again(ask: Ask) -> Asked {
+        Asked { ask, fingerprint: None, unknown: Vec::new() }
+    }
+
     /// Tells the balancer of what was noticed: for requests that are served, and not for those that
     /// are only asked about.
     pub(crate) fn noticed(self, dispatch: &Dispatch) -> (Ask, Option<Fingerprint>) {
@@ -41,19 +47,22 @@ pub(crate) fn held(
     dispatch: &Dispatch,
     repeats: &Repeats,
     route: RouteId,
-    (head, body): (&Parts, &[u8]),
+    (head, body): (&Parts, &Payload),
 ) -> Asked {
-    let fingerprint = repeats.is_on().then(|| fingerprint(&dispatch.config, route, head, body));
-    let body_bytes = body.len() as u64;
-    let Read { features, unknown } = read(dispatch, route, head, (body_bytes, body));
+    let whole = body.whole().filter(|_| repeats.is_on());
+    let fingerprint = whole.map(|whole| fingerprint(&dispatch.config, route, head, whole));
+    let body_bytes = body.bytes();
+    let seen = (body_bytes, &**body.beginning());
+    let Read { features, unknown } = read(dispatch, route, head, seen);
     let ask = Ask {
         route,
         features,
         path: path(route, head),
         is_idempotent: head.method.is_idempotent(),
         known: fingerprint.and_then(|fingerprint| repeats.known(fingerprint)),
-        body_bytes,
-        event_bytes: dispatch.event_bytes(route, head, body),
+        // What is not in memory takes no room of the waiting room.
+        body_bytes: body.beginning().len() as u64,
+        event_bytes: body.whole().and_then(|body| dispatch.event_bytes(route, head, body)),
         job: None,
     };
     Asked { ask, fingerprint, unknown }

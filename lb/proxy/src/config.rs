@@ -9,6 +9,7 @@
 
 mod discovery;
 mod fleet;
+mod jobs;
 mod lambda;
 mod machines;
 mod overrides;
@@ -35,9 +36,10 @@ use weighbridge_core::features::extractors::Extractor;
 use weighbridge_core::host::Discipline;
 use weighbridge_core::policy::{FunctionId, RoutePolicy};
 use weighbridge_core::request::RouteId;
-use weighbridge_core::units::Speed;
+use weighbridge_core::units::{Speed, Work};
 
 pub use discovery::{Discovery, DnsConfig, HealthCheck, NamedHosts, Target, Written};
+pub use jobs::{CallbacksConfig, JobsConfig, RouteJobs};
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::{Reader, Section};
 pub(crate) use route_table::name_of;
@@ -86,6 +88,8 @@ pub struct Config {
     pub log_level: LogLevel,
     /// How functions on Lambda are invoked; which, and what they may cost, is in the policy.
     pub lambda: LambdaConfig,
+    /// Jobs: what is accepted now and answered later.
+    pub jobs: JobsConfig,
     /// The cache of exact repeats.
     pub repeats: RepeatConfig,
     /// The access log.
@@ -323,7 +327,7 @@ pub struct Timeouts {
 }
 
 /// What the proxy has to know of a route; the rest is in the policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// Unique name, as in metrics: `blur`.
     pub name: String,
@@ -343,6 +347,10 @@ pub struct Route {
     pub function: String,
     /// Whose hosts answer.
     pub fleet: FleetIndex,
+    /// Which requests become jobs; none where there are no jobs.
+    pub jobs: RouteJobs,
+    /// A request of more predicted work than this becomes a job.
+    pub async_above: Option<Work>,
 }
 
 /// One of the fleets: 0 is the one in `[fleet]`, the others are in the order of

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Ask, Balancer};
@@ -28,6 +28,8 @@ pub(crate) struct Decide {
     locked: Mutex<Locked>,
     origin: Instant,
     next: AtomicU64,
+    /// Told when a request gives back what it held. All fleets share it.
+    freed: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -49,12 +51,13 @@ pub(crate) struct Ticket {
 // === impl Decide ===
 
 impl Decide {
-    /// Takes over `balancer`; its time starts now.
-    pub(crate) fn new(balancer: Balancer) -> Arc<Decide> {
+    /// Takes over `balancer`; its time starts now. `freed` is told when there may be room.
+    pub(crate) fn new(balancer: Balancer, freed: Arc<Notify>) -> Arc<Decide> {
         Arc::new(Decide {
             locked: Mutex::new(Locked { balancer, waiters: HashMap::new() }),
             origin: Instant::now(),
             next: AtomicU64::new(1),
+            freed,
         })
     }
 
@@ -71,7 +74,12 @@ impl Decide {
         let verdict = locked.balancer.arrive(now, id, ask);
         let waiting = locked.wait_for(id, &verdict);
         drop(locked);
-        (Ticket { id, decide: self.clone(), open: true, waiting }, verdict)
+        // What the balancer has forgotten holds nothing, and makes no room.
+        let open = match verdict {
+            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => true,
+            Verdict::Shed(_) | Verdict::Later => false,
+        };
+        (Ticket { id, decide: self.clone(), open, waiting }, verdict)
     }
 
     /// What the features of a route are, where they are found by themselves.
@@ -170,14 +178,16 @@ impl Ticket {
         report: Option<(HostId, HostReport)>,
     ) -> Option<Observation> {
         self.open = false;
-        self.decide.with(|balancer, now| {
+        let learned = self.decide.with(|balancer, now| {
             let learned = balancer.complete(now, self.id, outcome);
             // The report was made when the host had done with the request: its claim is gone first.
             if let Some((host, report)) = report {
                 balancer.report(now, host, &report);
             }
             learned
-        })
+        });
+        self.decide.freed.notify_one();
+        learned
     }
 }
 
@@ -191,5 +201,7 @@ impl Drop for Ticket {
         locked.waiters.remove(&self.id);
         locked.balancer.abandon(now, self.id);
         locked.dispatch(now);
+        drop(locked);
+        self.decide.freed.notify_one();
     }
 }

@@ -4,17 +4,17 @@
 //! It can be tried again for as long as nothing of an answer has gone to the caller. Dropping it at
 //! any point gives back what it holds: its ticket the claim, its body the memory.
 
+mod asked;
+mod relay;
 mod tunnel;
 
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::StatusCode;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::RequestHeader;
 
 use weighbridge_core::admit::{Invocation, Placement, ShedReason, Verdict};
 use weighbridge_core::observe::{Failure, HostReport};
@@ -26,14 +26,14 @@ use crate::budget::Share;
 use crate::caller::{Caller, Gone};
 use crate::decide::Ticket;
 use crate::dispatch::Dispatch;
-use crate::forward::{self, Answer, Interim, Rest, Reuse, Try, TryError};
+use crate::forward::{self, Answer, Interim, Reuse, Try, TryError, TryLimits};
 use crate::headers;
 use crate::ledger::Ledger;
+use crate::payload::Payload;
 use crate::record::Record;
 use crate::repeats::Fingerprint;
 
-/// How long a host that sends an answer keeps its place while it waits for the caller to read.
-const PLACE_KEPT: Duration = Duration::from_millis(100);
+pub(crate) use asked::{Asked, place};
 
 /// How an exchange ends without an answer that is whole.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ pub(crate) struct Exchange<'a, C> {
     route: RouteId,
     /// The request as it goes to a host, until a try takes it.
     request: Option<Box<RequestHeader>>,
-    body: &'a Bytes,
+    body: &'a Payload,
     fingerprint: Option<Fingerprint>,
     /// Whether it may run twice.
     may_repeat: bool,
@@ -70,8 +70,8 @@ enum Tried {
     Answered(Answer),
     /// The failure, and the answer that told of it.
     Failed(Failure, Option<Whole>),
-    /// An answer that cannot be passed on, whoever gives it.
-    Uncarried,
+    /// No answer, whoever is asked: of that the caller is told.
+    Hopeless(Problem),
 }
 
 /// Serves a request of `route` with `body` to `caller`, and notes in `record` how it went.
@@ -79,10 +79,9 @@ pub(crate) async fn serve<C: Caller>(
     (dispatch, ledger): (&Dispatch, &Ledger),
     caller: &mut C,
     record: &mut Record,
-    (route, body): (RouteId, &Bytes),
+    (route, body): (RouteId, &Payload),
 ) -> Result<(), ExchangeError> {
-    record.bytes_in = body.len() as u64;
-    let request = match caller.request(body) {
+    let request = match caller.request(body.bytes()) {
         Ok(request) => request,
         Err(error) => {
             let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string());
@@ -90,12 +89,19 @@ pub(crate) async fn serve<C: Caller>(
         }
     };
     let asked = ask::held(dispatch, &ledger.repeats, route, (&request, body));
-    let (ask, fingerprint) = asked.noticed(dispatch);
-    let idempotent = dispatch.config.policy_of(route).idempotent;
-    let may_repeat = idempotent.unwrap_or(ask.is_idempotent);
-    let started = Instant::now();
-    let (ticket, verdict) = dispatch.fleets.of(route).arrive(ask);
-    ledger.metrics.decided(started.elapsed());
+    let asked = place((dispatch, ledger), asked, request);
+    follow((dispatch, ledger), caller, record, (body, asked)).await
+}
+
+/// Follows what the balancer has said of a request with `body`, until `caller` has its answer.
+pub(crate) async fn follow<C: Caller>(
+    (dispatch, ledger): (&Dispatch, &Ledger),
+    caller: &mut C,
+    record: &mut Record,
+    (body, asked): (&Payload, Asked),
+) -> Result<(), ExchangeError> {
+    record.bytes_in = body.bytes();
+    let Asked { route, ticket, verdict, request, fingerprint, may_repeat } = asked;
     let request = Some(request);
     let (failure, share) = (None, dispatch.budget.share(caller.owner()));
     let exchange = Exchange {
@@ -131,7 +137,7 @@ impl<C: Caller> Exchange<'_, C> {
                     verdict = Box::pin(self.wait(&mut ticket)).await?;
                     continue;
                 }
-                // Only a job is told to come later, and is asked for elsewhere.
+                // Only a job is told to come later: its attempt ends here.
                 Verdict::Later => {
                     drop(ticket);
                     return Box::pin(self.give_up(refused, ShedReason::QueueFull)).await;
@@ -143,14 +149,14 @@ impl<C: Caller> Exchange<'_, C> {
             };
             verdict = match tried {
                 Tried::Answered(answer) => return self.deliver(ticket, answer).await,
-                Tried::Uncarried => {
+                Tried::Hopeless(problem) => {
                     drop(ticket);
-                    let problem = Dispatch::too_long_head();
                     return Ok(Box::pin(refuse(self.caller, self.record, &problem)).await?);
                 }
                 Tried::Failed(failure, answer) => {
                     refused = answer.or(refused);
                     self.failure = Some(failure);
+                    self.record.failure = Some(failure);
                     ticket.fail(failure)
                 }
             };
@@ -170,6 +176,7 @@ impl<C: Caller> Exchange<'_, C> {
     /// Tries the host of `placement`.
     async fn attempt(&mut self, placement: &Placement) -> Result<Tried, ExchangeError> {
         self.record.placed(placement);
+        self.caller.placed(placement.host);
         let Some(address) = self.dispatch.hosts.address(placement.host) else {
             return Ok(Tried::Failed(Failure::Connect, None));
         };
@@ -177,7 +184,12 @@ impl<C: Caller> Exchange<'_, C> {
             Ok(answer) => Ok(available(answer)),
             Err(error) if error.is_too_long_head() => {
                 tracing::warn!(host = placement.host.0, "an answer has too many fields");
-                Ok(Tried::Uncarried)
+                Ok(Tried::Hopeless(Dispatch::too_long_head()))
+            }
+            Err(error) if error.is_unreadable_body() => {
+                tracing::error!(?error, "the body of a request cannot be read");
+                let detail = "the kept body of the request cannot be read";
+                Ok(Tried::Hopeless(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)))
             }
             Err(TryError(failure, error)) => {
                 self.ledger.metrics.try_failed(failure);
@@ -194,7 +206,9 @@ impl<C: Caller> Exchange<'_, C> {
             Ok(request) => request,
             Err(error) => return Ok(Err(TryError(Failure::BeforeResponse, Some(error)))),
         };
-        headers::tell_estimate(&mut request, self.record.told());
+        // Hosts order by it: what counts less is told to be larger.
+        let told = self.record.told().map(|work| work * (1.0 / self.caller.weight()));
+        headers::tell_estimate(&mut request, told);
         let reuse = self.reuse();
         // What the last try held is not needed any longer.
         self.share.try_hold(0);
@@ -205,7 +219,7 @@ impl<C: Caller> Exchange<'_, C> {
             request,
             body: self.body,
             reuse,
-            limits: self.dispatch.try_limits(self.route),
+            limits: self.limits(),
             share: &mut self.share,
             interim: &interim,
         };
@@ -227,6 +241,13 @@ impl<C: Caller> Exchange<'_, C> {
         }
     }
 
+    /// How long a try may take.
+    fn limits(&self) -> TryLimits {
+        let limits = self.dispatch.try_limits(self.route);
+        let response = self.caller.response_max().unwrap_or(limits.response);
+        TryLimits { response, ..limits }
+    }
+
     /// Which idle connections the next try may use. What must not be sent twice is not risked on
     /// one that the host may be closing, and what has met with such a one takes a new one.
     fn reuse(&self) -> Reuse {
@@ -242,12 +263,12 @@ impl<C: Caller> Exchange<'_, C> {
     /// The request as it goes to a host: the one at hand, or a new one where a try has taken it.
     fn take_request(&mut self) -> pingora::Result<Box<RequestHeader>> {
         let made = self.request.take().map(Ok);
-        made.unwrap_or_else(|| self.caller.request(self.body))
+        made.unwrap_or_else(|| self.caller.request(self.body.bytes()))
     }
 
     /// Runs the request on Lambda, for as long as the caller stays.
     async fn invoke(&mut self, invocation: &Invocation) -> Result<Tried, ExchangeError> {
-        let Ok(request) = self.take_request() else {
+        let (Ok(request), Some(body)) = (self.take_request(), self.body.whole()) else {
             return Ok(Tried::Failed(Failure::Refused, None));
         };
         self.record.invoked(invocation);
@@ -255,7 +276,7 @@ impl<C: Caller> Exchange<'_, C> {
         let metrics = &self.ledger.metrics.lambda;
         let invoked = tokio::select! {
             biased;
-            invoked = self.dispatch.invoke(function, &request, self.body) => invoked,
+            invoked = self.dispatch.invoke(function, &request, body) => invoked,
             () = self.caller.gone() => {
                 metrics.invoked(function, "abandoned");
                 return Err(Gone.into());
@@ -309,62 +330,6 @@ impl<C: Caller> Exchange<'_, C> {
         Ok(())
     }
 
-    /// Passes on an answer that is too long to be held, as it arrives.
-    async fn relay(
-        &mut self,
-        ticket: Ticket,
-        mut header: Box<ResponseHeader>,
-        beginning: Bytes,
-        mut rest: Rest,
-    ) -> Result<(), ExchangeError> {
-        self.ledger.hear(self.record, &header);
-        self.record.work = self.dispatch.fleets.of(self.route).believe(self.record);
-        headers::strip(&mut header);
-        self.record.add_timing(&mut header).map_err(|_| Gone)?;
-        self.caller.begin(header).await?;
-        let (mut ticket, mut piece) = (Some(ticket), Some(beginning));
-        while let Some(bytes) = piece {
-            self.record.bytes_out += bytes.len() as u64;
-            if !bytes.is_empty() {
-                self.hand_over(&mut ticket, bytes).await?;
-            }
-            self.share.try_hold(0);
-            piece = rest.next().await.map_err(|error| {
-                self.ledger.metrics.try_failed(Failure::AfterResponse);
-                if let Some(ticket) = &mut ticket {
-                    ticket.fail(Failure::AfterResponse);
-                }
-                ExchangeError::BrokenOff(error)
-            })?;
-        }
-        self.caller.piece(None).await?;
-        let idle = self.dispatch.config.timeouts.idle;
-        rest.release(&self.dispatch.connections, idle).await;
-        if let Some(ticket) = ticket {
-            self.record.answered();
-            self.learn(ticket, None);
-        }
-        Ok(())
-    }
-
-    /// Hands the caller a piece of an answer. A host that has to wait for the caller has done its
-    /// work: its place is given back, so that callers that read slowly do not keep others away.
-    async fn hand_over(&mut self, ticket: &mut Option<Ticket>, piece: Bytes) -> Result<(), Gone> {
-        let handing = self.caller.piece(Some(piece));
-        tokio::pin!(handing);
-        if let Ok(handed) = tokio::time::timeout(PLACE_KEPT, &mut handing).await {
-            return handed;
-        }
-        if let Some(ticket) = ticket.take() {
-            self.record.answered();
-            let observation = ticket.complete(&self.record.outcome(), None);
-            if let Some(observation) = observation {
-                self.ledger.learned(self.record, observation, self.fingerprint);
-            }
-        }
-        handing.await
-    }
-
     /// No host takes it: the caller gets what the last one said, or else the `reason`.
     async fn give_up(
         &mut self,
@@ -386,8 +351,7 @@ async fn refuse(
     problem: &Problem,
 ) -> Result<(), Gone> {
     record.status = problem.status;
-    let answer = problem.answer().map_err(|_| Gone)?;
-    record.bytes_out = caller.take(answer).await?;
+    record.bytes_out = caller.refused(problem).await?;
     Ok(())
 }
 

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use weighbridge_core::balancer::{Balancer, Policy};
 use weighbridge_core::host::HostId;
 use weighbridge_core::request::RouteId;
@@ -22,24 +24,31 @@ pub(crate) struct Fleets {
     all: Vec<Arc<Decide>>,
     /// The fleet of each route.
     of_routes: Vec<usize>,
+    /// Told when a request gives back what it held of any fleet.
+    freed: Arc<Notify>,
 }
 
 impl Fleets {
     /// The fleets of `config`, without hosts. `seed` is the source of their random choices.
     pub(crate) fn new(config: &Config, seed: u64) -> Fleets {
-        let all = (0..=config.fleets.len()).map(|nth| fleet(config, nth, seed)).collect();
-        Fleets { all, of_routes: of_routes(config) }
+        let freed = Arc::new(Notify::new());
+        let fleet = |nth| fleet(config, nth, (seed, &freed));
+        let all = (0..=config.fleets.len()).map(fleet).collect();
+        Fleets { all, of_routes: of_routes(config), freed }
     }
 
     /// The fleets of `config`, which follows the one that these are of: the same ones, by other
     /// policies, and new ones. What was learned of a route goes with it to another fleet.
     pub(crate) fn followed_by(&self, config: &Config, seed: u64) -> Fleets {
-        let new = (self.all.len()..=config.fleets.len()).map(|nth| fleet(config, nth, seed));
+        let freed = Arc::clone(&self.freed);
+        let new = self.all.len()..=config.fleets.len();
+        let new = new.map(|nth| fleet(config, nth, (seed, &freed)));
         let all: Vec<Arc<Decide>> = self.all.iter().cloned().chain(new).collect();
         for (nth, decide) in self.all.iter().enumerate() {
             decide.with(|balancer, now| balancer.reconfigure(now, policy(config, nth)));
         }
-        let following = Fleets { all, of_routes: of_routes(config) };
+        let freed = Arc::clone(&self.freed);
+        let following = Fleets { all, of_routes: of_routes(config), freed };
         for (nth, before) in self.of_routes.iter().enumerate() {
             let route = RouteId(u16::try_from(nth).unwrap_or(u16::MAX));
             if following.of_routes.get(nth) != Some(before) {
@@ -67,6 +76,11 @@ impl Fleets {
         self.all.get(index).unwrap_or(self.main())
     }
 
+    /// Told when a request gives back what it held of any fleet.
+    pub(crate) fn freed(&self) -> &Arc<Notify> {
+        &self.freed
+    }
+
     /// All of them, the main one first.
     pub(crate) fn all(&self) -> &[Arc<Decide>] {
         &self.all
@@ -74,11 +88,11 @@ impl Fleets {
 }
 
 /// The fleet at `nth` place of [`FleetIndex`](crate::config::FleetIndex), without hosts.
-fn fleet(config: &Config, nth: usize, seed: u64) -> Arc<Decide> {
+fn fleet(config: &Config, nth: usize, (seed, freed): (u64, &Arc<Notify>)) -> Arc<Decide> {
     let number = u32::try_from(nth).unwrap_or(u32::MAX);
     let mut balancer = Balancer::new(policy(config, nth), seed.wrapping_add(u64::from(number)));
     balancer.number_hosts_from(number.saturating_mul(HOSTS_PER_FLEET));
-    Decide::new(balancer)
+    Decide::new(balancer, Arc::clone(freed))
 }
 
 /// What steers the fleet at `nth` place.

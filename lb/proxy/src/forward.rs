@@ -25,8 +25,9 @@ use crate::answer::{Whole, is_unavailable};
 use crate::budget::Share;
 use crate::config::{AnswerMode, Protocol};
 use crate::headers::{content_length, is_event_stream, strip};
+use crate::payload::Payload;
 
-use connection::{Connection, is_timeout};
+use connection::{Connection, is_timeout, is_unreadable_body};
 pub(crate) use connections::{Connections, Reuse};
 
 /// What a host answered.
@@ -84,7 +85,7 @@ pub(crate) struct Try<'a> {
     /// The request as it goes to a host.
     pub(crate) request: Box<RequestHeader>,
     /// Its whole body.
-    pub(crate) body: &'a Bytes,
+    pub(crate) body: &'a Payload,
     /// Which idle connections it may use.
     pub(crate) reuse: Reuse,
     /// How long it may take.
@@ -252,6 +253,11 @@ impl Rest {
 // === impl TryError ===
 
 impl TryError {
+    /// Whether the body that was to be sent could not be read.
+    pub(crate) fn is_unreadable_body(&self) -> bool {
+        self.1.as_deref().is_some_and(is_unreadable_body)
+    }
+
     /// See [`is_too_long_head`].
     pub(crate) fn is_too_long_head(&self) -> bool {
         self.1.as_deref().is_some_and(is_too_long_head)

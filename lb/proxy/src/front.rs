@@ -8,6 +8,7 @@
 mod body;
 mod client;
 mod cors;
+mod jobs;
 mod proxy;
 mod refusal;
 mod stream;
@@ -30,8 +31,11 @@ use crate::config::{BodyMode, Config, Shown, Taken};
 use crate::dispatch::Dispatch;
 use crate::exchange::{self, ExchangeError};
 use crate::headers;
+use crate::jobs::JobRoom;
+use crate::jobs::wishes::Preferences;
 use crate::ledger::Ledger;
 use crate::order::Order;
+use crate::payload::Payload;
 use crate::places::Places;
 use crate::record::Record;
 
@@ -47,6 +51,8 @@ pub(crate) struct Front {
     pub(crate) config: Arc<Config>,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) ledger: Arc<Ledger>,
+    /// Jobs, where there are any.
+    pub(crate) jobs: Option<Arc<JobRoom>>,
     state: Arc<State>,
 }
 
@@ -73,7 +79,7 @@ impl Front {
         config: Arc<Config>,
         dispatch: Arc<Dispatch>,
         ledger: Arc<Ledger>,
-        orders: mpsc::Sender<Order>,
+        (jobs, orders): (Option<Arc<JobRoom>>, mpsc::Sender<Order>),
     ) -> Arc<Front> {
         let state = State {
             in_flight: AtomicUsize::new(0),
@@ -82,7 +88,7 @@ impl Front {
             draining: AtomicBool::new(false),
             orders,
         };
-        Arc::new(Front { config, dispatch, ledger, state: Arc::new(state) })
+        Arc::new(Front { config, dispatch, ledger, jobs, state: Arc::new(state) })
     }
 
     /// The front by another configuration. Requests that are under way go on behind this one.
@@ -93,7 +99,11 @@ impl Front {
         ledger: Arc<Ledger>,
     ) -> Arc<Front> {
         self.state.places.resize(config.limits.requests_max);
-        Arc::new(Front { config, dispatch, ledger, state: self.state.clone() })
+        let jobs = self.jobs.clone();
+        if let Some(jobs) = &jobs {
+            jobs.follow(config.clone(), dispatch.clone(), ledger.clone());
+        }
+        Arc::new(Front { config, dispatch, ledger, jobs, state: self.state.clone() })
     }
 
     /// Who asks whether this balancer is ready is told that it is not, from now on.
@@ -199,6 +209,10 @@ impl Front {
             session.set_keepalive(None);
             return Box::pin(self.refuse(session, record, &problem)).await.map(|()| None);
         }
+        if let Some(asked) = self.asked_of_jobs(session.req_header().uri.path()) {
+            record.route = None;
+            return Box::pin(self.serve_jobs(session, record, asked)).await.map(|()| None);
+        }
         match self.host_or_answer(session.req_header(), taken, record.cors) {
             Ok(route) => Ok(Some(route)),
             Err(answer) => {
@@ -300,10 +314,16 @@ impl Front {
                 return Ok(Box::pin(self.refuse(session, record, &problem)).await?);
             }
         };
+        if self.is_large(session, route, &body.bytes) {
+            let preferences = Preferences::of(&session.req_header().headers);
+            let wanted = (route, preferences, Some(body));
+            return Box::pin(self.accept(session, record, wanted)).await;
+        }
         let rooms = (&*self.dispatch, &*self.ledger);
         let mut client =
             Client::new(session, &self.config.forwarding, (self.write_limits(), record.cors));
-        exchange::serve(rooms, &mut client, record, (route, &body.bytes)).await
+        let payload = Payload::Held(body.bytes.clone());
+        exchange::serve(rooms, &mut client, record, (route, &payload)).await
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -17,10 +16,18 @@ use crate::text::{push_secs, span};
 /// Tells a host what a request is predicted to cost, in CPU-seconds of the reference core.
 pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-estimate");
 
+/// Tells a host which job it runs, so that it can tell a second attempt from another job.
+pub(crate) const JOB: HeaderName = HeaderName::from_static("weighbridge-job");
+
+/// Where a client wants to be told of the end of its job.
+pub(crate) const CALLBACK: HeaderName = HeaderName::from_static("weighbridge-callback");
+
 /// Headers of a client's request that are never passed on: they are the balancer's or the hosts' to
 /// set.
-pub(crate) const RESERVED: [HeaderName; 3] = [
+pub(crate) const RESERVED: [HeaderName; 5] = [
     ESTIMATE,
+    JOB,
+    CALLBACK,
     HeaderName::from_static("endpoint-load-metrics"),
     HeaderName::from_static("endpoint-load-metrics-bin"),
 ];
@@ -79,12 +86,12 @@ const ESTIMATE_BYTES: usize = 24;
 /// Headers that a request gets on its way to a host: host, length, whence (4), estimate.
 const HEADERS_ADDED_MAX: usize = 7;
 
-/// The request as it goes to a host: HTTP/1.1, framed by `body`, without what belongs to the
-/// client's connection or is the balancer's to set. It came from `peer`; `forwarding` says what the
-/// host is told of that.
+/// The request as it goes to a host: HTTP/1.1, framed for a body of `body_bytes`, without what
+/// belongs to the client's connection or is the balancer's to set. It came from `peer`;
+/// `forwarding` says what the host is told of that.
 pub(crate) fn for_host(
     from: &RequestHeader,
-    body: &Bytes,
+    body_bytes: u64,
     (forwarding, peer): (&Forwarding, Option<IpAddr>),
 ) -> pingora::Result<Box<RequestHeader>> {
     let is_hop_by_hop = hop_by_hop(&from.headers);
@@ -105,8 +112,8 @@ pub(crate) fn for_host(
         let authority = HeaderValue::try_from(authority.as_str());
         headers.insert(header::HOST, authority.or_err(ErrorType::InvalidHTTPHeader, "authority")?);
     }
-    if !body.is_empty() || matches!(from.method, Method::POST | Method::PUT | Method::PATCH) {
-        headers.insert(header::CONTENT_LENGTH, body.len().into());
+    if body_bytes != 0 || matches!(from.method, Method::POST | Method::PUT | Method::PATCH) {
+        headers.insert(header::CONTENT_LENGTH, body_bytes.into());
     }
     forwarding.tell(&mut headers, from, peer);
     let (mut parts, ()) = http::Request::new(()).into_parts();

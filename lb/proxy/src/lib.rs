@@ -23,6 +23,8 @@ mod ask;
 pub mod repeats;
 mod caller;
 mod exchange;
+pub mod jobs;
+mod payload;
 mod dispatch;
 mod decide;
 mod forward;

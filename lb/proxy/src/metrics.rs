@@ -16,6 +16,7 @@ use prometheus::{
 
 use weighbridge_core::observe::Failure;
 
+use crate::jobs::JobMetrics;
 use crate::record::Record;
 use lambda::LambdaMetrics;
 use reload::ReloadMetrics;
@@ -48,6 +49,8 @@ pub(crate) struct Metrics {
     fleet_bounded: IntGaugeVec,
     /// What is on Lambda.
     pub(crate) lambda: LambdaMetrics,
+    /// What is counted of jobs.
+    pub(crate) jobs: JobMetrics,
     leading: IntGaugeVec,
     reloads: ReloadMetrics,
     /// Connections of clients that are open.
@@ -122,6 +125,7 @@ impl Metrics {
             )?,
             connections: gauge("weighbridge_connections", "Connections of clients that are open.")?,
             lambda: LambdaMetrics::new(&registry)?,
+            jobs: JobMetrics::new(&registry)?,
             reloads: ReloadMetrics::new(&registry)?,
             registry,
         }))

@@ -9,7 +9,7 @@ use pingora::{ErrorType, OrErr};
 use weighbridge_core::admit::{Invocation, Placement};
 use weighbridge_core::estimate::{Estimate, Source};
 use weighbridge_core::host::HostId;
-use weighbridge_core::observe::Outcome;
+use weighbridge_core::observe::{Failure, Outcome};
 use weighbridge_core::policy::FunctionId;
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
@@ -37,6 +37,8 @@ pub(crate) struct Record {
     pub(crate) host: Option<HostId>,
     /// The function that it was sent to last, unless that was a host.
     pub(crate) function: Option<FunctionId>,
+    /// How the last host or function failed it, if one did.
+    pub(crate) failure: Option<Failure>,
     /// How many hosts and functions it was sent to.
     pub(crate) tries: u32,
     /// The estimate that it was placed by.
@@ -65,6 +67,7 @@ impl Record {
             cors: false,
             host: None,
             function: None,
+            failure: None,
             tries: 0,
             estimate: None,
             heard: None,

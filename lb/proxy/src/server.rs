@@ -31,6 +31,7 @@ use crate::store::{ObservationStore, StoreError};
 use crate::{discover, listen, loops};
 
 mod executor;
+mod jobs;
 mod reload;
 mod run;
 mod setup;
@@ -42,6 +43,7 @@ mod upgrade;
 mod watchdog;
 
 pub use crate::order::{Reloaded, Upgraded};
+pub use jobs::{JobStore, JobsError};
 pub use reload::Source;
 pub use sockets::Inherited;
 pub use upgrade::Program;
@@ -67,6 +69,9 @@ pub enum ServerError {
     /// The store cannot be opened or read.
     #[error("cannot use the store")]
     Store(#[from] StoreError),
+    /// Jobs cannot be kept, or their callbacks not be signed.
+    #[error("cannot use the jobs")]
+    Jobs(#[from] JobsError),
     /// Two metrics have one name.
     #[error("cannot set up metrics")]
     Metrics(#[from] prometheus::Error),
@@ -114,6 +119,8 @@ pub struct Services {
     pub leases: Option<Arc<dyn Leases>>,
     /// Runs requests on Lambda; needed where bursts spill over to it.
     pub functions: Option<Arc<dyn Functions>>,
+    /// Keeps jobs, instead of the embedded store.
+    pub jobs: Option<JobStore>,
 }
 
 /// A balancer that is running.
@@ -190,7 +197,7 @@ impl Server {
         let recorder = recorder((store, inherited.is_heir()), &config, &background, &metrics)?;
         let (ordering, orders) = mpsc::channel(order::ORDERS_MAX);
         let rooms = Rooms { config, fleets, metrics, recorder, functions: services.functions };
-        let front = rooms.front(ordering)?;
+        let front = rooms.front((services.jobs, ordering))?;
         let current = Arc::new(ArcSwap::new(front.clone()));
         let mut server = Server {
             listen,
@@ -255,6 +262,7 @@ impl Server {
     }
 
     fn start_loops(&mut self) {
+        self.start_jobs();
         let front = self.front();
         let current = self.current.clone();
         self.keep("expire_waiting", loops::expire_waiting(current.clone()));

@@ -7,7 +7,7 @@ use crate::host::{HostId, HostSpec};
 use crate::jobs::LineWork;
 use crate::observe::HostReport;
 use crate::request::RouteId;
-use crate::units::{Seconds, Time};
+use crate::units::{Seconds, Time, Work};
 
 /// Training that has gone on for this long has been lost.
 const TRAINING_MAX: Duration = Duration::from_mins(1);
@@ -147,6 +147,20 @@ impl Balancer {
         let (least, most) = RETRY_AFTER_SECS;
         let secs = if 0.0 < capacity { backlog / capacity } else { self.scaler.boot_time().0 };
         Seconds(secs.ceil().clamp(least, most)).to_duration()
+    }
+
+    /// How long the fleet takes until it has done what it has, what waits here and `more`, as it
+    /// looks now. Without a host: as long as one takes to boot.
+    pub fn time_for(&self, more: Work) -> Duration {
+        let mut backlog = self.queue.state().work.as_cpu_secs() + more.as_cpu_secs();
+        let mut capacity = 0.0;
+        for host in self.hosts() {
+            backlog += host.work_left.as_cpu_secs();
+            capacity += host.capacity().as_cpu_secs();
+        }
+        let boot = self.scaler.boot_time();
+        let secs = if 0.0 < capacity { Seconds(backlog / capacity) } else { boot };
+        secs.to_duration()
     }
 
     /// Routes whose model should be trained and is not being trained already.

@@ -13,7 +13,7 @@ use super::reader::Section;
 use super::{AccessLog, AccessLogTarget, Config, Discovery, FleetConfig, FleetSource, Forwarding};
 use super::{
     Limits, LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told, discovery,
-    fleet, lambda, policy, routes, store,
+    fleet, jobs, lambda, policy, routes, store,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -45,7 +45,9 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         report_interval: timeouts.report_interval,
     };
     let limits = limits(root.table("limits"));
-    let bounds = routes::Bounds { limits: &limits, timeouts: &timeouts, fleets: &fleets };
+    let jobs = jobs::read(root.table("jobs"));
+    let bounds =
+        routes::Bounds { limits: &limits, timeouts: &timeouts, fleets: &fleets, jobs: &jobs };
     let routes = routes::read(&mut root, extractors, bounds);
     let routes::Routes {
         with_hosts: routes,
@@ -77,6 +79,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         retired: BTreeSet::new(),
         log_level: root.word("log_level", &LogLevel::ALL),
         lambda,
+        jobs,
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),
         cpu_source,
@@ -181,9 +184,6 @@ fn forwarding(mut section: Section<'_>) -> Forwarding {
     ];
     let told = section.word("headers", &words);
     let expected = "a list of addresses or networks, such as [\"10.0.0.0/8\"]";
-    let network = |text: &str| -> Option<IpNet> {
-        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-    };
     let mut trusted = Vec::new();
     for text in section.texts("trusted_proxies", expected) {
         let read = network(&text);
@@ -191,10 +191,16 @@ fn forwarding(mut section: Section<'_>) -> Forwarding {
             let name = section.name("trusted_proxies");
             format!("{name} has `{text}`: expected an address or a network, such as \"10.0.0.0/8\"")
         });
-        trusted.extend(read.map(|network| network.trunc()));
+        trusted.extend(read);
     }
     section.finish();
     Forwarding { told, trusted }
+}
+
+/// An address or a network, without the bits of its hosts.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.map(|network: IpNet| network.trunc())
 }
 
 fn repeats(mut section: Section<'_>) -> RepeatConfig {

@@ -15,8 +15,8 @@ use weighbridge_core::units::Work;
 use super::fleet::MAIN;
 use super::reader::Section;
 use super::route_table::{HostName, Takes};
-use super::{AnswerMode, BodyMode, Fixed, FleetIndex, Limits, NamedFleet, Protocol, Route};
-use super::{RouteTable, Taken, Timeouts, lambda, values};
+use super::{AnswerMode, BodyMode, Fixed, FleetIndex, JobsConfig, Limits, NamedFleet, Protocol};
+use super::{Route, RouteJobs, RouteTable, Taken, Timeouts, jobs, lambda, values};
 
 /// The least that an estimate may be, in CPU-seconds of the reference core.
 const WORK_MIN: f64 = 1e-5;
@@ -40,6 +40,7 @@ pub(super) struct Bounds<'a> {
     pub(super) limits: &'a Limits,
     pub(super) timeouts: &'a Timeouts,
     pub(super) fleets: &'a [NamedFleet],
+    pub(super) jobs: &'a JobsConfig,
 }
 
 /// Every route.
@@ -183,13 +184,19 @@ fn route(
         body_bytes: body_bytes.unwrap_or(bounds.limits.body_bytes),
         function: lambda::function(section, body),
         fleet: fleet(section, bounds.fleets),
+        jobs: jobs::of_route(section),
+        async_above: jobs::async_above(section).map(|span| Work::saturating(span.as_secs_f64())),
     };
     check(section, &route, &policy, bounds);
-    (route, policy)
+    let has_jobs = bounds.jobs.enabled && !speaks_h2c(&route, bounds);
+    let jobs = if has_jobs { route.jobs } else { RouteJobs::Never };
+    let async_above = route.async_above.filter(|_| jobs == RouteJobs::Prefer);
+    (Route { jobs, async_above, ..route }, policy)
 }
 
 /// Tells of what does not go together.
 fn check(section: &Section<'_>, route: &Route, policy: &RoutePolicy, bounds: Bounds<'_>) {
+    check_jobs(section, route, bounds);
     let is_held = route.body == BodyMode::Buffer;
     let blind = policy.features.body_need() == BodyNeed::Nothing;
     section.check(is_held || blind, &["body", "features"], || {
@@ -204,9 +211,8 @@ fn check(section: &Section<'_>, route: &Route, policy: &RoutePolicy, bounds: Bou
         let name = section.name("answer");
         format!("{name} is \"hold\", but the body streams: expected \"auto\" or \"stream\"")
     });
-    let named = route.fleet.0.checked_sub(1).and_then(|nth| bounds.fleets.get(nth));
-    let speaks_h2 = |fleet: &NamedFleet| fleet.hosts.iter().any(|h| h.protocol == Protocol::H2c);
-    section.check(!is_held || !named.is_some_and(speaks_h2), &["body", "fleet"], || {
+    let named = named_fleet(route, bounds);
+    section.check(!is_held || !speaks_h2c(route, bounds), &["body", "fleet"], || {
         let name = section.name("body");
         format!("{name} is \"buffer\", but the hosts speak h2c: expected \"stream\"")
     });
@@ -222,6 +228,41 @@ fn check(section: &Section<'_>, route: &Route, policy: &RoutePolicy, bounds: Bou
             section.name("body_bytes")
         )
     });
+}
+
+/// Tells of jobs that cannot be.
+fn check_jobs(section: &Section<'_>, route: &Route, bounds: Bounds<'_>) {
+    let is_off = !bounds.jobs.enabled;
+    let is_asked = route.jobs == RouteJobs::Always;
+    section.check(!is_off || !is_asked, &["jobs"], || {
+        format!("{} is \"always\", but jobs.enabled is false: expected true", section.name("jobs"))
+    });
+    section.check(!is_asked || !speaks_h2c(route, bounds), &["jobs", "fleet"], || {
+        let name = section.name("jobs");
+        format!("{name} is \"always\", but the hosts speak h2c: expected \"never\"")
+    });
+    let Some(_) = route.async_above else { return };
+    let name = section.name("async_above");
+    section.check(!is_off, &["async_above"], || {
+        format!("{name} is set, but jobs.enabled is false: expected true")
+    });
+    section.check(route.body == BodyMode::Buffer, &["async_above", "body"], || {
+        format!("{name} is set, but the body streams: expected body = \"buffer\"")
+    });
+    section.check(route.jobs == RouteJobs::Prefer, &["async_above", "jobs"], || {
+        format!("{name} is set, but the route's jobs are not \"prefer\": expected that")
+    });
+}
+
+/// The fleet of a route, where it is not the main one.
+fn named_fleet<'a>(route: &Route, bounds: Bounds<'a>) -> Option<&'a NamedFleet> {
+    route.fleet.0.checked_sub(1).and_then(|nth| bounds.fleets.get(nth))
+}
+
+/// Whether a host of the route speaks HTTP/2.
+fn speaks_h2c(route: &Route, bounds: Bounds<'_>) -> bool {
+    let hosts = named_fleet(route, bounds).map_or(&[][..], |fleet| &fleet.hosts);
+    hosts.iter().any(|host| host.protocol == Protocol::H2c)
 }
 
 /// The fleet whose hosts answer.

@@ -64,6 +64,7 @@ impl Config {
         keep((&mut self.admin, &old.admin), "admin", kept);
         keep((&mut self.threads, &old.threads), "threads", kept);
         keep((&mut self.store, &old.store), "store", kept);
+        keep((&mut self.jobs, &old.jobs), "jobs", kept);
         keep((&mut self.repeats, &old.repeats), "repeats", kept);
         keep((&mut self.access_log, &old.access_log), "access_log", kept);
         keep((&mut self.lambda, &old.lambda), "lambda.timeout", kept);

@@ -6,6 +6,7 @@ use weighbridge_scene_extract::extractors;
 use super::*;
 
 mod default_file;
+mod jobs;
 
 fn parse(text: &str) -> Result<Config, Vec<ConfigError>> {
     Config::parse(text, &extractors())

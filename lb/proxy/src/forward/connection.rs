@@ -8,9 +8,10 @@ use http::{StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Stream;
 use pingora::protocols::http::v1::client::HttpSession;
-use pingora::{Error, ErrorType};
+use pingora::{Error, ErrorType, OrErr};
 
 use super::{Interim, TryLimits};
+use crate::payload::Payload;
 
 /// See the module.
 pub(crate) struct Connection {
@@ -57,27 +58,43 @@ impl Connection {
     pub(super) async fn ask(
         &mut self,
         request: Box<RequestHeader>,
-        body: &Bytes,
+        body: &Payload,
         interim: &Interim,
     ) -> pingora::Result<()> {
         self.may_switch = request.headers.contains_key(header::UPGRADE);
         self.http.write_request_header(request).await?;
         let sent = async {
-            if !body.is_empty() {
-                self.http.write_body(body).await?;
-            }
+            self.send_body(body).await?;
             self.http.finish_body().await
         }
         .await;
         // A host may answer and close before it has read the whole body (413, 503): then the answer
         // counts, not the failed write.
         if let Err(error) = sent {
-            if is_timeout(&error) {
+            if is_timeout(&error) || is_unreadable_body(&error) {
                 return Err(error);
             }
             return self.read_head(interim).await.map_err(|_| error);
         }
         self.read_head(interim).await
+    }
+
+    async fn send_body(&mut self, body: &Payload) -> pingora::Result<()> {
+        let stored = match body {
+            Payload::Held(bytes) if bytes.is_empty() => return Ok(()),
+            Payload::Held(bytes) => return self.http.write_body(bytes).await.map(drop),
+            Payload::Object(stored) => stored,
+        };
+        let unreadable = || Error::explain(ErrorType::FileReadError, "a kept body");
+        let opened = stored.objects.open(&stored.key).await;
+        let mut reader = opened.or_err(ErrorType::FileReadError, "a kept body")?;
+        let reader = reader.as_mut().ok_or_else(unreadable)?;
+        while let Some(piece) =
+            reader.next().await.or_err(ErrorType::FileReadError, "a kept body")?
+        {
+            self.http.write_body(&piece).await?;
+        }
+        Ok(())
     }
 
     /// The head of the answer, once it has been read.
@@ -140,6 +157,11 @@ impl Connection {
             }
         }
     }
+}
+
+/// Whether the body that was to be sent could not be read: the host has no part in that.
+pub(super) fn is_unreadable_body(error: &pingora::Error) -> bool {
+    *error.etype() == ErrorType::FileReadError
 }
 
 /// Whether the host took too long.

@@ -41,7 +41,15 @@ impl From<Problem> for BodyError {
 pub(super) struct Body {
     /// The bytes.
     pub(super) bytes: Bytes,
-    _share: Option<Share>,
+    share: Option<Share>,
+}
+
+/// A body as it comes, within the times that it may take.
+pub(super) struct Pieces {
+    by: Instant,
+    pace: Pace,
+    /// When the last piece was given out.
+    given: Instant,
 }
 
 /// How much of a body is read, and how long that may take.
@@ -66,7 +74,7 @@ pub(super) async fn read(
 ) -> Result<Body, BodyError> {
     check_length(session, limits)?;
     if session.is_body_empty() {
-        return Ok(Body { bytes: Bytes::new(), _share: None });
+        return Ok(Body { bytes: Bytes::new(), share: None });
     }
     // Boxed: a request without a body does not pay for the memory of reading one.
     Box::pin(read_all(session, limits, share)).await
@@ -114,26 +122,17 @@ async fn read_all(
     limits: BodyLimits,
     share: Share,
 ) -> Result<Body, BodyError> {
-    let by = Instant::now() + limits.total_max;
-    let mut pace = Pace::new(limits.pause_max, limits.rate_min);
     let bounds = (limits.bytes_max, limits.pause_max);
     let mut gathered = Gathered::new(share, announced(session), bounds);
     // Before it is asked for: what does not come does not fill sockets.
     gathered.begin().await?;
-    if client::knows_chunks(session) && session.get_header(header::EXPECT).is_some() {
-        session.downstream_session.write_continue_response().await.map_err(gone)?;
-    }
-    loop {
-        let patience = pace.left().min(by.saturating_duration_since(Instant::now()));
-        let Some(piece) = next_piece(session, patience).await? else { break };
-        pace.moved(piece.len());
-        let held_up = Instant::now();
+    let mut pieces = Pieces::begin(session, limits).await?;
+    while let Some(piece) = pieces.next(session).await? {
         gathered.add(&piece).await?;
-        // The client has no part in that.
-        pace.forgive(held_up.elapsed());
+        pieces.forgive_writing();
     }
     let (bytes, share) = gathered.whole();
-    Ok(Body { bytes, _share: Some(share) })
+    Ok(Body { bytes, share: Some(share) })
 }
 
 async fn next_piece(session: &mut Session, patience: Duration) -> Result<Option<Bytes>, BodyError> {
@@ -147,6 +146,47 @@ async fn next_piece(session: &mut Session, patience: Duration) -> Result<Option<
         session.set_keepalive(None);
         fault(&error).map_or_else(|| gone(error), BodyError::Refused)
     })
+}
+
+// === impl Body ===
+
+impl Body {
+    /// Its share of the memory budget.
+    pub(super) fn into_share(self) -> Option<Share> {
+        self.share
+    }
+}
+
+// === impl Pieces ===
+
+impl Pieces {
+    /// Begins to read the body. Sends `100 Continue` where it is asked for.
+    pub(super) async fn begin(
+        session: &mut Session,
+        limits: BodyLimits,
+    ) -> Result<Pieces, BodyError> {
+        if client::knows_chunks(session) && session.get_header(header::EXPECT).is_some() {
+            session.downstream_session.write_continue_response().await.map_err(gone)?;
+        }
+        let now = Instant::now();
+        let pace = Pace::new(limits.pause_max, limits.rate_min);
+        Ok(Pieces { by: now + limits.total_max, pace, given: now })
+    }
+
+    /// The next piece; `None` at the end.
+    pub(super) async fn next(&mut self, session: &mut Session) -> Result<Option<Bytes>, BodyError> {
+        let left = self.by.saturating_duration_since(Instant::now());
+        let piece = next_piece(session, self.pace.left().min(left)).await?;
+        self.pace.moved(piece.as_ref().map_or(0, Bytes::len));
+        self.given = Instant::now();
+        Ok(piece)
+    }
+
+    /// What the last piece was given to is done with it: the client has no part in how long that
+    /// took.
+    pub(super) fn forgive_writing(&mut self) {
+        self.pace.forgive(self.given.elapsed());
+    }
 }
 
 fn gone(error: Box<pingora::Error>) -> BodyError {

@@ -63,9 +63,9 @@ impl<'a> Client<'a> {
 }
 
 impl Caller for Client<'_> {
-    fn request(&self, body: &Bytes) -> pingora::Result<Box<RequestHeader>> {
+    fn request(&self, body_bytes: u64) -> pingora::Result<Box<RequestHeader>> {
         let whence = (self.forwarding, peer(self.session));
-        let mut request = headers::for_host(self.session.req_header(), body, whence)?;
+        let mut request = headers::for_host(self.session.req_header(), body_bytes, whence)?;
         if self.session.is_upgrade_req() {
             headers::ask_to_switch(&mut request, self.session.req_header())?;
         }

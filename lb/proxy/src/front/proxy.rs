@@ -49,6 +49,12 @@ impl ProxyHttp for Proxy {
         let here = front.answer_here(session, &mut ctx.record, has_place).await;
         let here = here.map_err(stream::gone)?;
         let Some(route) = here else { return Ok(true) };
+        if let Some(preferences) = front.becomes_job(session, route) {
+            let wanted = (route, preferences, None);
+            let accepted = Box::pin(front.accept(session, &mut ctx.record, wanted)).await;
+            accepted.map_err(stream::unanswered)?;
+            return Ok(true);
+        }
         if front.holds(session, route) {
             front.serve_held(session, &mut ctx.record, route).await.map_err(stream::unanswered)?;
             return Ok(true);

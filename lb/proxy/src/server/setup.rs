@@ -12,6 +12,7 @@ use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::jobs::{self, JobStore};
 use super::sockets::{self, Inherited};
 use super::upgrade::Handed;
 use super::{PROBE_TIMEOUT, ServerError};
@@ -92,7 +93,10 @@ pub(super) struct Rooms {
 
 impl Rooms {
     /// The first front, with the rooms behind it.
-    pub(super) fn front(self, orders: mpsc::Sender<Order>) -> Result<Arc<Front>, ServerError> {
+    pub(super) fn front(
+        self,
+        (store, orders): (Option<JobStore>, mpsc::Sender<Order>),
+    ) -> Result<Arc<Front>, ServerError> {
         let Rooms { config, fleets, metrics, recorder, functions } = self;
         let hosts = Arc::new(AddressBook::default());
         let ledger = Arc::new(Ledger {
@@ -116,7 +120,8 @@ impl Rooms {
             fleets,
             config: config.clone(),
         });
-        Ok(Front::new(config, dispatch, ledger, orders))
+        let jobs = jobs::open(&config, (&dispatch, &ledger), store)?;
+        Ok(Front::new(config, dispatch, ledger, (jobs, orders)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pingora::apps::ServerApp as _;
 
-use super::Server;
+use super::{Server, jobs};
 
 /// Between two looks at whether everything is finished.
 pub(super) const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -25,10 +25,15 @@ impl Server {
         self.close_listeners();
         let _ = self.ends.shutdown.send(true);
         self.proxy.cleanup().await;
-        let deadline = Instant::now() + front.config.timeouts.drain;
+        let drain = front.config.timeouts.drain;
+        let deadline = Instant::now() + drain;
+        if let Some(jobs) = &front.jobs {
+            jobs.drain(drain);
+        }
         while 0 < front.in_flight() && Instant::now() < deadline {
             tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
         }
+        jobs::stop(front.jobs.as_deref(), deadline).await;
         self.end().await
     }
 
@@ -43,6 +48,7 @@ impl Server {
         let front = self.front();
         let _ = self.ends.shutdown.send(true);
         self.proxy.cleanup().await;
+        jobs::stop(front.jobs.as_deref(), Instant::now()).await;
         let left = front.in_flight();
         if 0 < left {
             tracing::warn!(requests = left, "requests are cut off");

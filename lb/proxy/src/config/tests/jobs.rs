@@ -1,0 +1,70 @@
+//! What may be written of jobs.
+
+use super::*;
+
+/// A file with one route, with further keys of it and of `[jobs]`.
+fn with(route: &str, jobs: &str) -> String {
+    format!("[[routes]]\nname = \"a\"\npath = \"/\"\n{route}\n[jobs]\n{jobs}\n")
+}
+
+fn jobs_of(text: &str) -> (RouteJobs, bool) {
+    let config = parse(text).unwrap();
+    let route = &config.routes[0];
+    (route.jobs, route.async_above.is_some())
+}
+
+#[test]
+fn routes_have_jobs_where_jobs_are_enabled() {
+    let on = "enabled = true";
+    assert_eq!(jobs_of(&with("", "")), (RouteJobs::Never, false));
+    assert_eq!(jobs_of(&with("", on)), (RouteJobs::Prefer, false));
+    assert_eq!(jobs_of(&with("jobs = \"never\"", on)), (RouteJobs::Never, false));
+    assert_eq!(jobs_of(&with("jobs = \"always\"", on)), (RouteJobs::Always, false));
+    assert_eq!(jobs_of(&with("async_above = \"5s\"", on)), (RouteJobs::Prefer, true));
+    let h2c = "[fleets.g]\nprotocol = \"h2c\"\nhosts = [{ address = \"10.0.0.1:1\" }]\n";
+    let h2c = with("fleet = \"g\"\nbody = \"stream\"", on) + h2c;
+    assert_eq!(jobs_of(&h2c), (RouteJobs::Never, false));
+}
+
+#[test]
+fn jobs_that_cannot_be_are_told_with_their_lines() {
+    check(
+        &with("jobs = \"always\"\nasync_above = \"1s\"\nbody = \"stream\"", ""),
+        r#"
+line 4: routes[0].jobs is "always", but jobs.enabled is false: expected true
+line 5: routes[0].async_above is set, but jobs.enabled is false: expected true
+line 5: routes[0].async_above is set, but the body streams: expected body = "buffer"
+line 5: routes[0].async_above is set, but the route's jobs are not "prefer": expected that
+"#,
+    );
+}
+
+#[test]
+fn every_mistake_in_jobs_is_told_at_once() {
+    check(
+        r#"[jobs]
+enabled = 1
+path = "jobs/"
+waiting_max = 0
+backoff_min = "2s"
+backoff_max = "1s"
+lease_min = "1m"
+lease_max = "30s"
+weight = 0.5
+[jobs.callbacks]
+hosts = ["a b", "example.org"]
+networks = ["10.0.0.0/99"]
+"#,
+        r#"
+line 2: jobs.enabled is `1`: expected true or false
+line 3: jobs.path is `"jobs/"`: expected a path without a `/` at its end, such as "/jobs"
+line 4: jobs.waiting_max is `0`: expected a whole number from 1 to 100000000
+line 5: jobs.backoff_min is more than jobs.backoff_max: expected at most as much
+line 7: jobs.lease_min is more than jobs.lease_max: expected at most as much
+line 9: jobs.weight is `0.5`: expected a number from 1 to 1000
+line 11: jobs.callbacks.hosts allows callbacks, but jobs.callbacks.secret_file is empty: expected a file
+line 11: jobs.callbacks.hosts has `a b`: expected a list of names, such as ["example.org", "*.example.org"]
+line 12: jobs.callbacks.networks has `10.0.0.0/99`: expected a list of addresses or networks, such as ["10.0.0.0/8"]
+"#,
+    );
+}

@@ -1,0 +1,321 @@
+//! Takes jobs from the line, as long as hosts have room for them.
+//!
+//! A job that no host has room for stays where it is: no process holds what it cannot run. The
+//! balancer is asked first, then the ledger; where the ledger refuses, the host's place is given
+//! back. So an attempt is counted before its work starts.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use pingora::http::RequestHeader;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use weighbridge_core::admit::Verdict;
+use weighbridge_core::balancer::{Ask, JobAsk};
+use weighbridge_core::jobs::Event;
+use weighbridge_core::request::RouteId;
+
+use super::attempt::{self, Attempt};
+use super::ledger::{InLine, Kept, LedgerError, Message};
+use super::objects::{ObjectError, request_key};
+use super::{Answer, JobRoom, Running, Stop, now, wire};
+use crate::answer::{Problem, Whole};
+use crate::ask;
+use crate::backoff::Backoff;
+use crate::budget::{Owner, Share};
+use crate::exchange;
+use crate::headers;
+use crate::payload::{Payload, StoredBody};
+
+/// Jobs that are looked at at once.
+const LOOK_MAX: usize = 32;
+
+/// Jobs of one line that have no room, after which the rest are taken to have none.
+const MISSES_MAX: usize = 4;
+
+/// The most jobs of which it is kept what was asked for them.
+const ASKS_MAX: usize = 1024;
+
+/// Between two looks at a ledger that fails.
+const AGAIN: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(10) };
+
+/// What became of a job that was looked at.
+#[derive(PartialEq, Eq)]
+enum Looked {
+    /// It is being claimed, and runs if it is to be had.
+    Started,
+    /// No host has room for it.
+    Later,
+    /// It is being claimed already.
+    Known,
+}
+
+/// Runs jobs until it is dropped.
+pub(crate) async fn run(room: Arc<JobRoom>) {
+    let mut failures = 0;
+    let freed = Arc::clone(room.rooms().dispatch.fleets.freed());
+    loop {
+        tokio::select! {
+            () = room.wake.notified() => {}
+            () = freed.notified() => {
+                if !room.may_wait.load(Ordering::Acquire) {
+                    continue;
+                }
+            }
+            () = sleep(room.settings().poll) => {}
+        }
+        match room.clone().fill_all().await {
+            Ok(()) => failures = 0,
+            Err(error) => {
+                failures += 1;
+                room.failed("jobs_line", &error);
+                sleep(AGAIN.wait(failures)).await;
+            }
+        }
+    }
+}
+
+// === impl JobRoom ===
+
+impl JobRoom {
+    /// Runs what there is room for, of every fleet's line.
+    async fn fill_all(self: Arc<Self>) -> Result<(), LedgerError> {
+        self.may_wait.store(false, Ordering::Release);
+        let fleets: Vec<String> = self.rooms().config.fleet_names().map(str::to_owned).collect();
+        for fleet in fleets {
+            self.clone().fill(&fleet).await?;
+        }
+        Ok(())
+    }
+
+    async fn fill(self: Arc<Self>, fleet: &str) -> Result<(), LedgerError> {
+        loop {
+            let room = self.settings().running_max.saturating_sub(self.n_running());
+            // Those that are being claimed may still be in the line.
+            let n_claiming = self.n_claiming.load(Ordering::Acquire);
+            let first = self.ledger.line(fleet, now(), room.min(LOOK_MAX) + n_claiming).await?;
+            if self.is_draining() {
+                return Ok(());
+            }
+            let (mut misses, mut n_started) = (0, 0);
+            for in_line in first {
+                if MISSES_MAX <= misses || room <= n_started {
+                    break;
+                }
+                match self.clone().look_at(in_line).await {
+                    Looked::Later => misses += 1,
+                    Looked::Started => n_started += 1,
+                    Looked::Known => {}
+                }
+            }
+            // What ends makes room for what had none.
+            if 0 < misses || room <= n_started {
+                self.may_wait.store(true, Ordering::Release);
+            }
+            if 0 < misses || n_started == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has a job run, where a host has room for it.
+    async fn look_at(self: Arc<Self>, InLine { kept, request }: InLine) -> Looked {
+        let id = kept.job.id;
+        if self.running.lock().contains_key(&id) {
+            return Looked::Known;
+        }
+        let head = wire::request(&request.head);
+        let (Some(route), Ok(mut head)) = (self.route_of(&kept), head) else {
+            self.begin(kept, |room, kept, _| async move { room.fail(kept).await });
+            return Looked::Started;
+        };
+        if head.insert_header(headers::JOB, id.to_string()).is_err() {
+            // It has as many headers as there may be.
+            tracing::debug!(job = %id, "a host is not told which job it runs");
+        }
+        let asked = match self.ask(&kept, &head, (route, &request)).await {
+            Ok(asked) => asked,
+            Err(error) => {
+                tracing::warn!(job = %id, %error, "a request cannot be read now");
+                self.metrics.loop_failed("jobs_objects");
+                return Looked::Later;
+            }
+        };
+        let known = asked.ask.clone();
+        let shared = self.rooms();
+        let rooms = (&*shared.dispatch, &*shared.requests);
+        let asked = exchange::place(rooms, asked, Box::new(head.clone()));
+        match asked.verdict {
+            Verdict::Forward(_) | Verdict::Lambda(_) => {}
+            Verdict::Later | Verdict::Queue { .. } | Verdict::Shed(_) => {
+                self.keep_ask(&kept, known);
+                return Looked::Later;
+            }
+        }
+        self.asks.lock().remove(&id);
+        self.begin(kept, move |room, kept, stop| async move {
+            attempt::run(room, Attempt { kept, route, head, request, asked, stop }).await;
+        });
+        Looked::Started
+    }
+
+    /// What the balancer is asked for a job. Where its body is an object, that is read once only:
+    /// a job that finds no room is asked for many times.
+    async fn ask(
+        &self,
+        kept: &Kept,
+        head: &RequestHeader,
+        (route, request): (RouteId, &Message),
+    ) -> Result<ask::Asked, ObjectError> {
+        let known = self.asks.lock().get(&kept.job.id).cloned();
+        let mut asked = if let Some(ask) = known {
+            ask::Asked::again(ask)
+        } else {
+            let (body, _share) = self.body(kept, request, route).await?;
+            let rooms = self.rooms();
+            ask::held(&rooms.dispatch, &rooms.requests.repeats, route, (head, &body))
+        };
+        let alone = kept.job.runs_alone(&self.limits);
+        asked.ask.job = Some(JobAsk { weight: kept.job.weight, alone });
+        Ok(asked)
+    }
+
+    /// Keeps what was asked for a job whose body is an object.
+    fn keep_ask(&self, kept: &Kept, ask: Ask) {
+        if !kept.request_is_object {
+            return;
+        }
+        let mut asks = self.asks.lock();
+        if ASKS_MAX <= asks.len() {
+            asks.clear();
+        }
+        asks.insert(kept.job.id, ask);
+    }
+
+    /// Claims `kept`, and does `run` with it where it is to be had.
+    fn begin<F: Future<Output = ()> + Send + 'static>(
+        self: Arc<Self>,
+        kept: Kept,
+        run: impl FnOnce(Arc<JobRoom>, Kept, watch::Receiver<Option<Stop>>) -> F + Send + 'static,
+    ) {
+        let id = kept.job.id;
+        let (stop, stopped) = watch::channel(None);
+        let fence = kept.job.fence.next();
+        let predicted = crate::text::span(kept.job.work);
+        let running = Running { fence, is_claimed: false, stop, predicted, since: now() };
+        self.running.lock().insert(id, running);
+        self.n_claiming.fetch_add(1, Ordering::AcqRel);
+        tokio::spawn(async move {
+            let claimed = self.claim(kept).await;
+            self.n_claiming.fetch_sub(1, Ordering::AcqRel);
+            match claimed {
+                Ok(Some(kept)) => {
+                    if let Some(running) = self.running.lock().get_mut(&id) {
+                        running.is_claimed = true;
+                    }
+                    self.waiters.wake(id);
+                    run(self.clone(), kept, stopped).await;
+                }
+                // Another was first, or it is not there any more.
+                Ok(None) => {}
+                Err(error) => self.failed("jobs_claim", &error),
+            }
+            self.running.lock().remove(&id);
+            self.wake_runner();
+        });
+    }
+
+    /// Claims `kept` for this balancer; `None` where it is not to be had.
+    async fn claim(&self, kept: Kept) -> Result<Option<Kept>, LedgerError> {
+        let before = kept.job.fence;
+        let mut kept = kept;
+        let owner = self.ledger.owner();
+        // A claim is not tried again: who was first may have it.
+        let now = now();
+        weighbridge_core::jobs::step(&mut kept.job, Event::Claimed { owner }, now, &self.limits);
+        let fence = kept.job.fence;
+        if fence == before {
+            return Ok(None);
+        }
+        let started = Event::Started { fence };
+        weighbridge_core::jobs::step(&mut kept.job, started, now, &self.limits);
+        kept.set_times(&self.limits, self.age());
+        let write = super::JobWrite { kept, answer: None, event: None };
+        self.ledger.write(write).await
+    }
+
+    /// The route of a job, by its name: the configuration may have changed.
+    fn route_of(&self, kept: &Kept) -> Option<RouteId> {
+        let rooms = self.rooms();
+        let config = &rooms.config;
+        config.route_ids().find(|route| config.route(*route).name == kept.route)
+    }
+
+    /// The body of a job's request: in memory, where its route would hold it and there is room.
+    pub(super) async fn body(
+        &self,
+        kept: &Kept,
+        request: &Message,
+        route: RouteId,
+    ) -> Result<(Payload, Option<Share>), ObjectError> {
+        if let Some(body) = &request.body {
+            return Ok((Payload::Held(body.clone()), None));
+        }
+        let key = request_key(kept.job.id);
+        let bytes = kept.request_bytes;
+        let rooms = self.rooms();
+        let mut share = rooms.dispatch.budget.share(Owner(None));
+        let is_held = bytes <= rooms.config.route(route).body_bytes && share.try_hold(bytes);
+        let most = if is_held { bytes } else { self.settings().inline_bytes_max.min(bytes) };
+        let beginning = self.read(&key, usize::try_from(most).unwrap_or(usize::MAX)).await?;
+        if is_held {
+            return Ok((Payload::Held(beginning), Some(share)));
+        }
+        let objects = Arc::clone(&self.objects);
+        Ok((Payload::Object(StoredBody { objects, key, bytes, beginning }), None))
+    }
+
+    /// The first `most` bytes of an object.
+    async fn read(&self, key: &str, most: usize) -> Result<Bytes, ObjectError> {
+        let missing = || ObjectError::Away(std::io::ErrorKind::NotFound.into());
+        let mut reader = self.objects.open(key).await?.ok_or_else(missing)?;
+        let mut read = BytesMut::with_capacity(most);
+        while read.len() < most
+            && let Some(piece) = reader.next().await?
+        {
+            read.extend_from_slice(&piece[..piece.len().min(most - read.len())]);
+        }
+        Ok(read.freeze())
+    }
+
+    /// Ends a job whose route is no more, or whose request cannot be read.
+    async fn fail(&self, kept: Kept) {
+        let (id, fence) = (kept.job.id, kept.job.fence);
+        let detail = format!("the route `{}` is no more, or the request is damaged", kept.route);
+        tracing::error!(job = %id, detail, "a job cannot be run");
+        let problem = Problem::new(StatusCode::GONE, detail);
+        let Ok(Whole { header, body }) = problem.answer() else { return };
+        let bytes = body.len() as u64;
+        let message = Message { head: wire::keep_answer(&header), body: Some(body) };
+        let status = problem.status;
+        let events = [Event::Answered { fence, status, retry_after: None }, Event::Kept { fence }];
+        if let Err(error) = self.step(kept, &events, Some(&Answer { message, bytes })).await {
+            // Its lease runs out, and it is tried again.
+            self.failed("jobs_commit", &error);
+        }
+    }
+
+    /// Waits for up to `most` until this balancer runs no job any more.
+    pub(crate) async fn drained(&self, most: Duration) {
+        let look = async {
+            while 0 < self.n_running() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _late = timeout(most, look).await;
+    }
+}

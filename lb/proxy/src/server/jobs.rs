@@ -1,0 +1,101 @@
+//! Starts and stops what is about jobs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Server;
+use crate::config::Config;
+use crate::dispatch::Dispatch;
+use crate::jobs::callbacks::{Callbacks, Secret, SecretError, run as deliver};
+use crate::jobs::folder::Folder;
+use crate::jobs::ledger::{JobLedger, LedgerError};
+use crate::jobs::objects::{ObjectError, Objects};
+use crate::jobs::sqlite::{Bounds, SqliteLedger};
+use crate::jobs::{JobRoom, run, tend};
+use crate::ledger::Ledger;
+
+/// The folder of objects, in that of the jobs.
+const OBJECTS: &str = "objects";
+
+/// How long attempts that are handed back may take to write that down.
+const HAND_BACK: Duration = Duration::from_secs(5);
+
+/// Where jobs are kept.
+pub struct JobStore {
+    /// Keeps jobs and their line.
+    pub ledger: Arc<dyn JobLedger>,
+    /// Keeps what is too long for that.
+    pub objects: Arc<dyn Objects>,
+}
+
+/// Why there can be no jobs. The operator has to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// The ledger cannot be opened.
+    #[error("cannot open the ledger")]
+    Ledger(#[from] LedgerError),
+    /// The folder of objects cannot be used.
+    #[error("cannot use the folder of objects")]
+    Objects(#[from] ObjectError),
+    /// Callbacks cannot be signed.
+    #[error("cannot sign callbacks")]
+    Secret(#[from] SecretError),
+}
+
+/// The jobs that `config` wants, kept in `store`, or else embedded. Blocks for a moment.
+pub(super) fn open(
+    config: &Arc<Config>,
+    (dispatch, ledger): (&Arc<Dispatch>, &Arc<Ledger>),
+    store: Option<JobStore>,
+) -> Result<Option<Arc<JobRoom>>, JobsError> {
+    let settings = &config.jobs;
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let store = store.map_or_else(|| embedded(config), Ok)?;
+    let callbacks = if settings.callbacks.hosts.is_empty() {
+        None
+    } else {
+        let secret = Secret::read(&settings.callbacks.secret_file)?;
+        Some(Callbacks { settings: settings.callbacks.clone(), secret })
+    };
+    let rooms = (Arc::clone(config), Arc::clone(dispatch), Arc::clone(ledger));
+    let room = JobRoom::new(rooms, (store.ledger, store.objects), callbacks);
+    Ok(Some(Arc::new(room)))
+}
+
+fn embedded(config: &Config) -> Result<JobStore, JobsError> {
+    let settings = &config.jobs;
+    let folder = settings.folder_in(&config.store.data_dir);
+    let bounds = Bounds {
+        open_max: settings.waiting_max,
+        bytes_max: settings.bytes_max,
+        callbacks_max: settings.callbacks.pending_max,
+        forgotten_max: settings.forgotten_max,
+    };
+    let ledger = Arc::new(SqliteLedger::open(&folder, bounds)?);
+    let objects = Arc::new(Folder::open(&folder.join(OBJECTS))?);
+    Ok(JobStore { ledger, objects })
+}
+
+/// Waits until `deadline` for the jobs that run here, and hands back those that are left.
+pub(super) async fn stop(room: Option<&JobRoom>, deadline: Instant) {
+    let Some(room) = room else { return };
+    room.drain(deadline.saturating_duration_since(Instant::now()));
+    room.drained(deadline.saturating_duration_since(Instant::now())).await;
+    if 0 < room.n_running() {
+        tracing::info!(jobs = room.n_running(), "jobs are handed back");
+        room.hand_back_all();
+        room.drained(HAND_BACK).await;
+    }
+}
+
+impl Server {
+    /// Starts what looks after jobs, where there are any.
+    pub(super) fn start_jobs(&mut self) {
+        let Some(room) = self.front().jobs.clone() else { return };
+        self.keep("jobs_line", run(room.clone()));
+        self.keep("jobs_tend", tend(room.clone()));
+        self.keep("jobs_callbacks", deliver(room));
+    }
+}
