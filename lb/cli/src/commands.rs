@@ -35,6 +35,9 @@ pub(crate) enum CommandError {
         /// All of them.
         mistakes: Vec<ConfigError>,
     },
+    /// Certificates have expired. A balancer would start all the same.
+    #[error("{}", .0.join("\n  "))]
+    Expired(Vec<String>),
     /// A file cannot be read.
     #[error("cannot read `{0}`")]
     Read(PathBuf, #[source] std::io::Error),

@@ -6,14 +6,16 @@
 
 mod changes;
 mod jobs;
+pub(crate) mod door;
+pub(crate) mod guard;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -23,7 +25,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -41,6 +42,8 @@ use crate::front::{Current, Front};
 use crate::gathered::{Gathered, too_large};
 use crate::pace::Pace;
 use crate::payload::Payload;
+use door::{Door, Visitor};
+use guard::Via;
 
 /// Connections that the admin API carries at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -58,19 +61,15 @@ type Answer = Response<Full<Bytes>>;
 /// Serves the admin API until it is dropped. Where connections are at their limit, a new one takes
 /// the place of the oldest: connections that ask nothing keep nobody away. Once it is `closing`,
 /// only those that are there go on.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    front: Current,
-    mut closing: watch::Receiver<bool>,
-) {
+pub(crate) async fn serve(door: Door, front: Current, mut closing: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = door.accept() => accepted,
             _ = closing.changed() => break,
         };
-        let (connection, peer) = match accepted {
+        let (visitor, via) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 front.load().ledger.metrics.loop_failed("admin_accept");
@@ -86,18 +85,25 @@ pub(crate) async fn serve(
         {
             oldest.abort();
         }
-        oldest_first.push_back(connections.spawn(carry(connection, peer, front.clone())));
+        oldest_first.push_back(connections.spawn(carry(visitor, via, front.clone())));
     }
-    drop(listener);
+    drop(door);
     // Who has just ordered it is to hear of it.
     while connections.join_next().await.is_some() {}
 }
 
 /// Serves the requests of one connection, each of which has a deadline.
-async fn carry(connection: TcpStream, peer: SocketAddr, front: Current) {
+async fn carry(visitor: Visitor, via: Via, front: Current) {
+    let connection = match visitor.enter().await {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::debug!(%error, "an admin handshake failed");
+            return;
+        }
+    };
     let service = service_fn(move |request| {
         let front = front.load_full();
-        async move { Ok::<_, Infallible>(answer(&front, request, peer).await) }
+        async move { Ok::<_, Infallible>(answer(&front, request, via).await) }
     });
     let carried = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -109,14 +115,20 @@ async fn carry(connection: TcpStream, peer: SocketAddr, front: Current) {
     }
 }
 
-async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-    if !is_for_us(&front.config.admin_hosts, &request) {
+async fn answer(front: &Front, request: Request<Incoming>, via: Via) -> Answer {
+    // No page in a browser reaches a Unix socket.
+    if via != Via::Socket && !is_for_us(&front.config.admin_hosts, &request) {
         let detail = "`Host` is no address, not `localhost`, and not in admin_hosts";
         return refuse(&Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).at("host"));
     }
     let path = request.uri().path().to_owned();
     if path == "/explain" || path.starts_with("/explain/") {
-        return explain(front, request, peer).await;
+        return explain(front, request, via).await;
+    }
+    if guard::changes(request.method(), &path)
+        && let Some(problem) = guard::refused(&front.config, request.headers(), via)
+    {
+        return refuse(&problem);
     }
     if path == "/jobs" || path.starts_with("/jobs/") {
         return jobs::answer(front.jobs.as_deref(), &request, &path).await;
@@ -222,7 +234,7 @@ fn models(front: &Front) -> Value {
 }
 
 /// What would happen to the request after `/explain`.
-async fn explain(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+async fn explain(front: &Front, request: Request<Incoming>, via: Via) -> Answer {
     let (mut head, body) = request.into_parts();
     let path = head.uri.path().trim_start_matches("/explain").to_owned();
     // `Host` names this address: who explains a request to another name says so as a proxy would.
@@ -235,7 +247,7 @@ async fn explain(front: &Front, request: Request<Incoming>, peer: SocketAddr) ->
         return refuse(&Problem::new(StatusCode::NOT_FOUND, detail).at("path"));
     };
     let body_bytes_max = front.config.route(route).body_bytes;
-    let (body, _share) = match gather(front, (body, body_bytes_max), peer).await {
+    let (body, _share) = match gather(front, (body, body_bytes_max), via).await {
         Ok(gathered) => gathered,
         Err(problem) => return refuse(&problem),
     };
@@ -258,10 +270,10 @@ async fn explain(front: &Front, request: Request<Incoming>, peer: SocketAddr) ->
 async fn gather(
     front: &Front,
     (mut body, bytes_max): (Incoming, u64),
-    peer: SocketAddr,
+    via: Via,
 ) -> Result<(Bytes, Share), Problem> {
     let (limits, timeouts) = (&front.config.limits, &front.config.timeouts);
-    let share = front.dispatch.budget.share(Owner(Some(peer)));
+    let share = front.dispatch.budget.share(Owner(via.peer()));
     let announced = body.size_hint().exact();
     if let Some(too_long) = announced.filter(|length| bytes_max < *length) {
         tracing::debug!(too_long, "a body to be explained is refused");
@@ -317,7 +329,12 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 
 fn refuse(problem: &Problem) -> Answer {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
-    with_type(status, "application/problem+json", serde_json::to_vec(problem).unwrap_or_default())
+    let body = serde_json::to_vec(problem).unwrap_or_default();
+    let mut answer = with_type(status, "application/problem+json", body);
+    if status == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+    }
+    answer
 }
 
 fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {

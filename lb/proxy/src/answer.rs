@@ -115,6 +115,12 @@ pub(crate) fn long_head(detail: String) -> Vec<u8> {
     to_head(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 }
 
+/// The whole answer, as HTTP/1.1, to a client that speaks HTTP where TLS is spoken.
+pub(crate) fn without_tls() -> Vec<u8> {
+    let detail = "this address speaks HTTPS: expected a URL that begins with `https:`";
+    to_head(StatusCode::BAD_REQUEST, detail.to_owned())
+}
+
 fn to_head(status: StatusCode, detail: String) -> Vec<u8> {
     let problem = Problem::new(status, detail).at("head");
     let body = serde_json::to_string(&problem).unwrap_or_default();

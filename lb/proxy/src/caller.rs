@@ -1,5 +1,6 @@
 //! Who asks, and gets the answer: a client's session, or a test. The exchange knows no more of it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +42,11 @@ pub(crate) trait Caller: Send {
     fn refused(&mut self, problem: &Problem) -> impl Future<Output = Result<u64, Gone>> + Send {
         let answer = problem.answer();
         async { self.take(answer.map_err(|_| Gone)?).await }
+    }
+
+    /// The caller's end of its connection, and ours, where it has one.
+    fn between(&self) -> Option<(SocketAddr, SocketAddr)> {
+        None
     }
 
     /// Resolves when the caller waits no longer. Dropped before that, it has had no effect.

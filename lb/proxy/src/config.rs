@@ -7,10 +7,12 @@
 //! disagree with the program: tests compare its keys and ranges with the code. Cost: the file is
 //! read twice at a start. Look again when a key's default depends on more than `"auto"` can say.
 
+mod certificates;
 mod discovery;
 mod fleet;
 mod jobs;
 mod lambda;
+mod listeners;
 mod machines;
 mod overrides;
 mod own_address;
@@ -28,8 +30,9 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use http::HeaderName;
 use ipnet::IpNet;
 use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
@@ -38,8 +41,10 @@ use weighbridge_core::policy::{FunctionId, RoutePolicy};
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::{Speed, Work};
 
+pub use crate::tls::hosts::HostTls;
 pub use discovery::{Discovery, DnsConfig, HealthCheck, NamedHosts, Target, Written};
 pub use jobs::{CallbacksConfig, JobsConfig, RouteJobs};
+pub use listeners::{CertificateFiles, ClientCertificates, Listener, TlsConfig, TlsVersion};
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::{Reader, Section};
 pub(crate) use route_table::name_of;
@@ -53,11 +58,19 @@ pub use values::{duration as parse_duration, size as parse_size};
 pub struct Config {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// Every place where clients connect, the first one at `listen`.
+    pub listeners: Vec<Listener>,
     /// Where operators and Prometheus connect; never the same as `listen`.
     pub admin: SocketAddr,
     /// Names by which operators and Prometheus may connect there, besides addresses and
     /// `localhost`; in lower case.
     pub admin_hosts: Vec<String>,
+    /// The file of the token that changes need, where they come by TCP.
+    pub admin_token_file: Option<PathBuf>,
+    /// The Unix socket by which changes need no token.
+    pub admin_socket: Option<PathBuf>,
+    /// How TLS is spoken at `admin`; `None` where it is not.
+    pub admin_tls: Option<TlsConfig>,
     /// Threads that carry requests; at least 1.
     pub threads: usize,
     /// Where the hosts come from.
@@ -213,10 +226,14 @@ pub struct StaticHost {
     pub discipline: Option<Discipline>,
     /// What it speaks.
     pub protocol: Protocol,
+    /// How it speaks TLS, if it does.
+    pub tls: Option<HostTls>,
+    /// Whether it is told whom a connection is from ahead of all else.
+    pub proxy_protocol: Option<ProxyVersion>,
 }
 
 /// What is true of hosts, wherever they are.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HostTemplate {
     /// Cores that run requests, until a host says how many run slots it has; at least 1.
     pub cores: u32,
@@ -226,6 +243,10 @@ pub struct HostTemplate {
     pub discipline: Option<Discipline>,
     /// What it speaks.
     pub protocol: Protocol,
+    /// How it speaks TLS, if it does.
+    pub tls: Option<HostTls>,
+    /// Whether it is told whom a connection is from ahead of all else.
+    pub proxy_protocol: Option<ProxyVersion>,
 }
 
 /// A fleet beside the one in `[fleet]`: hosts at fixed addresses.
@@ -245,6 +266,15 @@ pub enum Protocol {
     Http1,
     /// HTTP/2 without TLS, by prior knowledge (RFC 9113, section 3.3).
     H2c,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// How the worker processes of a local fleet are started.
@@ -293,8 +323,25 @@ pub struct Limits {
     pub connections_max: usize,
     /// The most requests at once, over all connections.
     pub requests_max: usize,
+    /// What one client may have and do.
+    pub client: ClientLimits,
     /// The least rate of bodies and answers, in bytes per second; at least 1.
     pub rate_min: u64,
+}
+
+/// What one client may have at once, and how often it may ask.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClientLimits {
+    /// Its connections at once; `None`: as many as there may be.
+    pub connections_max: Option<usize>,
+    /// Its requests at once; `None`: as many as there may be.
+    pub requests_max: Option<usize>,
+    /// Its requests in a second, in the long run; above 0. `None`: any number.
+    pub rate: Option<f64>,
+    /// Requests that it may make at once before `rate` counts; at least 1.
+    pub burst: u32,
+    /// Networks of IPv6 with so many bits in common are one client; at most 128.
+    pub ipv6_prefix: u8,
 }
 
 /// How long anything may take, and how often things are looked at.
@@ -306,6 +353,10 @@ pub struct Timeouts {
     pub response: Duration,
     /// From the first byte of a request to the end of its head.
     pub head_read: Duration,
+    /// From the first moment of a connection to the end of its TLS handshake.
+    pub handshake: Duration,
+    /// Between two looks at the files of certificates.
+    pub certificate_interval: Duration,
     /// A client's body without anything coming.
     pub body_read: Duration,
     /// All of a client's body.
@@ -351,6 +402,8 @@ pub struct Route {
     pub jobs: RouteJobs,
     /// A request of more predicted work than this becomes a job.
     pub async_above: Option<Work>,
+    /// Whose requests are taken; anybody's where it is empty.
+    pub allow: Vec<IpNet>,
 }
 
 /// One of the fleets: 0 is the one in `[fleet]`, the others are in the order of
@@ -396,6 +449,8 @@ pub struct Forwarding {
     pub told: Told,
     /// Proxies in front of the balancer that say who their clients are.
     pub trusted: Vec<IpNet>,
+    /// The header by which hosts are told the subject of the client's certificate.
+    pub client_subject: Option<HeaderName>,
 }
 
 /// By which headers hosts are told of clients.
@@ -528,7 +583,8 @@ impl LogLevel {
 impl Default for HostTemplate {
     fn default() -> HostTemplate {
         let (discipline, protocol) = (None, Protocol::default());
-        HostTemplate { cores: 1, speed: Speed::ONE, discipline, protocol }
+        let (tls, proxy_protocol) = (None, None);
+        HostTemplate { cores: 1, speed: Speed::ONE, discipline, protocol, tls, proxy_protocol }
     }
 }
 
@@ -585,7 +641,8 @@ impl Config {
 
     /// What is allowed and may not be meant, a sentence each.
     pub fn notes(&self) -> Vec<String> {
-        let FleetSource::Listed(hosts) = self.fleet.source() else { return Vec::new() };
+        let mut notes = self.notes_of_certificates(SystemTime::now());
+        let FleetSource::Listed(hosts) = self.fleet.source() else { return notes };
         let per_core = self.policy.hosts.in_flight_max_per_core;
         let alone = hosts.iter().filter(|host| host.cores == 1);
         let note = |host: &StaticHost| {
@@ -595,7 +652,18 @@ impl Config {
                 host.address
             )
         };
-        alone.map(note).collect()
+        notes.extend(alone.map(note));
+        let others = self.fleets.iter().flat_map(|fleet| &fleet.hosts);
+        let open = hosts.iter().chain(others);
+        let open = open.filter(|host| host.tls.as_ref().is_some_and(|tls| !tls.is_verified()));
+        notes.extend(open.map(|host| {
+            format!(
+                "`{}` has tls_verify = false: whoever answers there is taken for the host, and \
+                 gets what clients send",
+                host.address
+            )
+        }));
+        notes
     }
 
     /// The default file, with a comment on every key: `weighbridge config` prints it.

@@ -83,11 +83,11 @@ impl Found {
             tracing::warn!(%error, "the hosts of a file stay as they were");
         }
         let of_file = self.file.targets().iter();
-        let of_file = of_file.map(|target| (target.clone(), discovery.template));
+        let of_file = of_file.map(|target| (target.clone(), discovery.template.clone()));
         let of_names = discovery
             .names
             .iter()
-            .map(|NamedHosts { target, template }| (target.clone(), *template));
+            .map(|NamedHosts { target, template }| (target.clone(), template.clone()));
         let wanted: Vec<(Target, HostTemplate)> = of_names.chain(of_file).collect();
         self.names.retain(|name, _| wanted.iter().any(|(target, _)| target == name));
         for (target, _) in &wanted {

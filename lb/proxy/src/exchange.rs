@@ -11,8 +11,6 @@ mod tunnel;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
-
 use http::StatusCode;
 use pingora::http::RequestHeader;
 
@@ -26,6 +24,7 @@ use crate::budget::Share;
 use crate::caller::{Caller, Gone};
 use crate::decide::Ticket;
 use crate::dispatch::Dispatch;
+use crate::fleet::Target;
 use crate::forward::{self, Answer, Interim, Reuse, Try, TryError, TryLimits};
 use crate::headers;
 use crate::ledger::Ledger;
@@ -177,10 +176,10 @@ impl<C: Caller> Exchange<'_, C> {
     async fn attempt(&mut self, placement: &Placement) -> Result<Tried, ExchangeError> {
         self.record.placed(placement);
         self.caller.placed(placement.host);
-        let Some(address) = self.dispatch.hosts.address(placement.host) else {
+        let Some(target) = self.dispatch.hosts.target(placement.host) else {
             return Ok(Tried::Failed(Failure::Connect, None));
         };
-        match self.send(address).await? {
+        match self.send(target).await? {
             Ok(answer) => Ok(available(answer)),
             Err(error) if error.is_too_long_head() => {
                 tracing::warn!(host = placement.host.0, "an answer has too many fields");
@@ -200,8 +199,8 @@ impl<C: Caller> Exchange<'_, C> {
         }
     }
 
-    /// Sends the request to the host at `address`, for as long as the caller stays.
-    async fn send(&mut self, address: SocketAddr) -> Result<Result<Answer, TryError>, Gone> {
+    /// Sends the request to the host that `target` is, for as long as the caller stays.
+    async fn send(&mut self, target: Target) -> Result<Result<Answer, TryError>, Gone> {
         let mut request = match self.take_request() {
             Ok(request) => request,
             Err(error) => return Ok(Err(TryError(Failure::BeforeResponse, Some(error)))),
@@ -215,7 +214,8 @@ impl<C: Caller> Exchange<'_, C> {
         let interim = Interim::default();
         let one = Try {
             connections: &self.dispatch.connections,
-            address,
+            target,
+            between: self.caller.between(),
             request,
             body: self.body,
             reuse,

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
-use crate::config::Protocol;
+use crate::config::{HostTls, Protocol, ProxyVersion};
 use weighbridge_core::host::HostId;
 use weighbridge_instrument::ReportError;
 
@@ -49,8 +49,25 @@ pub struct Place {
     pub address: SocketAddr,
     /// What it speaks there.
     pub protocol: Protocol,
+    /// How it speaks TLS, if it does.
+    pub tls: Option<HostTls>,
+    /// Whether it is told whom a connection is from ahead of all else.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// Its process, where that runs on this machine.
     pub pid: Option<u32>,
+}
+
+/// How a host is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Where it answers.
+    pub(crate) address: SocketAddr,
+    /// What it speaks there.
+    pub(crate) protocol: Protocol,
+    /// How it speaks TLS, if it does.
+    pub(crate) tls: Option<HostTls>,
+    /// Whether it is told whom a connection is from ahead of all else.
+    pub(crate) proxy_protocol: Option<ProxyVersion>,
 }
 
 /// Why a host could not be started or ended.
@@ -81,6 +98,22 @@ pub enum FleetError {
     Unknown(String),
 }
 
+// === impl Place ===
+
+impl Place {
+    /// The place of the host `name` at `address`, which speaks HTTP/1.1 without TLS.
+    pub fn plain(name: String, address: SocketAddr, pid: Option<u32>) -> Place {
+        let protocol = Protocol::Http1;
+        Place { name, address, protocol, tls: None, proxy_protocol: None, pid }
+    }
+
+    /// How it is reached.
+    pub(crate) fn target(&self) -> Target {
+        let Place { address, protocol, ref tls, proxy_protocol, .. } = *self;
+        Target { address, protocol, tls: tls.clone(), proxy_protocol }
+    }
+}
+
 /// Where each host is.
 #[derive(Debug, Default)]
 pub(crate) struct AddressBook {
@@ -90,14 +123,9 @@ pub(crate) struct AddressBook {
 }
 
 impl AddressBook {
-    /// The address of `host`, if it is known.
-    pub(crate) fn address(&self, host: HostId) -> Option<SocketAddr> {
-        self.places.read().get(&host).map(|place| place.address)
-    }
-
-    /// The address of `host` and what it speaks there, if that is known.
-    pub(crate) fn target(&self, host: HostId) -> Option<(SocketAddr, Protocol)> {
-        self.places.read().get(&host).map(|place| (place.address, place.protocol))
+    /// How `host` is reached, if that is known.
+    pub(crate) fn target(&self, host: HostId) -> Option<Target> {
+        self.places.read().get(&host).map(Place::target)
     }
 
     /// Where `host` is, if that is known.

@@ -4,11 +4,14 @@
 //! The answer is held back until it is complete, up to a limit, so that a host that dies in the
 //! middle of it is not noticed either.
 
+mod announce;
 mod connection;
 mod connections;
+mod dial;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -24,11 +27,13 @@ use weighbridge_core::observe::Failure;
 use crate::answer::{Whole, is_unavailable};
 use crate::budget::Share;
 use crate::config::{AnswerMode, Protocol};
+use crate::fleet::Target;
 use crate::headers::{content_length, is_event_stream, strip};
 use crate::payload::Payload;
 
 use connection::{Connection, is_timeout, is_unreadable_body};
 pub(crate) use connections::{Connections, Reuse};
+pub(crate) use dial::Dial;
 
 /// What a host answered.
 #[derive(Debug)]
@@ -81,7 +86,9 @@ pub(crate) struct Try<'a> {
     /// Where idle connections are.
     pub(crate) connections: &'a Connections,
     /// The host.
-    pub(crate) address: SocketAddr,
+    pub(crate) target: Target,
+    /// The client's end of its connection, and ours, where there is one.
+    pub(crate) between: Option<(SocketAddr, SocketAddr)>,
     /// The request as it goes to a host.
     pub(crate) request: Box<RequestHeader>,
     /// Its whole body.
@@ -110,9 +117,9 @@ const INTERIM_MAX: usize = 16;
 /// Sends the request to a host and reads its answer. Dropped before its end, the host is told by
 /// the closing of its connection.
 pub(crate) async fn send(one: Try<'_>) -> Result<Answer, TryError> {
-    let Try { connections, address, request, body, reuse, limits, share, interim } = one;
+    let Try { connections, target, between, request, body, reuse, limits, share, interim } = one;
     let mut connection = connections
-        .get(address, reuse, limits)
+        .get((&target, between), reuse, limits)
         .await
         .map_err(|error| TryError(Failure::Connect, Some(error)))?;
     match connection.ask(request, body, interim).await {
@@ -135,11 +142,21 @@ pub(crate) fn is_too_long_head(error: &pingora::Error) -> bool {
     cause == Some(&httparse::Error::TooManyHeaders)
 }
 
-/// The peer at `address`, which speaks `protocol`, with its timeouts.
-pub(crate) fn peer(address: SocketAddr, protocol: Protocol, limits: TryLimits) -> HttpPeer {
-    let mut peer = HttpPeer::new(address, false, String::new());
-    if protocol == Protocol::H2c {
+/// The peer that `target` is, with its timeouts. A connection to it is on behalf of the one
+/// `between` a client and us.
+pub(crate) fn peer(
+    target: &Target,
+    between: Option<(SocketAddr, SocketAddr)>,
+    limits: TryLimits,
+) -> HttpPeer {
+    let mut peer = HttpPeer::new(target.address, false, String::new());
+    if target.protocol == Protocol::H2c {
         peer.options.set_http_version(2, 2);
+    }
+    if let Some(dial) = Dial::of(target, between) {
+        peer.options.custom_l4 = Some(Arc::new(dial));
+        // Nobody else's connection is like it.
+        peer.group_key = fastrand::u64(1..);
     }
     peer.options.connection_timeout = Some(limits.connect);
     peer.options.total_connection_timeout = Some(limits.connect);

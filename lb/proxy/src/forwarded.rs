@@ -7,11 +7,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use ipnet::IpNet;
 use pingora::http::RequestHeader;
 
 use crate::config::{Forwarding, Told};
 use crate::headers::host;
+use crate::networks;
 use crate::text::push_ip;
 
 /// The clients and proxies that a request has come by.
@@ -29,8 +29,16 @@ const HOPS_MAX: usize = 32;
 /// Bytes that a chain rarely exceeds.
 const CHAIN_BYTES: usize = 96;
 
-/// What clients reach the balancer by.
-const SCHEME: &str = "http";
+/// Where a request comes from, as its connection knows it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Whence<'a> {
+    /// The address at the other end.
+    pub(crate) peer: Option<IpAddr>,
+    /// Whether it came by TLS.
+    pub(crate) is_tls: bool,
+    /// The subject of the certificate that the client showed.
+    pub(crate) subject: Option<&'a str>,
+}
 
 // === impl Forwarding ===
 
@@ -53,13 +61,25 @@ impl Forwarding {
 
     /// Whether a client's header `name` is not passed on as it is.
     pub(crate) fn is_ours(&self, name: &HeaderName) -> bool {
-        self.told != Told::Nothing
-            && (*name == FOR || *name == HOST || *name == PROTO || *name == header::FORWARDED)
+        let is_told = *name == FOR || *name == HOST || *name == PROTO || *name == header::FORWARDED;
+        (is_told && self.told != Told::Nothing) || self.is_subject(name)
     }
 
-    /// Puts what the host is told into `headers`: of the request `from`, which came from `peer`.
-    pub(crate) fn tell(&self, headers: &mut HeaderMap, from: &RequestHeader, peer: Option<IpAddr>) {
-        let Some(peer) = peer.filter(|_| self.told != Told::Nothing) else { return };
+    /// Whether the request with `headers` reached the first proxy by HTTPS, as far as that is
+    /// believed.
+    pub(crate) fn is_https(&self, whence: Whence<'_>, headers: &HeaderMap) -> bool {
+        let is_trusted = whence.peer.is_some_and(|peer| self.trusts(peer));
+        let said = headers.get(PROTO).filter(|_| is_trusted);
+        said.map_or(whence.is_tls, |scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
+    }
+
+    /// Puts what the host is told into `headers`: of the request `from`, which came from `whence`.
+    pub(crate) fn tell(&self, headers: &mut HeaderMap, from: &RequestHeader, whence: Whence<'_>) {
+        if let Some(name) = &self.client_subject {
+            let subject = whence.subject.and_then(|subject| HeaderValue::from_str(subject).ok());
+            set(headers, name.clone(), subject);
+        }
+        let Some(peer) = whence.peer.filter(|_| self.told != Told::Nothing) else { return };
         let is_trusted = self.trusts(peer);
         let before = |name: &HeaderName| if is_trusted { from.headers.get(name) } else { None };
         let text = |bytes: Vec<u8>| HeaderValue::from_maybe_shared(bytes::Bytes::from(bytes)).ok();
@@ -69,7 +89,7 @@ impl Forwarding {
             set(headers, FOR, text(value));
             let named = || host(from).and_then(|host| HeaderValue::from_str(host).ok());
             set(headers, HOST, before(&HOST).cloned().or_else(named));
-            let scheme = || HeaderValue::from_static(SCHEME);
+            let scheme = || HeaderValue::from_static(whence.scheme());
             set(headers, PROTO, Some(before(&PROTO).cloned().unwrap_or_else(scheme)));
         } else {
             for name in [FOR, HOST, PROTO] {
@@ -78,7 +98,7 @@ impl Forwarding {
         }
         if self.told.has_forwarded() {
             let mut value = so_far(&from.headers, &header::FORWARDED, is_trusted);
-            push_element(&mut value, peer, host(from));
+            push_element(&mut value, (peer, whence.scheme()), host(from));
             set(headers, header::FORWARDED, text(value));
         } else if is_trusted {
             for value in from.headers.get_all(header::FORWARDED) {
@@ -87,10 +107,26 @@ impl Forwarding {
         }
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
-        // A listener for both sees IPv4's addresses as IPv6's.
-        let address = address.to_canonical();
-        self.trusted.iter().any(|network: &IpNet| network.contains(&address))
+    /// Whether `name` is what hosts are told subjects by, or imitates it: some hosts take `_` for
+    /// `-`, as CGI does.
+    fn is_subject(&self, name: &HeaderName) -> bool {
+        self.client_subject.as_ref().is_some_and(|subject| {
+            name == subject || name.as_str().replace('_', "-") == subject.as_str()
+        })
+    }
+
+    /// Whether `address` is a proxy's that is believed.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        networks::have(&self.trusted, address)
+    }
+}
+
+// === impl Whence ===
+
+impl Whence<'_> {
+    /// What it reached the balancer by.
+    fn scheme(self) -> &'static str {
+        if self.is_tls { "https" } else { "http" }
     }
 }
 
@@ -125,7 +161,7 @@ fn so_far(headers: &HeaderMap, name: &HeaderName, is_trusted: bool) -> Vec<u8> {
 }
 
 /// Appends an element of `Forwarded` (RFC 7239, section 4).
-fn push_element(list: &mut Vec<u8>, peer: IpAddr, host: Option<&str>) {
+fn push_element(list: &mut Vec<u8>, (peer, scheme): (IpAddr, &str), host: Option<&str>) {
     list.extend_from_slice(b"for=");
     match peer.to_canonical() {
         address @ IpAddr::V4(_) => push_ip(list, address),
@@ -142,7 +178,7 @@ fn push_element(list: &mut Vec<u8>, peer: IpAddr, host: Option<&str>) {
         list.push(b'"');
     }
     list.extend_from_slice(b";proto=");
-    list.extend_from_slice(SCHEME.as_bytes());
+    list.extend_from_slice(scheme.as_bytes());
 }
 
 /// The addresses that a request has come by, as its headers say, the client first; `None` for one
@@ -187,13 +223,18 @@ mod tests {
     }
 
     fn by(told: Told, trusted: &[&str]) -> Forwarding {
-        Forwarding { told, trusted: trusted.iter().map(|net| net.parse().unwrap()).collect() }
+        let trusted = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        Forwarding { told, trusted, client_subject: Some("x-client-subject".parse().unwrap()) }
     }
 
     /// What a host is told, as `name: value` lines in the order of names.
     fn told(by: &Forwarding, peer: &str, from: &RequestHeader) -> Vec<String> {
+        told_of(by, Whence { peer: peer.parse().ok(), ..Whence::default() }, from)
+    }
+
+    fn told_of(by: &Forwarding, whence: Whence<'_>, from: &RequestHeader) -> Vec<String> {
         let mut headers = HeaderMap::new();
-        by.tell(&mut headers, from, Some(peer.parse().unwrap()));
+        by.tell(&mut headers, from, whence);
         let lines =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
         let mut lines: Vec<_> = lines.collect();
@@ -243,6 +284,41 @@ mod tests {
                 "x-forwarded-proto: https",
             ]
         );
+    }
+
+    #[test]
+    fn what_tls_tells_of_a_client_is_passed_on_and_not_what_the_client_says() {
+        let from = request(&[("host", "a.example"), ("x-client-subject", "CN=root")]);
+        let peer = "192.0.2.1".parse().ok();
+        let whence = Whence { peer, is_tls: true, subject: Some("CN=alice") };
+        assert_eq!(
+            told_of(&by(Told::Forwarded, &[]), whence, &from),
+            [
+                "forwarded: for=192.0.2.1;host=\"a.example\";proto=https",
+                "x-client-subject: CN=alice"
+            ]
+        );
+        let whence = Whence { subject: None, ..whence };
+        assert_eq!(told_of(&by(Told::Nothing, &[]), whence, &from), [""; 0]);
+        let by = by(Told::Nothing, &[]);
+        for name in ["x-client-subject", "x_client-subject", "x_client_subject"] {
+            assert!(by.is_ours(&HeaderName::from_static(name)), "{name}");
+        }
+        assert!(!by.is_ours(&FOR));
+    }
+
+    #[test]
+    fn what_trusted_proxies_say_of_https_is_believed() {
+        let by = by(Told::XForwarded, &["10.0.0.0/8"]);
+        let is_https = |peer: &str, is_tls, headers: &[(&'static str, &str)]| {
+            let whence = Whence { peer: peer.parse().ok(), is_tls, subject: None };
+            by.is_https(whence, &request(headers).headers)
+        };
+        let https = [("x-forwarded-proto", "HTTPS")];
+        assert!(is_https("10.0.0.1", false, &https));
+        assert!(!is_https("192.0.2.1", false, &https));
+        assert!(!is_https("10.0.0.1", true, &[("x-forwarded-proto", "http")]));
+        assert!(is_https("10.0.0.1", true, &[]));
     }
 
     #[test]

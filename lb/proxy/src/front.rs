@@ -9,12 +9,14 @@ mod body;
 mod client;
 mod cors;
 mod jobs;
+mod https;
 mod proxy;
 mod refusal;
 mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -27,6 +29,7 @@ use weighbridge_core::request::RouteId;
 
 use crate::answer::{Problem, Whole};
 use crate::caller::Gone;
+use crate::clients::{Clients, Held, TooMany};
 use crate::config::{BodyMode, Config, Shown, Taken};
 use crate::dispatch::Dispatch;
 use crate::exchange::{self, ExchangeError};
@@ -34,6 +37,7 @@ use crate::headers;
 use crate::jobs::JobRoom;
 use crate::jobs::wishes::Preferences;
 use crate::ledger::Ledger;
+use crate::networks;
 use crate::order::Order;
 use crate::payload::Payload;
 use crate::places::Places;
@@ -68,6 +72,14 @@ struct State {
     draining: AtomicBool,
     /// Where operators' orders go.
     orders: mpsc::Sender<Order>,
+    /// What each client has.
+    clients: Clients,
+}
+
+/// The place of a request among all that are here, and what of its client's it takes.
+pub(crate) struct Admitted {
+    _place: OwnedSemaphorePermit,
+    _client: Option<Held>,
 }
 
 /// Counts a request as in flight until dropped.
@@ -87,6 +99,7 @@ impl Front {
             leaving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             orders,
+            clients: Clients::default(),
         };
         Arc::new(Front { config, dispatch, ledger, jobs, state: Arc::new(state) })
     }
@@ -114,6 +127,11 @@ impl Front {
     /// Whether nothing new should be sent here.
     pub(crate) fn is_leaving(&self) -> bool {
         self.state.leaving.load(Ordering::Acquire)
+    }
+
+    /// What each client has.
+    pub(crate) fn clients(&self) -> &Clients {
+        &self.state.clients
     }
 
     /// New requests are the last of their connections from now on.
@@ -155,15 +173,22 @@ impl Front {
         }
     }
 
-    /// A place for one more request, if there is one.
-    fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        self.state.places.take()
-    }
-
-    /// What to tell a request that is one too many.
-    fn one_too_many(&self) -> Problem {
-        let detail = format!("`{}` requests are here already", self.config.limits.requests_max);
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
+    /// A place for the request of `session`, or what to tell it where there is none.
+    fn admit(&self, session: &Session) -> Result<Admitted, Problem> {
+        let Some(place) = self.state.places.take() else {
+            let detail = format!("`{}` requests are here already", self.config.limits.requests_max);
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1));
+        };
+        let limits = &self.config.limits.client;
+        let client = client::address(session, &self.config.forwarding);
+        let Some(client) = client else { return Ok(Admitted { _place: place, _client: None }) };
+        match self.state.clients.ask(limits, (client, Instant::now())) {
+            Ok(held) => Ok(Admitted { _place: place, _client: held }),
+            Err(why) => {
+                self.ledger.metrics.edge.limited(why.name());
+                Err(too_many(why))
+            }
+        }
     }
 
     /// Sets how long the connection waits for its next request, if it may have one: pingora would
@@ -184,7 +209,7 @@ impl Front {
             path: request.uri.path(),
             method: &request.method,
         });
-        record.cors = match &taken {
+        record.marks.cors = match &taken {
             Taken::Route(route) => {
                 record.route = Some(*route);
                 self.config.route(*route).cors
@@ -200,12 +225,17 @@ impl Front {
         &self,
         session: &mut Session,
         record: &mut Record,
-        has_place: bool,
+        (listener, refused): (usize, Option<Problem>),
     ) -> Result<Option<RouteId>, Gone> {
+        let listener = &self.config.listeners[listener];
+        let whence = client::whence(session);
+        let is_https = self.config.forwarding.is_https(whence, &session.req_header().headers);
+        let redirect = listener.https_redirect.filter(|_| !is_https);
+        record.marks.hsts = listener.hsts.clone().filter(|_| whence.is_tls);
         let taken = self.route(session, record);
-        let refused = refusal::of(session.req_header(), self.config.limits.header_bytes);
-        let refused = refused.or_else(|| (!has_place).then(|| self.one_too_many()));
-        if let Some(problem) = refused {
+        let wrong = refusal::of(session.req_header(), self.config.limits.header_bytes);
+        let wrong = wrong.or(refused).or_else(|| self.not_allowed(session, &taken));
+        if let Some(problem) = wrong {
             session.set_keepalive(None);
             return Box::pin(self.refuse(session, record, &problem)).await.map(|()| None);
         }
@@ -213,13 +243,30 @@ impl Front {
             record.route = None;
             return Box::pin(self.serve_jobs(session, record, asked)).await.map(|()| None);
         }
-        match self.host_or_answer(session.req_header(), taken, record.cors) {
+        if let Some(port) = redirect {
+            let answer = https::redirect(session.req_header(), port).map_err(|_| Gone)?;
+            return Box::pin(self.answer(session, record, answer)).await.map(|()| None);
+        }
+        match self.host_or_answer(session.req_header(), taken, record.marks.cors) {
             Ok(route) => Ok(Some(route)),
             Err(answer) => {
                 let answer = answer.map_err(|_| Gone)?;
                 Box::pin(self.answer(session, record, answer)).await.map(|()| None)
             }
         }
+    }
+
+    /// Why the route that takes the request of `session` is not for its client, if so.
+    fn not_allowed(&self, session: &Session, taken: &Taken) -> Option<Problem> {
+        let Taken::Route(route) = taken else { return None };
+        let allowed = &self.config.route(*route).allow;
+        if allowed.is_empty() {
+            return None;
+        }
+        let client = client::address(session, &self.config.forwarding);
+        let is_allowed = client.is_some_and(|client| networks::allow(allowed, client));
+        let detail = "this address may not ask for it";
+        (!is_allowed).then(|| Problem::new(StatusCode::FORBIDDEN, detail).at("client"))
     }
 
     /// The route whose hosts answer `request`, which is `taken`; or the answer that it gets here.
@@ -280,7 +327,7 @@ impl Front {
         record.status = answer.header.status.as_u16();
         let complete = settle(session).await;
         record.bytes_out =
-            client::send(session, answer, (self.write_limits(), record.cors)).await?;
+            client::send(session, answer, (self.write_limits(), &record.marks)).await?;
         if !complete {
             linger(session).await;
         }
@@ -320,11 +367,24 @@ impl Front {
             return Box::pin(self.accept(session, record, wanted)).await;
         }
         let rooms = (&*self.dispatch, &*self.ledger);
-        let mut client =
-            Client::new(session, &self.config.forwarding, (self.write_limits(), record.cors));
+        let mut client = Client::new(
+            session,
+            &self.config.forwarding,
+            (self.write_limits(), record.marks.clone()),
+        );
         let payload = Payload::Held(body.bytes.clone());
         exchange::serve(rooms, &mut client, record, (route, &payload)).await
     }
+}
+
+/// What to tell a client that has too many requests.
+fn too_many(why: TooMany) -> Problem {
+    let (detail, after) = match why {
+        TooMany::AtOnce => ("this client has too many requests at once", 1.0),
+        TooMany::TooOften(secs) => ("this client asks too often", secs),
+    };
+    let after = after.ceil().max(1.0) as u64;
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).at("client").retry_after(after)
 }
 
 /// `status` without a body.

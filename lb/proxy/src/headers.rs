@@ -1,7 +1,5 @@
 //! Every header that the proxy knows by name, and what it does to the headers of a message.
 
-use std::net::IpAddr;
-
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -10,7 +8,7 @@ use pingora::{ErrorType, OrErr};
 use weighbridge_core::units::Work;
 
 use crate::config::Forwarding;
-use crate::forwarded;
+use crate::forwarded::{self, Whence};
 use crate::text::{push_secs, span};
 
 /// Tells a host what a request is predicted to cost, in CPU-seconds of the reference core.
@@ -83,16 +81,16 @@ const TOLD_CPU_SECS_MIN: f64 = 1e-9;
 /// Bytes that an estimate rarely exceeds.
 const ESTIMATE_BYTES: usize = 24;
 
-/// Headers that a request gets on its way to a host: host, length, whence (4), estimate.
-const HEADERS_ADDED_MAX: usize = 7;
+/// Headers that a request gets on its way to a host: host, length, whence (5), estimate.
+const HEADERS_ADDED_MAX: usize = 8;
 
 /// The request as it goes to a host: HTTP/1.1, framed for a body of `body_bytes`, without what
-/// belongs to the client's connection or is the balancer's to set. It came from `peer`;
+/// belongs to the client's connection or is the balancer's to set. It came from `whence`;
 /// `forwarding` says what the host is told of that.
 pub(crate) fn for_host(
     from: &RequestHeader,
     body_bytes: u64,
-    (forwarding, peer): (&Forwarding, Option<IpAddr>),
+    (forwarding, whence): (&Forwarding, Whence<'_>),
 ) -> pingora::Result<Box<RequestHeader>> {
     let is_hop_by_hop = hop_by_hop(&from.headers);
     let is_dropped = |name: &HeaderName| {
@@ -115,7 +113,7 @@ pub(crate) fn for_host(
     if body_bytes != 0 || matches!(from.method, Method::POST | Method::PUT | Method::PATCH) {
         headers.insert(header::CONTENT_LENGTH, body_bytes.into());
     }
-    forwarding.tell(&mut headers, from, peer);
+    forwarding.tell(&mut headers, from, whence);
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = from.method.clone();
     parts.headers = headers;
@@ -141,7 +139,7 @@ pub(crate) fn ask_to_switch(
 pub(crate) fn for_host_streamed(
     request: &mut RequestHeader,
     from: &RequestHeader,
-    (forwarding, peer): (&Forwarding, Option<IpAddr>),
+    (forwarding, whence): (&Forwarding, Whence<'_>),
 ) -> pingora::Result<()> {
     let is_dropped = |name: &&HeaderName| is_withheld(name) || forwarding.is_ours(name);
     let dropped: Vec<HeaderName> = request.headers.keys().filter(is_dropped).cloned().collect();
@@ -149,7 +147,7 @@ pub(crate) fn for_host_streamed(
         request.remove_header(&name);
     }
     let mut told = HeaderMap::new();
-    forwarding.tell(&mut told, from, peer);
+    forwarding.tell(&mut told, from, whence);
     for (name, value) in &told {
         request.append_header(name, value)?;
     }
@@ -277,6 +275,13 @@ fn set_target(request: &mut RequestHeader, from: &RequestHeader) -> pingora::Res
     let target = from.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     request.set_uri(Uri::try_from(target).or_err(ErrorType::InvalidHTTPHeader, "target")?);
     Ok(())
+}
+
+/// Whether `name` means something here, so that it cannot be given another meaning.
+pub(crate) fn is_known(name: &HeaderName) -> bool {
+    let lists: [&[HeaderName]; 6] =
+        [&RESERVED, &FRAMING, &HOP_BY_HOP, &END_TO_END, &IMITATED, &REPORT];
+    lists.into_iter().any(|list| list.contains(name))
 }
 
 /// Whether a header of a client is not for hosts: it is the balancer's to set, or imitates one that

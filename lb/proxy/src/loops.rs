@@ -128,7 +128,7 @@ async fn ask_one_for_load(
     silences_before: u32,
 ) -> (HostId, bool) {
     let (dispatch, metrics) = (&front.dispatch, &front.ledger.metrics);
-    let asked = probe.load(place.address, place.protocol).await;
+    let asked = probe.load(&place.target()).await;
     let is_silent = matches!(asked, Err(ProbeError::Timeout(_)));
     let answered = has_answered(&asked, silences_before + u32::from(is_silent));
     // A health check says it, where there is one.

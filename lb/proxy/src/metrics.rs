@@ -2,6 +2,7 @@
 //!
 //! Requests are counted as they end; what the balancer believes is read at each scrape.
 
+mod edge;
 mod lambda;
 mod reload;
 
@@ -18,6 +19,7 @@ use weighbridge_core::observe::Failure;
 
 use crate::jobs::JobMetrics;
 use crate::record::Record;
+pub(crate) use edge::{EdgeMetrics, HandshakeFault, Unwelcome};
 use lambda::LambdaMetrics;
 use reload::ReloadMetrics;
 
@@ -51,6 +53,8 @@ pub(crate) struct Metrics {
     pub(crate) lambda: LambdaMetrics,
     /// What is counted of jobs.
     pub(crate) jobs: JobMetrics,
+    /// What is at the edge.
+    pub(crate) edge: EdgeMetrics,
     leading: IntGaugeVec,
     reloads: ReloadMetrics,
     /// Connections of clients that are open.
@@ -127,6 +131,7 @@ impl Metrics {
             lambda: LambdaMetrics::new(&registry)?,
             jobs: JobMetrics::new(&registry)?,
             reloads: ReloadMetrics::new(&registry)?,
+            edge: EdgeMetrics::new(&registry)?,
             registry,
         }))
     }

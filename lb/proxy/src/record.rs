@@ -15,6 +15,7 @@ use weighbridge_core::request::RouteId;
 use weighbridge_core::units::Work;
 
 use crate::headers::SERVER_TIMING;
+use crate::marks::Marks;
 use crate::observe::Reported;
 use crate::text::{push_millis, push_number, span};
 
@@ -31,8 +32,8 @@ pub(crate) struct Record {
     answered_at: Option<Instant>,
     /// Its route; `None` where no route serves it.
     pub(crate) route: Option<RouteId>,
-    /// Whether pages of any origin may read its answer.
-    pub(crate) cors: bool,
+    /// What its answer says, whoever gives it.
+    pub(crate) marks: Marks,
     /// The host that it was sent to last, unless that was a function.
     pub(crate) host: Option<HostId>,
     /// The function that it was sent to last, unless that was a host.
@@ -64,7 +65,7 @@ impl Record {
             placed_at: None,
             answered_at: None,
             route: None,
-            cors: false,
+            marks: Marks::default(),
             host: None,
             function: None,
             failure: None,

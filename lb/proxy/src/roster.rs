@@ -240,9 +240,16 @@ impl Roster {
             discipline: host.discipline,
             price: 1.0,
         };
-        let (name, address, protocol) = (spec.name.clone(), host.address, host.protocol);
+        let place = Place {
+            name: spec.name.clone(),
+            address: host.address,
+            protocol: host.protocol,
+            tls: host.tls.clone(),
+            proxy_protocol: host.proxy_protocol,
+            pid: None,
+        };
         let id = fleet.with(|balancer, now| balancer.join(now, spec));
-        self.hosts.insert(id, Place { name, address, protocol, pid: None });
+        self.hosts.insert(id, place);
         self.spawn(self.clone().watch((index, fleet.clone()), id));
         id
     }
@@ -267,7 +274,7 @@ impl Roster {
                 check.interval
             } else {
                 let is_new = phase(&fleet, id) == Phase::Starting;
-                if is_new && self.probe.is_ready(place.address, place.protocol).await {
+                if is_new && self.probe.is_ready(&place.target()).await {
                     become_ready(&fleet, id, &place.name);
                 }
                 self.spans.lock().ready_interval
@@ -277,8 +284,7 @@ impl Roster {
     }
 
     async fn is_good(&self, place: &Place, check: &HealthCheck) -> bool {
-        let whom = (place.address, place.protocol);
-        let answer = self.probe.ask(whom, &check.path, check.timeout).await;
+        let answer = self.probe.ask(&place.target(), &check.path, check.timeout).await;
         let (least, most) = check.status;
         answer.is_ok_and(|status| (least..=most).contains(&status.as_u16()))
     }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use crate::access_log::AccessLogError;
-use crate::admin;
+use crate::admin::{self, door::Door};
 use crate::autoscale::Executor;
 use crate::background::Background;
 use crate::config::{Config, CpuSource, FleetIndex};
@@ -24,14 +24,17 @@ use crate::front::{Current, Front, Proxy};
 use crate::lambda::Functions;
 use crate::learn::{self, CurrentTrainer, Trainer};
 use crate::lease::{Candidate, Leads, Leases};
+use crate::listen::Gate;
 use crate::metrics::Metrics;
 use crate::order::{self, Order};
 use crate::places::Places;
 use crate::store::{ObservationStore, StoreError};
+use crate::tls::keeper::{Keeper, watch as watch_certificates};
 use crate::{discover, listen, loops};
 
 mod executor;
 mod jobs;
+mod listeners;
 mod reload;
 mod run;
 mod setup;
@@ -44,11 +47,13 @@ mod watchdog;
 
 pub use crate::order::{Reloaded, Upgraded};
 pub use jobs::{JobStore, JobsError};
+pub use listeners::Listens;
 pub use reload::Source;
 pub use sockets::Inherited;
 pub use upgrade::Program;
 
-use setup::{Rooms, open_sockets, open_store, prepare, proxy, recorder, seed};
+use listeners::{Open, open};
+use setup::{Rooms, open_store, prepare, proxy, recorder, seed};
 use upgrade::Handed;
 
 /// The longest that a probe waits.
@@ -65,6 +70,24 @@ pub enum ServerError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// The Unix socket for operators cannot be made.
+    #[error("cannot listen on `{}`", .path.display())]
+    Socket {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A listener's certificates cannot be used.
+    #[error("cannot speak TLS on `{address}`")]
+    Certificates {
+        /// The listener's address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store cannot be opened or read.
     #[error("cannot use the store")]
@@ -125,10 +148,14 @@ pub struct Services {
 
 /// A balancer that is running.
 pub struct Server {
-    /// Where clients connect.
+    /// Where clients connect first.
     pub listen: SocketAddr,
+    /// Every place where clients connect, that one first.
+    pub listeners: Vec<Listens>,
     /// Where operators connect.
     pub admin: SocketAddr,
+    /// Whether they speak TLS there.
+    pub admin_has_tls: bool,
     /// What clients meet, by the configuration in use.
     current: Current,
     trainer: CurrentTrainer,
@@ -148,7 +175,10 @@ pub struct Server {
     executor: Option<Executor>,
     /// For the leases that this balancer wants.
     candidates: Vec<Arc<Candidate>>,
-    proxy: Arc<HttpProxy<Proxy>>,
+    /// One for each listener.
+    proxies: Vec<Arc<HttpProxy<Proxy>>>,
+    /// What keeps the certificates of each listener, and then those of operators.
+    keepers: Vec<Option<Arc<Keeper>>>,
     loops: JoinSet<()>,
     /// Those of the loops that end with the balancer only, with their names.
     vital: Vec<(&'static str, AbortHandle)>,
@@ -176,10 +206,10 @@ impl Server {
             return Err(ServerError::NoFunctions);
         }
         let mut inherited = services.inherited;
-        let (listener, admin_listener, sockets) = open_sockets(&config, &mut inherited).await?;
-        let listen = listener.local_addr().unwrap_or(config.listen);
-        let admin = admin_listener.local_addr().unwrap_or(config.admin);
         let metrics = Metrics::new()?;
+        let Open { listeners, admin, clients, keepers, doors, sockets } =
+            open(&config, &metrics, &mut inherited).await?;
+        let listen = listeners.first().map_or(config.listen, |first| first.address);
         let shared = services.leases.is_some();
         let store = open_store(services.store, &config, inherited.is_heir())?;
         let leads = Leads::new(services.leases.as_ref(), &config, listen, &metrics);
@@ -201,10 +231,13 @@ impl Server {
         let current = Arc::new(ArcSwap::new(front.clone()));
         let mut server = Server {
             listen,
+            listeners,
             admin,
+            admin_has_tls: front.config.admin_tls.is_some(),
             executor: executor::of(&front, services.fleet, services.machines, shared, leads.scale)?,
             candidates: leads.candidates,
-            proxy: Arc::new(proxy(&current)),
+            proxies: Vec::new(),
+            keepers,
             current,
             trainer: Arc::new(ArcSwap::new(Arc::new(trainer))),
             source: services.source,
@@ -223,26 +256,36 @@ impl Server {
         server.tell_roster();
         server.start_loops();
         server.start_machines(services.cpu)?;
-        server.accept(listener, admin_listener);
+        server.accept(clients, doors);
         Ok(server)
     }
 
     /// Starts to take connections; an heir does once it has a host for requests.
-    fn accept(&mut self, clients: TcpListener, operators: TcpListener) {
+    fn accept(&mut self, clients: Vec<TcpListener>, doors: Vec<Door>) {
         let is_heir = self.inherited.is_heir();
-        let hands_over = self.ends.handing_over.subscribe();
-        let current = self.current.clone();
-        self.keep(sockets::ADMIN, async move {
-            upgrade::may_accept(&current, is_heir).await;
-            admin::serve(operators, current, hands_over).await;
-        });
-        let ends = (self.ends.closing.subscribe(), self.ends.shutdown.subscribe());
-        let (proxy, current) = (self.proxy.clone(), self.current.clone());
-        let room = self.room.clone();
-        self.keep("listen", async move {
-            upgrade::may_accept(&current, is_heir).await;
-            listen::serve((clients, room), proxy, current, ends).await;
-        });
+        for door in doors {
+            let hands_over = self.ends.handing_over.subscribe();
+            let current = self.current.clone();
+            self.keep(sockets::ADMIN, async move {
+                upgrade::may_accept(&current, is_heir).await;
+                admin::serve(door, current, hands_over).await;
+            });
+        }
+        for (listener, (socket, tls)) in clients.into_iter().zip(self.keepers.clone()).enumerate() {
+            let ends = (self.ends.closing.subscribe(), self.ends.shutdown.subscribe());
+            let (current, room) = (self.current.clone(), self.room.clone());
+            let proxy = Arc::new(proxy(&current, listener));
+            self.proxies.push(proxy.clone());
+            let gate = Arc::new(Gate { proxy, tls, current: current.clone(), listener });
+            self.keep("listen", async move {
+                upgrade::may_accept(&current, is_heir).await;
+                listen::serve((socket, room), gate, ends).await;
+            });
+        }
+        let watched: Vec<_> = self.keepers.iter().flatten().cloned().collect();
+        if !watched.is_empty() {
+            self.keep("certificates", watch_certificates(watched, self.current.clone()));
+        }
     }
 
     /// Where it keeps what it writes.

@@ -1,6 +1,7 @@
 //! `weighbridge check`: lists every mistake in a configuration file.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use weighbridge_proxy::config::Config;
 use weighbridge_scene_extract::extractors;
@@ -9,7 +10,8 @@ use super::CommandError;
 
 /// List every mistake in a configuration file, with its line.
 ///
-/// Nothing is started. The exit status is 0 where there is no mistake.
+/// Nothing is started. The files of certificates are read, too. The exit status is 0 where there is
+/// no mistake.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -24,6 +26,10 @@ impl Check {
         let config = read(&self.file)?;
         for note in config.notes() {
             println!("note: {note}");
+        }
+        let expired = config.expired(SystemTime::now());
+        if !expired.is_empty() {
+            return Err(CommandError::Expired(expired));
         }
         println!("{}: {} routes, no mistakes", self.file.display(), config.routes.len());
         Ok(())

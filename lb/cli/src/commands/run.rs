@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use weighbridge_proxy::config::{Config, FleetSource};
 use weighbridge_proxy::fleet::{Fleet, LocalProcesses};
-use weighbridge_proxy::server::{Inherited, Program, Server, Services, Source};
+use weighbridge_proxy::server::{Inherited, Listens, Program, Server, Services, Source};
 use weighbridge_proxy::signals::Signals;
 
 use super::{CommandError, aws, operate};
@@ -46,13 +46,24 @@ pub(crate) fn run(read: Read, started: impl FnOnce(&Server)) -> Result<(), Comma
 
 /// The addresses and the data folder, one per line.
 pub(crate) fn places(server: &Server) -> String {
-    let (listen, admin, data_dir) = (server.listen, server.admin, server.data_dir());
+    let requests: String = server.listeners.iter().map(requests).collect();
+    let (scheme, data_dir) = (scheme(server.admin_has_tls), server.data_dir());
     format!(
-        "  requests  http://{listen}\n\
-         \x20 admin     http://{admin}  (/fleet /models /metrics /explain /healthz /readyz)\n\
+        "{requests}\
+         \x20 admin     {scheme}://{}  (/fleet /models /metrics /explain /healthz /readyz)\n\
          \x20 data      {}\n",
+        server.admin,
         data_dir.display()
     )
+}
+
+/// The line of one listener.
+fn requests(listens: &Listens) -> String {
+    format!("  requests  {}://{}\n", scheme(listens.has_tls), listens.address)
+}
+
+fn scheme(has_tls: bool) -> &'static str {
+    if has_tls { "https" } else { "http" }
 }
 
 /// Prints `text`. A closed standard output does not end the balancer.

@@ -11,8 +11,8 @@ use super::{CommandError, check, run};
 ///
 /// The file says where the hosts come from and which routes there are. Options win over the file.
 /// SIGTERM, SIGINT and SIGQUIT drain the balancer; a second one ends it at once. SIGHUP, as
-/// `weighbridge reload`, reads the file anew. SIGUSR1 opens its logs again. The exit status is 0 after a drain, 3 where it cut requests off, 1 where
-/// the balancer could not start.
+/// `weighbridge reload`, reads the file anew. SIGUSR1 opens its logs again. The exit status is 0
+/// after a drain, 3 where it cut requests off, 1 where the balancer could not start.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -23,10 +23,11 @@ fn a_killed_balancer_leaves_nobody_behind_and_its_successor_knows_what_it_knew()
     let jobs = jobs(&mut Client::new(first.listen), mixed());
     let load = Load::closed(first.listen, &jobs, 3);
     let stored = first.has_learned("models of all routes", || all_are_models(&first));
-    // What was written is there; what was answered in the last moment may not have been.
+    // What was written is there; what was answered in the last moment may not have been. Of a route
+    // whose features are found, the first few rows say too little to be restored.
     let answered = load.answered();
     until("everything counted is written", || written(&stored, &place));
-    until("more answers", || answered + 10 < load.answered());
+    until("more answers", || answered + 40 < load.answered());
     first.process.kill();
     until("no worker is left", || workers.iter().all(|worker| is_gone(*worker)));
     assert!(!load.stop().failures.is_empty(), "nobody noticed the kill");

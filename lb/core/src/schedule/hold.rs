@@ -51,8 +51,9 @@
 //! there on larger ratios give a lower mean response and a higher slowdown, until it is that of
 //! first come, first served. At half load a ratio of 8 keeps small requests waiting for what would
 //! only have halved their speed: their slowdown is worse than by least connections. A ratio of 4
-//! has nearly all of the gain at high load, and no loss at low load. Least connections with a limit of one request per core and the shortest
-//! first (which is an infinite ratio) lets giants take every core at times. Cost: what is held
+//! has nearly all of the gain at high load, and no loss at low load. Least connections with a limit
+//! of one request per core and the shortest first (which is an infinite ratio) lets giants take
+//! every core at times. Cost: what is held
 //! takes memory here, and a held request is ranked twice. Look again when hosts say how they share
 //! their cores.
 

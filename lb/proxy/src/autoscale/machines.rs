@@ -29,7 +29,6 @@ use weighbridge_core::scale::ScalePlan;
 
 use super::ledger::{Launched, Ledger, Step};
 use super::{BACKOFF, LOOK_INTERVAL};
-use crate::config::Protocol;
 use crate::decide::Decide;
 use crate::fleet::machines::{Discovered, Machine, MachineError, Machines};
 use crate::fleet::probe::Probe;
@@ -282,8 +281,7 @@ impl Executor {
             {
                 let boot_secs = started.elapsed().as_secs_f64();
                 tracing::info!(host = name, %address, boot_secs, "a host is ready");
-                self.hosts
-                    .insert(host, Place { name, address, protocol: Protocol::Http1, pid: None });
+                self.hosts.insert(host, Place::plain(name, address, None));
                 self.decide.with(|balancer, now| ready(balancer, now, host));
                 return;
             }

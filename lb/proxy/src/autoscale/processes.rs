@@ -126,7 +126,7 @@ impl Executor {
     async fn make_ready(&self, host: HostId, place: &Place) {
         let started = Instant::now();
         while started.elapsed() < self.boot_timeout {
-            if self.probe.is_ready(place.address, place.protocol).await {
+            if self.probe.is_ready(&place.target()).await {
                 self.decide.with(|balancer, now| balancer.ready(now, host));
                 let boot_secs = started.elapsed().as_secs_f64();
                 tracing::info!(host = place.name, boot_secs, "a host is ready");

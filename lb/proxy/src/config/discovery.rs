@@ -8,6 +8,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::reader::Section;
+use rustls::pki_types::ServerName;
+
 use super::{HostTemplate, StaticHost};
 
 const MS: Duration = Duration::from_millis(1);
@@ -123,8 +125,19 @@ impl std::fmt::Display for Target {
 impl HostTemplate {
     /// Such a host at `address`.
     pub fn at(&self, address: SocketAddr) -> StaticHost {
-        let HostTemplate { cores, speed, discipline, protocol } = *self;
-        StaticHost { address, cores, speed, discipline, protocol }
+        let HostTemplate { cores, speed, discipline, protocol, proxy_protocol, .. } = *self;
+        let tls = self.tls.as_ref().map(|tls| tls.of(ServerName::from(address.ip())));
+        StaticHost { address, cores, speed, discipline, protocol, tls, proxy_protocol }
+    }
+
+    /// The same for hosts that are found as `target`: their certificates are for its name.
+    pub(super) fn found_as(self, target: &Target) -> HostTemplate {
+        let name = match target {
+            Target::Name(name, _) => ServerName::try_from(name.to_string()).ok(),
+            Target::Service(_) => None,
+        };
+        let tls = self.tls.map(|tls| name.map_or(tls.clone(), |name| tls.of(name)));
+        HostTemplate { tls, ..self }
     }
 }
 

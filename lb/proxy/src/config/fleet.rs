@@ -1,17 +1,22 @@
 //! Where the hosts come from: a list of addresses, processes on this machine, or rented machines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use weighbridge_core::host::Discipline;
 use weighbridge_core::units::Speed;
 
 use super::reader::Section;
 use super::{
-    Discovery, FleetConfig, FleetSource, HostTemplate, LocalFleet, NamedFleet, NamedHosts,
+    Discovery, FleetConfig, FleetSource, HostTemplate, HostTls, LocalFleet, NamedFleet, NamedHosts,
 };
-use super::{Protocol, StaticHost, Written, discovery, machines, own_address, values};
+use super::{Protocol, ProxyVersion, StaticHost, Written};
+use super::{discovery, machines, own_address, values};
+use crate::tls::hosts::TlsClient;
 
 /// Which fleet, while it is read. The first one stands in where the file says nothing that is
 /// known.
@@ -185,6 +190,27 @@ pub(super) fn named(
     (fleets, found)
 }
 
+/// Tells of hosts that are spoken to in two ways at one address: connections that are kept are told
+/// apart by it.
+pub(super) fn agree(root: &Section<'_>, main: &FleetConfig, others: &[NamedFleet]) {
+    let main: &[StaticHost] = match main.source() {
+        FleetSource::Listed(hosts) => hosts,
+        FleetSource::Processes(_) | FleetSource::Rented(_) => &[],
+    };
+    let mut seen: BTreeMap<SocketAddr, &StaticHost> = BTreeMap::new();
+    for host in main.iter().chain(others.iter().flat_map(|fleet| &fleet.hosts)) {
+        let first = seen.entry(host.address).or_insert(host);
+        let ways = |host: &StaticHost| (host.protocol, host.tls.clone(), host.proxy_protocol);
+        root.check(ways(first) == ways(host), &["fleets"], || {
+            let address = host.address;
+            format!(
+                "`{address}` is listed twice, and `protocol`, `proxy_protocol` or a key `tls_...` \
+                 differs: expected the same"
+            )
+        });
+    }
+}
+
 /// The hosts of a table that lists some by address, how others are found, and whether there are
 /// none.
 fn hosts(
@@ -192,7 +218,8 @@ fn hosts(
     own: &[(&'static str, SocketAddr)],
 ) -> (Vec<StaticHost>, Discovery, bool) {
     // Read once for itself, so that a mistake is told of even where no host falls back on it.
-    let template = template(section);
+    let mut clients = Clients::new();
+    let template = template(section, &mut clients);
     let (file, health) = discovery::file_and_health(section);
     let mut seen = BTreeSet::new();
     let (mut hosts, mut names) = (Vec::new(), Vec::new());
@@ -205,7 +232,7 @@ fn hosts(
                 Written::Target(target) => (target.to_string(), written),
             })
         });
-        let template = self::template(&mut item);
+        let template = self::template(&mut item, &mut clients);
         if let Some((text, written)) = written {
             item.check(seen.insert(text.clone()), &["address"], || {
                 format!("{} is `{text}` a second time", item.name("address"))
@@ -215,7 +242,10 @@ fn hosts(
                     not_itself(&item, address, own);
                     hosts.push(template.at(address));
                 }
-                Written::Target(target) => names.push(NamedHosts { target, template }),
+                Written::Target(target) => {
+                    let template = template.found_as(&target);
+                    names.push(NamedHosts { target, template });
+                }
             }
         }
         item.finish();
@@ -235,11 +265,54 @@ fn not_itself(item: &Section<'_>, address: SocketAddr, own: &[(&'static str, Soc
     });
 }
 
-/// Cores, speed, discipline and protocol of a static host.
-fn template(section: &mut Section<'_>) -> HostTemplate {
+/// What static hosts have in common, but for where they are.
+fn template(section: &mut Section<'_>, clients: &mut Clients) -> HostTemplate {
     let (cores, discipline) = machines::cores_and_discipline(section);
     let speed = Speed::from_reference_cores(section.number("speed", 0.01..=100.0));
-    let protocols = [("http1", Protocol::Http1), ("h2c", Protocol::H2c)];
-    let (speed, protocol) = (speed.unwrap_or(Speed::ONE), section.word("protocol", &protocols));
-    HostTemplate { cores, speed, discipline, protocol }
+    let protocols = [
+        ("http1", (Protocol::Http1, false)),
+        ("https", (Protocol::Http1, true)),
+        ("h2c", (Protocol::H2c, false)),
+    ];
+    let (protocol, has_tls) = section.word("protocol", &protocols);
+    let announced = [("off", None), ("v1", Some(ProxyVersion::V1)), ("v2", Some(ProxyVersion::V2))];
+    let proxy_protocol = section.word("proxy_protocol", &announced);
+    let fits = proxy_protocol.is_none() || protocol == Protocol::Http1;
+    section.check(fits, &["proxy_protocol"], || {
+        let name = section.name("proxy_protocol");
+        format!("{name} is for hosts that speak \"http1\" or \"https\": expected \"off\"")
+    });
+    let speed = speed.unwrap_or(Speed::ONE);
+    let tls = tls(section, has_tls, clients);
+    HostTemplate { cores, speed, discipline, protocol, tls, proxy_protocol }
+}
+
+/// What hosts are believed by, so that those that are believed alike share it.
+type Clients = BTreeMap<(PathBuf, bool), Option<Arc<TlsClient>>>;
+
+/// How a host speaks TLS; `None` where it does not.
+fn tls(section: &mut Section<'_>, has_tls: bool, clients: &mut Clients) -> Option<HostTls> {
+    let expected = "a name such as \"api.example.org\", or \"\" for the host's own";
+    let is_name = |text: &str| text.is_empty() || ServerName::try_from(text).is_ok();
+    let name = section.text("tls_name", expected, |text| is_name(text).then(|| text.to_owned()));
+    let name = name.and_then(|name| ServerName::try_from(name).ok());
+    let path = |text: &str| Some(PathBuf::from(text));
+    let ca = section.text("tls_ca", "the path of a PEM file, or \"\"", path).unwrap_or_default();
+    let is_verified = section.flag("tls_verify");
+    if !has_tls {
+        return None;
+    }
+    let client = clients.entry((ca.clone(), is_verified)).or_insert_with(|| {
+        let file = (!ca.as_os_str().is_empty()).then_some(ca.as_path());
+        match TlsClient::new(file, is_verified) {
+            Ok(client) => Some(Arc::new(client)),
+            Err(error) => {
+                section.check(false, &["tls_ca", "protocol"], || {
+                    format!("{}: {}", section.name("tls_ca"), error.in_full())
+                });
+                None
+            }
+        }
+    });
+    client.clone().map(|client| HostTls::new(name, client))
 }

@@ -65,14 +65,17 @@ impl Config {
     /// This configuration, with the options of the command line in place of its own values.
     pub fn with(mut self, overrides: &Overrides) -> Result<Config, OverrideError> {
         self.listen = overrides.listen.unwrap_or(self.listen);
+        if let Some(first) = self.listeners.first_mut() {
+            first.address = self.listen;
+        }
         self.admin = overrides.admin.unwrap_or(self.admin);
         if self.listen == self.admin && self.listen.port() != 0 {
             return Err(OverrideError::SameAddress(self.listen));
         }
         if let FleetSource::Listed(hosts) = self.fleet.source() {
-            let is_own = |host: SocketAddr| {
-                [self.listen, self.admin].iter().any(|own| own_address::leads_to(host, *own))
-            };
+            let listeners = self.listeners.iter().map(|listener| listener.address);
+            let own: Vec<_> = listeners.chain([self.admin]).collect();
+            let is_own = |host: SocketAddr| own.iter().any(|own| own_address::leads_to(host, *own));
             if let Some(host) = hosts.iter().find(|host| is_own(host.address)) {
                 return Err(OverrideError::OwnAddress(host.address));
             }

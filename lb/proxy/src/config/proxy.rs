@@ -1,20 +1,22 @@
 //! What the proxy itself is told: addresses, limits, timeouts, repeats and access log.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use http::HeaderName;
 use ipnet::IpNet;
 use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
 
 use super::reader::Section;
-use super::{AccessLog, AccessLogTarget, Config, Discovery, FleetConfig, FleetSource, Forwarding};
 use super::{
-    Limits, LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told, discovery,
-    fleet, jobs, lambda, policy, routes, store,
+    AccessLog, AccessLogTarget, ClientLimits, Config, Discovery, FleetConfig, FleetSource,
+    Forwarding, Limits, LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told,
+    discovery, fleet, jobs, lambda, listeners, policy, routes, store,
 };
+use crate::headers;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -27,16 +29,23 @@ const LOG_LINES_MAX: usize = 10_000;
 /// Reads everything. Where the reader has found a mistake the result means nothing.
 pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor]) -> Config {
     let cores = available_parallelism().map_or(1, usize::from);
-    let listen = address(&mut root, "listen");
-    let admin = address(&mut root, "admin");
+    let listen = listeners::address(&mut root, "listen");
+    let admin = listeners::address(&mut root, "admin");
     root.check(listen != admin || listen.port() == 0, &["admin", "listen"], || {
         format!("admin and listen are both `{listen}`: expected two addresses")
     });
+    let listeners = listeners::read(&mut root, listen, admin);
     let admin_hosts = names(&mut root, "admin_hosts");
+    let admin_token_file = listeners::admin_token(&mut root);
+    let expected = "the path of a Unix socket, or \"\" for none";
+    let admin_socket = listeners::optional_path(&mut root, "admin_socket", expected);
+    let admin_tls = listeners::admin_tls(&mut root);
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
-    let own = [("listen", listen), ("admin", admin)];
+    let further = listeners.iter().skip(1).map(|listener| ("listeners", listener.address));
+    let own: Vec<_> = [("listen", listen), ("admin", admin)].into_iter().chain(further).collect();
     let (fleets, others) = fleet::named(&mut root, &own);
     let (fleet, discovery, chosen) = fleet::read(root.table("fleet"), &own);
+    fleet::agree(&root, &fleet, &fleets);
     let timeouts = timeouts(root.table("timeouts"));
     let auto = policy::Auto {
         hosts_max: fleet::hosts_auto(&fleet, cores),
@@ -62,8 +71,12 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
     let config = Config {
         listen,
+        listeners,
         admin,
         admin_hosts,
+        admin_token_file,
+        admin_socket,
+        admin_tls,
         threads,
         fleet,
         fleets,
@@ -113,12 +126,6 @@ fn used(
     (FleetConfig::Static(Vec::new()), Discovery::default())
 }
 
-fn address(root: &mut Section<'_>, key: &'static str) -> SocketAddr {
-    let expected = "an IP address and a port, such as \"127.0.0.1:8000\"";
-    let parsed = root.text(key, expected, |text| text.parse().ok());
-    parsed.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
-}
-
 /// Names of hosts, in lower case.
 fn names(root: &mut Section<'_>, key: &'static str) -> Vec<String> {
     let names = root.texts(key, "a list of names without ports, such as [\"balancer\"]");
@@ -145,6 +152,13 @@ fn limits(mut section: Section<'_>) -> Limits {
             .unwrap_or(usize::MAX),
         connections_max: section.whole("connections_max", 1..=1_000_000),
         requests_max: section.whole("requests_max", 1..=10_000_000),
+        client: ClientLimits {
+            connections_max: section.whole_or("client_connections_max", "off", 1..=1_000_000),
+            requests_max: section.whole_or("client_requests_max", "off", 1..=10_000_000),
+            rate: section.number_or_off("client_rate", 0.001..=1_000_000.0),
+            burst: section.whole("client_burst", 1..=1_000_000),
+            ipv6_prefix: section.whole("client_ipv6_prefix", 1..=128),
+        },
         rate_min: section.size("rate_min", 1..=1 << 30),
     };
     let fits = limits.body_bytes <= limits.buffer_bytes_total;
@@ -161,6 +175,8 @@ fn timeouts(mut section: Section<'_>) -> Timeouts {
         connect: section.duration("connect", MS..=60 * SECOND),
         response: section.duration("response", MS..=24 * HOUR),
         head_read: section.duration("head_read", MS..=HOUR),
+        handshake: section.duration("handshake", MS..=HOUR),
+        certificate_interval: section.duration("certificate_interval", 10 * MS..=HOUR),
         body_read: section.duration("body_read", MS..=HOUR),
         body_total: section.duration("body_total", MS..=24 * HOUR),
         answer_write: section.duration("answer_write", MS..=HOUR),
@@ -183,18 +199,20 @@ fn forwarding(mut section: Section<'_>) -> Forwarding {
         ("off", Told::Nothing),
     ];
     let told = section.word("headers", &words);
-    let expected = "a list of addresses or networks, such as [\"10.0.0.0/8\"]";
-    let mut trusted = Vec::new();
-    for text in section.texts("trusted_proxies", expected) {
-        let read = network(&text);
-        section.check(read.is_some(), &["trusted_proxies"], || {
-            let name = section.name("trusted_proxies");
-            format!("{name} has `{text}`: expected an address or a network, such as \"10.0.0.0/8\"")
-        });
-        trusted.extend(read);
-    }
+    let trusted = listeners::networks(&mut section, "trusted_proxies");
+    let expected = "the name of a header, such as \"x-client-subject\", or \"\" for none";
+    let read = |text: &str| is_free_name(text).then(|| text.to_owned());
+    let client_subject = section.text("client_subject", expected, read);
+    let client_subject = client_subject.and_then(|name| HeaderName::try_from(name).ok());
     section.finish();
-    Forwarding { told, trusted }
+    Forwarding { told, trusted, client_subject }
+}
+
+/// Whether `text` is the name of a header that is nobody else's, or empty. What looks like another
+/// one where `_` and `-` are the same is not told apart.
+fn is_free_name(text: &str) -> bool {
+    let is_free = |name: HeaderName| !headers::is_known(&name) && !text.contains('_');
+    text.is_empty() || HeaderName::try_from(text).is_ok_and(is_free)
 }
 
 /// An address or a network, without the bits of its hosts.

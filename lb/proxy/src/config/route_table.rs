@@ -106,6 +106,14 @@ impl RouteTable {
         }
     }
 
+    /// The names by which clients reach routes, each once: `NAME` or `*.NAME`.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.entries.iter().filter_map(Entry::name).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// What takes a request that shows `shown`.
     pub fn take(&self, shown: Shown<'_>) -> Taken {
         let host = shown.host.map(name_of);
@@ -136,6 +144,17 @@ impl Entry {
             None => 0,
         };
         (host, self.is_exact, self.path.len(), !self.methods.is_empty())
+    }
+
+    /// The name that it is for, if it is for one; not an address.
+    fn name(&self) -> Option<String> {
+        match self.host.as_ref()? {
+            HostName::Is(name) => {
+                let literal = name.trim_matches(['[', ']']);
+                literal.parse::<std::net::IpAddr>().is_err().then(|| name.clone())
+            }
+            HostName::Under(end) => Some(format!("*{end}")),
+        }
     }
 
     fn fits(&self, host: Option<&str>, path: &str) -> bool {

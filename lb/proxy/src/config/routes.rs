@@ -16,7 +16,7 @@ use super::fleet::MAIN;
 use super::reader::Section;
 use super::route_table::{HostName, Takes};
 use super::{AnswerMode, BodyMode, Fixed, FleetIndex, JobsConfig, Limits, NamedFleet, Protocol};
-use super::{Route, RouteJobs, RouteTable, Taken, Timeouts, jobs, lambda, values};
+use super::{Route, RouteJobs, RouteTable, Taken, Timeouts, jobs, lambda, listeners, values};
 
 /// The least that an estimate may be, in CPU-seconds of the reference core.
 const WORK_MIN: f64 = 1e-5;
@@ -186,6 +186,7 @@ fn route(
         fleet: fleet(section, bounds.fleets),
         jobs: jobs::of_route(section),
         async_above: jobs::async_above(section).map(|span| Work::saturating(span.as_secs_f64())),
+        allow: listeners::networks(section, "allow"),
     };
     check(section, &route, &policy, bounds);
     let has_jobs = bounds.jobs.enabled && !speaks_h2c(&route, bounds);

@@ -61,7 +61,19 @@ impl Config {
     /// Keeps what is set up once: sockets, threads, the store, what starts or rents hosts.
     fn keep_fixed(&mut self, old: &Config, kept: &mut Vec<&'static str>) {
         keep((&mut self.listen, &old.listen), "listen", kept);
+        let places = |config: &Config| -> Vec<_> {
+            let listeners = config.listeners.iter();
+            listeners.map(|one| (one.address, one.tls.is_some())).collect()
+        };
+        // Sockets are opened once, and whether they speak TLS is known then; how, is read anew.
+        if places(self) != places(old) {
+            keep((&mut self.listeners, &old.listeners), "listeners", kept);
+        }
         keep((&mut self.admin, &old.admin), "admin", kept);
+        keep((&mut self.admin_socket, &old.admin_socket), "admin_socket", kept);
+        if self.admin_tls.is_some() != old.admin_tls.is_some() {
+            keep((&mut self.admin_tls, &old.admin_tls), "admin_certificates", kept);
+        }
         keep((&mut self.threads, &old.threads), "threads", kept);
         keep((&mut self.store, &old.store), "store", kept);
         keep((&mut self.jobs, &old.jobs), "jobs", kept);

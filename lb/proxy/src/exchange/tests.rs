@@ -2,6 +2,7 @@
 
 mod hosts;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use weighbridge_core::units::{Speed, Work};
 use super::*;
 use crate::access_log::AccessWriter;
 use crate::budget::{BudgetLimits, MemoryBudget, Owner};
-use crate::config::{Config, Protocol, Shown, Taken};
+use crate::config::{Config, Shown, Taken};
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Place};
 use crate::fleets::Fleets;
@@ -143,7 +144,7 @@ fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
             balancer.ready(now, id);
             id
         });
-        book.insert(id, Place { name, address, protocol: Protocol::Http1, pid: None });
+        book.insert(id, Place::plain(name, address, None));
     }
     let metrics = Metrics::new().unwrap();
     let ledger = Ledger {

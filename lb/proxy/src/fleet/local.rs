@@ -16,7 +16,6 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
 use super::{Fleet, FleetError, Launched, Place};
-use crate::config::Protocol;
 
 /// What every worker prints before its address, once it listens.
 const LISTENING: &str = "listening on ";
@@ -91,7 +90,7 @@ impl Fleet for LocalProcesses {
         let running = Running { end, ended };
         self.running.lock().insert(name.to_owned(), running);
         Ok(Launched {
-            place: Place { name: name.to_owned(), address, protocol: Protocol::Http1, pid },
+            place: Place::plain(name.to_owned(), address, pid),
             gone: Box::pin(async move { gone.await.unwrap_or_default() }),
         })
     }

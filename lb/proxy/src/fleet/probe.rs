@@ -5,16 +5,20 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::header::{CONNECTION, HOST};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
+use hyper::client::conn::http1;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use weighbridge_instrument::LoadReport;
 
+use super::{Place, Target};
 use crate::config::Protocol;
+use crate::forward::Dial;
 
 /// The longest load report that is read, in bytes.
 const REPORT_BYTES_MAX: usize = 64 * 1024;
@@ -71,52 +75,45 @@ impl Probe {
         Probe { http1: client(false), h2c: client(true), timeout }
     }
 
-    /// Whether the host at `address` is ready for requests: it answers with a status below 500. A
-    /// host without `/readyz` is any other HTTP service, and ready.
-    pub(crate) async fn is_ready(&self, address: SocketAddr, protocol: Protocol) -> bool {
-        let status = self.within(self.status(address, protocol)).await;
+    /// Whether the host that `target` is is ready for requests: it answers with a status below 500.
+    /// A host without `/readyz` is any other HTTP service, and ready.
+    pub(crate) async fn is_ready(&self, target: &Target) -> bool {
+        let status = self.within(self.status(target)).await;
         status.is_ok_and(|status| !status.is_server_error())
     }
 
     /// Whether the host at `address` itself says that it is ready. An address that a machine was
     /// just given may still be answered by another one.
     pub(crate) async fn says_ready(&self, address: SocketAddr) -> bool {
-        let status = self.within(self.status(address, Protocol::Http1)).await;
+        let target = Place::plain(String::new(), address, None).target();
+        let status = self.within(self.status(&target)).await;
         status.is_ok_and(|status| status.is_success())
     }
 
-    /// What status a host answers to `GET` of `path`, within `timeout`.
+    /// What status the host that `target` is answers to `GET` of `path`, within `timeout`.
     pub(crate) async fn ask(
         &self,
-        (address, protocol): (SocketAddr, Protocol),
+        target: &Target,
         path: &str,
         timeout: Duration,
     ) -> Result<StatusCode, ProbeError> {
-        let answer = self.get((address, protocol), path.trim_start_matches('/'));
+        let answer = self.get(target, path.trim_start_matches('/'));
         let answer = tokio::time::timeout(timeout, answer).await;
         Ok(answer.map_err(|_| ProbeError::Timeout(timeout))??.status())
     }
 
-    /// The load report of the host at `address`.
-    pub(crate) async fn load(
-        &self,
-        address: SocketAddr,
-        protocol: Protocol,
-    ) -> Result<Asked, ProbeError> {
-        self.within(self.report(address, protocol)).await
+    /// The load report of the host that `target` is.
+    pub(crate) async fn load(&self, target: &Target) -> Result<Asked, ProbeError> {
+        self.within(self.report(target)).await
     }
 
     /// What `/readyz` answers. The page itself says nothing more, however long it is.
-    async fn status(
-        &self,
-        address: SocketAddr,
-        protocol: Protocol,
-    ) -> Result<StatusCode, ProbeError> {
-        Ok(self.get((address, protocol), "readyz").await?.status())
+    async fn status(&self, target: &Target) -> Result<StatusCode, ProbeError> {
+        Ok(self.get(target, "readyz").await?.status())
     }
 
-    async fn report(&self, address: SocketAddr, protocol: Protocol) -> Result<Asked, ProbeError> {
-        let response = self.get((address, protocol), "load").await?;
+    async fn report(&self, target: &Target) -> Result<Asked, ProbeError> {
+        let response = self.get(target, "load").await?;
         if !response.status().is_success() {
             return Err(ProbeError::Status(response.status()));
         }
@@ -127,16 +124,15 @@ impl Probe {
         Ok(Asked { report: report.map_err(ProbeError::Report)?, leaves })
     }
 
-    async fn get(
-        &self,
-        (address, protocol): (SocketAddr, Protocol),
-        what: &str,
-    ) -> Result<Response<Incoming>, ProbeError> {
-        let client = match protocol {
+    async fn get(&self, target: &Target, what: &str) -> Result<Response<Incoming>, ProbeError> {
+        if let Some(dial) = Dial::of(target, None) {
+            return dialled(&dial, target, what).await;
+        }
+        let client = match target.protocol {
             Protocol::Http1 => &self.http1,
             Protocol::H2c => &self.h2c,
         };
-        let uri = format!("http://{address}/{what}")
+        let uri = format!("http://{}/{what}", target.address)
             .parse()
             .map_err(|error| ProbeError::Unreachable(Box::new(error)))?;
         client.get(uri).await.map_err(|error| {
@@ -156,4 +152,23 @@ impl Probe {
             .await
             .map_err(|_| ProbeError::Timeout(self.timeout))?
     }
+}
+
+/// Asks a host by HTTP/1.1 on a connection that needs more than TCP.
+async fn dialled(
+    dial: &Dial,
+    target: &Target,
+    what: &str,
+) -> Result<Response<Incoming>, ProbeError> {
+    let stream = dial.open(target.address).await;
+    let stream = stream.map_err(|error| ProbeError::Unreachable(Box::new(error)))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| ProbeError::Body(Box::new(error)))?;
+    // It ends with the answer, or with the asker's patience, which drops both of its ends.
+    tokio::spawn(connection);
+    let request = Request::get(format!("/{what}")).header(HOST, target.address.to_string());
+    let request = request.header(CONNECTION, "close").body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| ProbeError::Unreachable(Box::new(error)))?;
+    sender.send_request(request).await.map_err(|error| ProbeError::Body(Box::new(error)))
 }

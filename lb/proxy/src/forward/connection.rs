@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     head_max: Duration,
     /// Whether the request asks for another protocol.
     may_switch: bool,
+    /// Whether other requests may use it later.
+    pub(super) may_be_kept: bool,
 }
 
 impl Connection {
@@ -36,7 +38,8 @@ impl Connection {
         let mut http = HttpSession::new(stream);
         http.read_timeout = Some(limits.response);
         http.write_timeout = Some(limits.response);
-        Connection { http, address, was_idle, head_max: limits.response, may_switch: false }
+        let (head_max, may_switch, may_be_kept) = (limits.response, false, true);
+        Connection { http, address, was_idle, head_max, may_switch, may_be_kept }
     }
 
     /// Where it leads.
@@ -124,6 +127,9 @@ impl Connection {
 
     /// The stream, once an answer was read to its end, where neither side wants to close it.
     pub(super) async fn into_stream(mut self) -> Option<Stream> {
+        if !self.may_be_kept {
+            return None;
+        }
         self.http.respect_keepalive();
         self.http.reuse().await
     }

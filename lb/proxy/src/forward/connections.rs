@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt;
 
 use super::TryLimits;
 use super::connection::Connection;
-use crate::config::Protocol;
+use crate::fleet::Target;
 
 /// What a host has done with idle connections is remembered for this time.
 const MEMORY: Duration = Duration::from_mins(1);
@@ -81,22 +81,29 @@ impl Connections {
         Connections { transport: Some(transport), ..Connections::new(16) }
     }
 
-    /// A connection to the host at `address`.
+    /// A connection to `target`, on behalf of the one `between` a client and us.
     pub(super) async fn get(
         &self,
-        address: SocketAddr,
+        (target, between): (&Target, Option<(SocketAddr, SocketAddr)>),
         reuse: Reuse,
         limits: TryLimits,
     ) -> pingora::Result<Connection> {
+        let address = target.address;
+        // A connection that is a client's own is nobody else's.
+        let reuse = if target.proxy_protocol.is_some() { Reuse::None } else { reuse };
         if let Some(idle) = self.take(address, reuse) {
             let was_idle = Some(idle.since.elapsed());
             return Ok(Connection::new(idle.stream, address, was_idle, limits));
         }
-        let mut peer = super::peer(address, Protocol::Http1, limits);
-        peer.options.custom_l4.clone_from(&self.transport);
+        let mut peer = super::peer(target, between, limits);
+        if self.transport.is_some() {
+            peer.options.custom_l4.clone_from(&self.transport);
+        }
         // Boxed, for it is rare: a future is as long as its longest part.
         let stream = Box::pin(self.connector.new_stream(&peer)).await?;
-        Ok(Connection::new(stream, address, None, limits))
+        let mut connection = Connection::new(stream, address, None, limits);
+        connection.may_be_kept = target.proxy_protocol.is_none();
+        Ok(connection)
     }
 
     /// Takes back the connection of an answer that was read to its end; closes it where one side

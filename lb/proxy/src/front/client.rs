@@ -13,12 +13,13 @@ use crate::answer::Whole;
 use crate::budget::Owner;
 use crate::caller::{Caller, Gone};
 use crate::config::Forwarding;
+use crate::forwarded::Whence;
 use crate::headers;
+use crate::marks::Marks;
 use crate::pace::time_for;
 use crate::stage::{self, Stage};
 
 use super::body;
-use super::cors;
 
 /// How long a refused client may go on sending before the connection is closed on it.
 const LINGER: Duration = Duration::from_secs(30);
@@ -46,25 +47,24 @@ pub(super) struct Client<'a> {
     session: &'a mut Session,
     forwarding: &'a Forwarding,
     limits: WriteLimits,
-    /// Whether pages of any origin may read its answer.
-    cors: bool,
+    /// What its answer says, whoever gives it.
+    marks: Marks,
 }
 
 impl<'a> Client<'a> {
-    /// The client of `session`, whose request has just been read. `cors`: pages of any origin may
-    /// read its answer.
+    /// The client of `session`, whose request has just been read. Its answer gets `marks`.
     pub(super) fn new(
         session: &'a mut Session,
         forwarding: &'a Forwarding,
-        (limits, cors): (WriteLimits, bool),
+        (limits, marks): (WriteLimits, Marks),
     ) -> Client<'a> {
-        Client { session, forwarding, limits, cors }
+        Client { session, forwarding, limits, marks }
     }
 }
 
 impl Caller for Client<'_> {
     fn request(&self, body_bytes: u64) -> pingora::Result<Box<RequestHeader>> {
-        let whence = (self.forwarding, peer(self.session));
+        let whence = (self.forwarding, whence(self.session));
         let mut request = headers::for_host(self.session.req_header(), body_bytes, whence)?;
         if self.session.is_upgrade_req() {
             headers::ask_to_switch(&mut request, self.session.req_header())?;
@@ -74,6 +74,10 @@ impl Caller for Client<'_> {
 
     fn owner(&self) -> Owner {
         owner(self.session, self.forwarding)
+    }
+
+    fn between(&self) -> Option<(SocketAddr, SocketAddr)> {
+        between(self.session)
     }
 
     async fn gone(&mut self) {
@@ -90,13 +94,11 @@ impl Caller for Client<'_> {
     }
 
     async fn take(&mut self, answer: Whole) -> Result<u64, Gone> {
-        send(self.session, answer, (self.limits, self.cors)).await
+        send(self.session, answer, (self.limits, &self.marks)).await
     }
 
     async fn begin(&mut self, mut head: Box<ResponseHeader>) -> Result<(), Gone> {
-        if self.cors {
-            cors::allow_origin(&mut head).map_err(|_| Gone)?;
-        }
+        self.marks.put(&mut head).map_err(|_| Gone)?;
         headers::unbind_events(&mut head).map_err(|_| Gone)?;
         if headers::content_length(&head.headers).is_some() {
         } else if knows_chunks(self.session) {
@@ -165,6 +167,21 @@ pub(super) fn peer(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip)
 }
 
+/// The client's end of the session's connection, and ours.
+pub(super) fn between(session: &Session) -> Option<(SocketAddr, SocketAddr)> {
+    let client = session.client_addr().and_then(|address| address.as_inet());
+    let own = session.server_addr().and_then(|address| address.as_inet());
+    client.copied().zip(own.copied())
+}
+
+/// Where the session's request comes from.
+pub(super) fn whence(session: &Session) -> Whence<'_> {
+    let digest = session.downstream_session.digest();
+    let ssl = digest.and_then(|digest| digest.ssl_digest.as_deref());
+    let subject = ssl.and_then(|ssl| ssl.organization.as_deref());
+    Whence { peer: peer(session), is_tls: ssl.is_some(), subject }
+}
+
 /// The client's address: where the connection is a trusted proxy's, as that says.
 pub(super) fn address(session: &Session, forwarding: &Forwarding) -> Option<IpAddr> {
     peer(session).map(|peer| forwarding.client(peer, &session.req_header().headers))
@@ -177,16 +194,14 @@ pub(super) fn owner(session: &Session, forwarding: &Forwarding) -> Owner {
     Owner(connection.zip(client).map(|(from, client)| SocketAddr::new(client, from.port())))
 }
 
-/// Sends all of an answer, with its length, in time. `cors`: pages of any origin may read it.
-/// Returns the bytes of the body that went out.
+/// Sends all of an answer, with its length and `marks`, in time. Returns the bytes of the body that
+/// went out.
 pub(super) async fn send(
     session: &mut Session,
     mut answer: Whole,
-    (limits, cors): (WriteLimits, bool),
+    (limits, marks): (WriteLimits, &Marks),
 ) -> Result<u64, Gone> {
-    if cors {
-        cors::allow_origin(&mut answer.header).map_err(|_| Gone)?;
-    }
+    marks.put(&mut answer.header).map_err(|_| Gone)?;
     limits.keep(answer.body.len(), send_all(session, answer)).await
 }
 

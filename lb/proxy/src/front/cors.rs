@@ -1,6 +1,6 @@
 //! Cross-origin requests, on routes that let pages of any origin use them.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use pingora::http::ResponseHeader;
 
 /// What pages may send besides what needs no permission.
@@ -28,12 +28,4 @@ pub(super) fn preflight(asked: &HeaderMap) -> pingora::Result<ResponseHeader> {
     answer.insert_header(header::ACCESS_CONTROL_ALLOW_METHODS, methods)?;
     answer.insert_header(header::ACCESS_CONTROL_ALLOW_HEADERS, headers)?;
     Ok(answer)
-}
-
-/// Lets any origin read the response, where it does not say itself who may.
-pub(super) fn allow_origin(header: &mut ResponseHeader) -> pingora::Result<()> {
-    if header.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
-        return Ok(());
-    }
-    header.insert_header(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))
 }

@@ -66,9 +66,9 @@ impl Front {
         record: &mut Record,
         (room, asked): (&JobRoom, Asked),
     ) -> Result<(), Gone> {
-        record.cors = self.config.any_cors();
+        record.marks.cors = self.config.any_cors();
         let method = session.req_header().method.clone();
-        if method == Method::OPTIONS && record.cors {
+        if method == Method::OPTIONS && record.marks.cors {
             let head = cors::preflight(&session.req_header().headers).map_err(|_| Gone)?;
             return self.answer(session, record, super::without_body(head)).await;
         }
@@ -139,7 +139,7 @@ impl Front {
     }
 
     fn client<'s>(&'s self, session: &'s mut Session, record: &Record) -> Client<'s> {
-        Client::new(session, &self.config.forwarding, (self.write_limits(), record.cors))
+        Client::new(session, &self.config.forwarding, (self.write_limits(), record.marks.clone()))
     }
 
     async fn cancel(

@@ -18,13 +18,18 @@ use crate::headers;
 use crate::stage::{self, Stage};
 
 use super::stream::{self, Passage};
-use super::{Current, client, cors};
+use super::{Current, client};
 
 /// The status that is logged where the client left before it had an answer (nginx's convention).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The proxy as pingora sees it. Each request has the front of when it came.
-pub(crate) struct Proxy(pub(crate) Current);
+/// The proxy as pingora sees it, for the connections of one listener. Each request has the front of
+/// when it came.
+pub(crate) struct Proxy {
+    pub(crate) current: Current,
+    /// Which listener, an index into [`Config::listeners`](crate::config::Config::listeners).
+    pub(crate) listener: usize,
+}
 
 #[async_trait]
 impl ProxyHttp for Proxy {
@@ -33,7 +38,7 @@ impl ProxyHttp for Proxy {
 
     fn new_ctx(&self) -> Self::CTX {
         stage::enter(Stage::Read);
-        Box::new(Passage::new(self.0.load_full()))
+        Box::new(Passage::new(self.current.load_full()))
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
@@ -44,9 +49,14 @@ impl ProxyHttp for Proxy {
         headers::unite_cookies(session.req_header_mut()).map_err(Error::into_down)?;
         headers::to_origin_form(session.req_header_mut());
         session.set_read_timeout(Some(front.config.timeouts.body_read));
-        ctx.place = front.admit();
-        let has_place = ctx.place.is_some();
-        let here = front.answer_here(session, &mut ctx.record, has_place).await;
+        let refused = match front.admit(session) {
+            Ok(admitted) => {
+                ctx.admitted = Some(admitted);
+                None
+            }
+            Err(problem) => Some(problem),
+        };
+        let here = front.answer_here(session, &mut ctx.record, (self.listener, refused)).await;
         let here = here.map_err(stream::gone)?;
         let Some(route) = here else { return Ok(true) };
         if let Some(preferences) = front.becomes_job(session, route) {
@@ -64,10 +74,11 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
-        ctx.front.clone().next_peer(ctx).await
+        let between = client::between(session);
+        ctx.front.clone().next_peer(ctx, between).await
     }
 
     async fn upstream_request_filter(
@@ -76,9 +87,12 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        let whence = (&ctx.front.config.forwarding, client::peer(session));
+        let whence = (&ctx.front.config.forwarding, client::whence(session));
         headers::for_host_streamed(request, session.req_header(), whence)?;
         headers::tell_estimate(request, ctx.record.told());
+        if ctx.is_alone {
+            request.insert_header(header::CONNECTION, "close")?;
+        }
         Ok(())
     }
 
@@ -170,7 +184,7 @@ impl ProxyHttp for Proxy {
             session.set_keepalive(None);
         }
         ctx.record.add_timing(answer)?;
-        if ctx.record.cors { cors::allow_origin(answer) } else { Ok(()) }
+        ctx.record.marks.put(answer)
     }
 
     fn response_body_filter(

@@ -1,13 +1,13 @@
 //! Requests whose body is passed on as it comes: the balancer's verdicts between pingora's
 //! callbacks.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::StatusCode;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
-use tokio::sync::OwnedSemaphorePermit;
 
 use weighbridge_core::admit::{ShedReason, Verdict};
 use weighbridge_core::observe::Failure;
@@ -24,7 +24,7 @@ use crate::gathered::too_large;
 use crate::record::Record;
 
 use super::body::{self, BodyError};
-use super::{Front, InFlight};
+use super::{Admitted, Front, InFlight};
 
 /// How pingora is told that the client hung up before its answer was complete. Not a broken
 /// connection, which a client that sent half a body may still read an answer on.
@@ -43,8 +43,10 @@ pub(crate) struct Passage {
     shed: Option<ShedReason>,
     /// Whether the head of an answer has come.
     pub(super) is_answered: bool,
+    /// Whether its connection to the host is for it alone.
+    pub(super) is_alone: bool,
     /// Its place among the requests that may be here at once.
-    pub(super) place: Option<OwnedSemaphorePermit>,
+    pub(super) admitted: Option<Admitted>,
     _in_flight: InFlight,
 }
 
@@ -60,7 +62,8 @@ impl Passage {
             failure: None,
             shed: None,
             is_answered: false,
-            place: None,
+            is_alone: false,
+            admitted: None,
         }
     }
 
@@ -102,7 +105,11 @@ impl Front {
     }
 
     /// Follows the balancer's verdicts to the next host.
-    pub(super) async fn next_peer(&self, passage: &mut Passage) -> Result<Box<HttpPeer>> {
+    pub(super) async fn next_peer(
+        &self,
+        passage: &mut Passage,
+        between: Option<(SocketAddr, SocketAddr)>,
+    ) -> Result<Box<HttpPeer>> {
         let dispatch = &self.dispatch;
         let Some(route) = passage.record.route else {
             return Error::e_explain(ErrorType::InternalError, "no route");
@@ -111,9 +118,13 @@ impl Front {
             match passage.verdict.take() {
                 Some(Verdict::Forward(placement)) => {
                     passage.record.placed(&placement);
-                    if let Some((address, protocol)) = dispatch.hosts.target(placement.host) {
+                    if let Some(target) = dispatch.hosts.target(placement.host) {
                         let limits = dispatch.try_limits(route);
-                        return Ok(Box::new(forward::peer(address, protocol, limits)));
+                        let peer = forward::peer(&target, between, limits);
+                        // Pingora tells the connections that it keeps by their sockets, which it
+                        // does not know of these.
+                        passage.is_alone = peer.options.custom_l4.is_some();
+                        return Ok(Box::new(peer));
                     }
                     passage.try_again(Failure::Connect);
                 }

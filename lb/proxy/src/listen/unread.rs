@@ -25,9 +25,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use pingora::protocols::l4::stream::Stream;
+use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -37,6 +37,7 @@ use crate::answer;
 use crate::stage::{self, Stage};
 
 use super::heard::{Heard, HeardLimits};
+use super::transport::Transport;
 
 /// How long what a refused client still sends is taken, so that it reads its answer rather than a
 /// reset.
@@ -48,7 +49,7 @@ const LINGER_BYTES_MAX: u64 = 16 << 20;
 /// A client's connection.
 #[derive(Debug)]
 pub(super) struct ClientStream {
-    inner: Stream,
+    inner: Transport,
     /// What had come before it was known what the client speaks; it is read first.
     begun: Bytes,
     /// What has come, followed; not of HTTP/2.
@@ -65,14 +66,14 @@ pub(super) struct ClientStream {
 
 impl ClientStream {
     /// `inner`, with our answers to what is not HTTP. `begun` has come from it already.
-    pub(super) fn http1(inner: Stream, begun: Bytes, limits: HeardLimits) -> ClientStream {
+    pub(super) fn http1(inner: Transport, begun: Bytes, limits: HeardLimits) -> ClientStream {
         let mut stream = ClientStream::http2(inner, begun);
         stream.heard = Some(Heard::new(limits));
         stream
     }
 
     /// `inner`, from which `begun` has come already.
-    pub(super) fn http2(inner: Stream, begun: Bytes) -> ClientStream {
+    pub(super) fn http2(inner: Transport, begun: Bytes) -> ClientStream {
         let (ahead, lingering) = (Vec::new(), None);
         ClientStream { inner, begun, heard: None, ahead, is_refused: false, lingering }
     }
@@ -302,7 +303,15 @@ impl UniqueID for ClientStream {
     }
 }
 
-impl Ssl for ClientStream {}
+impl Ssl for ClientStream {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.inner.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.inner.selected_alpn_proto()
+    }
+}
 
 impl GetTimingDigest for ClientStream {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {

@@ -111,11 +111,31 @@ impl Server {
             fleets,
             config: config.clone(),
         });
+        self.show_certificates(&config).await;
         self.room.resize(descriptors::allow(&config.limits));
         self.current.store(before.followed_by(config, dispatch, ledger));
         self.trainer.store(Arc::new(trainer));
         self.start_ticks(n_fleets);
         self.tell_roster();
+    }
+
+    /// Lets listeners show the certificates that `config` says.
+    async fn show_certificates(&self, config: &Arc<Config>) {
+        let listeners = config.listeners.iter().map(|listener| listener.tls.clone());
+        let all = listeners.chain([config.admin_tls.clone()]);
+        let pairs = self.keepers.iter().cloned().zip(all).filter_map(|(keeper, tls)| {
+            let (keeper, tls) = (keeper?, tls?);
+            Some((keeper, tls))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        let shown = tokio::task::spawn_blocking(move || {
+            for (keeper, tls) in pairs {
+                keeper.follow(&tls);
+            }
+        });
+        if shown.await.is_err() {
+            self.front().ledger.metrics.loop_failed("certificates");
+        }
     }
 
     /// Tells the roster which hosts the configuration lists.

@@ -9,9 +9,9 @@ use crate::signals::{Asked, Signals};
 use crate::supervisor::{Supervisor, Word};
 
 impl Server {
-    /// Runs until a signal asks it to stop, or another process has taken over, then drains. A second
-    /// signal ends it at once. Returns how many requests were cut off: 0 after a drain that had time
-    /// enough.
+    /// Runs until a signal asks it to stop, or another process has taken over, then drains. A
+    /// second signal ends it at once. Returns how many requests were cut off: 0 after a drain that
+    /// had time enough.
     pub async fn run(mut self, signals: &mut Signals) -> usize {
         let supervisor = Supervisor::from_env().map(Arc::new);
         let tell = |word| supervisor.iter().for_each(|supervisor| supervisor.tell(word));

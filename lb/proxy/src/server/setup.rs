@@ -1,7 +1,5 @@
 //! What a balancer is put together of.
 
-use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,12 +7,9 @@ use pingora::apps::HttpServerOptions;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::jobs::{self, JobStore};
-use super::sockets::{self, Inherited};
-use super::upgrade::Handed;
 use super::{PROBE_TIMEOUT, ServerError};
 use crate::access_log::AccessWriter;
 use crate::background::Background;
@@ -52,34 +47,6 @@ pub(super) fn prepare(config: &Config) -> usize {
         tracing::warn!("this runs as root, which it does not need: give it a user of its own");
     }
     descriptors::allow(&config.limits)
-}
-
-/// The sockets for clients and for operators: those that were handed over, or else new ones; and
-/// both once more, to be handed on.
-pub(super) async fn open_sockets(
-    config: &Config,
-    inherited: &mut Inherited,
-) -> Result<(TcpListener, TcpListener, Vec<Handed>), ServerError> {
-    let clients = bind((sockets::LISTEN, config.listen), inherited).await?;
-    let operators = bind((sockets::ADMIN, config.admin), inherited).await?;
-    inherited.close_others();
-    let mut handed = Vec::new();
-    for (name, socket) in [(sockets::LISTEN, &clients), (sockets::ADMIN, &operators)] {
-        let copy = socket.as_fd().try_clone_to_owned();
-        handed.push((name, copy.map_err(ServerError::Background)?));
-    }
-    Ok((clients, operators, handed))
-}
-
-async fn bind(
-    (name, address): (&str, SocketAddr),
-    inherited: &mut Inherited,
-) -> Result<TcpListener, ServerError> {
-    let failed = |source| ServerError::Listen { address, source };
-    match inherited.take(name, address).map_err(failed)? {
-        Some(socket) => Ok(socket),
-        None => TcpListener::bind(address).await.map_err(failed),
-    }
 }
 
 /// What the rooms that requests share are made of.
@@ -165,9 +132,11 @@ pub(super) fn feature_names(config: &Config) -> Vec<Arc<[String]>> {
     config.policy.routes.iter().map(|route| route.features.names().into()).collect()
 }
 
-pub(super) fn proxy(current: &Current) -> HttpProxy<Proxy> {
+/// What serves the connections of the listener with the number `listener`.
+pub(super) fn proxy(current: &Current, listener: usize) -> HttpProxy<Proxy> {
     let front = current.load_full();
-    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Proxy(current.clone()));
+    let proxy = Proxy { current: current.clone(), listener };
+    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), proxy);
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     options.h2_idle_timeout = Some(front.config.timeouts.idle);

@@ -14,6 +14,11 @@ use tokio::net::TcpListener;
 pub(super) const LISTEN: &str = "listen";
 pub(super) const ADMIN: &str = "admin";
 
+/// The name of the socket of the listener with the number `nth`.
+pub(super) fn name(nth: usize) -> String {
+    if nth == 0 { LISTEN.to_owned() } else { format!("{LISTEN}-{nth}") }
+}
+
 /// The name of the socket at which the balancer that is followed waits for a word.
 pub(super) const PREDECESSOR: &str = "predecessor";
 

@@ -10,6 +10,13 @@ use super::{Server, jobs};
 pub(super) const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Server {
+    /// Tells the connections of clients that no more requests are taken on them.
+    async fn clean_up(&self) {
+        for proxy in &self.proxies {
+            proxy.cleanup().await;
+        }
+    }
+
     /// Says that it leaves, and goes on for the time of a lame duck. Then stops taking connections,
     /// finishes what is there within the drain timeout, and ends every host that it started.
     /// Returns how many requests were cut off because that was not enough.
@@ -24,7 +31,7 @@ impl Server {
         front.drain();
         self.close_listeners();
         let _ = self.ends.shutdown.send(true);
-        self.proxy.cleanup().await;
+        self.clean_up().await;
         let drain = front.config.timeouts.drain;
         let deadline = Instant::now() + drain;
         if let Some(jobs) = &front.jobs {
@@ -47,7 +54,7 @@ impl Server {
     pub(super) async fn end(mut self) -> usize {
         let front = self.front();
         let _ = self.ends.shutdown.send(true);
-        self.proxy.cleanup().await;
+        self.clean_up().await;
         jobs::stop(front.jobs.as_deref(), Instant::now()).await;
         let left = front.in_flight();
         if 0 < left {

@@ -46,7 +46,7 @@ pub struct Program {
 }
 
 /// A socket that is handed over, by its name.
-pub(super) type Handed = (&'static str, OwnedFd);
+pub(super) type Handed = (String, OwnedFd);
 
 /// The process that is to follow. Killed when it is dropped, until it takes requests.
 struct Heir {
@@ -159,10 +159,10 @@ impl Heir {
         word.set_nonblocking(true)?;
         let mut handed = Vec::new();
         for (name, socket) in sockets {
-            handed.push((*name, socket.try_clone()?));
+            handed.push((name.clone(), socket.try_clone()?));
         }
-        handed.push((PREDECESSOR, says.into()));
-        let names: Vec<&str> = handed.iter().map(|(name, _)| *name).collect();
+        handed.push((PREDECESSOR.to_owned(), says.into()));
+        let names: Vec<&str> = handed.iter().map(|(name, _)| name.as_str()).collect();
         let mut command = Command::new(&program.path);
         command
             .args(&program.arguments)

@@ -97,7 +97,7 @@ fn join(front: &Front, asked: &Join) -> Result<serde_json::Value, Problem> {
         let error = RosterError::NotListed(asked.fleet.clone());
         return Err(Problem::new(StatusCode::CONFLICT, error.to_string()).at("fleet"));
     }
-    let default = front.config.discovery.get(nth).map(|discovery| discovery.template);
+    let default = front.config.discovery.get(nth).map(|discovery| discovery.template.clone());
     let template = template(asked, default.unwrap_or_default())?;
     if asked.address.port() == 0 {
         return Err(invalid("address", "expected a port from 1 to 65535".to_owned()));

@@ -113,6 +113,11 @@ impl<'r> Section<'r> {
         self.reader.section_of(self.layers.clone(), self.n_own, self.line)
     }
 
+    /// A table that has nothing: what the entries of a list fall back on that have no defaults.
+    pub fn nothing(&self) -> Section<'r> {
+        self.reader.section_of(Vec::new(), 0, self.line)
+    }
+
     /// This table with `documents` beneath what it has so far, the first of them on top: each is,
     /// as a whole, this table once more.
     pub fn falling_back_on<'s>(self, documents: &'s [Document<'s>]) -> Section<'s>

@@ -2,6 +2,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::config::AnswerMode;
+use crate::fleet::Place;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,7 +30,8 @@ impl Host {
             held_bytes_max: 1,
             answer: AnswerMode::Auto,
         };
-        let peer = super::super::peer(self.address, Protocol::Http1, limits);
+        let target = Place::plain(String::new(), self.address, None).target();
+        let peer = super::super::peer(&target, None, limits);
         let connected = connections.connector.new_stream(&peer);
         let (stream, accepted) = tokio::join!(connected, self.listener.accept());
         (stream.unwrap(), accepted.unwrap().0)

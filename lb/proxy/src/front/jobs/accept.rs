@@ -145,7 +145,7 @@ impl Front {
         let answer = room.tell(&kept, StatusCode::ACCEPTED).await?;
         let mut answer = answer.map_err(|_| Refused::Gone)?;
         apply(&mut answer.header, preferences, (waited, true))?;
-        if record.cors {
+        if record.marks.cors {
             let exposed = "location, preference-applied, retry-after";
             let name = header::ACCESS_CONTROL_EXPOSE_HEADERS;
             answer.header.insert_header(name, exposed).map_err(|_| Refused::Gone)?;

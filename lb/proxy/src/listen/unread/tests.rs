@@ -16,7 +16,7 @@ async fn connected() -> (ClientStream, std::net::TcpStream) {
     let (connection, _) = listener.accept().await.unwrap();
     let head = HeadLimits { bytes_max: 1000, fields_max: 8 };
     let limits = HeardLimits { head, head_read: Duration::from_millis(10) };
-    (ClientStream::http1(connection.into(), Bytes::new(), limits), client)
+    (ClientStream::http1(Transport::Plain(connection.into()), Bytes::new(), limits), client)
 }
 
 /// What has come so far.
