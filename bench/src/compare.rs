@@ -24,7 +24,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use overhead::{Direction, Overhead, OverheadRow};
 pub use process::ProcessError;
+pub(crate) use process::{Process, free_address, write_to};
 pub use proxies::Proxy;
+pub(crate) use proxies::{beside, in_peers, on_path};
 pub use running::RunningError;
 pub use scheduling::{Against, ClassSpread, Scheduling, SchedulingRow};
 use services::RUN;

@@ -10,6 +10,7 @@ mod chart;
 pub mod client;
 pub mod compare;
 pub mod edge;
+pub mod jobs;
 pub mod load;
 pub mod requests;
 pub mod services;

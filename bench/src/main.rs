@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use weighbridge_bench::accuracy::Accuracy;
 use weighbridge_bench::compare::Compare;
 use weighbridge_bench::edge::Edge;
+use weighbridge_bench::jobs::Jobs;
 use weighbridge_bench::load::Load;
 use weighbridge_bench::services::Services;
 use weighbridge_bench::sim::Sim;
@@ -34,6 +35,9 @@ enum Command {
     Compare(Compare),
     /// What is lost while a balancer reloads and is upgraded.
     Edge(Edge),
+    /// Jobs: whether any are lost or done twice, how many a second, and in which order.
+    #[command(subcommand)]
+    Jobs(Jobs),
     /// Compares policies in virtual time, with the production balancer among them.
     Sim(Sim),
 }
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Command::Load(command) => command.run().map_err(Into::into),
         Command::Compare(command) => command.run().map_err(Into::into),
         Command::Edge(command) => command.run().map_err(Into::into),
+        Command::Jobs(command) => command.run().map_err(Into::into),
         Command::Sim(command) => command.run().map_err(Into::into),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };

@@ -20,6 +20,8 @@ pub(crate) struct Process {
     name: String,
     child: Child,
     group: Pid,
+    /// It was killed: nothing is left to be ended.
+    is_over: bool,
 }
 
 /// Why a process cannot be used.
@@ -68,9 +70,29 @@ impl Process {
             None => start(),
         };
         match started {
-            Ok((child, group)) => Ok(Process { name, child, group }),
+            Ok((child, group)) => Ok(Process { name, child, group, is_over: false }),
             Err(error) => Err(ProcessError::Start(name, error)),
         }
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it at once, and it alone: its descendants are left to themselves.
+    pub(crate) fn kill(mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.is_over = true;
+    }
+
+    /// Kills it at once, with its descendants of the same group.
+    pub(crate) fn kill_all(mut self) {
+        let _ = kill_process_group(self.group, Signal::KILL);
+        let _ = self.child.wait();
+        self.is_over = true;
     }
 
     /// Its standard output, where that is piped and was not taken before.
@@ -104,6 +126,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         // It may have ended already, here and below.
         let _ = kill_process(self.group, Signal::INT);
         let deadline = Instant::now() + DOWN_MAX;

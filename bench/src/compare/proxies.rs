@@ -175,13 +175,14 @@ pub(crate) fn beside(name: &str) -> Option<PathBuf> {
 }
 
 /// A program that `bench/peers/install.sh` has put into `target/peers`.
-fn in_peers(name: &str) -> Option<PathBuf> {
+pub(crate) fn in_peers(name: &str) -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
     let target = own.ancestors().nth(2)?;
     Some(target.join("peers/bin").join(name)).filter(|program| program.is_file())
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+/// A program that is installed.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian's servers are where a user's PATH does not lead.
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);

@@ -11,6 +11,8 @@ mod guardrail;
 #[cfg(test)]
 mod hold;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod lambda;
 #[cfg(test)]
 mod load;
