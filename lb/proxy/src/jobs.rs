@@ -15,7 +15,7 @@
 //! objects.rs   keeps what is too long for that: folder.rs
 //! ```
 //!
-//! A job is another caller of the exchange ([`crate::exchange`]): it is estimated, placed, tried
+//! A job is another caller of the exchange (`exchange.rs`): it is estimated, placed, tried
 //! and learned from as any request.
 
 mod attempt;

@@ -160,12 +160,15 @@ fn who_does_not_want_to_know_is_told_so_loudly() {
     assert!(balancer.log().contains(&told), "{}", balancer.log());
 }
 
+/// What comes before a request, and the request.
+type Heard = (Vec<u8>, String);
+
 #[test]
 fn hosts_are_told_whom_a_connection_is_from() {
     for (version, written) in
         [("v1", "PROXY TCP4 127.0.0.1 127.0.0.1 "), ("v2", "\r\n\r\n\0\r\nQUIT\n!")]
     {
-        let heard: Arc<Mutex<Vec<(Vec<u8>, String)>>> = Arc::default();
+        let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("it listens");
         let all = heard.clone();

@@ -1,5 +1,7 @@
 //! The edge as clients see it: curl, openssl, h2load and rustls speak to the running program.
 
+#![expect(clippy::float_cmp, reason = "what the metrics count are whole numbers")]
+
 // Certificates are made where they are needed.
 use weighbridge_proxy::config;
 

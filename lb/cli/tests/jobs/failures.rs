@@ -60,8 +60,8 @@ fn worker_killed() {
     let place = Place::new(&config(&addresses, "", ""));
     let balancer = place.serve();
     balancer.has_active(2);
-    let expected = ask(balancer.listen, "POST", LONG, &[], &scene(60));
-    let location = accept(&balancer, LONG, &scene(60));
+    let expected = ask(balancer.listen, "POST", LONG, &[], &scene(240));
+    let location = accept(&balancer, LONG, &scene(240));
     let hit = addresses.iter().position(|one| *one == busy(&balancer)).expect("it is one of them");
     processes[hit].kill();
     assert_done_once(&balancer, &location, &expected, 2);

@@ -133,7 +133,7 @@ impl HostTemplate {
     /// The same for hosts that are found as `target`: their certificates are for its name.
     pub(super) fn found_as(self, target: &Target) -> HostTemplate {
         let name = match target {
-            Target::Name(name, _) => ServerName::try_from(name.to_string()).ok(),
+            Target::Name(name, _) => ServerName::try_from(name.clone()).ok(),
             Target::Service(_) => None,
         };
         let tls = self.tls.map(|tls| name.map_or(tls.clone(), |name| tls.of(name)));

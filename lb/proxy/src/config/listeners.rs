@@ -138,6 +138,18 @@ pub(super) fn address(section: &mut Section<'_>, key: &'static str) -> SocketAdd
     parsed.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
+/// Where the balancer itself is, and which key says so.
+pub(super) fn own_addresses(
+    listeners: &[Listener],
+    admin: SocketAddr,
+) -> Vec<(&'static str, SocketAddr)> {
+    let clients = listeners
+        .iter()
+        .enumerate()
+        .map(|(nth, listener)| (if nth == 0 { "listen" } else { "listeners" }, listener.address));
+    clients.chain([("admin", admin)]).collect()
+}
+
 /// A list of addresses and networks.
 pub(super) fn networks(section: &mut Section<'_>, key: &'static str) -> Vec<IpNet> {
     let expected = "a list of addresses or networks, such as [\"10.0.0.0/8\"]";

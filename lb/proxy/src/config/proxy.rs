@@ -41,8 +41,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     let admin_socket = listeners::optional_path(&mut root, "admin_socket", expected);
     let admin_tls = listeners::admin_tls(&mut root);
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
-    let further = listeners.iter().skip(1).map(|listener| ("listeners", listener.address));
-    let own: Vec<_> = [("listen", listen), ("admin", admin)].into_iter().chain(further).collect();
+    let own = listeners::own_addresses(&listeners, admin);
     let (fleets, others) = fleet::named(&mut root, &own);
     let (fleet, discovery, chosen) = fleet::read(root.table("fleet"), &own);
     fleet::agree(&root, &fleet, &fleets);
@@ -57,14 +56,13 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     let jobs = jobs::read(root.table("jobs"));
     let bounds =
         routes::Bounds { limits: &limits, timeouts: &timeouts, fleets: &fleets, jobs: &jobs };
-    let routes = routes::read(&mut root, extractors, bounds);
     let routes::Routes {
         with_hosts: routes,
         policies: mut route_policies,
         fixed,
         table,
         functions_are_known,
-    } = routes;
+    } = routes::read(&mut root, extractors, bounds);
     let (fleet, main) = used(&root, (fleet, discovery), &fleets, &routes);
     let named = (&*routes, functions_are_known);
     let (lambda, lambda_policy) = lambda::read(root.table("lambda"), named, &mut route_policies);

@@ -62,12 +62,18 @@ impl Config {
     fn keep_fixed(&mut self, old: &Config, kept: &mut Vec<&'static str>) {
         keep((&mut self.listen, &old.listen), "listen", kept);
         let places = |config: &Config| -> Vec<_> {
-            let listeners = config.listeners.iter();
-            listeners.map(|one| (one.address, one.tls.is_some())).collect()
+            let listeners = config.listeners.iter().enumerate();
+            // The address of the first is `listen`.
+            listeners
+                .map(|(nth, one)| ((nth != 0).then_some(one.address), one.tls.is_some()))
+                .collect()
         };
         // Sockets are opened once, and whether they speak TLS is known then; how, is read anew.
         if places(self) != places(old) {
             keep((&mut self.listeners, &old.listeners), "listeners", kept);
+        }
+        if let Some(first) = self.listeners.first_mut() {
+            first.address = self.listen;
         }
         keep((&mut self.admin, &old.admin), "admin", kept);
         keep((&mut self.admin_socket, &old.admin_socket), "admin_socket", kept);

@@ -56,14 +56,14 @@ fn alike(from: SocketAddr, to: SocketAddr) -> (SocketAddr, SocketAddr) {
 mod tests {
     use super::*;
 
-    fn between(from: &str, to: &str) -> Option<(SocketAddr, SocketAddr)> {
-        Some((from.parse().unwrap(), to.parse().unwrap()))
+    fn between(from: &str, to: &str) -> (SocketAddr, SocketAddr) {
+        (from.parse().unwrap(), to.parse().unwrap())
     }
 
     #[test]
     fn version_1_is_a_line() {
         let line = |from: &str, to: &str| {
-            String::from_utf8(header(ProxyVersion::V1, between(from, to))).unwrap()
+            String::from_utf8(header(ProxyVersion::V1, Some(between(from, to)))).unwrap()
         };
         assert_eq!(line("192.0.2.7:1", "10.0.0.1:80"), "PROXY TCP4 192.0.2.7 10.0.0.1 1 80\r\n");
         assert_eq!(line("[::ffff:192.0.2.7]:1", "10.0.0.1:80"), line("192.0.2.7:1", "10.0.0.1:80"));
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn version_2_is_read_as_it_was_meant() {
-        let bytes = header(ProxyVersion::V2, between("192.0.2.7:1", "10.0.0.1:80"));
+        let bytes = header(ProxyVersion::V2, Some(between("192.0.2.7:1", "10.0.0.1:80")));
         let read = v2::Header::try_from(bytes.as_slice()).unwrap();
         assert_eq!((read.command, read.protocol), (v2::Command::Proxy, v2::Protocol::Stream));
         let expected = v2::Addresses::from((
