@@ -45,17 +45,10 @@ pub fn step(job: &mut Job, event: Event, now: Time, limits: &Limits) -> Actions 
         Event::Retry => job.retry(now, limits),
         Event::Told { generation } => job.told(generation),
         Event::Tick => job.tick(now, limits),
-        Event::Started { fence }
-        | Event::Renewed { fence }
-        | Event::Progress { fence, .. }
-        | Event::Answered { fence, .. }
-        | Event::Kept { fence }
-        | Event::HostLost { fence }
-        | Event::TimedOut { fence }
-        | Event::Returned { fence }
-        | Event::LeaseLost { fence } => match job.state.lease().filter(|one| one.fence == fence) {
-            Some(lease) => job.held(lease, event, now, limits),
-            None => job.stale(event),
+        // Of a claim: the present one, or an old one.
+        of_claim => match job.state.lease().filter(|one| of_claim.fence() == Some(one.fence)) {
+            Some(lease) => job.held(lease, of_claim, now, limits),
+            None => job.stale(of_claim),
         },
     }
 }

@@ -1,10 +1,10 @@
-//! What operators ask to be changed. A page in a browser may ask for none of it.
+//! What operators ask to be changed. Who may is told before ([`super::guard`]).
 
 mod hosts;
 
 use std::time::Duration;
 
-use http::header::{CONNECTION, ORIGIN};
+use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
@@ -22,8 +22,8 @@ const PATHS: [&str; 5] = ["/reload", "/upgrade", "/fleet/join", "/fleet/drain", 
 
 /// The answer to a request for a change.
 pub(super) async fn answer(front: &Front, request: Request<Incoming>) -> Answer {
-    if let Some(refusal) = refused(&request) {
-        return refusal;
+    if request.method() != Method::POST {
+        return allow_only("POST");
     }
     match request.uri().path() {
         "/reload" => reload(front).await,
@@ -35,18 +35,6 @@ pub(super) async fn answer(front: &Front, request: Request<Incoming>) -> Answer 
 /// Whether something is changed at `path`.
 pub(super) fn is_at(path: &str) -> bool {
     PATHS.contains(&path)
-}
-
-/// Why a request may change nothing, if it may not.
-fn refused<B>(request: &Request<B>) -> Option<Answer> {
-    if request.method() != Method::POST {
-        return Some(allow_only("POST"));
-    }
-    // Every browser says where the page is from that sends such a request.
-    request.headers().contains_key(ORIGIN).then(|| {
-        let detail = "a page in a browser may change nothing: `Origin` is set";
-        refuse(&Problem::new(StatusCode::FORBIDDEN, detail).at("origin"))
-    })
 }
 
 async fn reload(front: &Front) -> Answer {

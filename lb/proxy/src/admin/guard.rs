@@ -45,12 +45,12 @@ pub(super) fn changes(method: &Method, path: &str) -> bool {
 /// Why a request with `headers`, which came by `via`, may change nothing; `None` where it may.
 pub(super) fn refused(config: &Config, headers: &HeaderMap, via: Via) -> Option<Problem> {
     let forbidden = |detail: &str| Some(Problem::new(StatusCode::FORBIDDEN, detail));
-    let Via::Tcp(peer) = via else { return None };
     // Every browser says where the page is from that sends such a request.
     if headers.contains_key(ORIGIN) {
         let detail = "a page in a browser may change nothing: `Origin` is set";
         return forbidden(detail).map(|problem| problem.at("origin"));
     }
+    let Via::Tcp(peer) = via else { return None };
     match (&config.admin_token_file, &config.admin_socket) {
         (Some(file), _) => without_token(headers, file),
         (None, Some(_)) => {
