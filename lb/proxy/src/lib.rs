@@ -11,7 +11,7 @@ pub mod server;
 pub mod signals;
 mod supervisor;
 mod listen;
-mod tls;
+pub mod tls;
 mod stage;
 mod clients;
 mod front;

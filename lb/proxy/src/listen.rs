@@ -2,6 +2,7 @@
 
 mod absolute;
 mod connection;
+pub(crate) mod goodbye;
 mod handshake;
 mod heard;
 mod proxied;

@@ -1,13 +1,13 @@
 //! `weighbridge explain`: what a running balancer would do with a request, and why.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 
-use super::{CommandError, operate};
+use super::CommandError;
+use super::operate::Admin;
 
 /// Say what a running balancer would do with a request, and why.
 ///
@@ -30,9 +30,8 @@ pub(crate) struct Explain {
     /// The host that the request asks for, where routes are chosen by it.
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
-    /// The balancer's admin address (`admin` in its configuration).
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
-    admin: SocketAddr,
+    #[command(flatten)]
+    admin: Admin,
     /// Print the same as JSON.
     #[arg(long)]
     json: bool,
@@ -41,18 +40,14 @@ pub(crate) struct Explain {
 impl Explain {
     pub(crate) fn run(self) -> Result<(), CommandError> {
         let body = self.body.as_deref().map(read).transpose()?.unwrap_or_default();
-        let request = self.request(body).map_err(|error| self.failed(&error))?;
-        let (status, text) = operate::send(request).map_err(|error| self.failed(&*error))?;
-        if status.is_success() {
-            print!("{text}");
-            return Ok(());
-        }
-        Err(CommandError::Ask { admin: self.admin.to_string(), why: format!("{status}: {text}") })
+        let request = self.request(body).map_err(|error| self.admin.failed(&error))?;
+        print!("{}", self.admin.ask(request)?);
+        Ok(())
     }
 
     fn request(&self, body: Vec<u8>) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let accept = if self.json { "application/json" } else { "text/plain" };
-        let uri = format!("http://{}/explain/{}", self.admin, self.target.trim_start_matches('/'));
+        let uri = format!("/explain/{}", self.target.trim_start_matches('/'));
         let usual = if self.body.is_some() { hyper::Method::POST } else { hyper::Method::GET };
         let mut request = Request::builder()
             .method(self.method.clone().unwrap_or(usual))
@@ -62,10 +57,6 @@ impl Explain {
             request = request.header("x-forwarded-host", host);
         }
         request.body(Full::new(Bytes::from(body)))
-    }
-
-    fn failed(&self, error: &(dyn std::error::Error + 'static)) -> CommandError {
-        CommandError::Ask { admin: self.admin.to_string(), why: operate::with_causes(error) }
     }
 }
 

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CommandError, operate, run};
+use super::operate::Admin;
+use super::{CommandError, run};
 
 /// Let hosts join a running balancer, drain, and come back.
 ///
@@ -20,9 +21,8 @@ Examples:
 pub(crate) struct Fleet {
     #[command(subcommand)]
     change: Change,
-    /// The balancer's admin address (`admin` in its configuration).
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", global = true)]
-    admin: SocketAddr,
+    #[command(flatten)]
+    admin: Admin,
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,7 +69,7 @@ impl Fleet {
                 ("/fleet/undrain", json!({ "address": address }), format!("{address} comes back"))
             }
         };
-        operate::post(self.admin, path, body.to_string())?;
+        self.admin.post(path, body.to_string())?;
         run::say(&format!("{done}\n"));
         Ok(())
     }

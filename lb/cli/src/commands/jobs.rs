@@ -1,14 +1,12 @@
 //! `weighbridge jobs`: the jobs of a running balancer.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request};
 use serde_json::Value;
 
 use super::CommandError;
-use super::operate::{send, with_causes};
+use super::operate::Admin;
 
 /// List, show, cancel, retry and purge the jobs of a running balancer.
 ///
@@ -24,9 +22,8 @@ Examples:
 pub(crate) struct Jobs {
     #[command(subcommand)]
     command: JobsCommand,
-    /// The balancer's admin address (`admin` in its configuration).
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", global = true)]
-    admin: SocketAddr,
+    #[command(flatten)]
+    admin: Admin,
     /// Print the balancer's answer as JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -90,14 +87,10 @@ impl Jobs {
 impl Jobs {
     /// What the balancer answers. An error where that is no success.
     fn ask(&self) -> Result<String, CommandError> {
-        let failed = |why: String| CommandError::Ask { admin: self.admin.to_string(), why };
         let (method, target) = self.command.question();
-        let request =
-            Request::builder().method(method).uri(format!("http://{}/{target}", self.admin));
+        let request = Request::builder().method(method).uri(format!("/{target}"));
         let request = request.body(Full::new(Bytes::new()));
-        let request = request.map_err(|error| failed(error.to_string()))?;
-        let (status, text) = send(request).map_err(|error| failed(with_causes(&*error)))?;
-        if status.is_success() { Ok(text) } else { Err(failed(format!("{status}: {text}"))) }
+        self.admin.ask(request.map_err(|error| self.admin.failed(&error))?)
     }
 }
 

@@ -1,8 +1,7 @@
 //! `weighbridge reload`: a running balancer reads its configuration anew.
 
-use std::net::SocketAddr;
-
-use super::{CommandError, operate, run};
+use super::operate::Admin;
+use super::{CommandError, run};
 
 /// Let a running balancer read its configuration anew.
 ///
@@ -14,16 +13,15 @@ use super::{CommandError, operate, run};
 #[command(after_help = "\
 Examples:
   weighbridge reload
-  weighbridge reload --admin 127.0.0.1:9091")]
+  weighbridge reload --admin unix:/run/weighbridge/admin.sock")]
 pub(crate) struct Reload {
-    /// The balancer's admin address (`admin` in its configuration).
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
-    admin: SocketAddr,
+    #[command(flatten)]
+    admin: Admin,
 }
 
 impl Reload {
     pub(crate) fn run(self) -> Result<(), CommandError> {
-        let told = operate::post(self.admin, "/reload", String::new())?;
+        let told = self.admin.post("/reload", String::new())?;
         run::say(&format!("generation {} is in use\n", told["generation"]));
         for key in told["needs_restart"].as_array().into_iter().flatten() {
             let key = key.as_str().unwrap_or_default();

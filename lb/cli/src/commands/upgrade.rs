@@ -1,8 +1,7 @@
 //! `weighbridge upgrade`: another process takes over from a running balancer.
 
-use std::net::SocketAddr;
-
-use super::{CommandError, operate, run};
+use super::operate::Admin;
+use super::{CommandError, run};
 
 /// Let a new process take over from a running balancer, and lose nothing.
 ///
@@ -15,16 +14,15 @@ use super::{CommandError, operate, run};
 #[command(after_help = "\
 Examples:
   weighbridge check my.toml && weighbridge upgrade
-  weighbridge upgrade --admin 127.0.0.1:9091")]
+  weighbridge upgrade --admin https://balancer.example:9090 --token-file token")]
 pub(crate) struct Upgrade {
-    /// The balancer's admin address (`admin` in its configuration).
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
-    admin: SocketAddr,
+    #[command(flatten)]
+    admin: Admin,
 }
 
 impl Upgrade {
     pub(crate) fn run(self) -> Result<(), CommandError> {
-        let told = operate::post(self.admin, "/upgrade", String::new())?;
+        let told = self.admin.post("/upgrade", String::new())?;
         run::say(&format!("process {} has taken over\n", told["pid"]));
         Ok(())
     }

@@ -123,3 +123,52 @@ fn mistakes_in_what_lets_operators_in_are_told() {
     assert!(said.contains("line 1: admin_token_file: `"), "{said}");
     assert!(said.contains("has no token: expected one line of at least 16"), "{said}");
 }
+
+#[test]
+fn commands_show_the_token_by_every_door() {
+    let (pki, host) = (Pki::new(), Host::mirror());
+    let file = pki.path("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).expect("a file");
+    let (file, socket) = (file.display().to_string(), pki.path("admin.sock").display().to_string());
+    let files = pki.server("a", &["localhost"]);
+    let (chain, key) = (files.chain.display(), files.key.display());
+    let more = format!(
+        "admin_token_file = \"{file}\"\nadmin_socket = \"{socket}\"\n\
+         admin_certificates = [{{ chain = \"{chain}\", key = \"{key}\" }}]\n"
+    );
+    let balancer = Balancer::before_unready(host.address, &more);
+    let ca = pki.ca().display().to_string();
+    let https = format!("https://localhost:{}", balancer.admin.port());
+    let by_tls = ["--admin", &https, "--admin-ca", &ca];
+    let by_socket = ["--admin", &format!("unix:{socket}")];
+    let with_token = [&by_tls[..], &["--token-file", &file]].concat();
+    let ran = |arguments: &[&[&str]]| {
+        let output = run(env!("CARGO_BIN_EXE_weighbridge"), &arguments.concat(), b"");
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let drain = ["fleet", "drain", "192.0.2.1:1"];
+    for (arguments, is_good, said) in [
+        ([&["reload"][..], &with_token], true, "generation 2 is in use"),
+        ([&["reload"], &by_socket], true, "generation 3 is in use"),
+        ([&["reload"], &by_tls], false, "401 Unauthorized: a change needs `Authorization: Bearer`"),
+        ([&drain, &by_tls], false, "401 Unauthorized"),
+        ([&drain, &with_token], false, "no listed host is at"),
+        ([&["explain", "/held"], &by_tls], true, "verdict"),
+        ([&["explain", "/held"], &by_socket], true, "verdict"),
+        ([&["upgrade"], &["--admin", &https]], false, "UnknownIssuer"),
+        ([&["upgrade"], &["--admin", "nowhere"]], false, "expected HOST:PORT, https://HOST:PORT"),
+        ([&["reload"], &["--token-file", "/none", "--admin", &https]], false, "cannot be read"),
+    ] {
+        let (was_good, told) = ran(&arguments);
+        assert_eq!(was_good, is_good, "{arguments:?}: {told}");
+        assert!(told.contains(said), "{arguments:?}: {told}");
+    }
+    // The token itself can be in the environment.
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_weighbridge"))
+        .arg("reload")
+        .args(by_tls)
+        .env("WEIGHBRIDGE_TOKEN", TOKEN)
+        .output()
+        .expect("the program runs");
+    assert_eq!(text(&output.stdout), "generation 4 is in use\n", "{}", text(&output.stderr));
+}

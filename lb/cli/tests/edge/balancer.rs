@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+
 use crate::client::{Connection, DEADLINE, Response};
 use crate::config::CertificateFiles;
+use crate::tools::{run, text};
 
 /// A running balancer; dropping it ends it.
 pub(crate) struct Balancer {
@@ -84,6 +87,27 @@ impl Balancer {
         let metrics = String::from_utf8(self.look("/metrics").body).expect("text");
         let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.map_or(0.0, |value| value.trim().parse().expect("a number"))
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// Waits for its end, and tells whether that was a good one.
+    pub(crate) fn ends(&mut self) -> bool {
+        self.process.wait().expect("it can be waited for").success()
+    }
+
+    /// Runs `weighbridge` with `arguments` about it, and returns what it says.
+    pub(crate) fn operate(&self, arguments: &[&str]) -> (bool, String) {
+        let admin = self.admin.to_string();
+        let output = run(
+            env!("CARGO_BIN_EXE_weighbridge"),
+            &[arguments, &["--admin", &admin]].concat(),
+            b"",
+        );
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
     }
 
     /// What it has said of itself so far.

@@ -1,13 +1,14 @@
 //! What is refused in a handshake, and how it is counted.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 
 use crate::balancer::{Balancer, listener};
 use crate::client::{Connection, DEADLINE};
 use crate::host::Host;
 use crate::pki::Pki;
-use crate::tools::{curl, s_client};
+use crate::tools::{curl, s_client, text};
 
 /// The failures of handshakes for `reason`.
 fn failed(balancer: &Balancer, reason: &str) -> f64 {
@@ -82,7 +83,9 @@ fn http_without_tls_is_told_what_is_spoken_here() {
     let mut connection = Connection::open(balancer.listeners[1]);
     connection.send("\u{1}\u{2}\u{3}");
     assert!(connection.rest().is_empty());
-    assert_eq!((failed(&balancer, "plain_http"), failed(&balancer, "not_tls")), (1.0, 1.0));
+    balancer.wait("both are counted", || {
+        (failed(&balancer, "plain_http"), failed(&balancer, "not_tls")) == (1.0, 1.0)
+    });
     assert!(host.heard().is_empty());
 }
 
@@ -114,4 +117,48 @@ fn a_handshake_that_does_not_end_gives_its_place_back() {
     }
     balancer.wait("each is counted", || failed(&balancer, "timeout") == 8.0);
     balancer.wait("none is left", || balancer.metric("weighbridge_connections") == 0.0);
+}
+
+#[test]
+fn nothing_weak_is_agreed_on() {
+    let (pki, host) = (Pki::new(), Host::mirror());
+    let more = "timeouts.idle = \"500ms\"\n".to_owned()
+        + &listener(&[&pki.server("a", &["a.example"])], "");
+    let balancer = Balancer::before(host.address, &more);
+    let address = balancer.listeners[1];
+    for offered in [
+        &["-tls1_2", "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", "ECDSA+SHA1"] as &[&str],
+        &["-tls1_2", "-cipher", "ALL:@SECLEVEL=0", "-groups", "sect283k1:secp224r1"],
+        &["-tls1_2", "-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0:!ECDHE"],
+        &["-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_8_SHA256:TLS_AES_128_CCM_SHA256"],
+    ] {
+        let (is_good, said) = s_client(address, offered);
+        assert!(!is_good && said.contains("alert"), "{offered:?}: {said}");
+    }
+    let (_, said) = s_client(address, &["-tls1_3"]);
+    assert!(said.contains("Compression: NONE"), "{said}");
+    // What curl is made to offer at the most.
+    let old = curl(&pki, ("a.example", address), "/held", &["--tlsv1.0", "--tls-max", "1.1"]);
+    assert_eq!(old.status.code(), Some(35));
+    let (is_good, said) = renegotiate(address);
+    assert!(said.contains("RENEGOTIATING") && !is_good, "{said}");
+    assert!(host.heard().is_empty());
+}
+
+/// What becomes of a client that wants to begin anew within its connection: it gets no answer.
+fn renegotiate(address: SocketAddr) -> (bool, String) {
+    let mut process = Command::new("openssl")
+        .args(["s_client", "-tls1_2", "-connect", &address.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("`.ci/install` installs it");
+    let mut input = process.stdin.take().expect("it is piped");
+    let said = BufReader::new(process.stdout.take().expect("it is piped"));
+    let mut said = said.lines().map(|line| line.expect("text"));
+    assert!(said.any(|line| line.contains("Extended master secret")), "no handshake");
+    input.write_all(b"R\n").expect("it reads");
+    let ended = process.wait_with_output().expect("it ends");
+    (ended.status.success(), text(&ended.stderr))
 }

@@ -15,6 +15,8 @@ mod host;
 mod pki;
 
 mod balancer;
+mod frames;
+mod strict;
 mod tools;
 
 mod admin;
@@ -27,3 +29,4 @@ mod many;
 mod proxied;
 mod redirects;
 mod served;
+mod upgrades;

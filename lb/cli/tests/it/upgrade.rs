@@ -45,13 +45,19 @@ fn told(output: &Output) -> String {
 /// Upgrades, and waits for the end of the process `before`.
 #[track_caller]
 fn upgraded(balancer: &Balancer, before: u32) -> Heir {
+    let heir = succeeded(balancer);
+    until("the process before has ended", || is_gone(before));
+    heir
+}
+
+/// Upgrades.
+#[track_caller]
+fn succeeded(balancer: &Balancer) -> Heir {
     let output = upgrade(balancer);
     let told = told(&output);
     let pid = told.strip_prefix("process ").and_then(|rest| rest.split(' ').next()?.parse().ok());
     assert!(pid.is_some(), "{told}\n{:#?}", balancer.process.all_said());
-    let heir = Heir(pid.unwrap_or_default());
-    until("the process before has ended", || is_gone(before));
-    heir
+    Heir(pid.unwrap_or_default())
 }
 
 #[test]
@@ -102,6 +108,32 @@ fn what_was_learned_is_handed_over() {
     // It has the store for itself, now that the one before has ended.
     until("it is kept, too", || 1.0 <= written());
     drop(heir);
+}
+
+#[test]
+fn what_is_observed_between_two_upgrades_is_kept() {
+    let host = Backend::start(&[], "here");
+    let place = Place::new(&config(host.address));
+    let balancer = place.serve();
+    balancer.has_active(1);
+    let ask = || (0..5).for_each(|_| assert_eq!(get(balancer.listen, "/x").status, 200));
+    ask();
+    // It stays, and keeps the store, for a client that keeps its connection.
+    let mut idle = Client::new(balancer.listen);
+    assert_eq!(idle.ask(&Request::get("/x")).expect("it answers").status, 200);
+    let second = succeeded(&balancer);
+    ask();
+    // The second never has the store.
+    let _third = upgraded(&balancer, second.0);
+    assert!(!is_gone(balancer.process.pid()));
+    ask();
+    drop(idle);
+    let file = place.data().join("weighbridge.sqlite");
+    let kept = || -> rusqlite::Result<i64> {
+        let store = rusqlite::Connection::open(&file)?;
+        store.query_row("SELECT count(*) FROM observations", [], |row| row.get(0))
+    };
+    until("all of them are kept", || kept().is_ok_and(|rows| rows == 16));
 }
 
 #[test]

@@ -12,6 +12,8 @@
 //! show to the script that asked, and there is no callback to change it. What it writes before a
 //! request has reached the callbacks can only be that answer; the stream sends ours instead.
 //!
+//! Of HTTP/2, requests are let through that cross a GOAWAY ([`super::goodbye`]).
+//!
 //! The head of an answer waits for the first piece of its body, or for a flush: each send by itself
 //! costs more than all that is done for a small request otherwise. pingora flushes heads that
 //! nothing follows, or that something follows at an unknown time.
@@ -36,6 +38,7 @@ use tokio::time::Sleep;
 use crate::answer;
 use crate::stage::{self, Stage};
 
+use super::goodbye::Goodbye;
 use super::heard::{Heard, HeardLimits};
 use super::transport::Transport;
 
@@ -54,6 +57,8 @@ pub(super) struct ClientStream {
     begun: Bytes,
     /// What has come, followed; not of HTTP/2.
     heard: Option<Heard>,
+    /// What waits of what has come; of HTTP/2 alone.
+    goodbye: Option<Box<Goodbye>>,
     /// What goes out before anything else: the head of an answer, or our refusal.
     ahead: Vec<u8>,
     /// Whether our answer has taken the place of pingora's.
@@ -67,15 +72,28 @@ pub(super) struct ClientStream {
 impl ClientStream {
     /// `inner`, with our answers to what is not HTTP. `begun` has come from it already.
     pub(super) fn http1(inner: Transport, begun: Bytes, limits: HeardLimits) -> ClientStream {
-        let mut stream = ClientStream::http2(inner, begun);
+        let mut stream = ClientStream::new(inner, begun);
         stream.heard = Some(Heard::new(limits));
         stream
     }
 
-    /// `inner`, from which `begun` has come already.
+    /// `inner`, from which `begun` has come already, with room for requests that cross a GOAWAY.
     pub(super) fn http2(inner: Transport, begun: Bytes) -> ClientStream {
-        let (ahead, lingering) = (Vec::new(), None);
-        ClientStream { inner, begun, heard: None, ahead, is_refused: false, lingering }
+        let mut stream = ClientStream::new(inner, begun);
+        stream.goodbye = Some(Box::new(Goodbye::new()));
+        stream
+    }
+
+    fn new(inner: Transport, begun: Bytes) -> ClientStream {
+        ClientStream {
+            inner,
+            begun,
+            heard: None,
+            goodbye: None,
+            ahead: Vec::new(),
+            is_refused: false,
+            lingering: None,
+        }
     }
 
     /// Reads what has begun, and then what comes.
@@ -89,6 +107,27 @@ impl ClientStream {
         }
         let some = self.begun.split_to(self.begun.len().min(buffer.remaining()));
         buffer.put_slice(&some);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads frames of HTTP/2, without those that wait in `goodbye`.
+    fn poll_frames(
+        &mut self,
+        goodbye: &mut Goodbye,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        while !goodbye.read(context, buffer) {
+            ready!(self.poll_bytes(context, buffer))?;
+            let came = &buffer.filled()[before..];
+            let is_end = came.is_empty() && !goodbye.end();
+            if is_end || !came.is_empty() && goodbye.passes(came) {
+                break;
+            }
+            goodbye.sort(came);
+            buffer.set_filled(before);
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -228,6 +267,11 @@ impl AsyncRead for ClientStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
+        if let Some(mut goodbye) = stream.goodbye.take() {
+            let read = stream.poll_frames(&mut goodbye, context, buffer);
+            stream.goodbye = Some(goodbye);
+            return read;
+        }
         if let Some(broken) = stream.heard.as_mut().and_then(|heard| heard.poll_broken(context)) {
             return broken;
         }

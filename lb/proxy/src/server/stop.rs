@@ -5,9 +5,26 @@ use std::time::{Duration, Instant};
 use pingora::apps::ServerApp as _;
 
 use super::{Server, jobs};
+use crate::front::Front;
+use crate::listen::goodbye::CROSSING;
 
 /// Between two looks at whether everything is finished.
 pub(super) const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The longest wait for connections that are about to end.
+const GOODBYE_MAX: Duration = CROSSING.saturating_mul(4);
+
+/// Waits for connections that end by themselves: those of HTTP/2, on which requests may be under
+/// way that were begun before their client knew of the end. Others are not waited for.
+async fn said_goodbye(front: &Front) {
+    let connections = &front.ledger.metrics.connections;
+    let ended = async {
+        while 0 < connections.get() {
+            tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
+        }
+    };
+    let _others = tokio::time::timeout(GOODBYE_MAX, ended).await;
+}
 
 impl Server {
     /// Tells the connections of clients that no more requests are taken on them.
@@ -37,6 +54,7 @@ impl Server {
         if let Some(jobs) = &front.jobs {
             jobs.drain(drain);
         }
+        said_goodbye(&front).await;
         while 0 < front.in_flight() && Instant::now() < deadline {
             tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
         }

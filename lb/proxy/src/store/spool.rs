@@ -6,6 +6,9 @@
 //! file that were stored before are stored again, which changes nothing, because rows are
 //! recognised by their ids.
 //!
+//! A balancer that is followed by another while a third still has the folder (upgrades in a row)
+//! leaves its last rows in a file of their own, which whoever has the folder takes up.
+//!
 //! # Decision: the spool is files of our own
 //!
 //! A queue with one reader that forgets whole files needs no index, no compaction and no cursor, so
@@ -32,6 +35,12 @@ use crate::private;
 
 /// What the names of the files end with.
 const SUFFIX: &str = "spool";
+
+/// What the names of files end with that were left for whoever has the folder.
+const LEFT: &str = "left";
+
+/// What they end with while they are written.
+const UNFINISHED: &str = "unfinished";
 
 /// The number of files that share the room. Dropping the oldest file then drops little.
 const SEGMENTS: u64 = 16;
@@ -149,12 +158,43 @@ impl Spool {
         Ok(dropped)
     }
 
+    /// Puts `rows` where whoever has the folder takes them up: for a balancer that ends and never
+    /// had it. Blocks.
+    pub(super) fn leave(&self, rows: &[StoredObservation]) -> Result<(), StoreError> {
+        let record = record(rows)?;
+        private::create_folder(&self.folder).map_err(|source| failed(&self.folder, source))?;
+        let name = format!("{:016x}", fastrand::u64(..));
+        let unfinished = self.folder.join(&name).with_extension(UNFINISHED);
+        let written = private::create_new(&unfinished)
+            .and_then(|mut file| file.write_all(&record))
+            .and_then(|()| fs::rename(&unfinished, unfinished.with_extension(LEFT)));
+        written.map_err(|source| failed(&unfinished, source))
+    }
+
+    /// Takes up what others have left.
+    fn take_up(&self, state: &mut State) -> Result<(), StoreError> {
+        for entry in fs::read_dir(&self.folder).map_err(|source| failed(&self.folder, source))? {
+            let left = entry.map_err(|source| failed(&self.folder, source))?.path();
+            if left.extension().is_none_or(|extension| extension != LEFT) {
+                continue;
+            }
+            let path = self.path(state.next);
+            fs::rename(&left, &path).map_err(|source| failed(&left, source))?;
+            let Scan { bytes, rows, torn } = scan(&path).map_err(|source| failed(&path, source))?;
+            state.segments.push_back(Segment { number: state.next, bytes, rows, torn });
+            state.next += 1;
+            state.open = None;
+        }
+        Ok(())
+    }
+
     /// The oldest file. Rows that are added from now on go to another file. Blocks.
     pub(super) fn oldest(&self) -> Result<Option<Oldest>, StoreError> {
         let mut state = match self.own() {
             Err(StoreError::Locked(_)) => return Ok(None),
             owned => owned?,
         };
+        self.take_up(&mut state)?;
         let Some(segment) = state.segments.front().copied() else { return Ok(None) };
         if state.segments.len() == 1 {
             state.open = None;

@@ -3,16 +3,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::super::spool::Oldest;
 use super::super::{ObservationStore, Spool, StoreError, StoredObservation};
 use super::BACKOFF;
 use super::metrics::StoreMetrics;
+
+/// Between two looks at whether another balancer has left rows.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A spool and whether it is needed. Clones share it.
 #[derive(Debug, Clone)]
@@ -47,14 +51,19 @@ impl Spooling {
         self.shared.is_well.store(false, Ordering::Release);
     }
 
-    /// Puts `rows` on disk. Returns them, and whether that worked.
+    /// Puts `rows` on disk. Returns them, and whether that worked. Where another balancer has the
+    /// folder, it gets those that are the `last`.
     pub(super) async fn push(
         &self,
         rows: Vec<StoredObservation>,
+        last: bool,
     ) -> (Vec<StoredObservation>, bool) {
         let shared = Arc::clone(&self.shared);
         let pushed = spawn_blocking(move || {
-            let pushed = shared.spool.push(&rows);
+            let pushed = match shared.spool.push(&rows) {
+                Err(StoreError::Locked(_)) if last => shared.spool.leave(&rows).map(|()| 0),
+                pushed => pushed,
+            };
             (rows, pushed)
         });
         let (rows, pushed) = match pushed.await {
@@ -125,9 +134,11 @@ impl Replay {
                 // The store may be back, and then no row comes here. The next row will show.
                 Ok(false) => {
                     self.spool.shared.is_well.store(true, Ordering::Release);
-                    self.spool.shared.wake.notified().await;
-                    refusals += 1;
-                    sleep(BACKOFF.wait(refusals)).await;
+                    let woken = timeout(LOOK_INTERVAL, self.spool.shared.wake.notified()).await;
+                    if woken.is_ok() {
+                        refusals += 1;
+                        sleep(BACKOFF.wait(refusals)).await;
+                    }
                 }
                 Err(cause) => {
                     refusals += 1;

@@ -324,3 +324,17 @@ async fn a_spool_without_room_drops_and_counts() {
     assert!(spooled_bytes.get() <= 20_000);
     recorder.close().await;
 }
+
+#[tokio::test]
+async fn the_last_rows_of_an_heir_that_never_had_the_store_are_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, first) = start_with(Some(spool(&folder, 1 << 20)), 10, 1000, 0);
+    let inherited = Spool::inherit(&folder.path().join("spool"), 1 << 20).unwrap();
+    let (_, heir) = start_with(Some(inherited), 10, 1000, u32::MAX);
+    (0..25).for_each(|id| heir.record(numbered(id)));
+    heir.close().await;
+    assert_eq!(heir.metrics.dropped.get(), 0);
+    until("all are written", || first.metrics.written.get() == 25).await;
+    assert_eq!(ids(&store), (0..25).collect::<Vec<u64>>());
+    first.close().await;
+}

@@ -95,7 +95,8 @@ impl Writer {
                     spool.is_down();
                 }
                 let done;
-                (batch, done) = spool.push(batch).await;
+                let last = *self.closing.borrow();
+                (batch, done) = spool.push(batch, last).await;
                 if done {
                     break;
                 }

@@ -210,3 +210,19 @@ fn a_killed_process_loses_nothing_that_was_added() {
     let spool = Spool::open(&path, ROOM).unwrap();
     assert_eq!(drain(&spool), (rows(0..acknowledged), 0));
 }
+
+#[test]
+fn what_an_heir_leaves_is_taken_up_by_whoever_has_the_folder() {
+    let (folder, first) = spool(ROOM);
+    let heir = Spool::inherit(&folder.path().join("spool"), ROOM).unwrap();
+    assert!(matches!(heir.push(&rows(0..3)), Err(StoreError::Locked(_))));
+    heir.leave(&rows(0..3)).unwrap();
+    assert_eq!(heir.oldest().unwrap(), None, "it is not the heir's");
+    first.push(&rows(3..5)).unwrap();
+    assert_eq!(drain(&first), ([rows(3..5), rows(0..3)].concat(), 0));
+    assert!(files(&folder).is_empty());
+    // Or after a restart.
+    heir.leave(&rows(5..6)).unwrap();
+    drop(first);
+    assert_eq!(drain(&heir), (rows(5..6), 0));
+}
