@@ -7,6 +7,7 @@
 //! disagree with the program: tests compare its keys and ranges with the code. Cost: the file is
 //! read twice at a start. Look again when a key's default depends on more than `"auto"` can say.
 
+mod acme;
 mod certificates;
 mod discovery;
 mod fleet;
@@ -42,6 +43,7 @@ use weighbridge_core::request::RouteId;
 use weighbridge_core::units::{Speed, Work};
 
 pub use crate::tls::hosts::HostTls;
+pub use acme::{AcmeChallenge, AcmeConfig};
 pub use discovery::{Discovery, DnsConfig, HealthCheck, NamedHosts, Target, Written};
 pub use jobs::{CallbacksConfig, JobsConfig, RouteJobs};
 pub use listeners::{CertificateFiles, ClientCertificates, Listener, TlsConfig, TlsVersion};
@@ -81,6 +83,8 @@ pub struct Config {
     pub discovery: Vec<Discovery>,
     /// Who is asked what the names of hosts stand for.
     pub dns: DnsConfig,
+    /// Certificates that are got by ACME.
+    pub acme: AcmeConfig,
     /// Where observations and models are kept.
     pub store: StoreConfig,
     /// Bounds of what one client, and all of them together, may ask for.

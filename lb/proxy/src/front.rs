@@ -6,6 +6,7 @@
 //! pingora's own path carries it ([`stream`]).
 
 mod body;
+mod challenge;
 mod client;
 mod cors;
 mod jobs;
@@ -27,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use weighbridge_core::request::RouteId;
 
+use crate::acme::challenges::Challenges;
 use crate::answer::{Problem, Whole};
 use crate::caller::Gone;
 use crate::clients::{Clients, Held, TooMany};
@@ -74,6 +76,8 @@ struct State {
     orders: mpsc::Sender<Order>,
     /// What each client has.
     clients: Clients,
+    /// What an authority finds that looks whether a name leads here.
+    challenges: Arc<Challenges>,
 }
 
 /// The place of a request among all that are here, and what of its client's it takes.
@@ -89,9 +93,9 @@ impl Front {
     /// The front of `dispatch`, whose requests are kept in `ledger`.
     pub(crate) fn new(
         config: Arc<Config>,
-        dispatch: Arc<Dispatch>,
-        ledger: Arc<Ledger>,
-        (jobs, orders): (Option<Arc<JobRoom>>, mpsc::Sender<Order>),
+        (dispatch, ledger): (Arc<Dispatch>, Arc<Ledger>),
+        jobs: Option<Arc<JobRoom>>,
+        (orders, challenges): (mpsc::Sender<Order>, Arc<Challenges>),
     ) -> Arc<Front> {
         let state = State {
             in_flight: AtomicUsize::new(0),
@@ -100,6 +104,7 @@ impl Front {
             draining: AtomicBool::new(false),
             orders,
             clients: Clients::default(),
+            challenges,
         };
         Arc::new(Front { config, dispatch, ledger, jobs, state: Arc::new(state) })
     }
@@ -232,6 +237,10 @@ impl Front {
         let is_https = self.config.forwarding.is_https(whence, &session.req_header().headers);
         let redirect = listener.https_redirect.filter(|_| !is_https);
         record.marks.hsts = listener.hsts.clone().filter(|_| whence.is_tls);
+        if let Some(shown) = self.state.challenges.at(session.req_header().uri.path()) {
+            let answer = challenge::answer(shown).map_err(|_| Gone)?;
+            return Box::pin(self.answer(session, record, answer)).await.map(|()| None);
+        }
         let taken = self.route(session, record);
         let wrong = refusal::of(session.req_header(), self.config.limits.header_bytes);
         let wrong = wrong.or(refused).or_else(|| self.not_allowed(session, &taken));

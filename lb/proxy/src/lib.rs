@@ -12,6 +12,7 @@ pub mod signals;
 mod supervisor;
 mod listen;
 pub mod tls;
+mod acme;
 mod stage;
 mod clients;
 mod front;

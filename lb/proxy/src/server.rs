@@ -12,6 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use crate::access_log::AccessLogError;
+use crate::acme::challenges::Challenges;
+use crate::acme::{self, Acme};
 use crate::admin::{self, door::Door};
 use crate::autoscale::Executor;
 use crate::background::Background;
@@ -207,8 +209,9 @@ impl Server {
         }
         let mut inherited = services.inherited;
         let metrics = Metrics::new()?;
+        let challenges = Arc::new(Challenges::default());
         let Open { listeners, admin, clients, keepers, doors, sockets } =
-            open(&config, &metrics, &mut inherited).await?;
+            open(&config, (&metrics, &challenges), &mut inherited).await?;
         let listen = listeners.first().map_or(config.listen, |first| first.address);
         let shared = services.leases.is_some();
         let store = open_store(services.store, &config, inherited.is_heir())?;
@@ -227,7 +230,7 @@ impl Server {
         let recorder = recorder((store, inherited.is_heir()), &config, &background, &metrics)?;
         let (ordering, orders) = mpsc::channel(order::ORDERS_MAX);
         let rooms = Rooms { config, fleets, metrics, recorder, functions: services.functions };
-        let front = rooms.front((services.jobs, ordering))?;
+        let front = rooms.front(services.jobs, (ordering, challenges.clone()))?;
         let current = Arc::new(ArcSwap::new(front.clone()));
         let mut server = Server {
             listen,
@@ -257,6 +260,7 @@ impl Server {
         server.start_loops();
         server.start_machines(services.cpu)?;
         server.accept(clients, doors);
+        server.keep_certificates(challenges);
         Ok(server)
     }
 
@@ -282,10 +286,22 @@ impl Server {
                 listen::serve((socket, room), gate, ends).await;
             });
         }
-        let watched: Vec<_> = self.keepers.iter().flatten().cloned().collect();
-        if !watched.is_empty() {
-            self.keep("certificates", watch_certificates(watched, self.current.clone()));
+    }
+
+    /// Starts what looks after certificates, where any are shown.
+    fn keep_certificates(&mut self, challenges: Arc<Challenges>) {
+        let keepers: Vec<_> = self.keepers.iter().flatten().cloned().collect();
+        if keepers.is_empty() {
+            return;
         }
+        let (current, is_heir) = (self.current.clone(), self.inherited.is_heir());
+        self.keep("certificates", watch_certificates(keepers.clone(), current.clone()));
+        // It ends before the balancer does, where that hands over.
+        self.loops.spawn(async move {
+            // Until then no authority would find it.
+            upgrade::may_accept(&current, is_heir).await;
+            acme::keep(Acme { current, challenges, keepers }).await;
+        });
     }
 
     /// Where it keeps what it writes.

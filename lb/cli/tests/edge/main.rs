@@ -16,9 +16,11 @@ mod pki;
 
 mod balancer;
 mod frames;
+mod pebble;
 mod strict;
 mod tools;
 
+mod acme;
 mod admin;
 mod certificates;
 mod checks;

@@ -33,7 +33,8 @@ impl Config {
     /// What is allowed of certificates and may not be meant, a sentence each.
     pub(super) fn notes_of_certificates(&self, now: SystemTime) -> Vec<String> {
         let shown = shown(self);
-        if shown.is_empty() {
+        let managed = &self.acme.names;
+        if shown.is_empty() && managed.is_empty() {
             return Vec::new();
         }
         let soon =
@@ -43,8 +44,10 @@ impl Config {
             format!("the certificate in `{chain}` expires on {when}")
         });
         let names = self.route_table.names();
-        let alone =
-            names.iter().filter(|name| !shown.iter().any(|shown| is_for(&shown.said, name)));
+        let is_alone = |name: &&String| {
+            !managed.contains(*name) && !shown.iter().any(|shown| is_for(&shown.said, name))
+        };
+        let alone = names.iter().filter(is_alone);
         let unnamed =
             alone.map(|name| format!("routes names `{name}`, and no certificate is for it"));
         ends.chain(unnamed).collect()

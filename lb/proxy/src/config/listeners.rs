@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use http::HeaderValue;
 use ipnet::IpNet;
 
+use super::acme;
 use super::reader::Section;
 use crate::admin::guard;
 use crate::tls::files;
@@ -37,8 +38,12 @@ pub struct Listener {
 /// How a listener speaks TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// The certificates, at least one. Clients that name no host get the first one.
+    /// The certificates. Clients that name no host get the first one.
     pub certificates: Vec<CertificateFiles>,
+    /// Names whose certificates are got by ACME; at least one where there are no `certificates`.
+    pub names: BTreeSet<String>,
+    /// Where those are, in the order of `names`.
+    pub managed: Vec<PathBuf>,
     /// The least version.
     pub version_min: TlsVersion,
     /// Whether clients show certificates.
@@ -104,6 +109,8 @@ pub(super) fn read(root: &mut Section<'_>, listen: SocketAddr, admin: SocketAddr
 pub(super) fn admin_tls(root: &mut Section<'_>) -> Option<TlsConfig> {
     let tls = TlsConfig {
         certificates: certificates(root, "admin_certificates"),
+        names: BTreeSet::new(),
+        managed: Vec::new(),
         version_min: TlsVersion::V12,
         client_certificates: ClientCertificates::Off,
         client_ca: None,
@@ -119,6 +126,11 @@ pub(super) fn admin_token(root: &mut Section<'_>) -> Option<PathBuf> {
         root.check(false, &["admin_token_file"], || format!("admin_token_file: {error}"));
     }
     Some(file)
+}
+
+/// The Unix socket for operators.
+pub(super) fn admin_socket(root: &mut Section<'_>) -> Option<PathBuf> {
+    optional_path(root, "admin_socket", "the path of a Unix socket, or \"\" for none")
 }
 
 /// A path; `None` where the text is empty.
@@ -168,14 +180,24 @@ pub(super) fn networks(section: &mut Section<'_>, key: &'static str) -> Vec<IpNe
 /// What a listener and the listeners' defaults have in common.
 fn listener(section: &mut Section<'_>, address: SocketAddr) -> Listener {
     let certificates = certificates(section, "certificates");
+    let (names, managed) = (acme::names(section), Vec::new());
     let versions = [("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)];
     let version_min = section.word("tls_min", &versions);
     let (client_certificates, client_ca) = clients(section);
     let https_redirect = section.whole_or("https_redirect", "off", 1..=65535);
     let hsts = hsts(section);
     let has_http2 = true;
-    let tls = TlsConfig { certificates, version_min, client_certificates, client_ca, has_http2 };
-    let tls = Some(tls).filter(|tls| !tls.certificates.is_empty());
+    let tls = TlsConfig {
+        certificates,
+        names,
+        managed,
+        version_min,
+        client_certificates,
+        client_ca,
+        has_http2,
+    };
+    let has_tls = !tls.certificates.is_empty() || !tls.names.is_empty();
+    let tls = has_tls.then_some(tls);
     let proxy_protocol_from = networks(section, "proxy_protocol_from");
     let allow = networks(section, "allow");
     Listener { address, tls, https_redirect, hsts, proxy_protocol_from, allow }

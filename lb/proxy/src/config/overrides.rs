@@ -5,7 +5,7 @@ use std::num::ParseIntError;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Config, FleetSource, own_address};
+use super::{Config, FleetSource, acme, own_address};
 
 /// Options of the command line. `None`: as the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,6 +82,7 @@ impl Config {
         }
         if let Some(data_dir) = &overrides.data_dir {
             self.store.data_dir.clone_from(data_dir);
+            acme::place(&mut self.listeners, &self.acme, data_dir);
         }
         if let Some(workers) = overrides.workers {
             match self.fleet.source() {

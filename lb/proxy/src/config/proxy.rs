@@ -14,7 +14,7 @@ use super::reader::Section;
 use super::{
     AccessLog, AccessLogTarget, ClientLimits, Config, Discovery, FleetConfig, FleetSource,
     Forwarding, Limits, LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told,
-    discovery, fleet, jobs, lambda, listeners, policy, routes, store,
+    acme, discovery, fleet, jobs, lambda, listeners, policy, routes, store,
 };
 use crate::headers;
 
@@ -34,11 +34,9 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     root.check(listen != admin || listen.port() == 0, &["admin", "listen"], || {
         format!("admin and listen are both `{listen}`: expected two addresses")
     });
-    let listeners = listeners::read(&mut root, listen, admin);
-    let admin_hosts = names(&mut root, "admin_hosts");
-    let admin_token_file = listeners::admin_token(&mut root);
-    let expected = "the path of a Unix socket, or \"\" for none";
-    let admin_socket = listeners::optional_path(&mut root, "admin_socket", expected);
+    let store = store::read(root.table("store"));
+    let (listeners, acme) = acme::listeners(&mut root, (listen, admin), &store.data_dir);
+    let admin_socket = listeners::admin_socket(&mut root);
     let admin_tls = listeners::admin_tls(&mut root);
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let own = listeners::own_addresses(&listeners, admin);
@@ -71,8 +69,8 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         listen,
         listeners,
         admin,
-        admin_hosts,
-        admin_token_file,
+        admin_hosts: names(&mut root, "admin_hosts"),
+        admin_token_file: listeners::admin_token(&mut root),
         admin_socket,
         admin_tls,
         threads,
@@ -80,7 +78,8 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         fleets,
         discovery: std::iter::once(main).chain(others).collect(),
         dns: discovery::dns(root.table("dns")),
-        store: store::read(root.table("store")),
+        store,
+        acme,
         limits,
         timeouts,
         forwarding: forwarding(root.table("forwarded")),

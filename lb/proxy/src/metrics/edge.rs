@@ -14,6 +14,7 @@ pub(crate) struct EdgeMetrics {
     stale: IntGaugeVec,
     refused: IntCounterVec,
     limited: IntCounterVec,
+    ordered: IntCounterVec,
 }
 
 /// Why a connection was closed before anything was asked on it.
@@ -138,6 +139,11 @@ impl EdgeMetrics {
                 "Requests that were refused because their client has too many, by reason.",
                 "reason",
             )?,
+            ordered: counters(
+                "weighbridge_acme_orders_total",
+                "Certificates that were asked for by ACME, by what came of it.",
+                "outcome",
+            )?,
         };
         metrics.begin();
         Ok(metrics)
@@ -156,6 +162,9 @@ impl EdgeMetrics {
         }
         for reason in ["at_once", "rate"] {
             self.limited.with_label_values(&[reason]);
+        }
+        for outcome in ["issued", "failed"] {
+            self.ordered.with_label_values(&[outcome]);
         }
         for outcome in ["used", "refused"] {
             self.read.with_label_values(&[outcome]);
@@ -180,6 +189,11 @@ impl EdgeMetrics {
     /// A request was refused because its client has too many.
     pub(crate) fn limited(&self, reason: &str) {
         self.limited.with_label_values(&[reason]).inc();
+    }
+
+    /// A certificate was asked for by ACME; whether it was got.
+    pub(crate) fn ordered(&self, is_issued: bool) {
+        self.ordered.with_label_values(&[if is_issued { "issued" } else { "failed" }]).inc();
     }
 
     /// The certificate `name` of `listener` is good until `not_after`, in seconds since 1970.

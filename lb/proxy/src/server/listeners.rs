@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::ServerError;
 use super::sockets::{self, Inherited};
 use super::upgrade::Handed;
+use crate::acme::challenges::Challenges;
 use crate::admin::door::{Door, Socket};
 use crate::config::{Config, Listener, TlsConfig};
 use crate::metrics::Metrics;
@@ -43,7 +44,7 @@ pub(super) struct Open {
 /// Listens where `config` says, by sockets that were handed over, or else new ones.
 pub(super) async fn open(
     config: &Config,
-    metrics: &Arc<Metrics>,
+    shared: (&Arc<Metrics>, &Arc<Challenges>),
     inherited: &mut Inherited,
 ) -> Result<Open, ServerError> {
     let (mut clients, mut sockets) = (Vec::new(), Vec::new());
@@ -58,8 +59,8 @@ pub(super) async fn open(
     inherited.close_others();
     let listeners = listens(&config.listeners, &clients);
     let admin = operators.local_addr().unwrap_or(config.admin);
-    let mut keepers = keepers(&config.listeners, &listeners, metrics)?;
-    let keeper = keeper(config.admin_tls.as_ref(), admin, metrics)?;
+    let mut keepers = keepers(&config.listeners, &listeners, shared)?;
+    let keeper = keeper(config.admin_tls.as_ref(), admin, shared)?;
     // Its certificates are looked after with those of the others.
     keepers.push(keeper.clone());
     let mut doors = vec![Door::Tcp(operators, keeper)];
@@ -98,20 +99,20 @@ fn listens(listeners: &[Listener], sockets: &[TcpListener]) -> Vec<Listens> {
 fn keepers(
     listeners: &[Listener],
     places: &[Listens],
-    metrics: &Arc<Metrics>,
+    shared: (&Arc<Metrics>, &Arc<Challenges>),
 ) -> Result<Vec<Option<Arc<Keeper>>>, ServerError> {
     let listeners = listeners.iter().zip(places);
-    listeners.map(|(one, place)| keeper(one.tls.as_ref(), place.address, metrics)).collect()
+    listeners.map(|(one, place)| keeper(one.tls.as_ref(), place.address, shared)).collect()
 }
 
 /// What keeps the certificates that are shown at `address`, where TLS is spoken.
 fn keeper(
     tls: Option<&TlsConfig>,
     address: SocketAddr,
-    metrics: &Arc<Metrics>,
+    (metrics, challenges): (&Arc<Metrics>, &Arc<Challenges>),
 ) -> Result<Option<Arc<Keeper>>, ServerError> {
     let Some(tls) = tls else { return Ok(None) };
-    let keeper = Keeper::open(tls, address.to_string(), metrics.clone());
+    let keeper = Keeper::open(tls, address.to_string(), (metrics.clone(), challenges.clone()));
     let failed = |source| ServerError::Certificates { address, source: Box::new(source) };
     keeper.map(Some).map_err(failed)
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::jobs::{self, JobStore};
 use super::{PROBE_TIMEOUT, ServerError};
 use crate::access_log::AccessWriter;
+use crate::acme::challenges::Challenges;
 use crate::background::Background;
 use crate::budget::{BudgetLimits, MemoryBudget};
 use crate::config::{Config, StoreHome};
@@ -62,7 +63,8 @@ impl Rooms {
     /// The first front, with the rooms behind it.
     pub(super) fn front(
         self,
-        (store, orders): (Option<JobStore>, mpsc::Sender<Order>),
+        store: Option<JobStore>,
+        ends: (mpsc::Sender<Order>, Arc<Challenges>),
     ) -> Result<Arc<Front>, ServerError> {
         let Rooms { config, fleets, metrics, recorder, functions } = self;
         let hosts = Arc::new(AddressBook::default());
@@ -88,7 +90,7 @@ impl Rooms {
             config: config.clone(),
         });
         let jobs = jobs::open(&config, (&dispatch, &ledger), store)?;
-        Ok(Front::new(config, dispatch, ledger, (jobs, orders)))
+        Ok(Front::new(config, (dispatch, ledger), jobs, ends))
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) struct Certificate {
 pub(crate) struct Said {
     /// The names and addresses that it is for, in lower case; at least one.
     pub(crate) names: Vec<String>,
+    /// From when on it is good.
+    pub(crate) not_before: SystemTime,
     /// Until when it is good.
     pub(crate) not_after: SystemTime,
 }
@@ -140,8 +142,12 @@ fn said(path: &Path, certificate: &CertificateDer<'_>) -> Result<Said, FileError
     if names.is_empty() {
         return Err(wrong("it names no host".to_owned()));
     }
-    let secs = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
-    Ok(Said { names, not_after: SystemTime::UNIX_EPOCH + Duration::from_secs(secs) })
+    let at =
+        |secs: i64| SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(secs).unwrap_or(0));
+    let validity = certificate.validity();
+    let [not_before, not_after] = [validity.not_before, validity.not_after];
+    let (not_before, not_after) = (at(not_before.timestamp()), at(not_after.timestamp()));
+    Ok(Said { names, not_before, not_after })
 }
 
 /// The names that it is for: the alternative ones, or else the common one.
@@ -191,6 +197,12 @@ impl Said {
     /// Whether it is no longer good at `now`.
     pub(crate) fn has_expired(&self, now: SystemTime) -> bool {
         self.not_after <= now
+    }
+
+    /// When another one is to be asked for: when a third of its time is left.
+    pub(crate) fn renew_at(&self) -> SystemTime {
+        let time = self.not_after.duration_since(self.not_before).unwrap_or_default();
+        self.not_after - time / 3
     }
 
     /// Seconds since 1970 until when it is good.

@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::files::{self, Certificate, FileError};
 use super::server;
+use crate::acme::challenges::Challenges;
 use crate::config::TlsConfig;
 use crate::front::Current;
 use crate::metrics::Metrics;
@@ -30,6 +31,7 @@ pub(crate) struct Keeper {
     seen: Mutex<Seen>,
     /// Outlives certificates, so that clients can go on where they were.
     tickets: Arc<dyn ProducesTickets>,
+    challenges: Arc<Challenges>,
     metrics: Arc<Metrics>,
 }
 
@@ -49,17 +51,18 @@ impl Keeper {
     pub(crate) fn open(
         config: &TlsConfig,
         place: String,
-        metrics: Arc<Metrics>,
+        (metrics, challenges): (Arc<Metrics>, Arc<Challenges>),
     ) -> Result<Arc<Keeper>, FileError> {
         let tickets = Ticketer::new().map_err(|error| FileError::Tls(Box::new(error)))?;
         let digest = digest(config)?;
-        let (shown, certificates) = server::read(config, &tickets)?;
+        let (shown, certificates) = server::read(config, (&tickets, &challenges))?;
         let keeper = Keeper {
             config: RwLock::new(config.clone()),
             place,
             shown: RwLock::new(shown),
             seen: Mutex::new(Seen { digest, ..Seen::default() }),
             tickets,
+            challenges,
             metrics,
         };
         keeper.tell(&certificates);
@@ -90,7 +93,7 @@ impl Keeper {
             if digest == seen.digest && seen.wrong.is_none() {
                 return Ok(None);
             }
-            let read = server::read(&config, &self.tickets)?;
+            let read = server::read(&config, (&self.tickets, &self.challenges))?;
             Ok(Some((digest, read)))
         });
         match looked {
@@ -165,6 +168,10 @@ fn digest(config: &TlsConfig) -> Result<u64, FileError> {
     let mut digests = Vec::new();
     for path in certificates.chain(&config.client_ca).map(PathBuf::as_path) {
         digests.extend_from_slice(&of_file(path)?.to_le_bytes());
+    }
+    for path in &config.managed {
+        // Those that are not there yet come to be.
+        digests.extend_from_slice(&of_file(path).unwrap_or_default().to_le_bytes());
     }
     Ok(xxh3_64(&digests))
 }

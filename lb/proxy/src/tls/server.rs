@@ -9,6 +9,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 use super::files::{self, Certificate, FileError};
+use crate::acme::challenges::{ALPN as CHALLENGE, Challenges};
 use crate::config::{ClientCertificates, TlsConfig, TlsVersion};
 
 /// The protocols that clients can have, the preferred one first.
@@ -20,11 +21,13 @@ static FROM_13: [&SupportedProtocolVersion; 1] = [&version::TLS13];
 /// What `config` and its files say, as rustls has it, with the certificates.
 pub(super) fn read(
     config: &TlsConfig,
-    tickets: &Arc<dyn ProducesTickets>,
+    (tickets, challenges): (&Arc<dyn ProducesTickets>, &Arc<Challenges>),
 ) -> Result<(Arc<ServerConfig>, Vec<Certificate>), FileError> {
     let certificates: Result<Vec<_>, _> =
         config.certificates.iter().map(files::certificate).collect();
-    let certificates = certificates?;
+    let mut certificates = certificates?;
+    // What is not there, or cannot be used, is got anew.
+    certificates.extend(config.managed_files().filter_map(|file| files::certificate(&file).ok()));
     let builder = ServerConfig::builder_with_provider(super::provider())
         .with_protocol_versions(versions(config.version_min))
         .map_err(|error| FileError::Tls(Box::new(error)))?;
@@ -32,9 +35,12 @@ pub(super) fn read(
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
-    let mut server = builder.with_cert_resolver(Arc::new(ByName::new(&certificates)));
+    let by_name = ByName::new(&certificates, challenges.clone());
+    let mut server = builder.with_cert_resolver(Arc::new(by_name));
     let spoken = if config.has_http2 { &ALPN[..] } else { &ALPN[1..] };
-    server.alpn_protocols = spoken.iter().map(|name| name.to_vec()).collect();
+    let looked_at = (!config.managed.is_empty()).then_some(CHALLENGE);
+    let spoken = spoken.iter().copied().chain(looked_at);
+    server.alpn_protocols = spoken.map(<[u8]>::to_vec).collect();
     server.ticketer = tickets.clone();
     Ok((Arc::new(server), certificates))
 }
@@ -67,12 +73,18 @@ struct ByName {
     below: BTreeMap<String, Vec<Arc<CertifiedKey>>>,
     /// Those of the first one's names, for clients that name no host.
     first: Vec<Arc<CertifiedKey>>,
+    /// What an authority gets that looks whether a name leads here.
+    challenges: Arc<Challenges>,
 }
 
 impl ByName {
-    fn new(certificates: &[Certificate]) -> ByName {
-        let mut by_name =
-            ByName { exact: BTreeMap::new(), below: BTreeMap::new(), first: Vec::new() };
+    fn new(certificates: &[Certificate], challenges: Arc<Challenges>) -> ByName {
+        let mut by_name = ByName {
+            exact: BTreeMap::new(),
+            below: BTreeMap::new(),
+            first: Vec::new(),
+            challenges,
+        };
         for Certificate { key, said } in certificates {
             for name in &said.names {
                 let (map, name) = match name.strip_prefix("*.") {
@@ -99,6 +111,9 @@ impl ByName {
 impl ResolvesServerCert for ByName {
     /// Of several, the first one by which the client can verify signatures.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if hello.alpn().is_some_and(|mut offered| offered.any(|name| name == CHALLENGE)) {
+            return self.challenges.certificate(hello.server_name()?);
+        }
         let found = hello.server_name().map_or(self.first.as_slice(), |name| self.of(name));
         let fits =
             |one: &&Arc<CertifiedKey>| one.key.choose_scheme(hello.signature_schemes()).is_some();
@@ -117,7 +132,7 @@ mod tests {
         let exact = files::certificate(&pki.server("exact", &["a.example.org"])).unwrap();
         let below =
             files::certificate(&pki.server("below", &["*.example.org", "B.example"])).unwrap();
-        let by_name = ByName::new(&[exact.clone(), below.clone()]);
+        let by_name = ByName::new(&[exact.clone(), below.clone()], Arc::default());
         let found = |name: &str| by_name.of(name).first().map(|key| key.cert[0].clone());
         assert_eq!(found("A.example.org"), Some(exact.key.cert[0].clone()));
         assert_eq!(found("x.example.org"), Some(below.key.cert[0].clone()));
