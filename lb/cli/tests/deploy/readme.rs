@@ -200,3 +200,19 @@ fn every_key_that_a_document_names_is_in_the_default_file() {
 fn has_extension(name: &str, extension: &str) -> bool {
     std::path::Path::new(name).extension().is_some_and(|its| its == extension)
 }
+
+#[test]
+fn what_we_have_beside_other_proxies_is_linked_to_its_test() {
+    let text = prose("lb/README.md");
+    let (_, table) = text.split_once("## Beside other proxies").expect("a section");
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let rows: Vec<&str> = rows.take_while(|line| !line.starts_with("##")).collect();
+    let ours = |row: &&&str| {
+        let cell = row.split('|').nth(2).expect("a cell").trim();
+        let is_linked = cell.starts_with("[Y](cli/tests/") && cell.ends_with(".rs)");
+        assert!(is_linked || cell == "–", "{row}");
+        is_linked
+    };
+    let linked = rows.iter().take_while(|row| row.split('|').count() == 9).filter(ours).count();
+    assert!(25 < linked, "{linked} features are linked");
+}
