@@ -3,7 +3,7 @@
 //! All proxies run at once, and each is measured for a while in turn; every round has another
 //! order. What is told are medians over the rounds, with the least and the most.
 
-mod overhead;
+pub(crate) mod overhead;
 mod plot;
 pub(crate) mod process;
 mod proxies;
@@ -26,8 +26,10 @@ pub use overhead::{Direction, Overhead, OverheadRow};
 pub use process::ProcessError;
 pub(crate) use process::{Process, free_address, write_to};
 pub use proxies::Proxy;
+pub(crate) use proxies::Purpose;
 pub(crate) use proxies::{beside, in_peers, on_path};
 pub use running::RunningError;
+pub(crate) use running::{Before, RunningProxy};
 pub use scheduling::{Against, ClassSpread, Scheduling, SchedulingRow};
 use services::RUN;
 pub use services::Services;
@@ -139,7 +141,9 @@ impl Compare {
 }
 
 /// Those of `proxies` that are installed, and those that are not.
-fn present_and_missing(proxies: &[Proxy]) -> Result<(Vec<Proxy>, Vec<Proxy>), CompareError> {
+pub(crate) fn present_and_missing(
+    proxies: &[Proxy],
+) -> Result<(Vec<Proxy>, Vec<Proxy>), CompareError> {
     let (present, missing): (Vec<Proxy>, Vec<Proxy>) =
         proxies.iter().partition(|proxy| proxy.program().is_some());
     for proxy in &missing {

@@ -3,10 +3,13 @@
 //! A balancer of its own carries requests at a steady rate to a host of its own. Some clients make
 //! a connection for each request, some keep theirs, some speak HTTP/2; none tries again. Meanwhile
 //! the balancer reads its configuration anew, or another process takes over, again and again.
+//! `weighbridge-bench edge tls` measures what TLS costs.
 
+pub(crate) mod certificate;
 mod clients;
 mod host;
 mod program;
+mod tls;
 
 use std::io;
 use std::path::PathBuf;
@@ -15,9 +18,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::balancer::BalancerError;
+use crate::compare::CompareError;
 
 use clients::{Clients, Kind};
 use program::Program;
+
+pub use tls::{Tls, TlsRow};
 
 /// Between two changes.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -30,10 +36,14 @@ const QUIET: Duration = Duration::from_secs(1);
 /// Prints for each test how many requests there were, how many failed (refused, reset, broken off,
 /// or any status but 200), and the time below which 99 % were answered.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   weighbridge-bench edge
-  weighbridge-bench edge --json --times 20 --program target/debug/weighbridge")]
+  weighbridge-bench edge --json --times 20 --program target/debug/weighbridge
+  weighbridge-bench edge tls --rounds 5")]
 pub struct Edge {
+    #[command(subcommand)]
+    command: Option<EdgeCommand>,
     /// The program [default: `weighbridge` beside this one].
     #[arg(long, value_name = "FILE")]
     pub program: Option<PathBuf>,
@@ -48,6 +58,13 @@ pub struct Edge {
     pub json: bool,
 }
 
+/// What else there is to measure at the edge.
+#[derive(Debug, clap::Subcommand)]
+enum EdgeCommand {
+    /// What TLS costs, beside nginx and `HAProxy`.
+    Tls(Tls),
+}
+
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
@@ -60,6 +77,9 @@ pub enum EdgeError {
     /// The balancer did not do what it was asked.
     #[error("`POST {0}` failed: {1}")]
     Refused(&'static str, String),
+    /// The comparison cannot be made.
+    #[error("not everything runs")]
+    Compare(#[from] CompareError),
     /// Requests were lost.
     #[error("{0} request(s) were lost")]
     Lost(usize),
@@ -88,6 +108,9 @@ enum Change {
 impl Edge {
     /// Runs every test. Lost requests are an error, after all is printed.
     pub fn run(&self) -> Result<(), EdgeError> {
+        if let Some(EdgeCommand::Tls(command)) = &self.command {
+            return Ok(command.run()?);
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(self.measure())
     }
@@ -95,19 +118,27 @@ impl Edge {
     async fn measure(&self) -> Result<(), EdgeError> {
         let mut lost = 0;
         for change in [Change::Reload, Change::Upgrade] {
-            for (kind, name) in Kind::ALL {
-                let result = self.test(change, kind, name).await?;
-                lost += result.failed;
-                self.print(&result);
+            for has_tls in [false, true] {
+                for (kind, name) in Kind::ALL {
+                    let result = self.test(change, has_tls, (kind, name)).await?;
+                    lost += result.failed;
+                    self.print(&result);
+                }
             }
         }
         if lost == 0 { Ok(()) } else { Err(EdgeError::Lost(lost)) }
     }
 
-    async fn test(&self, change: Change, kind: Kind, name: &str) -> Result<EdgeResult, EdgeError> {
+    async fn test(
+        &self,
+        change: Change,
+        has_tls: bool,
+        (kind, name): (Kind, &str),
+    ) -> Result<EdgeResult, EdgeError> {
         let host = host::start().await?;
-        let mut program = Program::start(self.program.as_deref(), host).await?;
-        let clients = Clients::start(kind, program.listen, self.rate);
+        let mut program = Program::start(self.program.as_deref(), (host, has_tls)).await?;
+        let believer = program.believer.clone();
+        let clients = Clients::start(kind, (program.listen, believer.as_ref()), self.rate);
         tokio::time::sleep(QUIET).await;
         for _ in 0..self.times {
             match change {
@@ -122,7 +153,8 @@ impl Edge {
             Change::Reload => "reload",
             Change::Upgrade => "upgrade",
         };
-        let test = format!("{verb} x {}, {name}", self.times);
+        let by = if has_tls { "TLS, " } else { "" };
+        let test = format!("{verb} x {}, {by}{name}", self.times);
         Ok(EdgeResult { test, requests, failed, p99_ms: p99.as_secs_f64() * 1e3 })
     }
 

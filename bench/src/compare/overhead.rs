@@ -4,9 +4,9 @@
 
 mod hammer;
 mod rows;
-mod still;
+pub(crate) mod still;
 mod table;
-mod wire;
+pub(crate) mod wire;
 
 #[cfg(test)]
 mod tests;

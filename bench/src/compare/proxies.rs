@@ -7,6 +7,7 @@ use std::process::Command;
 use clap::ValueEnum;
 
 use super::template;
+use crate::edge::certificate;
 
 /// A proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,6 +38,8 @@ pub(crate) enum Purpose {
     Services,
     /// A tiny static server.
     Overhead,
+    /// The same, with TLS for clients.
+    Tls,
 }
 
 /// What a proxy is told.
@@ -146,6 +149,9 @@ impl Proxy {
     /// Writes the configuration file.
     fn write(self, place: ProxySetting<'_>) -> std::io::Result<PathBuf> {
         let template = match (self, place.purpose) {
+            (Proxy::Nginx, Purpose::Tls) => include_str!("../../peers/nginx-tls.conf"),
+            (Proxy::HaProxy, Purpose::Tls) => include_str!("../../peers/haproxy-tls.cfg"),
+            (Proxy::Weighbridge, Purpose::Tls) => include_str!("../../peers/weighbridge-tls.toml"),
             (Proxy::Nginx, _) => include_str!("../../peers/nginx.conf"),
             (Proxy::HaProxy, _) => include_str!("../../peers/haproxy.cfg"),
             (Proxy::Envoy, _) => include_str!("../../peers/envoy.yaml"),
@@ -162,6 +168,9 @@ impl Proxy {
             // They have arguments only.
             (Proxy::Pingora | Proxy::PingoraMimalloc, _) => "",
         };
+        if place.purpose == Purpose::Tls {
+            certificate::write(&place.folder.join("tls.pem"))?;
+        }
         let extension = if self == Proxy::Envoy { "yaml" } else { "conf" };
         let file = place.folder.join(format!("proxy.{extension}"));
         std::fs::write(&file, template::fill(template, &place))?;

@@ -17,7 +17,7 @@ pub(crate) struct RunningProxy {
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
     /// All that it writes; removed at the end.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A worker that takes connections. Ended when dropped.
@@ -73,7 +73,12 @@ impl RunningProxy {
         process::write_to(&mut command, &log)?;
         let mut process = Process::start(command, pin)?;
         process.wait_up(address, &log)?;
-        Ok(RunningProxy { proxy, address, process, _folder: folder })
+        Ok(RunningProxy { proxy, address, process, folder })
+    }
+
+    /// A file that it was given.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
     }
 
     /// `http://127.0.0.1:40123`.

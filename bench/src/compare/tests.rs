@@ -30,7 +30,7 @@ fn a_spread_of_one_value_is_shown_as_one_number() {
 #[test]
 fn every_proxy_is_told_all_that_it_is_to_know() {
     let hosts = ["127.0.0.1:7001".parse().unwrap(), "127.0.0.1:7002".parse().unwrap()];
-    for purpose in [Purpose::Scheduling, Purpose::Overhead] {
+    for purpose in [Purpose::Scheduling, Purpose::Overhead, Purpose::Tls] {
         for proxy in Proxy::ALL {
             let folder = tempfile::tempdir().unwrap();
             let place = ProxySetting {

@@ -1,18 +1,27 @@
-//! Clients that ask at a steady rate, and never try again.
+//! Clients that ask at a steady rate. A request is sent once: only one that has not left its client
+//! is sent on another connection, as every client does (RFC 9113, section 6.8).
 
+use std::collections::VecDeque;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_rustls::TlsConnector;
+
+use super::certificate::{self, Believer};
 
 /// An answer that takes longer is as good as lost.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -24,7 +33,7 @@ pub(super) enum Kind {
     New,
     /// As long as the balancer lets them.
     Kept,
-    /// HTTP/2, without TLS.
+    /// HTTP/2, several requests at once on a connection.
     Http2,
 }
 
@@ -32,13 +41,34 @@ impl Kind {
     /// Every kind with its name.
     pub(super) const ALL: [(Kind, &'static str); 3] =
         [(Kind::New, "new connections"), (Kind::Kept, "kept connections"), (Kind::Http2, "HTTP/2")];
+
+    fn protocol(self) -> &'static [u8] {
+        match self {
+            Kind::New | Kind::Kept => b"http/1.1",
+            Kind::Http2 => b"h2",
+        }
+    }
 }
 
 /// See the module.
 pub(super) struct Clients {
     end: watch::Sender<bool>,
     asking: JoinHandle<()>,
-    seen: Arc<Mutex<Seen>>,
+    shared: Arc<Shared>,
+}
+
+type Body = Empty<Bytes>;
+type Boxed = Box<dyn Error + Send + Sync>;
+
+/// What all requests share.
+struct Shared {
+    kind: Kind,
+    address: SocketAddr,
+    connector: Option<TlsConnector>,
+    /// Connections that wait for their next request, those that wait longest first.
+    kept: Mutex<VecDeque<http1::SendRequest<Body>>>,
+    multiplexed: tokio::sync::Mutex<Option<http2::SendRequest<Body>>>,
+    seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
@@ -47,20 +77,35 @@ struct Seen {
     failed: Vec<String>,
 }
 
+/// What bytes go over.
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
 impl Clients {
-    /// Asks `address` so many times a second.
-    pub(super) fn start(kind: Kind, address: SocketAddr, rate: u32) -> Clients {
+    /// Asks `address` so many times a second; by TLS, where there is somebody to believe.
+    pub(super) fn start(
+        kind: Kind,
+        (address, believer): (SocketAddr, Option<&Believer>),
+        rate: u32,
+    ) -> Clients {
         let (end, ends) = watch::channel(false);
-        let seen = Arc::default();
-        let asking = tokio::spawn(ask_all(kind, address, rate, ends, Arc::clone(&seen)));
-        Clients { end, asking, seen }
+        let shared = Arc::new(Shared {
+            kind,
+            address,
+            connector: believer.map(|believer| believer.connector(&[kind.protocol()])),
+            kept: Mutex::default(),
+            multiplexed: tokio::sync::Mutex::default(),
+            seen: Mutex::default(),
+        });
+        let asking = tokio::spawn(ask_all(Arc::clone(&shared), rate, ends));
+        Clients { end, asking, shared }
     }
 
     /// Ends them. How many requests there were, how many failed, and the p99 of the others.
     pub(super) async fn end(self) -> (usize, usize, Duration) {
         let _ = self.end.send(true);
         let _ = self.asking.await;
-        let mut seen = self.seen.lock();
+        let mut seen = self.shared.seen.lock();
         for why in &seen.failed {
             eprintln!("failed: {why}");
         }
@@ -71,19 +116,7 @@ impl Clients {
     }
 }
 
-async fn ask_all(
-    kind: Kind,
-    address: SocketAddr,
-    rate: u32,
-    mut ends: watch::Receiver<bool>,
-    seen: Arc<Mutex<Seen>>,
-) {
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder.retry_canceled_requests(false).http2_only(kind == Kind::Http2);
-    if kind == Kind::New {
-        builder.pool_max_idle_per_host(0);
-    }
-    let client: Client<HttpConnector, Empty<Bytes>> = builder.build_http();
+async fn ask_all(shared: Arc<Shared>, rate: u32, mut ends: watch::Receiver<bool>) {
     let mut ticks = interval(Duration::from_secs(1) / rate);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut asked = JoinSet::new();
@@ -93,40 +126,119 @@ async fn ask_all(
             _ = ends.changed() => break,
         }
         while asked.try_join_next().is_some() {}
-        asked.spawn(ask(client.clone(), address, Arc::clone(&seen)));
+        asked.spawn(Arc::clone(&shared).ask());
     }
     while asked.join_next().await.is_some() {}
 }
 
-async fn ask(
-    client: Client<HttpConnector, Empty<Bytes>>,
-    address: SocketAddr,
-    seen: Arc<Mutex<Seen>>,
-) {
-    let begun = Instant::now();
-    let answer = tokio::time::timeout(ANSWER_MAX, status(&client, address)).await;
-    let elapsed = begun.elapsed();
-    let mut seen = seen.lock();
-    match answer {
-        Ok(Ok(200)) => seen.answered.push(elapsed),
-        Ok(Ok(status)) => seen.failed.push(format!("status {status}")),
-        Ok(Err(why)) => seen.failed.push(why),
-        Err(_) => seen.failed.push("no answer in time".to_owned()),
+impl Shared {
+    async fn ask(self: Arc<Self>) {
+        let begun = Instant::now();
+        let asked = async {
+            match self.kind {
+                Kind::New | Kind::Kept => self.by_http1().await,
+                Kind::Http2 => self.by_http2().await,
+            }
+        };
+        let answer = tokio::time::timeout(ANSWER_MAX, asked).await;
+        let elapsed = begun.elapsed();
+        let mut seen = self.seen.lock();
+        match answer {
+            Ok(Ok(200)) => seen.answered.push(elapsed),
+            Ok(Ok(status)) => seen.failed.push(format!("status {status}")),
+            Ok(Err(error)) => seen.failed.push(with_causes(&*error)),
+            Err(_) => seen.failed.push("no answer in time".to_owned()),
+        }
+    }
+
+    async fn by_http1(&self) -> Result<u16, Boxed> {
+        let mut sender = if let Some(waiting) = self.waiting().await {
+            waiting
+        } else {
+            let (sender, connection) = http1::handshake(self.connect().await?).await?;
+            tokio::spawn(connection);
+            sender
+        };
+        let response = sender.send_request(self.request()?).await?;
+        let is_last = response.headers().get("connection").is_some_and(|value| value == "close");
+        let status = status(response).await?;
+        if self.kind == Kind::Kept && !is_last && sender.ready().await.is_ok() {
+            self.kept.lock().push_back(sender);
+        }
+        Ok(status)
+    }
+
+    /// A connection that waits and has not been closed meanwhile: nothing is lost by those.
+    async fn waiting(&self) -> Option<http1::SendRequest<Body>> {
+        loop {
+            let mut sender = self.kept.lock().pop_front()?;
+            if sender.ready().await.is_ok() {
+                return Some(sender);
+            }
+        }
+    }
+
+    async fn by_http2(&self) -> Result<u16, Boxed> {
+        loop {
+            let mut sender = self.multiplexed().await?;
+            if sender.ready().await.is_err() {
+                // Nothing has been sent, and nothing can be any more.
+                continue;
+            }
+            match sender.try_send_request(self.request()?).await {
+                Ok(response) => return status(response).await,
+                Err(mut error) => {
+                    // Unless it was sent, it is sent on another connection.
+                    if error.take_message().is_none() {
+                        return Err(error.into_error().into());
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    async fn multiplexed(&self) -> Result<http2::SendRequest<Body>, Boxed> {
+        let mut sender = self.multiplexed.lock().await;
+        if let Some(open) = sender.as_ref().filter(|sender| !sender.is_closed()) {
+            return Ok(open.clone());
+        }
+        let stream = self.connect().await?;
+        let (open, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
+        tokio::spawn(connection);
+        *sender = Some(open.clone());
+        Ok(open)
+    }
+
+    async fn connect(&self) -> Result<TokioIo<Box<dyn Io>>, Boxed> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let stream: Box<dyn Io> = match &self.connector {
+            Some(connector) => Box::new(certificate::shake(connector, stream).await?),
+            None => Box::new(stream),
+        };
+        Ok(TokioIo::new(stream))
+    }
+
+    fn request(&self) -> Result<Request<Body>, http::Error> {
+        let scheme = if self.connector.is_some() { "https" } else { "http" };
+        let (host, builder) = (self.address.to_string(), Request::builder());
+        let uri = match self.kind {
+            Kind::New | Kind::Kept => "/x".to_owned(),
+            Kind::Http2 => format!("{scheme}://{host}/x"),
+        };
+        builder.uri(uri).header("host", host).body(Empty::new())
     }
 }
 
-async fn status(
-    client: &Client<HttpConnector, Empty<Bytes>>,
-    address: SocketAddr,
-) -> Result<u16, String> {
-    let uri = format!("http://{address}/x").parse().map_err(|_| "no address".to_owned())?;
-    let answer = client.get(uri).await.map_err(|error| with_causes(&error))?;
-    let status = answer.status().as_u16();
-    answer.into_body().collect().await.map_err(|error| with_causes(&error))?;
+/// The status of an answer that comes to its end.
+async fn status(response: Response<Incoming>) -> Result<u16, Boxed> {
+    let status = response.status().as_u16();
+    response.into_body().collect().await?;
     Ok(status)
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

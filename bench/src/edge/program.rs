@@ -17,6 +17,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use super::EdgeError;
+use super::certificate::{self, Believer};
 use crate::balancer::BalancerError;
 
 /// It is up within this.
@@ -24,8 +25,9 @@ const START_MAX: Duration = Duration::from_mins(1);
 
 /// See the module. Ended when it is dropped.
 pub(super) struct Program {
-    /// Where clients connect.
+    /// Where clients connect, and whom they believe where that is by TLS.
     pub(super) listen: SocketAddr,
+    pub(super) believer: Option<Believer>,
     admin: SocketAddr,
     /// The one that was started, and the id of the one that runs now.
     _first: Child,
@@ -35,10 +37,11 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts `program`, or the one beside this, before `host`; returns once it takes requests.
+    /// Starts `program`, or the one beside this, before `host`; returns once it takes requests, by
+    /// TLS where it is to have that.
     pub(super) async fn start(
         program: Option<&Path>,
-        host: SocketAddr,
+        (host, has_tls): (SocketAddr, bool),
     ) -> Result<Program, EdgeError> {
         let beside = std::env::current_exe()?.with_file_name("weighbridge");
         let program = program.unwrap_or(&beside);
@@ -47,8 +50,12 @@ impl Program {
         }
         let folder = tempfile::tempdir()?;
         let config = folder.path().join("weighbridge.toml");
+        let pem = folder.path().join("tls.pem");
+        certificate::write(&pem)?;
+        let certificates = format!("certificates = [{{ chain = \"{}\" }}]\n", pem.display());
+        let certificates = if has_tls { &*certificates } else { "" };
         let text = format!(
-            "[[routes]]\nname = \"all\"\npath = \"/\"\n[access_log]\nto = \"off\"\n\
+            "[listener_defaults]\n{certificates}[[routes]]\nname = \"all\"\npath = \"/\"\n[access_log]\nto = \"off\"\n\
              [fleet]\nkind = \"static\"\n[[fleet.static.hosts]]\naddress = \"{host}\"\n"
         );
         std::fs::write(&config, text)?;
@@ -68,7 +75,8 @@ impl Program {
             .map_err(|_| BalancerError::NotUp("nothing".to_owned()))??;
         let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        let this = Program { listen, admin, _first: child, pid, client, _folder: folder };
+        let believer = if has_tls { Some(Believer::of(&pem)?) } else { None };
+        let this = Program { listen, believer, admin, _first: child, pid, client, _folder: folder };
         this.is_ready().await?;
         Ok(this)
     }
@@ -133,7 +141,7 @@ async fn addresses(child: &mut Child) -> Result<(SocketAddr, SocketAddr), EdgeEr
     let (mut listen, mut last) = (None, "nothing".to_owned());
     while let Some(line) = lines.next_line().await? {
         let mut words = line.split_whitespace();
-        let address = |word: &str| word.strip_prefix("http://")?.parse().ok();
+        let address = |word: &str| word.split_once("://")?.1.parse().ok();
         match (words.next(), words.next().and_then(address)) {
             (Some("requests"), Some(address)) => listen = Some(address),
             (Some("admin"), Some(admin)) => {

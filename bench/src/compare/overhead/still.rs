@@ -12,7 +12,7 @@ use super::wire::Wire;
 pub(crate) const BYTES_MAX: usize = 16 << 20;
 
 /// Serves on `listener` until the runtime ends.
-pub(super) async fn serve(listener: TcpListener) {
+pub(crate) async fn serve(listener: TcpListener) {
     let body = Bytes::from(vec![b'.'; BYTES_MAX]);
     loop {
         // A connection that is gone before it was accepted is no loss.

@@ -3,13 +3,13 @@
 
 use std::io;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A connection that messages are read from and written to.
 #[derive(Debug)]
-pub(super) struct Wire {
-    stream: TcpStream,
+pub(crate) struct Wire<S = TcpStream> {
+    stream: S,
     buffer: Box<[u8]>,
     /// What of the buffer was read from the stream and not used yet.
     filled: std::ops::Range<usize>,
@@ -17,16 +17,16 @@ pub(super) struct Wire {
 
 /// The head of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct RequestHead {
-    pub(super) path: String,
-    pub(super) body_bytes: usize,
+pub(crate) struct RequestHead {
+    pub(crate) path: String,
+    pub(crate) body_bytes: usize,
 }
 
 /// The head of an answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct AnswerHead {
-    pub(super) status: u16,
-    pub(super) body_bytes: usize,
+pub(crate) struct AnswerHead {
+    pub(crate) status: u16,
+    pub(crate) body_bytes: usize,
 }
 
 const BUFFER_BYTES: usize = 64 << 10;
@@ -34,13 +34,20 @@ const HEADERS_MAX: usize = 64;
 
 impl Wire {
     /// Of a connected stream.
-    pub(super) fn new(stream: TcpStream) -> io::Result<Wire> {
+    pub(crate) fn new(stream: TcpStream) -> io::Result<Wire> {
         stream.set_nodelay(true)?;
-        Ok(Wire { stream, buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), filled: 0..0 })
+        Ok(Wire::over(stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// Over `stream`, as it is.
+    pub(crate) fn over(stream: S) -> Wire<S> {
+        Wire { stream, buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), filled: 0..0 }
     }
 
     /// The next request's head; `None` where the connection has ended.
-    pub(super) async fn request(&mut self) -> io::Result<Option<RequestHead>> {
+    pub(crate) async fn request(&mut self) -> io::Result<Option<RequestHead>> {
         self.head(|bytes| {
             let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
             let mut request = httparse::Request::new(&mut headers);
@@ -56,7 +63,7 @@ impl Wire {
     }
 
     /// The next answer's head.
-    pub(super) async fn answer(&mut self) -> io::Result<AnswerHead> {
+    pub(crate) async fn answer(&mut self) -> io::Result<AnswerHead> {
         let head = self.head(|bytes| {
             let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
             let mut answer = httparse::Response::new(&mut headers);
@@ -105,7 +112,7 @@ impl Wire {
     }
 
     /// Reads and drops `n` bytes.
-    pub(super) async fn skip(&mut self, n: usize) -> io::Result<()> {
+    pub(crate) async fn skip(&mut self, n: usize) -> io::Result<()> {
         let here = n.min(self.filled.len());
         self.filled.start += here;
         let mut left = n - here;
@@ -122,7 +129,7 @@ impl Wire {
     }
 
     /// Writes a head and a body, together where that is possible.
-    pub(super) async fn write(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
         let both = [io::IoSlice::new(head), io::IoSlice::new(body)];
         let written = self.stream.write_vectored(&both).await?;
         if written < head.len() {
