@@ -19,6 +19,7 @@ mod stage;
 use std::io;
 
 use clap::Subcommand;
+use tokio::signal::unix::{SignalKind, signal};
 
 use client::ClientError;
 use host::Host;
@@ -66,6 +67,9 @@ pub enum JobsError {
     /// Not all jobs ended in time.
     #[error("{0} of {1} jobs did not end within {2} s")]
     TooLate(usize, usize, u64),
+    /// A signal came.
+    #[error("interrupted")]
+    Interrupted,
     /// The required bounds were exceeded.
     #[error("{0}")]
     Required(String),
@@ -78,13 +82,24 @@ impl Jobs {
             return Ok(host.run()?);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // What was started ends with what is dropped: here, and with the runtime.
         runtime.block_on(async {
-            match self {
-                Jobs::KillLoop(command) => command.run().await,
-                Jobs::Rate(command) => command.run().await,
-                Jobs::Order(command) => command.run().await,
-                Jobs::Host(_) => Ok(()),
+            let (mut interrupted, mut terminated) =
+                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+            tokio::select! {
+                measured = self.measure() => measured,
+                _ = interrupted.recv() => Err(JobsError::Interrupted),
+                _ = terminated.recv() => Err(JobsError::Interrupted),
             }
         })
+    }
+
+    async fn measure(self) -> Result<(), JobsError> {
+        match self {
+            Jobs::KillLoop(command) => command.run().await,
+            Jobs::Rate(command) => command.run().await,
+            Jobs::Order(command) => command.run().await,
+            Jobs::Host(_) => Ok(()),
+        }
     }
 }

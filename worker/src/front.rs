@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
+use crate::attempt::Spent;
 use crate::estimates::Estimates;
 use crate::load::Load;
 use crate::metrics::Metrics;
@@ -124,7 +125,10 @@ impl Front {
     }
 
     fn answer_load(&self) -> Answer {
-        let report = self.load.report(self.service.discipline(), self.service.occupancy(), None);
+        let (discipline, occupancy) = (self.service.discipline(), self.service.occupancy());
+        let mut report = self.load.report(discipline, occupancy, None);
+        let spent = self.service.spent().into_iter();
+        report.named_metrics.extend(spent.map(|(one, cpu)| (one.metric(), cpu.as_secs_f64())));
         let mut answer = respond::content("application/json", report.to_json());
         if self.drain.is_draining() {
             // For balancers, which then need not find out by being refused.
@@ -179,6 +183,14 @@ impl Service {
         match self {
             Service::Operations(own) => own.queue.occupancy(),
             Service::Processes(processes) => processes.occupancy(),
+        }
+    }
+
+    /// What the attempts of jobs that run here have used.
+    fn spent(&self) -> Vec<Spent> {
+        match self {
+            Service::Operations(own) => own.queue.spent(),
+            Service::Processes(processes) => processes.spent(),
         }
     }
 

@@ -5,6 +5,7 @@
 //!                     -> processes: somebody's own server, measured and parked from outside
 //! ```
 
+mod attempt;
 pub mod defaults;
 mod estimates;
 mod front;

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use weighbridge_instrument::RequestCost;
 
+use crate::attempt::Attempt;
 use crate::estimates::Estimate;
 use crate::front::Front;
 use crate::metrics::Metrics;
@@ -31,6 +32,7 @@ type Outcome = Result<Ran<Result<Reply, OperationError>>, Refusal>;
 struct Spec {
     operation: &'static dyn Operation,
     estimate: Estimate,
+    attempt: Option<Attempt>,
     query: String,
     content_type: Option<String>,
     accept: Option<String>,
@@ -125,6 +127,7 @@ async fn receive_spec(
         Ok(body) => Ok(Spec {
             operation,
             estimate: front.estimates.of(operation.name(), request.headers()),
+            attempt: Attempt::of(request.headers()),
             query: request.uri().query().unwrap_or_default().to_owned(),
             content_type: text_of(&request, CONTENT_TYPE),
             accept: text_of(&request, ACCEPT),
@@ -159,7 +162,8 @@ async fn run(front: &Front, own: &Operations, spec: Spec) -> Outcome {
     let (operation, estimate) = (spec.operation, spec.estimate);
     let estimates = Arc::clone(&front.estimates);
     let (answer, answered) = oneshot::channel();
-    let need = Need { work_secs: estimate.work_secs, bytes: spec.bytes_held(&limits) };
+    let (work_secs, bytes) = (estimate.work_secs, spec.bytes_held(&limits));
+    let need = Need { work_secs, bytes, attempt: spec.attempt };
     let submission = own.queue.submit(
         need,
         move || spec.run(&limits),

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use weighbridge_instrument::Interrupt;
 use weighbridge_schedule::{Bounds, Order, Schedule};
 
+use crate::attempt::{Attempt, Spent};
 use crate::estimates::Estimates;
 
 pub(crate) use run::{Panicked, Ran, Times};
@@ -54,6 +55,8 @@ pub(crate) struct Need {
     pub(crate) work_secs: f64,
     /// Bytes of memory, from its start to its end.
     pub(crate) bytes: u64,
+    /// Which attempt of a job it is, where it is one.
+    pub(crate) attempt: Option<Attempt>,
 }
 
 /// What a client holds of its request. When it is dropped, the request is abandoned: it leaves the
@@ -137,6 +140,11 @@ impl RunQueue {
         self.shared.occupancy()
     }
 
+    /// What the attempts of jobs that were started have used by now.
+    pub(crate) fn spent(&self) -> Vec<Spent> {
+        self.shared.spent()
+    }
+
     /// The name of its order.
     pub(crate) fn discipline(&self) -> &'static str {
         self.order.name()
@@ -154,7 +162,7 @@ impl Drop for RunQueue {
 impl From<f64> for Need {
     /// Work, and no memory to speak of.
     fn from(work_secs: f64) -> Need {
-        Need { work_secs, bytes: 0 }
+        Need { work_secs, bytes: 0, attempt: None }
     }
 }
 

@@ -38,12 +38,17 @@ struct Otherwise {
 enum Kind {
     /// The production balancer.
     Weighbridge,
+    /// The same, where every request is a job.
+    Jobs,
     /// A rival.
     Rival(&'static Policy),
 }
 
 /// The name of the production balancer.
 const WEIGHBRIDGE: &str = "weighbridge";
+
+/// Its name where every request is a job.
+const JOBS: &str = "weighbridge-jobs";
 
 /// Why a policy cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -126,11 +131,14 @@ impl PolicySpec {
     fn proxy(&self, scenario: &Scenario, index: usize) -> Box<dyn Proxy> {
         let seed = stream(scenario.seed, 100 + index as u64);
         match self.kind {
-            Kind::Weighbridge => {
-                Box::new(Weighbridge::new(scenario, self.autoscaler.is_none(), seed))
-            }
+            Kind::Weighbridge => Box::new(self.weighbridge(scenario, seed)),
+            Kind::Jobs => Box::new(self.weighbridge(scenario, seed).with_jobs()),
             Kind::Rival(policy) => Box::new(Ordinary::new((policy.make)(), policy.shape, seed)),
         }
+    }
+
+    fn weighbridge(&self, scenario: &Scenario, seed: u64) -> Weighbridge {
+        Weighbridge::new(scenario, self.autoscaler.is_none(), seed)
     }
 
     fn autoscaler(&self, scenario: &Scenario, workload: &Workload) -> Option<Box<dyn Autoscaler>> {
@@ -192,13 +200,16 @@ impl Kind {
     fn by_name(name: &str) -> Option<Kind> {
         match name {
             WEIGHBRIDGE => Some(Kind::Weighbridge),
+            JOBS => Some(Kind::Jobs),
             _ => policies::by_name(name).map(Kind::Rival),
         }
     }
 
     fn shape(self) -> Shape {
         match self {
-            Kind::Weighbridge => Shape { discipline: Discipline::Srpt, ..Shape::ORDINARY },
+            Kind::Weighbridge | Kind::Jobs => {
+                Shape { discipline: Discipline::Srpt, ..Shape::ORDINARY }
+            }
             Kind::Rival(policy) => policy.shape,
         }
     }
@@ -207,13 +218,14 @@ impl Kind {
 /// The names of all policies.
 pub fn names() -> Vec<&'static str> {
     let rivals = policies::ALL.iter().map(|policy| policy.name);
-    [WEIGHBRIDGE].into_iter().chain(rivals).collect()
+    [WEIGHBRIDGE, JOBS].into_iter().chain(rivals).collect()
 }
 
 /// What policies, disciplines and autoscalers there are.
 pub fn listing() -> String {
     let line = |name: &str, about: &str| format!("  {name:<21} {about}\n");
-    let weighbridge = line(WEIGHBRIDGE, "the production balancer, with its own scaling");
+    let weighbridge = line(WEIGHBRIDGE, "the production balancer, with its own scaling")
+        + &line(JOBS, "the same, where every request is a job");
     let rivals = policies::ALL.iter().map(|policy| line(policy.name, policy.about));
     let rules = autoscalers::ALL.iter().map(|rule| line(rule.name, rule.about));
     let (rivals, rules): (String, String) = (rivals.collect(), rules.collect());

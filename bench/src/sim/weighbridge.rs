@@ -6,6 +6,7 @@
 //! believes of a request what its route usually takes.
 
 mod config;
+mod jobs;
 mod models;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use weighbridge_core::balancer::{Ask, Balancer};
 use weighbridge_core::features::Features;
 use weighbridge_core::fleet::Path;
 use weighbridge_core::host::{HostId, HostSpec};
+use weighbridge_core::jobs::Line;
 use weighbridge_core::lambda::Lambda;
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
 use weighbridge_core::request::{RequestId, RouteId};
@@ -50,6 +52,8 @@ pub(super) struct Weighbridge {
     scales: bool,
     /// When those that wait were last asked again.
     asked: f64,
+    /// The jobs that wait, where every request is a job.
+    line: Option<Line>,
 }
 
 // === impl Weighbridge ===
@@ -66,6 +70,22 @@ impl Weighbridge {
             tick: scenario.weighbridge.tick.as_secs_f64(),
             scales: scales && scenario.scale.is_some(),
             asked: 0.0,
+            line: None,
+        }
+    }
+
+    /// What the balancer is asked for a request.
+    fn ask(&self, scene: Scene<'_>, request: usize) -> Ask {
+        let drawn = &scene.workload.requests[request];
+        Ask {
+            path: Path::UNKNOWN,
+            is_idempotent: true,
+            route: RouteId(drawn.route),
+            features: Features(smallvec![drawn.predicted]),
+            known: None,
+            body_bytes: 0,
+            event_bytes: self.balancer.policy().lambda.is_some().then_some(EVENT_BYTES),
+            job: None,
         }
     }
 
@@ -108,19 +128,22 @@ impl Weighbridge {
         out: &mut Vec<Action>,
     ) {
         let verdict = self.balancer.fail(time(scene.now), RequestId(request as u64), failure);
-        self.act(scene, request, &verdict, out);
+        let is_over = matches!(verdict, Verdict::Shed(_) | Verdict::Later);
+        if !is_over || !self.send(scene, request) {
+            self.act(scene, request, &verdict, out);
+        }
         self.dispatch(scene, out);
     }
 
     /// Sends those that may go now, as the proxy does after every event.
     fn dispatch(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) {
         self.asked = scene.now;
-        if self.balancer.waiting().requests == 0 {
-            return;
+        if 0 < self.balancer.waiting().requests {
+            for (id, verdict) in self.balancer.dispatch(time(scene.now)) {
+                self.act(scene, id.0 as usize, &verdict, out);
+            }
         }
-        for (id, verdict) in self.balancer.dispatch(time(scene.now)) {
-            self.act(scene, id.0 as usize, &verdict, out);
-        }
+        self.fill(scene, out);
     }
 }
 
@@ -157,17 +180,10 @@ impl Proxy for Weighbridge {
     }
 
     fn arrive(&mut self, scene: Scene<'_>, request: usize, out: &mut Vec<Action>) {
-        let drawn = &scene.workload.requests[request];
-        let ask = Ask {
-            path: Path::UNKNOWN,
-            is_idempotent: true,
-            route: RouteId(drawn.route),
-            features: Features(smallvec![drawn.predicted]),
-            known: None,
-            body_bytes: 0,
-            event_bytes: self.balancer.policy().lambda.is_some().then_some(EVENT_BYTES),
-            job: None,
-        };
+        if self.send(scene, request) {
+            return self.dispatch(scene, out);
+        }
+        let ask = self.ask(scene, request);
         let verdict = self.balancer.arrive(time(scene.now), RequestId(request as u64), ask);
         self.act(scene, request, &verdict, out);
     }
@@ -280,12 +296,14 @@ impl Proxy for Weighbridge {
 
     fn next_wake(&self) -> Option<f64> {
         // A little later: what is rounded down would come too early.
-        let expiry = self.balancer.next_expiry()?.as_secs_f64() - WARM_SECS + 1e-6;
-        Some(expiry.min(self.asked + ASK_SECS))
+        let expiry = self.balancer.next_expiry().map(|at| at.as_secs_f64() - WARM_SECS + 1e-6);
+        let ask = expiry.map(|expiry| expiry.min(self.asked + ASK_SECS));
+        let look = (0 < self.n_in_line()).then_some(self.asked + jobs::POLL_SECS);
+        [ask, look].into_iter().flatten().min_by(f64::total_cmp)
     }
 
     fn n_waiting(&self) -> usize {
-        self.balancer.waiting().requests
+        self.balancer.waiting().requests + self.n_in_line()
     }
 }
 

@@ -1,6 +1,12 @@
 //! Jobs, by real balancers and workers.
 
-use crate::program::bench_json;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::program::{bench_command, bench_json};
 
 /// Nothing is lost or done twice while balancers and workers are killed: the command fails else.
 #[test]
@@ -23,4 +29,36 @@ fn jobs_that_are_waited_for_are_answered() {
     let printed = bench_json("jobs rate --jobs 500 --clients 16 --alone 20");
     let [result] = &printed[..] else { panic!("one line: {printed:?}") };
     assert_eq!((&result["jobs"], &result["failed"]), (&500.into(), &0.into()), "{result}");
+}
+
+/// Everything that runs is started with a path in the folder for temporary files.
+fn n_processes(folder: &Path) -> usize {
+    let folder = folder.to_string_lossy().into_owned();
+    let processes = std::fs::read_dir("/proc").expect("it is there").map_while(Result::ok);
+    let lines = processes.filter_map(|one| std::fs::read(one.path().join("cmdline")).ok());
+    lines.filter(|line| String::from_utf8_lossy(line).contains(&folder)).count()
+}
+
+#[test]
+fn an_interrupted_measurement_leaves_no_process_and_no_file() {
+    const DEADLINE: Duration = Duration::from_secs(60);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = bench_command("jobs kill-loop --jobs 1000 --seconds 600");
+    command.env("TMPDIR", folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut bench = command.spawn().expect("it starts");
+    let until = |what: &str, is_so: &dyn Fn() -> bool| {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < DEADLINE, "not in time: {what}");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    };
+    // Three workers of two processes, with what watches over them, and two balancers.
+    until("all of it runs", &|| 11 <= n_processes(folder.path()));
+    let pid = i32::try_from(bench.id()).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, Signal::INT).expect("it runs");
+    assert_eq!(bench.wait().expect("it is ours").code(), Some(1));
+    until("nothing runs any more", &|| n_processes(folder.path()) == 0);
+    let left = std::fs::read_dir(folder.path()).expect("it is there").count();
+    assert_eq!(left, 0, "files are left");
 }

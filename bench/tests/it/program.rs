@@ -23,14 +23,20 @@ fn program(name: &str) -> PathBuf {
 
 /// Runs `weighbridge-bench` to its end and returns what it prints, or what it says where it fails.
 fn try_bench(line: &str) -> Result<String, String> {
-    program("weighbridge");
-    let mut command = Command::new(program("weighbridge-bench"));
-    let output = command.args(line.split(' ')).stdin(Stdio::null()).output().unwrap();
+    let output = bench_command(line).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         return Err(format!("{line}: {said}"));
     }
     Ok(String::from_utf8(output.stdout).unwrap())
+}
+
+/// `weighbridge-bench` with these arguments, to be started.
+pub(crate) fn bench_command(line: &str) -> Command {
+    program("weighbridge");
+    let mut command = Command::new(program("weighbridge-bench"));
+    command.args(line.split(' ')).stdin(Stdio::null());
+    command
 }
 
 /// Runs `weighbridge-bench` to its end and returns what it prints.

@@ -231,6 +231,11 @@ impl Balancer {
         self.fleet.get(id)
     }
 
+    /// How often a host has become ready, or has answered again: there may be room since.
+    pub fn n_came(&self) -> u64 {
+        self.fleet.n_came()
+    }
+
     /// What has been learned of a route: nothing, where the route is unknown.
     pub fn predictor(&self, route: RouteId) -> &Predictor {
         &self.routes[usize::from(route.0).min(self.policy.routes.len())].predictor

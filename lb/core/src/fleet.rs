@@ -44,6 +44,7 @@ pub struct Fleet {
     /// Σ of what the speeds that were learned are off those that were told, in natural logarithms.
     deviations: f64,
     blame: Blame,
+    n_came: u64,
 }
 
 // === impl Fleet ===
@@ -59,6 +60,7 @@ impl Fleet {
             claimed_mean: (0.0, 0),
             deviations: 0.0,
             blame: Blame::default(),
+            n_came: 0,
         }
     }
 
@@ -70,6 +72,11 @@ impl Fleet {
     /// What can be told of each host without looking at it, in the order of [`Fleet::hosts`].
     pub(crate) fn glances(&mut self) -> &mut Glances {
         &mut self.glances
+    }
+
+    /// How often a host has become ready, or has answered again.
+    pub fn n_came(&self) -> u64 {
+        self.n_came
     }
 
     /// What is believed of hosts.
@@ -135,14 +142,16 @@ impl Fleet {
 
     /// A host is ready for requests. Returns how long it took to boot, where it was starting.
     pub fn ready(&mut self, now: Time, id: HostId) -> Option<Seconds> {
-        self.write(id, |host| match host.phase {
+        let boot = self.write(id, |host| match host.phase {
             Phase::Starting => {
                 let boot = Seconds::from(now.since(host.since));
                 (host.phase, host.since) = (Phase::Active, now);
                 Some(boot)
             }
             Phase::Active | Phase::Draining | Phase::Gone => None,
-        })?
+        })?;
+        self.n_came += u64::from(boot.is_some());
+        boot
     }
 
     /// A host takes nothing new from now on.

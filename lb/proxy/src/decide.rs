@@ -28,7 +28,7 @@ pub(crate) struct Decide {
     locked: Mutex<Locked>,
     origin: Instant,
     next: AtomicU64,
-    /// Told when a request gives back what it held. All fleets share it.
+    /// Told when a request gives back what it held, and when a host comes. All fleets share it.
     freed: Arc<Notify>,
 }
 
@@ -105,8 +105,14 @@ impl Decide {
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Balancer, Time) -> R) -> R {
         let now = self.now();
         let mut locked = self.locked.lock();
+        let n_came = locked.balancer.n_came();
         let result = act(&mut locked.balancer, now);
         locked.dispatch(now);
+        let has_come = n_came != locked.balancer.n_came();
+        drop(locked);
+        if has_come {
+            self.freed.notify_one();
+        }
         result
     }
 

@@ -17,14 +17,19 @@ pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-est
 /// Tells a host which job it runs, so that it can tell a second attempt from another job.
 pub(crate) const JOB: HeaderName = HeaderName::from_static("weighbridge-job");
 
+/// Tells a host how its load report is to call what this attempt of a job has used: sixteen
+/// hexadecimal digits, which say nothing of the job.
+pub(crate) const ATTEMPT: HeaderName = HeaderName::from_static("weighbridge-attempt");
+
 /// Where a client wants to be told of the end of its job.
 pub(crate) const CALLBACK: HeaderName = HeaderName::from_static("weighbridge-callback");
 
 /// Headers of a client's request that are never passed on: they are the balancer's or the hosts' to
 /// set.
-pub(crate) const RESERVED: [HeaderName; 5] = [
+pub(crate) const RESERVED: [HeaderName; 6] = [
     ESTIMATE,
     JOB,
+    ATTEMPT,
     CALLBACK,
     HeaderName::from_static("endpoint-load-metrics"),
     HeaderName::from_static("endpoint-load-metrics-bin"),

@@ -8,6 +8,7 @@
 //! runner.rs    takes jobs from the line as long as hosts have room
 //! attempt.rs   one run of a job: the exchange's caller, the lease, the commit
 //! tend.rs      what is due: leases that ran out, jobs that expire, what is forgotten
+//! progress.rs  what hosts say of how far jobs are
 //! status.rs    what is told of a job, and when it is predicted to end
 //! page.rs      the same for people
 //! callbacks.rs tells clients of the end of their jobs
@@ -26,6 +27,7 @@ pub mod ledger;
 mod metrics;
 pub mod objects;
 pub(crate) mod page;
+mod progress;
 mod runner;
 pub mod sqlite;
 pub(crate) mod status;
@@ -36,7 +38,7 @@ pub(crate) mod wishes;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -47,7 +49,7 @@ use weighbridge_core::balancer::Ask;
 use weighbridge_core::jobs::{
     Action, Actions, Age, Event, Fence, Job, JobId, Limits, Object, step,
 };
-use weighbridge_core::units::Time;
+use weighbridge_core::units::{Time, Work};
 
 use crate::config::{Config, JobsConfig};
 use crate::dispatch::Dispatch;
@@ -86,10 +88,12 @@ pub(crate) struct JobRoom {
     asks: Mutex<HashMap<JobId, Ask>>,
     /// Keys whose first request is still being received.
     receiving: Mutex<HashSet<[u8; 32]>>,
-    /// There may be something in the line, or room for it.
+    /// The line may be worth a look, where `may_wait` says so.
     wake: Notify,
     /// Whether there may be something in the line.
     may_wait: AtomicBool,
+    /// When the first of those that may not go yet may, in nanoseconds of the ledger's time.
+    next_at: AtomicU64,
     draining: AtomicBool,
 }
 
@@ -110,6 +114,10 @@ struct Running {
     /// How long it is predicted to take.
     predicted: Duration,
     since: Time,
+    /// What its host's load report calls it.
+    token: u64,
+    /// Work that its host says it has done of it.
+    done: Work,
 }
 
 /// Why an attempt is given up.
@@ -196,6 +204,7 @@ impl JobRoom {
             receiving: Mutex::default(),
             wake: Notify::new(),
             may_wait: AtomicBool::new(true),
+            next_at: AtomicU64::new(u64::MAX),
             draining: AtomicBool::new(false),
         }
     }
@@ -260,7 +269,7 @@ impl JobRoom {
                     self.metrics().ended(&route, state.phase());
                 }
                 self.act(&kept, &actions).await;
-                self.waiters.wake(id);
+                self.waiters.tell(&kept);
                 return Ok(Stepped::Kept(Box::new(kept), actions));
             }
             match self.ledger.get(id).await? {
@@ -300,7 +309,12 @@ impl JobRoom {
     async fn act(&self, kept: &Kept, actions: &Actions) {
         for action in actions {
             match action {
-                Action::Send { .. } => self.wake_runner(),
+                Action::Send { not_before } => {
+                    if now() < *not_before {
+                        self.next_at.fetch_min(not_before.as_nanos(), Ordering::AcqRel);
+                    }
+                    self.wake_runner();
+                }
                 Action::HangUp { fence } => self.hang_up(kept.job.id, *fence),
                 Action::Delete(Object::Answer { fence }) => {
                     self.delete(&objects::answer_key(kept.job.id, *fence)).await;

@@ -24,6 +24,7 @@ use crate::observe;
 use fleet_full::FleetFull;
 use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostId;
+use weighbridge_core::units::Speed;
 
 /// Between two looks at waiting requests, for those that have waited too long.
 const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
@@ -133,14 +134,18 @@ async fn ask_one_for_load(
     let answered = has_answered(&asked, silences_before + u32::from(is_silent));
     // A health check says it, where there is one.
     let answered = answered.filter(|_| !dispatch.roster.is_checked(host));
-    dispatch.fleets.of_host(host).with(|balancer, now| {
+    let speed = dispatch.fleets.of_host(host).with(|balancer, now| {
         if let Some(answered) = answered {
             balancer.probed(now, host, answered);
         }
         if let Ok(asked) = &asked {
             balancer.report(now, host, &observe::reported(&asked.report).host);
         }
+        balancer.host(host).map_or(Speed::ONE, |host| host.speed)
     });
+    if let (Ok(asked), Some(jobs)) = (&asked, &front.jobs) {
+        jobs.hear(&asked.report.named_metrics, speed);
+    }
     if let (Ok(Asked { leaves: true, .. }), Some(executor)) = (&asked, executor) {
         executor.leaves(host);
     }

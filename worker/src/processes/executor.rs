@@ -20,6 +20,7 @@ use super::process::{Lease, Up};
 use super::room::{Measured, Room, Usage};
 use super::ticket::Ticket;
 use super::{alarm, settle, start};
+use crate::attempt::{Attempt, Spent};
 use crate::estimates::Estimates;
 use crate::queue::{Occupancy, QueueConfig};
 
@@ -130,12 +131,17 @@ impl Processes {
         Ok(Processes { shared, stop })
     }
 
-    /// Queues a request of so much work, in CPU-seconds of the reference core.
-    pub(super) fn enter(&self, work_secs: f64) -> Result<Ticket, NoProcess> {
+    /// Queues a request of so much work, in CPU-seconds of the reference core, which may be an
+    /// attempt of a job.
+    pub(super) fn enter(
+        &self,
+        work_secs: f64,
+        attempt: Option<Attempt>,
+    ) -> Result<Ticket, NoProcess> {
         let shared = &self.shared;
         let mut room = shared.room.lock();
         shared.check_room(&room)?;
-        let (number, start) = room.arrive(work_secs, shared.now());
+        let (number, start) = room.arrive((work_secs, attempt), shared.now());
         shared.settled(room);
         Ok(Ticket::new(Arc::clone(shared), number, start))
     }
@@ -168,6 +174,13 @@ impl Processes {
             work_left_secs: schedule.work_left_secs(),
             speed: schedule.speed(),
         }
+    }
+
+    /// What the attempts of jobs that have a process have used by now.
+    pub(crate) fn spent(&self) -> Vec<Spent> {
+        let mut room = self.shared.room.lock();
+        room.refresh();
+        room.spent()
     }
 
     /// The name of its order, as a balancer is to take it: more requests than cores in one process

@@ -25,6 +25,7 @@ use super::executor::{NoProcess, Processes};
 use super::process::Lease;
 use super::room::Measured;
 use super::ticket::Ticket;
+use crate::attempt::Attempt;
 use crate::estimates::Estimate;
 use crate::front::{Front, InFlight};
 use crate::receive::{self, ReceiveError, Received};
@@ -104,6 +105,7 @@ async fn run(
     processes: &Processes,
     mut request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
+    let attempt = Attempt::of(request.headers());
     let held = receive(&entered, processes, &mut request).await;
     let held = match held {
         Ok(held) => held,
@@ -113,7 +115,7 @@ async fn run(
             return Err(refusal);
         }
     };
-    let mut ticket = processes.enter(entered.estimate.work_secs)?;
+    let mut ticket = processes.enter(entered.estimate.work_secs, attempt)?;
     let lease = ticket.started().await;
     let lease = lease.inspect_err(|_| entered.is_answered = true)?;
     ticket.seen_by(lease.clone());

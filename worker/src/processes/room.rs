@@ -12,6 +12,7 @@ use weighbridge_schedule::{Move, Progress, Schedule};
 
 use super::park::Way;
 use super::process::{Lease, Up, warn_of};
+use crate::attempt::{Attempt, Spent};
 use crate::queue::Times;
 
 /// What the executor's mutex holds.
@@ -35,6 +36,8 @@ struct Request {
     /// Told once it starts.
     start: Option<oneshot::Sender<Lease>>,
     process: Option<usize>,
+    /// Which attempt of a job it is, where it is one.
+    attempt: Option<Attempt>,
     submitted: Duration,
     /// CPU time that it has had.
     cpu: Duration,
@@ -91,10 +94,10 @@ impl Room {
         }
     }
 
-    /// Adds a request of so much work.
+    /// Adds a request of so much work, which may be an attempt of a job.
     pub(super) fn arrive(
         &mut self,
-        work_secs: f64,
+        (work_secs, attempt): (f64, Option<Attempt>),
         now: Duration,
     ) -> (u64, oneshot::Receiver<Lease>) {
         let number = self.next_number;
@@ -103,6 +106,7 @@ impl Room {
         let request = Request {
             start: Some(start),
             process: None,
+            attempt,
             submitted: now,
             cpu: Duration::ZERO,
             is_alone: true,
@@ -153,6 +157,12 @@ impl Room {
         }
         let speed = schedule.speed();
         schedule.refresh(|number| Some(requests.get(&number)?.cpu.as_secs_f64() * speed));
+    }
+
+    /// What the attempts of jobs that have a process have used.
+    pub(super) fn spent(&self) -> Vec<Spent> {
+        let started = self.requests.values().filter(|request| request.process.is_some());
+        started.filter_map(|request| Some((request.attempt?, request.cpu))).collect()
     }
 
     /// Gives a request that starts to the process that was used last of those that are free.

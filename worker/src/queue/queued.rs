@@ -11,11 +11,14 @@ use weighbridge_instrument::{Interrupt, ThreadClock};
 
 use super::nice::Lowered;
 use super::run::Run;
+use crate::attempt::Attempt;
 
 /// See the module.
 pub(super) struct Queued {
     /// Until its thread takes it.
     pub(super) run: Option<Run>,
+    /// Which attempt of a job it is, where it is one.
+    pub(super) attempt: Option<Attempt>,
     pub(super) interrupt: Interrupt,
     pub(super) submitted: Duration,
     pub(super) lowered: Arc<Lowered>,
@@ -44,12 +47,12 @@ pub(super) struct Runner {
 impl Queued {
     /// A request that waits.
     pub(super) fn new(
-        run: Run,
+        (run, attempt): (Run, Option<Attempt>),
         interrupt: Interrupt,
         submitted: Duration,
         lowered: Arc<Lowered>,
     ) -> Queued {
-        Queued { run: Some(run), interrupt, submitted, lowered, seat: None, runner: None }
+        Queued { run: Some(run), attempt, interrupt, submitted, lowered, seat: None, runner: None }
     }
 }
 

@@ -16,6 +16,7 @@ use weighbridge_schedule::{Move, Schedule};
 use super::nice::{self, Lowered, Niceness};
 use super::queued::{Queued, Runner, Seat};
 use super::run::Run;
+use crate::attempt::Attempt;
 
 /// What the queue's mutex holds.
 #[derive(Debug)]
@@ -123,7 +124,7 @@ impl Room {
     /// Adds a request that waits.
     pub(super) fn add(
         &mut self,
-        run: Run,
+        (run, attempt): (Run, Option<Attempt>),
         submitted: Duration,
         interrupt: impl FnOnce(u64, Arc<Lowered>) -> Interrupt,
     ) -> (u64, Interrupt) {
@@ -131,7 +132,8 @@ impl Room {
         self.next_number += 1;
         let lowered = Arc::default();
         let interrupt = interrupt(number, Arc::clone(&lowered));
-        self.requests.insert(number, Queued::new(run, interrupt.clone(), submitted, lowered));
+        let queued = Queued::new((run, attempt), interrupt.clone(), submitted, lowered);
+        self.requests.insert(number, queued);
         (number, interrupt)
     }
 

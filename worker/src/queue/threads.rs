@@ -17,6 +17,7 @@ use super::queued::Seat;
 use super::room::{Aftermath, Room};
 use super::run::{Run, Times, hand_over};
 use super::{Need, Occupancy, QueueFull};
+use crate::attempt::Spent;
 use crate::estimates::Estimates;
 
 /// Stack of a thread that runs requests. Recursions of the operations are bounded and their buffers
@@ -72,7 +73,7 @@ impl Shared {
         let mut room = self.room.lock();
         self.check(&room)?;
         let now = self.now();
-        let (number, interrupt) = room.add(run, now, |number, lowered| {
+        let (number, interrupt) = room.add((run, need.attempt), now, |number, lowered| {
             let shared = Arc::clone(self);
             Interrupt::with_parking(move || {
                 nice::restore(shared.niceness, &lowered, gettid());
@@ -110,6 +111,13 @@ impl Shared {
             work_left_secs: schedule.work_left_secs(),
             speed: schedule.speed(),
         }
+    }
+
+    /// What the attempts of jobs that have a thread have used by now.
+    pub(super) fn spent(&self) -> Vec<Spent> {
+        let room = self.room.lock();
+        let requests = room.requests.values();
+        requests.filter_map(|one| Some((one.attempt?, one.runner?.attained()?))).collect()
     }
 
     /// Forgets the requests that wait. Threads end after what they run.

@@ -1,6 +1,6 @@
-//! The failure matrix, a test of each row's name. "Message twice" is in the ledger's contract (the
-//! second claim is refused), "webhook target away" beside the callbacks, "clock jumps" in the
-//! core's histories: fences decide, and no clock of this machine can be moved for a test.
+//! The failure matrix, a test of each row's name. "Webhook target away" is beside the callbacks,
+//! "scale-in" in `followed.rs`; "clock jumps" is in the core, for no clock of this machine can be
+//! moved for a test. The embedded queue is in the ledger: "queue away" is "ledger away".
 
 use std::net::SocketAddr;
 
@@ -61,6 +61,7 @@ fn worker_killed() {
     let balancer = place.serve();
     balancer.has_active(2);
     let expected = ask(balancer.listen, "POST", LONG, &[], &scene(240));
+    balancer.assert_idle();
     let location = accept(&balancer, LONG, &scene(240));
     let hit = addresses.iter().position(|one| *one == busy(&balancer)).expect("it is one of them");
     processes[hit].kill();
@@ -76,6 +77,7 @@ fn workers_host_frozen() {
     let balancer = place.serve();
     balancer.has_active(2);
     let expected = ask(balancer.listen, "POST", LONG, &[], &scene(60));
+    balancer.assert_idle();
     let location = accept(&balancer, LONG, &scene(60));
     let hit = addresses.iter().position(|one| *one == busy(&balancer)).expect("it is one of them");
     processes[hit].send(Signal::STOP);
@@ -151,6 +153,23 @@ fn another_balancer_takes_over_what_a_killed_one_held() {
     gate.open(2);
     assert_eq!(text(&result(survivor.listen, &location)), "body");
     assert_eq!(survivor.json(&location)["attempt"], 2);
+}
+
+/// Both balancers see the same line, and want the same jobs: one of them has each.
+#[test]
+fn message_twice() {
+    const JOBS: usize = 40;
+    let host = echo();
+    let (_shared, _places, [one, other]) = two(&[host.address], "");
+    let locations: Vec<String> = (0..JOBS)
+        .map(|n| accept(if n % 2 == 0 { &one } else { &other }, &format!("/{n}"), b""))
+        .collect();
+    for (n, location) in locations.iter().enumerate() {
+        let expected = format!("POST /{n} HTTP/1.1|");
+        assert_eq!(text(&result(one.listen, location)), expected);
+        assert_eq!(other.json(location)["attempt"], 1);
+    }
+    assert_eq!(host.heard().len(), JOBS, "each has run once");
 }
 
 #[test]

@@ -14,14 +14,18 @@ mod it {
 }
 mod service;
 
+mod alone;
 mod callbacks;
 mod commands;
 mod conformance;
 mod failures;
+mod followed;
 mod keys;
 mod large;
 mod limits;
+mod objects;
 mod outcomes;
+mod progress;
 
 use it::harness;
 // The harness uses libraries that are counted, and this is what they count with.

@@ -97,6 +97,7 @@ impl Fleet {
     /// Returns whether it is out for that from now on.
     pub fn probed(&mut self, now: Time, id: HostId, answered: bool) -> bool {
         let policy = self.policy.clone();
+        let mut came = false;
         let out = self.write(id, |host| match (host.phase, answered) {
             (Phase::Active, false) => {
                 let is_news = !host.is_down();
@@ -107,12 +108,14 @@ impl Fleet {
                 host.down_since = None;
                 host.ejected_until = now;
                 put_on_probation(host, &policy);
+                came = true;
                 false
             }
             (Phase::Starting | Phase::Active | Phase::Draining | Phase::Gone, true | false) => {
                 false
             }
         });
+        self.n_came += u64::from(came);
         out.unwrap_or(false)
     }
 

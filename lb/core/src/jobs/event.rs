@@ -59,9 +59,13 @@ pub enum Event {
         /// By which claim.
         fence: Fence,
     },
-    /// The holder gives it back, with nothing held against it: there was no room, or the holder
-    /// drains.
+    /// The holder drains, and gives it back with nothing held against it.
     Returned {
+        /// By which claim.
+        fence: Fence,
+    },
+    /// Nothing of it ran: the host that had room for it could not be reached, and no other had.
+    Unplaced {
         /// By which claim.
         fence: Fence,
     },
@@ -146,6 +150,7 @@ impl Event {
             | Event::HostLost { fence }
             | Event::TimedOut { fence }
             | Event::Returned { fence }
+            | Event::Unplaced { fence }
             | Event::LeaseLost { fence } => Some(fence),
             Event::Stored
             | Event::Claimed { .. }

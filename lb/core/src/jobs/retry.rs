@@ -12,6 +12,10 @@ use crate::random::Random;
 /// The bound doubles at most this often: 2^20 seconds are more than anybody waits.
 const DOUBLINGS_MAX: u32 = 20;
 
+/// The first bound where no host could be reached. That a host is gone is noticed by the first that
+/// meets with it, so the next place is most likely a good one.
+const UNPLACED: Duration = Duration::from_millis(100);
+
 // === impl Job ===
 
 impl Job {
@@ -28,6 +32,13 @@ impl Job {
         let (least, most) = (limits.backoff_min, limits.backoff_max);
         let said = said.unwrap_or(least).max(least);
         said.saturating_add(least.mul_f64(self.jitter())).min(most.max(least))
+    }
+
+    /// How long it waits after no host could be reached: the bound doubles with each attempt that
+    /// was excused, up to `backoff_min`.
+    pub(super) fn backoff_unplaced(&self, limits: &Limits) -> Duration {
+        let bound = UNPLACED.saturating_mul(1 << self.excused.min(DOUBLINGS_MAX));
+        bound.min(limits.backoff_min).mul_f64(self.jitter())
     }
 
     /// In `[0, 1)`, the same for one attempt of one job.

@@ -18,6 +18,7 @@
 //! | Committing | Kept | Succeeded or Failed | Notify |
 //! | Leased, Running | `HostLost` | Queued at once, or Dead | Send or Notify |
 //! | held | Returned | Queued at once, excused | Send |
+//! | Leased, Running | Unplaced | Queued in a moment, excused | Send |
 //! | held | `LeaseLost`, or Tick after the lease | Queued at once, or Dead | `HangUp`, as above |
 //! | Leased, Running | Tick, after `run_max` | Queued after backoff, or Dead | `HangUp`, as above |
 //! | held | Cancel | Cancelled | `HangUp`, Notify |
@@ -129,7 +130,11 @@ impl Job {
             }
             Event::Kept { .. } => self.kept(lease, now),
             // What has answered is not missed.
-            Event::HostLost { .. } | Event::TimedOut { .. } if self.has_answered() => none(),
+            Event::HostLost { .. } | Event::TimedOut { .. } | Event::Unplaced { .. }
+                if self.has_answered() =>
+            {
+                none()
+            }
             Event::HostLost { .. } => {
                 self.host_deaths = self.host_deaths.saturating_add(1);
                 self.try_again(Reason::HostLost, now, now, limits)
@@ -139,6 +144,7 @@ impl Job {
                 self.try_again(Reason::TimedOut, again, now, limits)
             }
             Event::Returned { .. } => self.excuse(now),
+            Event::Unplaced { .. } => self.excuse(now + self.backoff_unplaced(limits)),
             Event::LeaseLost { .. } => self.lose(lease, Reason::LeaseLost, now, (now, limits)),
             Event::Stored
             | Event::Claimed { .. }
@@ -166,6 +172,7 @@ impl Job {
             | Event::HostLost { .. }
             | Event::TimedOut { .. }
             | Event::Returned { .. }
+            | Event::Unplaced { .. }
             | Event::LeaseLost { .. }
             | Event::Cancel
             | Event::Retry

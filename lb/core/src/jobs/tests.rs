@@ -89,6 +89,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("host lost", Event::HostLost { fence }),
         ("timed out", Event::TimedOut { fence }),
         ("returned", Event::Returned { fence }),
+        ("unplaced", Event::Unplaced { fence }),
         ("lease lost", Event::LeaseLost { fence }),
         ("cancel", Event::Cancel),
         ("retry", Event::Retry),
@@ -284,6 +285,51 @@ fn a_backoff_is_anything_up_to_a_bound_that_doubles() {
         let mean = backoffs.iter().sum::<f64>() / 1000.0;
         assert!((mean / bound - 0.5).abs() < 0.05, "attempt {attempts}: mean {mean}");
         assert!(backoffs.iter().all(|one| (0.0..=bound).contains(one)), "attempt {attempts}");
+    }
+}
+
+#[test]
+fn what_met_with_no_host_is_placed_again_in_a_moment_and_later_each_time() {
+    let limits = Limits::for_tests();
+    let mut job = Job { id: JobId::from_bits(0x5eed), ..job_in(Phase::Queued) };
+    let mut now = secs(100);
+    for bound in [0.1, 0.2, 0.4, 0.8, 1.0, 1.0] {
+        step(&mut job, Event::Claimed { owner: OWNER }, now, &limits);
+        let fence = job.fence;
+        step(&mut job, Event::Unplaced { fence }, now, &limits);
+        let State::Queued { not_before } = job.state else { panic!("{:?}", job.state) };
+        assert!(not_before.since(now).as_secs_f64() <= bound, "{not_before:?} {now:?} {bound}");
+        now = not_before;
+    }
+    assert_eq!((job.attempts, job.excused, job.reason), (6, 6, None));
+}
+
+/// Its clock goes back by an hour, or on by one: a lease is lost early or late, and what the old
+/// claim brings then is not the result.
+#[test]
+fn clock_jumps() {
+    for jump in [3600.0, -3600.0] {
+        let mut job = job_in(Phase::Running);
+        let first = job.fence;
+        let now = Time::from_secs_f64(3600.0 * 2.0 + jump);
+        step(&mut job, Event::Renewed { fence: first }, Time::from_secs_f64(7200.0), &limits());
+        step(&mut job, Event::Tick, now, &limits());
+        if job.state.phase() == Phase::Queued {
+            step(&mut job, Event::Claimed { owner: OWNER }, now, &limits());
+        }
+        let second = job.fence;
+        assert_eq!(
+            second != first,
+            0.0 < jump,
+            "on: it is lost early; back: it is held for longer"
+        );
+        for (fence, status) in [(first, 200), (second, 303)] {
+            let answered = Event::Answered { fence, status, retry_after: None };
+            step(&mut job, answered, now, &limits());
+            step(&mut job, Event::Kept { fence }, now, &limits());
+        }
+        let expected = if first == second { 200 } else { 303 };
+        assert_eq!(job.outcome, Some(Outcome { status: expected, fence: second }));
     }
 }
 

@@ -34,7 +34,8 @@ pub(crate) fn place(
     let (ask, fingerprint) = asked.noticed(dispatch);
     let route = ask.route;
     let idempotent = dispatch.config.policy_of(route).idempotent;
-    let may_repeat = idempotent.unwrap_or(ask.is_idempotent);
+    // A host that a job kills is counted: none is to be taken for a connection that was closing.
+    let may_repeat = idempotent.unwrap_or(ask.is_idempotent) && ask.job.is_none();
     let started = Instant::now();
     let (ticket, verdict) = dispatch.fleets.of(route).arrive(ask);
     ledger.metrics.decided(started.elapsed());

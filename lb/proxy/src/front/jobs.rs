@@ -100,9 +100,11 @@ impl Front {
     ) -> Result<(), Refused> {
         let preferences = Preferences::of(&session.req_header().headers);
         let mut found = room.ledger.get(id).await?;
-        let mut waited = false;
-        if let (Some(wait), Found::Kept(kept)) = (preferences.wait, &found)
-            && !kept.job.state.is_final()
+        let has_ended = matches!(&found, Found::Kept(kept) if kept.job.state.is_final());
+        // Who comes when it has ended has waited for as long as it takes.
+        let mut waited = has_ended && preferences.wait.is_some();
+        if let (Some(wait), Found::Kept(_)) = (preferences.wait, &found)
+            && !has_ended
             && let Ok(_place) = room.polls.try_acquire()
         {
             let wait = wait.min(room.settings().wait_max);

@@ -14,13 +14,14 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use weighbridge_core::host::{HostId, HostState};
+use weighbridge_core::host::{HostId, HostState, Phase};
 use weighbridge_core::jobs::{Event, Fence};
 use weighbridge_core::observe::Failure;
 use weighbridge_core::request::RouteId;
 
 use super::ledger::{Kept, LedgerError, Message};
 use super::objects::answer_key;
+use super::runner::BodyError;
 use super::{JobRoom, Stepped, Stop, now, wire};
 use crate::answer::{Problem, Whole};
 use crate::backoff::Backoff;
@@ -54,7 +55,8 @@ pub(super) async fn run(room: Arc<JobRoom>, attempt: Attempt) {
     let (id, fence) = (kept.job.id, kept.job.fence);
     let (body, _share) = match room.body(&kept, &request, route).await {
         Ok(body) => body,
-        Err(error) => {
+        Err(missing @ BodyError::Missing) => return room.fail(kept, missing.to_string()).await,
+        Err(BodyError::Unreadable(error)) => {
             tracing::warn!(job = %id, %error, "a request cannot be read now");
             let end = end_of(Ok(Ok(())), Brought::Unkept, None, fence);
             return room.finish(kept, fence, end).await;
@@ -87,7 +89,18 @@ pub(super) async fn run(room: Arc<JobRoom>, attempt: Attempt) {
     }
     shared.requests.log(&head, None, &record);
     let end = end_of(ended, brought, record.failure, fence);
-    room.finish(kept, fence, end).await;
+    let is_leaving = room.drains(*host.lock());
+    room.finish(kept, fence, excused(end, is_leaving)).await;
+}
+
+/// A host that drains, and ends before the job has, has not died of it.
+fn excused(end: End, is_leaving: bool) -> End {
+    match end {
+        End::Event(Event::HostLost { fence }) if is_leaving => {
+            End::Event(Event::Returned { fence })
+        }
+        End::Event(_) | End::Answered { .. } | End::Lost => end,
+    }
 }
 
 /// What is to be written of an attempt.
@@ -116,18 +129,19 @@ fn end_of(
         (Ok(_), Brought::Unkept) => no_room,
         (Ok(Ok(())), Brought::Answer(head, body)) => answered(&head, body),
         (Ok(Ok(())), Brought::Refused(problem)) => match failure {
-            Some(Failure::BeforeResponse | Failure::AfterResponse) => {
+            // On a connection that had been idle too: the host may have read what was sent. A
+            // death too many does less harm than a host that dies and is not counted.
+            Some(Failure::BeforeResponse | Failure::AfterResponse | Failure::Stale) => {
                 End::Event(Event::HostLost { fence })
             }
             Some(Failure::Timeout) => End::Event(Event::TimedOut { fence }),
             // No host has seen it.
-            Some(Failure::Connect | Failure::Refused | Failure::Stale) | None
-                if problem.status != 500 =>
-            {
-                no_room
+            Some(Failure::Connect | Failure::Refused) | None if problem.status != 500 => {
+                End::Event(Event::Unplaced { fence })
             }
-            Some(Failure::Connect | Failure::Refused | Failure::Stale | Failure::TooLong)
-            | None => End::Answered { status: problem.status, retry_after: None, answer: None },
+            Some(Failure::Connect | Failure::Refused | Failure::TooLong) | None => {
+                End::Answered { status: problem.status, retry_after: None, answer: None }
+            }
         },
         (Ok(Err(_) | Ok(())) | Err(Stop::HostDown), _) => End::Event(Event::HostLost { fence }),
     }
@@ -198,7 +212,9 @@ async fn hold(
 impl JobRoom {
     /// Renews the lease of `kept`. Returns whether it is still this attempt's.
     async fn renew(&self, kept: &mut Kept, fence: Fence) -> bool {
-        match self.step(kept.clone(), &[Event::Renewed { fence }], None).await {
+        let done = self.done_here(kept.job.id, fence);
+        let events = [Event::Progress { fence, done }, Event::Renewed { fence }];
+        match self.step(kept.clone(), &events, None).await {
             Ok(Stepped::Kept(renewed, _)) => {
                 *kept = *renewed;
                 kept.job.state.lease().is_some_and(|lease| lease.fence == fence)
@@ -223,6 +239,17 @@ impl JobRoom {
             let rooms = self.rooms();
             let fleet = rooms.dispatch.fleets.of_host(id);
             fleet.look(|balancer, _| balancer.host(id).is_some_and(HostState::is_down))
+        })
+    }
+
+    /// Whether `host` takes nothing new, and is still there.
+    fn drains(&self, host: Option<HostId>) -> bool {
+        host.is_some_and(|id| {
+            let rooms = self.rooms();
+            let fleet = rooms.dispatch.fleets.of_host(id);
+            fleet.look(|balancer, _| {
+                balancer.host(id).is_some_and(|host| host.phase == Phase::Draining)
+            })
         })
     }
 

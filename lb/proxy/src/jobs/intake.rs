@@ -303,16 +303,19 @@ impl JobRoom {
         let deadline = Instant::now() + most;
         let waiter = self.waiters.wait_for(id);
         loop {
-            let changed = waiter.changed();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            let found = self.ledger.get(id).await?;
+            let end = waiter.end();
+            tokio::pin!(end);
+            end.as_mut().enable();
+            let found = match waiter.ended() {
+                Some(kept) => Found::Kept(Box::new(kept)),
+                None => self.ledger.get(id).await?,
+            };
             let is_open = matches!(&found, Found::Kept(kept) if !kept.job.state.is_final());
             if !is_open || deadline <= Instant::now() {
                 return Ok(found);
             }
             tokio::select! {
-                () = changed => {}
+                () = end => {}
                 () = sleep_until(deadline) => {}
                 // Another balancer may have ended it.
                 () = sleep(self.settings().poll) => {}

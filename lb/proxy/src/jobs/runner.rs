@@ -12,12 +12,13 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use pingora::http::RequestHeader;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Ask, JobAsk};
 use weighbridge_core::jobs::Event;
 use weighbridge_core::request::RouteId;
+use weighbridge_core::units::{Time, Work};
 
 use super::attempt::{self, Attempt};
 use super::ledger::{InLine, Kept, LedgerError, Message};
@@ -54,20 +55,37 @@ enum Looked {
     Known,
 }
 
+/// Why the body of a job's request cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    /// Its object is not there, or not whole: no later try finds it.
+    #[error("the kept body of the request is missing")]
+    Missing,
+    /// A later try may work.
+    #[error(transparent)]
+    Unreadable(#[from] ObjectError),
+}
+
 /// Runs jobs until it is dropped.
 pub(crate) async fn run(room: Arc<JobRoom>) {
     let mut failures = 0;
     let freed = Arc::clone(room.rooms().dispatch.fleets.freed());
+    let mut look_at = Instant::now() + room.settings().poll;
     loop {
         tokio::select! {
             () = room.wake.notified() => {}
-            () = freed.notified() => {
-                if !room.may_wait.load(Ordering::Acquire) {
-                    continue;
-                }
+            () = freed.notified() => {}
+            // Nobody tells of the jobs of other balancers.
+            () = sleep_until(look_at) => room.may_wait.store(true, Ordering::Release),
+            () = sleep(room.until_next()) => {
+                room.next_at.store(u64::MAX, Ordering::Release);
+                room.may_wait.store(true, Ordering::Release);
             }
-            () = sleep(room.settings().poll) => {}
         }
+        if !room.may_wait.load(Ordering::Acquire) {
+            continue;
+        }
+        look_at = Instant::now() + room.settings().poll;
         match room.clone().fill_all().await {
             Ok(()) => failures = 0,
             Err(error) => {
@@ -82,6 +100,12 @@ pub(crate) async fn run(room: Arc<JobRoom>) {
 // === impl JobRoom ===
 
 impl JobRoom {
+    /// How long until the first of those that were sent here for later may go. Further ones are
+    /// found when the line is looked at anyway.
+    fn until_next(&self) -> Duration {
+        Time::from_nanos(self.next_at.load(Ordering::Acquire)).since(now())
+    }
+
     /// Runs what there is room for, of every fleet's line.
     async fn fill_all(self: Arc<Self>) -> Result<(), LedgerError> {
         self.may_wait.store(false, Ordering::Release);
@@ -97,6 +121,11 @@ impl JobRoom {
             let room = self.settings().running_max.saturating_sub(self.n_running());
             // Those that are being claimed may still be in the line.
             let n_claiming = self.n_claiming.load(Ordering::Acquire);
+            if LOOK_MAX <= n_claiming {
+                // They would be read again and again: the last of them has the line read on.
+                self.may_wait.store(true, Ordering::Release);
+                return Ok(());
+            }
             let first = self.ledger.line(fleet, now(), room.min(LOOK_MAX) + n_claiming).await?;
             if self.is_draining() {
                 return Ok(());
@@ -130,16 +159,24 @@ impl JobRoom {
         }
         let head = wire::request(&request.head);
         let (Some(route), Ok(mut head)) = (self.route_of(&kept), head) else {
-            self.begin(kept, |room, kept, _| async move { room.fail(kept).await });
-            return Looked::Started;
+            let detail =
+                format!("the route `{}` is no more, or the request is damaged", kept.route);
+            return self.begin_to_fail(kept, detail);
         };
-        if head.insert_header(headers::JOB, id.to_string()).is_err() {
-            // It has as many headers as there may be.
-            tracing::debug!(job = %id, "a host is not told which job it runs");
+        let token = fastrand::u64(..);
+        let told = [(headers::JOB, id.to_string()), (headers::ATTEMPT, format!("{token:016x}"))];
+        for (name, value) in told {
+            if head.insert_header(name, value).is_err() {
+                // It has as many headers as there may be.
+                tracing::debug!(job = %id, "a host is not told which job it runs");
+            }
         }
         let asked = match self.ask(&kept, &head, (route, &request)).await {
             Ok(asked) => asked,
-            Err(error) => {
+            Err(missing @ BodyError::Missing) => {
+                return self.begin_to_fail(kept, missing.to_string());
+            }
+            Err(BodyError::Unreadable(error)) => {
                 tracing::warn!(job = %id, %error, "a request cannot be read now");
                 self.metrics.loop_failed("jobs_objects");
                 return Looked::Later;
@@ -157,7 +194,7 @@ impl JobRoom {
             }
         }
         self.asks.lock().remove(&id);
-        self.begin(kept, move |room, kept, stop| async move {
+        self.begin((kept, token), move |room, kept, stop| async move {
             attempt::run(room, Attempt { kept, route, head, request, asked, stop }).await;
         });
         Looked::Started
@@ -170,7 +207,7 @@ impl JobRoom {
         kept: &Kept,
         head: &RequestHeader,
         (route, request): (RouteId, &Message),
-    ) -> Result<ask::Asked, ObjectError> {
+    ) -> Result<ask::Asked, BodyError> {
         let known = self.asks.lock().get(&kept.job.id).cloned();
         let mut asked = if let Some(ask) = known {
             ask::Asked::again(ask)
@@ -196,36 +233,42 @@ impl JobRoom {
         asks.insert(kept.job.id, ask);
     }
 
-    /// Claims `kept`, and does `run` with it where it is to be had.
+    /// Claims `kept`, and does `run` with it where it is to be had. Hosts call it `token`.
     fn begin<F: Future<Output = ()> + Send + 'static>(
         self: Arc<Self>,
-        kept: Kept,
+        (kept, token): (Kept, u64),
         run: impl FnOnce(Arc<JobRoom>, Kept, watch::Receiver<Option<Stop>>) -> F + Send + 'static,
     ) {
         let id = kept.job.id;
         let (stop, stopped) = watch::channel(None);
         let fence = kept.job.fence.next();
         let predicted = crate::text::span(kept.job.work);
-        let running = Running { fence, is_claimed: false, stop, predicted, since: now() };
+        let (since, done) = (now(), Work::ZERO);
+        let running = Running { fence, is_claimed: false, stop, predicted, since, token, done };
         self.running.lock().insert(id, running);
         self.n_claiming.fetch_add(1, Ordering::AcqRel);
         tokio::spawn(async move {
             let claimed = self.claim(kept).await;
-            self.n_claiming.fetch_sub(1, Ordering::AcqRel);
+            if self.n_claiming.fetch_sub(1, Ordering::AcqRel) == 1 {
+                // The line was not read on while it had so many that were being claimed.
+                self.wake.notify_one();
+            }
             match claimed {
                 Ok(Some(kept)) => {
                     if let Some(running) = self.running.lock().get_mut(&id) {
                         running.is_claimed = true;
                     }
-                    self.waiters.wake(id);
                     run(self.clone(), kept, stopped).await;
                 }
                 // Another was first, or it is not there any more.
                 Ok(None) => {}
-                Err(error) => self.failed("jobs_claim", &error),
+                Err(error) => {
+                    self.failed("jobs_claim", &error);
+                    self.wake_runner();
+                }
             }
             self.running.lock().remove(&id);
-            self.wake_runner();
+            self.wake.notify_one();
         });
     }
 
@@ -261,7 +304,7 @@ impl JobRoom {
         kept: &Kept,
         request: &Message,
         route: RouteId,
-    ) -> Result<(Payload, Option<Share>), ObjectError> {
+    ) -> Result<(Payload, Option<Share>), BodyError> {
         if let Some(body) = &request.body {
             return Ok((Payload::Held(body.clone()), None));
         }
@@ -271,7 +314,8 @@ impl JobRoom {
         let mut share = rooms.dispatch.budget.share(Owner(None));
         let is_held = bytes <= rooms.config.route(route).body_bytes && share.try_hold(bytes);
         let most = if is_held { bytes } else { self.settings().inline_bytes_max.min(bytes) };
-        let beginning = self.read(&key, usize::try_from(most).unwrap_or(usize::MAX)).await?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let beginning = self.read((&key, bytes), most).await?;
         if is_held {
             return Ok((Payload::Held(beginning), Some(share)));
         }
@@ -279,10 +323,10 @@ impl JobRoom {
         Ok((Payload::Object(StoredBody { objects, key, bytes, beginning }), None))
     }
 
-    /// The first `most` bytes of an object.
-    async fn read(&self, key: &str, most: usize) -> Result<Bytes, ObjectError> {
-        let missing = || ObjectError::Away(std::io::ErrorKind::NotFound.into());
-        let mut reader = self.objects.open(key).await?.ok_or_else(missing)?;
+    /// The first `most` bytes of an object of `bytes`.
+    async fn read(&self, (key, bytes): (&str, u64), most: usize) -> Result<Bytes, BodyError> {
+        let opened = self.objects.open(key).await?.filter(|reader| reader.bytes() == bytes);
+        let mut reader = opened.ok_or(BodyError::Missing)?;
         let mut read = BytesMut::with_capacity(most);
         while read.len() < most
             && let Some(piece) = reader.next().await?
@@ -292,10 +336,15 @@ impl JobRoom {
         Ok(read.freeze())
     }
 
-    /// Ends a job whose route is no more, or whose request cannot be read.
-    async fn fail(&self, kept: Kept) {
+    /// Has a job end that cannot be run, because of `detail`.
+    fn begin_to_fail(self: Arc<Self>, kept: Kept, detail: String) -> Looked {
+        self.begin((kept, 0), |room, kept, _| async move { room.fail(kept, detail).await });
+        Looked::Started
+    }
+
+    /// Ends a claimed job that cannot be run, because of `detail`.
+    pub(super) async fn fail(&self, kept: Kept, detail: String) {
         let (id, fence) = (kept.job.id, kept.job.fence);
-        let detail = format!("the route `{}` is no more, or the request is damaged", kept.route);
         tracing::error!(job = %id, detail, "a job cannot be run");
         let problem = Problem::new(StatusCode::GONE, detail);
         let Ok(Whole { header, body }) = problem.answer() else { return };

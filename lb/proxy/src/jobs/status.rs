@@ -11,6 +11,7 @@ use weighbridge_core::jobs::{JobId, Phase, State};
 use weighbridge_core::units::{Time, Work};
 
 use super::ledger::{Ahead, Kept, LedgerError};
+use super::progress::left;
 use super::{JobRoom, now, wall_clock};
 use crate::answer::Whole;
 use crate::decide::Decide;
@@ -139,7 +140,8 @@ impl JobRoom {
             State::Queued { .. } => Some(self.ledger.before(kept).await?),
             _ => None,
         };
-        let (start, finish) = self.predicted(kept, ahead, now);
+        let done = self.done(kept);
+        let (start, finish) = self.predicted(kept, (ahead, done), now);
         let told = |time: Option<Time>| time.map(rfc_3339);
         let not_before = match job.state {
             State::Queued { not_before } if now < not_before => Some(not_before),
@@ -163,7 +165,7 @@ impl JobRoom {
             }),
             predicted_start: told(start),
             predicted_finish: told(finish),
-            progress: progress(kept, now),
+            progress: part_done(kept, done, now),
             answered: job.outcome.map(|outcome| outcome.status),
             reason: job.reason.map(|reason| reason.to_string()),
             request_bytes: kept.request_bytes,
@@ -181,7 +183,7 @@ impl JobRoom {
     fn predicted(
         &self,
         kept: &Kept,
-        ahead: Option<Ahead>,
+        (ahead, done): (Option<Ahead>, Work),
         now: Time,
     ) -> (Option<Time>, Option<Time>) {
         let takes = span(kept.job.work);
@@ -198,7 +200,7 @@ impl JobRoom {
                 (Some(start), Some(start + takes))
             }
             State::Leased(lease) | State::Running(lease) | State::Committing { lease, .. } => {
-                (None, Some((lease.since + takes).max(now)))
+                (None, Some(now + left((kept.job.work, done), takes, (lease.since, now))))
             }
             State::Succeeded | State::Failed | State::Cancelled | State::Expired | State::Dead => {
                 (None, None)
@@ -242,8 +244,9 @@ fn document(told: &Status, status: StatusCode, location: &str) -> pingora::Resul
     Ok(Whole { header: Box::new(header), body: body.into() })
 }
 
-/// The part of a job that is done: as the host says, else elapsed by predicted time.
-fn progress(kept: &Kept, now: Time) -> f64 {
+/// The part of a job that is done: what the host says by predicted work, else elapsed by predicted
+/// time.
+fn part_done(kept: &Kept, done: Work, now: Time) -> f64 {
     let job = &kept.job;
     let predicted = job.work.as_cpu_secs().max(f64::MIN_POSITIVE);
     match job.state {
@@ -253,7 +256,7 @@ fn progress(kept: &Kept, now: Time) -> f64 {
         | State::Expired
         | State::Dead => 0.0,
         State::Leased(lease) | State::Running(lease) => {
-            let reported = job.done.as_cpu_secs() / predicted;
+            let reported = done.as_cpu_secs() / predicted;
             let elapsed = now.since(lease.since).as_secs_f64() / predicted;
             let part = if 0.0 < reported { reported } else { elapsed };
             part.clamp(0.0, PROGRESS_MAX)

@@ -78,7 +78,7 @@ fn event(random: &mut Random, job: &Job) -> Event {
         1 => Fence(random.next_u64()),
         _ => job.fence,
     };
-    match random.below(18) {
+    match random.below(19) {
         0 | 1 => Event::Stored,
         2..5 => Event::Claimed { owner: OwnerId(random.next_u64()) },
         5 => Event::Started { fence },
@@ -96,6 +96,7 @@ fn event(random: &mut Random, job: &Job) -> Event {
         14 => Event::LeaseLost { fence },
         15 => [Event::Cancel, Event::Retry, Event::Retry, Event::Retry][random.below(4)],
         16 => Event::Told { generation: job.generation },
+        17 => Event::Unplaced { fence },
         _ => Event::Tick,
     }
 }

@@ -202,7 +202,7 @@ impl World {
         let n = self.random.below(self.executions.len());
         let Execution { job, fence, holder } = self.executions[n];
         let retry_after = Some(self.span()).filter(|_| self.random.below(2) == 0);
-        let event = match self.random.below(16) {
+        let event = match self.random.below(17) {
             0..3 => Event::Started { fence },
             3 => Event::Progress { fence, done: Work::saturating(self.random.unit()) },
             4 => Event::Renewed { fence },
@@ -213,6 +213,7 @@ impl World {
             12 => Event::HostLost { fence },
             13 => Event::TimedOut { fence },
             14 => Event::Returned { fence },
+            15 => Event::Unplaced { fence },
             _ => Event::Answered { fence, status: 429, retry_after },
         };
         let ends = !matches!(
