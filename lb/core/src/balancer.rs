@@ -11,6 +11,7 @@
 //! fleet.rs     of hosts: join, ready, drain, leave, report; and the tick
 //! place.rs     where a request goes: decide and commit
 //! explain.rs   what would become of a request
+//! here.rs      the requests that are here, for people who look
 //! guard.rs     how much what is overdue may go before others
 //! learn.rs     what an answer teaches
 //! retry.rs     how many failed requests may be tried again
@@ -23,6 +24,7 @@ mod explain;
 mod fleet;
 mod give_up;
 mod guard;
+mod here;
 mod learn;
 mod place;
 mod reconfigure;
@@ -52,6 +54,7 @@ use crate::units::{Time, Work};
 
 pub use counters::Counters;
 use guard::Guard;
+pub use here::{Here, RequestHere, Whereabouts};
 use retry::RetryBudget;
 
 /// How many waiting requests are tried before the rest are taken to fit no better.

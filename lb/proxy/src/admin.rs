@@ -1,23 +1,31 @@
 //! What operators and Prometheus ask: `/healthz`, `/readyz`, `/metrics`, `/fleet`, `/models` and
-//! `/explain`. What they change is in [`changes`].
+//! `/explain`; what they look at ([`page`]); what they change is in [`changes`].
 //!
 //! `POST /explain/raytracer?wcols=400&…` with the request's own body says what would happen to that
 //! request, and why; nothing is sent anywhere. `Accept: application/json` gives it as a value.
 
 mod changes;
 mod jobs;
+mod page;
+mod requests;
+mod snapshot;
 pub(crate) mod door;
 pub(crate) mod guard;
+pub(crate) mod live;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT, ALLOW, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::uri::Authority;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -28,10 +36,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use weighbridge_core::host::HostState;
 use weighbridge_core::learn::Model;
 use weighbridge_core::request::RouteId;
-use weighbridge_core::units::Time;
 
 use crate::answer::Problem;
 use crate::ask;
@@ -44,6 +50,8 @@ use crate::pace::Pace;
 use crate::payload::Payload;
 use door::{Door, Visitor};
 use guard::Via;
+use live::{Heartbeat, Live};
+use snapshot::Snapshot;
 
 /// Connections that the admin API carries at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -53,15 +61,31 @@ const CONNECTIONS_MAX: usize = 64;
 const HEAD_READ: Duration = Duration::from_secs(20);
 
 /// What there is.
-const PATHS: &str = "/healthz /readyz /metrics /fleet /models /explain/PATH /jobs; POST /reload /upgrade \
-                     /fleet/join /fleet/drain /fleet/undrain\n";
+const PATHS: &str = "/healthz /readyz /metrics /snapshot /fleet /requests /routes /timeline /models \
+                     /events /explain/PATH /jobs; POST /reload /upgrade /fleet/join /fleet/drain \
+                     /fleet/undrain; DELETE /requests/ID\n";
 
 type Answer = Response<Full<Bytes>>;
+
+/// An answer that may not end.
+type Streamed = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// What the requests of one connection need.
+struct Room {
+    front: Current,
+    live: Live,
+    closing: watch::Receiver<bool>,
+    heartbeat: Heartbeat,
+}
 
 /// Serves the admin API until it is dropped. Where connections are at their limit, a new one takes
 /// the place of the oldest: connections that ask nothing keep nobody away. Once it is `closing`,
 /// only those that are there go on.
-pub(crate) async fn serve(door: Door, front: Current, mut closing: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    door: Door,
+    (front, live): (Current, Live),
+    mut closing: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -85,7 +109,13 @@ pub(crate) async fn serve(door: Door, front: Current, mut closing: watch::Receiv
         {
             oldest.abort();
         }
-        oldest_first.push_back(connections.spawn(carry(visitor, via, front.clone())));
+        let room = Room {
+            front: front.clone(),
+            live: live.clone(),
+            closing: closing.clone(),
+            heartbeat: Heartbeat::default(),
+        };
+        oldest_first.push_back(connections.spawn(carry(visitor, via, room)));
     }
     drop(door);
     // Who has just ordered it is to hear of it.
@@ -93,7 +123,7 @@ pub(crate) async fn serve(door: Door, front: Current, mut closing: watch::Receiv
 }
 
 /// Serves the requests of one connection, each of which has a deadline.
-async fn carry(visitor: Visitor, via: Via, front: Current) {
+async fn carry(visitor: Visitor, via: Via, room: Room) {
     let connection = match visitor.enter().await {
         Ok(connection) => connection,
         Err(error) => {
@@ -101,34 +131,64 @@ async fn carry(visitor: Visitor, via: Via, front: Current) {
             return;
         }
     };
+    let heartbeat = room.heartbeat.clone();
+    let room = Arc::new(room);
     let service = service_fn(move |request| {
-        let front = front.load_full();
-        async move { Ok::<_, Infallible>(answer(&front, request, via).await) }
+        let room = room.clone();
+        async move { Ok::<_, Infallible>(room.answer(request, via).await) }
     });
-    let carried = http1::Builder::new()
+    let carrying = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ)
-        .serve_connection(TokioIo::new(connection), service)
-        .await;
-    if let Err(error) = carried {
-        tracing::debug!(%error, "an admin connection broke");
+        .serve_connection(TokioIo::new(connection), service);
+    tokio::select! {
+        carried = carrying => {
+            if let Err(error) = carried {
+                tracing::debug!(%error, "an admin connection broke");
+            }
+        }
+        () = heartbeat.stops() => tracing::info!("a reader of /events took nothing any more"),
     }
 }
 
-async fn answer(front: &Front, request: Request<Incoming>, via: Via) -> Answer {
-    // No page in a browser reaches a Unix socket.
-    if via != Via::Socket && !is_for_us(&front.config.admin_hosts, &request) {
-        let detail = "`Host` is no address, not `localhost`, and not in admin_hosts";
-        return refuse(&Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).at("host"));
+// === impl Room ===
+
+impl Room {
+    async fn answer(&self, request: Request<Incoming>, via: Via) -> Streamed {
+        let front = self.front.load_full();
+        let mut answer = match refused_at_all(&front, &request, via) {
+            Some(problem) => whole(refuse(&problem)),
+            None if request.uri().path() == "/events" && *request.method() == Method::GET => {
+                let events = self.live.events(self.heartbeat.clone(), self.closing.clone());
+                events.unwrap_or_else(|problem| whole(refuse(&problem)))
+            }
+            None => whole(answer(&front, request, via).await),
+        };
+        answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        answer
     }
+}
+
+fn whole(answer: Answer) -> Streamed {
+    answer.map(UnsyncBoxBody::new)
+}
+
+/// Why a request is not for this address, or not for whoever asks, if so.
+fn refused_at_all<B>(front: &Front, request: &Request<B>, via: Via) -> Option<Problem> {
+    // No page in a browser reaches a Unix socket.
+    if via != Via::Socket && !is_for_us(&front.config.admin_hosts, request) {
+        let detail = "`Host` is no address, not `localhost`, and not in admin_hosts";
+        return Some(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).at("host"));
+    }
+    guard::changes(request.method(), request.uri().path())
+        .then(|| guard::refused(&front.config, request, via))
+        .flatten()
+}
+
+async fn answer(front: &Front, request: Request<Incoming>, via: Via) -> Answer {
     let path = request.uri().path().to_owned();
     if path == "/explain" || path.starts_with("/explain/") {
         return explain(front, request, via).await;
-    }
-    if guard::changes(request.method(), &path)
-        && let Some(problem) = guard::refused(&front.config, request.headers(), via)
-    {
-        return refuse(&problem);
     }
     if path == "/jobs" || path.starts_with("/jobs/") {
         return jobs::answer(front.jobs.as_deref(), &request, &path).await;
@@ -136,8 +196,17 @@ async fn answer(front: &Front, request: Request<Incoming>, via: Via) -> Answer {
     if changes::is_at(&path) {
         return changes::answer(front, request).await;
     }
+    if let Some(id) = path.strip_prefix("/requests/") {
+        return requests::cancel(front, &request, id);
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return allow_only("GET, HEAD");
+    }
+    if let Some(part) = requests::part(&path) {
+        return requests::show(front, &request, &part);
+    }
+    if let Some(asset) = page::asset(&path) {
+        return of_page(asset.content_type, asset.body);
     }
     match path.as_str() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
@@ -145,6 +214,9 @@ async fn answer(front: &Front, request: Request<Incoming>, via: Via) -> Answer {
         "/metrics" => metrics(front),
         "/fleet" => json_answer(&fleet(front)),
         "/models" => json_answer(&models(front)),
+        "/" if page::reads_html(request.headers()) => {
+            of_page("text/html; charset=utf-8", page::page(front).await)
+        }
         "/" => text(StatusCode::OK, PATHS),
         _ => refuse(&Problem::new(StatusCode::NOT_FOUND, format!("nothing is at `{path}`"))),
     }
@@ -179,39 +251,8 @@ fn metrics(front: &Front) -> Answer {
 }
 
 fn fleet(front: &Front) -> Value {
-    let (mut hosts, mut requests, mut bytes, mut work) = (Vec::new(), 0, 0, 0.0);
-    for (fleet, name) in front.dispatch.fleets.all().iter().zip(front.config.fleet_names()) {
-        fleet.look(|balancer, now| {
-            hosts.extend(balancer.hosts().map(|host| describe(front, (name, host), now)));
-            let waiting = balancer.waiting();
-            requests += waiting.requests;
-            bytes += waiting.bytes;
-            work += waiting.work.as_cpu_secs();
-        });
-    }
-    let waiting = json!({ "requests": requests, "bytes": bytes, "work_seconds": work });
+    let Snapshot { hosts, waiting, .. } = Snapshot::of_hosts(front);
     json!({ "hosts": hosts, "waiting": waiting })
-}
-
-fn describe(front: &Front, (fleet, host): (&str, &HostState), now: Time) -> Value {
-    let place = front.dispatch.hosts.place(host.id);
-    json!({
-        "id": host.id.0,
-        "name": host.spec.name,
-        "fleet": fleet,
-        "address": place.as_ref().map(|place| place.address.to_string()),
-        "pid": place.and_then(|place| place.pid),
-        "phase": host.phase,
-        "phase_seconds": now.since(host.since).as_secs_f64(),
-        "discipline": host.discipline,
-        "cores": host.cores,
-        "in_flight": host.n_requests(),
-        "work_left_seconds": host.work_left.as_cpu_secs(),
-        "speed": host.speed.as_reference_cores(),
-        "utilization": host.utilization(),
-        "ejected": host.is_ejected(now),
-        "failures_in_row": host.failures_in_row,
-    })
 }
 
 fn models(front: &Front) -> Value {
@@ -331,9 +372,19 @@ fn refuse(problem: &Problem) -> Answer {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
     let body = serde_json::to_vec(problem).unwrap_or_default();
     let mut answer = with_type(status, "application/problem+json", body);
+    if let Some(secs) = problem.retry_after {
+        answer.headers_mut().insert(RETRY_AFTER, secs.into());
+    }
     if status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
     }
+    answer
+}
+
+/// A piece of the page.
+fn of_page(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = with_type(StatusCode::OK, content_type, body);
+    page::guard(answer.headers_mut());
     answer
 }
 

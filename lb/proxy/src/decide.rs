@@ -21,6 +21,7 @@ use weighbridge_core::request::{RequestId, RouteId};
 use weighbridge_core::units::{Speed, Time, Work};
 
 use crate::record::Record;
+use crate::register::{Entry, Register};
 
 /// The balancer behind its lock, with the requests that wait for its word.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(crate) struct Decide {
     next: AtomicU64,
     /// Told when a request gives back what it held, and when a host comes. All fleets share it.
     freed: Arc<Notify>,
+    register: Register,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub(crate) struct Ticket {
     open: bool,
     /// Where the next verdict arrives while the request waits.
     waiting: Option<oneshot::Receiver<Verdict>>,
+    /// Whether the register has it.
+    is_entered: bool,
 }
 
 // === impl Decide ===
@@ -58,6 +62,7 @@ impl Decide {
             origin: Instant::now(),
             next: AtomicU64::new(1),
             freed,
+            register: Register::default(),
         })
     }
 
@@ -79,7 +84,13 @@ impl Decide {
             Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => true,
             Verdict::Shed(_) | Verdict::Later => false,
         };
-        (Ticket { id, decide: self.clone(), open, waiting }, verdict)
+        let is_entered = false;
+        (Ticket { id, decide: self.clone(), open, waiting, is_entered }, verdict)
+    }
+
+    /// What is known of the requests that are here.
+    pub(crate) fn register(&self) -> &Register {
+        &self.register
     }
 
     /// What the features of a route are, where they are found by themselves.
@@ -154,6 +165,14 @@ impl Locked {
 // === impl Ticket ===
 
 impl Ticket {
+    /// Operators are told what is known of the request for as long as it has its ticket.
+    pub(crate) fn enter(&mut self, entry: &Arc<Entry>) {
+        if self.open {
+            self.decide.register.insert(self.id, entry);
+            self.is_entered = true;
+        }
+    }
+
     /// The verdict that ends the waiting. Pends for ever where the request does not wait.
     pub(crate) async fn verdict(&mut self) -> Option<Verdict> {
         match &mut self.waiting {
@@ -199,6 +218,9 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        if self.is_entered {
+            self.decide.register.remove(self.id);
+        }
         if !self.open {
             return;
         }

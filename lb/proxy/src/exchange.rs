@@ -30,6 +30,7 @@ use crate::headers;
 use crate::ledger::Ledger;
 use crate::payload::Payload;
 use crate::record::Record;
+use crate::register::{self, Entry};
 use crate::repeats::Fingerprint;
 
 pub(crate) use asked::{Asked, place};
@@ -100,14 +101,16 @@ pub(crate) async fn follow<C: Caller>(
     (body, asked): (&Payload, Asked),
 ) -> Result<(), ExchangeError> {
     record.bytes_in = body.bytes();
-    let Asked { route, ticket, verdict, request, fingerprint, may_repeat } = asked;
+    let Asked { route, mut ticket, verdict, request, fingerprint, may_repeat } = asked;
+    let entry = Entry::of_exchange(&request, caller.owner());
+    ticket.enter(&entry);
     let request = Some(request);
     let (failure, share) = (None, dispatch.budget.share(caller.owner()));
     let exchange = Exchange {
         dispatch,
         ledger,
-        caller,
-        record,
+        caller: &mut *caller,
+        record: &mut *record,
         route,
         request,
         body,
@@ -116,7 +119,26 @@ pub(crate) async fn follow<C: Caller>(
         failure,
         share,
     };
-    exchange.follow(ticket, verdict).await
+    let followed = tokio::select! {
+        biased;
+        followed = exchange.follow(ticket, verdict) => Some(followed),
+        () = entry.cancelled() => None,
+    };
+    match followed {
+        Some(followed) => followed,
+        None => cancel(caller, record).await,
+    }
+}
+
+/// Ends an exchange that an operator has cancelled, and that has been dropped.
+async fn cancel(caller: &mut impl Caller, record: &mut Record) -> Result<(), ExchangeError> {
+    tracing::info!("an operator has cancelled a request");
+    if record.status == 0 {
+        return Ok(refuse(caller, record, &register::cancelled()).await?);
+    }
+    // Some of an answer may have been sent.
+    let why = pingora::Error::new(pingora::ErrorType::Custom("cancelled by an operator"));
+    Err(ExchangeError::BrokenOff(why))
 }
 
 impl<C: Caller> Exchange<'_, C> {

@@ -21,6 +21,7 @@ use crate::front::{Current, Front};
 use crate::learn::CurrentTrainer;
 use crate::metrics::Metrics;
 use crate::observe;
+use crate::timeline::{self, Sample};
 use fleet_full::FleetFull;
 use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostId;
@@ -56,6 +57,21 @@ pub(crate) async fn close_idle(connections: Arc<Connections>) {
     loop {
         ticks.tick().await;
         connections.sweep();
+    }
+}
+
+/// Takes a sample of the fleets and of the requests, for those who ask how it has been of late.
+pub(crate) async fn sample(current: Current) {
+    let mut ticks = ticks(timeline::EVERY);
+    loop {
+        ticks.tick().await;
+        let front = current.load_full();
+        let mut sample = Sample::new(timeline::unix_secs());
+        for fleet in front.dispatch.fleets.all() {
+            fleet.look(|balancer, _| sample.add(balancer.hosts(), balancer.waiting()));
+        }
+        front.ledger.metrics.timeline.sampled(sample);
+        front.ledger.metrics.keep_reading();
     }
 }
 

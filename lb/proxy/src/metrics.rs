@@ -6,6 +6,7 @@ mod edge;
 mod lambda;
 mod reload;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,19 +20,26 @@ use weighbridge_core::observe::Failure;
 
 use crate::jobs::JobMetrics;
 use crate::record::Record;
+use crate::timeline::{self, Timeline};
+use crate::traffic::{self, Flow, Reading, Traffic};
 pub(crate) use edge::{EdgeMetrics, HandshakeFault, Unwelcome};
 use lambda::LambdaMetrics;
 use reload::ReloadMetrics;
 
-/// Buckets of times that a client waits: 1 ms to about 9 minutes, four times each.
-const RESPONSE_BUCKETS: [f64; 11] =
-    [0.001, 0.004, 0.016, 0.064, 0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 512.0];
+/// Buckets of times that a client waits: 1 ms to about 9 minutes, at most twice each.
+const RESPONSE_BUCKETS: [f64; 20] = [
+    0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0,
+    32.0, 64.0, 128.0, 256.0, 512.0,
+];
 
 /// Buckets of decisions: 1 microsecond to 4 milliseconds.
 const DECISION_BUCKETS: [f64; 7] = [1e-6, 4e-6, 16e-6, 64e-6, 256e-6, 1e-3, 4e-3];
 
 /// Buckets of measured work over estimated work.
 const RATIO_BUCKETS: [f64; 11] = [0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0];
+
+/// Buckets of response time over measured work.
+const SLOWDOWN_BUCKETS: [f64; 10] = [1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0];
 
 /// Everything that is counted as it happens.
 pub(crate) struct Metrics {
@@ -40,6 +48,7 @@ pub(crate) struct Metrics {
     response_seconds: HistogramVec,
     waiting_seconds: HistogramVec,
     work_seconds: HistogramVec,
+    slowdown: HistogramVec,
     estimate_ratio: HistogramVec,
     decision_seconds: Histogram,
     tries_failed: IntCounterVec,
@@ -59,6 +68,10 @@ pub(crate) struct Metrics {
     reloads: ReloadMetrics,
     /// Connections of clients that are open.
     pub(crate) connections: IntGauge,
+    /// How the fleets have been of late.
+    pub(crate) timeline: Timeline,
+    /// How requests went of late.
+    traffic: Traffic,
 }
 
 impl Metrics {
@@ -77,10 +90,6 @@ impl Metrics {
             let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
             registered(&registry, HistogramVec::new(opts, &["route"])?)
         };
-        let decisions = HistogramOpts::new(
-            "weighbridge_decision_seconds",
-            "One decision: estimate, ranking and claim, with the wait for the lock.",
-        );
         let tries_failed = "Tries at a host that brought no answer, by what happened.";
         let loop_failures = "Failures of background work, which goes on after a pause.";
         let not_trained = "Trainings after which no new model was in use, by reason.";
@@ -91,6 +100,7 @@ impl Metrics {
         let response = "From the head of a request to the end of its answer.";
         let work = "Measured work of requests, in CPU-seconds of the reference core.";
         let ratio = "Measured work over estimated work.";
+        let slowdown = "Response time over measured work: 1 is as on an idle reference core.";
         Ok(Arc::new(Metrics {
             leading: gauges("weighbridge_leading", leading, &["lease"])?,
             requests: counters(
@@ -101,6 +111,7 @@ impl Metrics {
             response_seconds: by_route("weighbridge_response_seconds", response, times)?,
             waiting_seconds: by_route("weighbridge_waiting_seconds", waiting, times)?,
             work_seconds: by_route("weighbridge_work_seconds", work, times)?,
+            slowdown: by_route("weighbridge_slowdown_ratio", slowdown, &SLOWDOWN_BUCKETS)?,
             estimate_ratio: by_route("weighbridge_estimate_ratio", ratio, &RATIO_BUCKETS)?,
             tries_failed: counters("weighbridge_tries_failed_total", tries_failed, &["failure"])?,
             scale_events: counters(
@@ -115,10 +126,7 @@ impl Metrics {
                 &["route", "reason"],
             )?,
             fleet_bounded: gauges("weighbridge_fleet_bounded", bounded, &["bound"])?,
-            decision_seconds: registered(
-                &registry,
-                Histogram::with_opts(decisions.buckets(DECISION_BUCKETS.to_vec()))?,
-            )?,
+            decision_seconds: decision_seconds(&registry)?,
             reports_rejected: counter(
                 "weighbridge_load_reports_rejected_total",
                 "Load reports of hosts that broke a rule and were ignored.",
@@ -132,6 +140,8 @@ impl Metrics {
             jobs: JobMetrics::new(&registry)?,
             reloads: ReloadMetrics::new(&registry)?,
             edge: EdgeMetrics::new(&registry)?,
+            timeline: Timeline::default(),
+            traffic: Traffic::new(),
             registry,
         }))
     }
@@ -153,6 +163,10 @@ impl Metrics {
         if let Some(work) = record.work {
             let work = work.as_cpu_secs();
             self.work_seconds.with_label_values(&[route]).observe(work);
+            if 0.0 < work {
+                let slowdown = record.response().as_secs_f64() / work;
+                self.slowdown.with_label_values(&[route]).observe(slowdown);
+            }
             if let Some(estimate) = record.estimate.filter(|e| 0.0 < e.mean.as_cpu_secs()) {
                 let ratio = work / estimate.mean.as_cpu_secs();
                 self.estimate_ratio.with_label_values(&[route]).observe(ratio);
@@ -178,11 +192,27 @@ impl Metrics {
     /// The fleet was changed.
     pub(crate) fn scaled(&self, action: &str, reason: &str) {
         self.scale_events.with_label_values(&[action, reason]).inc();
+        self.timeline.changed(timeline::unix_secs(), action, reason);
+    }
+
+    /// How the requests of each route go.
+    pub(crate) fn flows(&self) -> BTreeMap<String, Flow> {
+        self.traffic.flows(&self.reading())
+    }
+
+    /// Keeps what has been counted of requests up to now.
+    pub(crate) fn keep_reading(&self) {
+        self.traffic.keep(self.reading());
+    }
+
+    fn reading(&self) -> Reading {
+        traffic::read(&self.requests, &self.response_seconds, &self.slowdown)
     }
 
     /// A host ended without having been told to.
     pub(crate) fn host_lost(&self) {
         self.hosts_lost.inc();
+        self.timeline.changed(timeline::unix_secs(), "lose", "host_failed");
     }
 
     /// The service that the hosts are rented from keeps between `theirs` of them, `ours` are
@@ -232,6 +262,12 @@ impl Metrics {
     pub(crate) fn text(&self) -> prometheus::Result<String> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+}
+
+fn decision_seconds(registry: &Registry) -> prometheus::Result<Histogram> {
+    let help = "One decision: estimate, ranking and claim, with the wait for the lock.";
+    let opts = HistogramOpts::new("weighbridge_decision_seconds", help);
+    registered(registry, Histogram::with_opts(opts.buckets(DECISION_BUCKETS.to_vec()))?)
 }
 
 fn failure_name(failure: Failure) -> &'static str {

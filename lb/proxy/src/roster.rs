@@ -113,6 +113,11 @@ impl Roster {
         *self.checks.lock() = checks(config);
     }
 
+    /// Whether `host` is one of those that are listed.
+    pub(crate) fn has(&self, host: HostId) -> bool {
+        self.members.lock().contains_key(&host)
+    }
+
     /// Whether `host` is asked whether it is well, so that nothing else tells it.
     pub(crate) fn is_checked(&self, host: HostId) -> bool {
         let fleet = self.members.lock().get(&host).map(|member| member.fleet);

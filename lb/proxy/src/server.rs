@@ -14,6 +14,7 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use crate::access_log::AccessLogError;
 use crate::acme::challenges::Challenges;
 use crate::acme::{self, Acme};
+use crate::admin::live::Live;
 use crate::admin::{self, door::Door};
 use crate::autoscale::Executor;
 use crate::background::Background;
@@ -267,12 +268,13 @@ impl Server {
     /// Starts to take connections; an heir does once it has a host for requests.
     fn accept(&mut self, clients: Vec<TcpListener>, doors: Vec<Door>) {
         let is_heir = self.inherited.is_heir();
+        let live = Live::new(self.current.clone());
         for door in doors {
             let hands_over = self.ends.handing_over.subscribe();
-            let current = self.current.clone();
+            let (current, live) = (self.current.clone(), live.clone());
             self.keep(sockets::ADMIN, async move {
                 upgrade::may_accept(&current, is_heir).await;
-                admin::serve(door, current, hands_over).await;
+                admin::serve(door, (current, live), hands_over).await;
             });
         }
         for (listener, (socket, tls)) in clients.into_iter().zip(self.keepers.clone()).enumerate() {
@@ -325,6 +327,7 @@ impl Server {
         let front = self.front();
         let current = self.current.clone();
         self.keep("expire_waiting", loops::expire_waiting(current.clone()));
+        self.keep("sample", loops::sample(current.clone()));
         self.keep("close_idle", loops::close_idle(front.dispatch.connections.clone()));
         self.start_ticks(0);
         let probe = Probe::new(PROBE_TIMEOUT);

@@ -4,6 +4,7 @@
 //! known cost of a repeat, so that they are believed.
 
 mod facts;
+mod here;
 mod hold;
 mod jobs;
 mod reconfigure;

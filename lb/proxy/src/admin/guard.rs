@@ -1,12 +1,12 @@
 //! Who may change something: whoever comes by the Unix socket or shows the token; where neither is
-//! configured, whoever is on this machine.
+//! configured, whoever is on this machine. Of pages in browsers, only the balancer's own.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use http::header::{AUTHORIZATION, HeaderMap, ORIGIN};
-use http::{Method, StatusCode};
+use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
+use http::{Method, Request, StatusCode};
 
 use crate::answer::Problem;
 use crate::config::Config;
@@ -42,12 +42,15 @@ pub(super) fn changes(method: &Method, path: &str) -> bool {
     !is_explain && !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Why a request with `headers`, which came by `via`, may change nothing; `None` where it may.
-pub(super) fn refused(config: &Config, headers: &HeaderMap, via: Via) -> Option<Problem> {
+/// Why `request`, which came by `via`, may change nothing; `None` where it may.
+pub(super) fn refused<B>(config: &Config, request: &Request<B>, via: Via) -> Option<Problem> {
+    let headers = request.headers();
     let forbidden = |detail: &str| Some(Problem::new(StatusCode::FORBIDDEN, detail));
     // Every browser says where the page is from that sends such a request.
-    if headers.contains_key(ORIGIN) {
-        let detail = "a page in a browser may change nothing: `Origin` is set";
+    if let Some(origin) = headers.get(ORIGIN)
+        && !is_own(config, request, origin, via)
+    {
+        let detail = "a page from elsewhere may change nothing: `Origin` is not this address";
         return forbidden(detail).map(|problem| problem.at("origin"));
     }
     let Via::Tcp(peer) = via else { return None };
@@ -59,6 +62,26 @@ pub(super) fn refused(config: &Config, headers: &HeaderMap, via: Via) -> Option<
         (None, None) if peer.ip().to_canonical().is_loopback() => None,
         (None, None) => forbidden("a change from another machine needs `admin_token_file`"),
     }
+}
+
+/// Whether `origin` is that of the page of this address, which `request` names: one that is an
+/// address or was allowed, so that nobody else's page has it.
+fn is_own<B>(config: &Config, request: &Request<B>, origin: &HeaderValue, via: Via) -> bool {
+    let fetched_from = request.headers().get("sec-fetch-site");
+    if via == Via::Socket || fetched_from.is_some_and(|site| site != "same-origin") {
+        return false;
+    }
+    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let (Some(named), Ok(origin)) = (named, origin.to_str()) else { return false };
+    let schemes: &[&str] = match config.admin_tls {
+        Some(_) => &["https"],
+        // Somebody in front of it may speak TLS.
+        None => &["http", "https"],
+    };
+    let is_own = |(scheme, authority): (&str, &str)| {
+        schemes.contains(&scheme) && authority.eq_ignore_ascii_case(named)
+    };
+    origin.split_once("://").is_some_and(is_own)
 }
 
 /// Why `headers` do not show the token in `file`, if so. The file is read each time: a new token

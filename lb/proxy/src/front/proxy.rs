@@ -103,6 +103,7 @@ impl ProxyHttp for Proxy {
         end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        ctx.goes_on()?;
         // pingora would write an empty last piece as one more last chunk, which the host would
         // take for the beginning of the connection's next request.
         if end && body.as_ref().is_some_and(Bytes::is_empty) {
@@ -194,6 +195,7 @@ impl ProxyHttp for Proxy {
         _end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
+        ctx.goes_on()?;
         ctx.record.bytes_out += body.as_ref().map_or(0, Bytes::len) as u64;
         Ok(None)
     }

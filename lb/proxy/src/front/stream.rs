@@ -22,8 +22,10 @@ use crate::exchange::ExchangeError;
 use crate::forward;
 use crate::gathered::too_large;
 use crate::record::Record;
+use crate::register::{self, Entry};
 
 use super::body::{self, BodyError};
+use super::client;
 use super::{Admitted, Front, InFlight};
 
 /// How pingora is told that the client hung up before its answer was complete. Not a broken
@@ -36,6 +38,8 @@ pub(crate) struct Passage {
     pub(super) front: Arc<Front>,
     pub(super) record: Record,
     pub(super) ticket: Option<Ticket>,
+    /// What operators are told of it, once it has asked for a host.
+    entry: Option<Arc<Entry>>,
     verdict: Option<Verdict>,
     /// How the last host failed it, if one did.
     failure: Option<Failure>,
@@ -58,6 +62,7 @@ impl Passage {
             front,
             record: Record::new(),
             ticket: None,
+            entry: None,
             verdict: None,
             failure: None,
             shed: None,
@@ -72,6 +77,32 @@ impl Passage {
         self.failure = Some(failure);
         self.verdict = self.ticket.as_mut().map(|ticket| ticket.fail(failure));
         matches!(self.verdict, Some(Verdict::Forward(_) | Verdict::Queue { .. }))
+    }
+
+    /// An error once an operator has cancelled it.
+    pub(super) fn goes_on(&self) -> Result<()> {
+        if self.is_cancelled() {
+            return Error::e_explain(ErrorType::HTTPStatus(503), "an operator has cancelled it");
+        }
+        Ok(())
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.is_cancelled())
+    }
+
+    /// Waits in the balancer's waiting room until there is another verdict, or an operator cancels
+    /// it.
+    async fn wait(&mut self) -> Result<()> {
+        let (Some(ticket), Some(entry)) = (&mut self.ticket, &self.entry) else {
+            return Error::e_explain(ErrorType::InternalError, "no ticket");
+        };
+        tokio::select! {
+            biased;
+            verdict = ticket.verdict() => self.verdict = verdict,
+            () = entry.cancelled() => {}
+        }
+        self.goes_on()
     }
 }
 
@@ -93,12 +124,16 @@ impl Front {
         let announced = body::announced(session);
         let asked = ask::streamed(&self.dispatch, route, session.req_header(), announced);
         let (ask, _) = asked.noticed(&self.dispatch);
-        let (ticket, verdict) = self.dispatch.fleets.of(route).arrive(ask);
+        let (mut ticket, verdict) = self.dispatch.fleets.of(route).arrive(ask);
         if let Verdict::Shed(reason) = &verdict {
             let problem = self.dispatch.shed(route, *reason, None);
             self.refuse(session, &mut passage.record, &problem).await.map_err(gone)?;
             return Ok(true);
         }
+        let owner = client::owner(session, &self.config.forwarding);
+        let entry = Entry::of_client(session.req_header(), owner);
+        ticket.enter(&entry);
+        passage.entry = Some(entry);
         passage.ticket = Some(ticket);
         passage.verdict = Some(verdict);
         Ok(false)
@@ -128,10 +163,7 @@ impl Front {
                     }
                     passage.try_again(Failure::Connect);
                 }
-                Some(Verdict::Queue { .. }) => match &mut passage.ticket {
-                    Some(ticket) => passage.verdict = ticket.verdict().await,
-                    None => return Error::e_explain(ErrorType::InternalError, "no ticket"),
-                },
+                Some(Verdict::Queue { .. }) => passage.wait().await?,
                 // What streams has no event: it is not sent to Lambda.
                 verdict @ (Some(Verdict::Shed(_) | Verdict::Lambda(_) | Verdict::Later) | None) => {
                     passage.shed = match verdict {
@@ -148,6 +180,7 @@ impl Front {
     pub(super) fn problem(&self, passage: &Passage, error: &Error) -> Option<Problem> {
         match (error.etype(), error.esource()) {
             (&CLIENT_GONE, _) => None,
+            _ if passage.is_cancelled() => Some(register::cancelled()),
             (ErrorType::HTTPStatus(413), _) => {
                 let most = passage.record.route.map(|route| self.config.route(route).body_bytes);
                 Some(too_large(most.unwrap_or_default()))

@@ -26,6 +26,7 @@ use crate::answer::Problem;
 use crate::config::{FleetIndex, FleetSource, HostTemplate};
 use crate::front::Front;
 use crate::roster::RosterError;
+use crate::timeline::unix_secs;
 
 /// The longest body.
 const BYTES_MAX: usize = 4096;
@@ -80,6 +81,8 @@ pub(super) async fn change(front: &Front, request: Request<Incoming>) -> Answer 
     match done {
         Ok(value) => {
             tracing::info!(path, %value, "an operator has changed a fleet");
+            let action = path.trim_start_matches("/fleet/");
+            front.ledger.metrics.timeline.changed(unix_secs(), action, "operator");
             json_answer(&value)
         }
         Err(problem) => refuse(&problem),
