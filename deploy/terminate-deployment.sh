@@ -7,11 +7,12 @@ usage() {
 usage: terminate-deployment.sh [OPTION]...
 
 Removes everything that these scripts and the balancers made, so that nothing is
-billed any more: balancers, workers, VMs, stack, tables, logs, the functions' bucket,
+billed any more: balancers, workers, VMs, stack, tables, logs, buckets,
 images with their snapshots. Asks before. May be run again, also after a failure.
 Settings: config.sh --help
 
-  --keep-tables   keep what the balancers have learned (DynamoDB; storage is billed)
+  --keep-tables   keep what the balancers have learned, and jobs with their bucket
+                  (DynamoDB, S3; storage is billed)
   --keep-images   keep the images (snapshots are billed)
   --keep-logs     keep log groups that the stack does not remove
   --yes           do not ask
@@ -67,8 +68,8 @@ instances() {
 
 tables() {
     [[ $keep_tables == false ]] || return 0
-    query dynamodb list-tables --query \
-        "TableNames[?@=='$WEIGHBRIDGE_NAME-observations' || @=='$WEIGHBRIDGE_NAME-state']" | lines
+    query dynamodb list-tables --query "TableNames[?@=='$WEIGHBRIDGE_NAME-observations' || \
+        @=='$WEIGHBRIDGE_NAME-state' || @=='$WEIGHBRIDGE_NAME-jobs']" | lines
 }
 
 log_groups() {
@@ -83,10 +84,13 @@ log_groups() {
 }
 
 buckets() {
-    local bucket=$WEIGHBRIDGE_NAME-$account-$AWS_DEFAULT_REGION
-    if aws s3api head-bucket --bucket "$bucket" >/dev/null 2>&1; then
-        echo "$bucket"
-    fi
+    local bucket mine=("$WEIGHBRIDGE_NAME-$account-$AWS_DEFAULT_REGION")
+    [[ $keep_tables == true ]] || mine+=("$WEIGHBRIDGE_NAME-jobs-$account-$AWS_DEFAULT_REGION")
+    for bucket in "${mine[@]}"; do
+        if aws s3api head-bucket --bucket "$bucket" >/dev/null 2>&1; then
+            echo "$bucket"
+        fi
+    done
 }
 
 # By their names, which one has at once; the tag comes when it is ready.

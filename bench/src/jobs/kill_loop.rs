@@ -54,6 +54,15 @@ pub struct KillLoop {
     /// Which jobs, and what is killed when.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Keep jobs at AWS: in the bucket of that name, and a table of their own.
+    #[arg(long, value_name = "BUCKET")]
+    aws: Option<String>,
+    /// Where AWS is, instead of its own address: an emulator.
+    #[arg(long, value_name = "URL", requires = "aws")]
+    endpoint: Option<String>,
+    /// Have the line in queues of SQS.
+    #[arg(long, requires = "aws")]
+    queues: bool,
     /// Print JSON only.
     #[arg(long)]
     json: bool,
@@ -106,9 +115,10 @@ impl KillLoop {
             processes: CORES,
             discipline: Some("srpt"),
             route: "",
-            // Chance alone must not make a job dead: it is killed far more often than in life.
-            jobs: "attempts_max = 100\nhost_deaths_max = 100\npoll = \"100ms\"",
+            jobs: self.keys(),
             has_callbacks: true,
+            environment: self.environment(),
+            has_folder: self.aws.is_none(),
         };
         let stage = tokio::task::block_in_place(|| Stage::start(&setting))?;
         let receiver = Receiver::start().await?;
@@ -119,6 +129,34 @@ impl KillLoop {
         let result = KillLoopResult { elapsed_seconds, ..result };
         self.print(&result)?;
         if self.require { result.check() } else { Ok(()) }
+    }
+
+    /// The keys of `[jobs]`. Chance alone must not make a job dead: it is killed far more often
+    /// than in life.
+    fn keys(&self) -> String {
+        let keys = "attempts_max = 100\nhost_deaths_max = 100\npoll = \"100ms\"\n";
+        let Some(bucket) = &self.aws else { return keys.to_owned() };
+        let name = format!("bench-{:016x}", fastrand::u64(..));
+        let queue = if self.queues { name.as_str() } else { "" };
+        // There, what a killed balancer held is free when its lease ends.
+        format!(
+            "{keys}lease_min = \"2s\"\nkind = \"aws\"\naws.bucket = \"{bucket}\"\n\
+             aws.table = \"{name}\"\naws.queue = \"{queue}\"\naws.look = \"1s\"\n"
+        )
+    }
+
+    /// What balancers have in their environment beside what this program has.
+    fn environment(&self) -> Vec<(String, String)> {
+        let Some(endpoint) = &self.endpoint else { return Vec::new() };
+        // An emulator takes any keys.
+        [
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_REGION", "us-east-1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
     }
 
     /// Hands all jobs in and waits for them, while processes are killed.

@@ -63,8 +63,10 @@ impl Rate {
             processes: 1,
             discipline: None,
             route: "features = []\nprior = \"1ms\"",
-            jobs: "running_max = 1000",
+            jobs: "running_max = 1000".to_owned(),
             has_callbacks: false,
+            environment: Vec::new(),
+            has_folder: true,
         };
         let stage = tokio::task::block_in_place(|| Stage::start(&setting))?;
         let client = Arc::new(Client::new(stage.addresses(Role::Balancer)));

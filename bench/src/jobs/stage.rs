@@ -27,9 +27,13 @@ pub(super) struct Setting {
     /// More lines of the route.
     pub(super) route: &'static str,
     /// More lines of `[jobs]`.
-    pub(super) jobs: &'static str,
+    pub(super) jobs: String,
     /// Whether jobs may be called back at 127.0.0.1.
     pub(super) has_callbacks: bool,
+    /// What the balancers have in their environment: where AWS is, where jobs are kept there.
+    pub(super) environment: Vec<(String, String)>,
+    /// Whether they are kept in a folder.
+    pub(super) has_folder: bool,
 }
 
 /// See the module. Everything ends when it is dropped.
@@ -47,6 +51,7 @@ pub(super) struct Actor {
     pub(super) address: SocketAddr,
     program: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     said: PathBuf,
     process: Option<Process>,
 }
@@ -117,7 +122,8 @@ impl Stage {
         };
         let said = self.folder.path().join(format!("{name}.log"));
         let role = Role::Worker;
-        Ok(Actor { name, role, address, program, arguments, said, process: None })
+        let environment = Vec::new();
+        Ok(Actor { name, role, address, program, arguments, environment, said, process: None })
     }
 
     fn balancer(&self, program: &Path, setting: &Setting, n: usize) -> Result<Actor, JobsError> {
@@ -129,7 +135,8 @@ impl Stage {
         let arguments = ["serve", "-c", &file.to_string_lossy()].map(str::to_owned).to_vec();
         let said = folder.join(format!("{name}.log"));
         let (role, program) = (Role::Balancer, program.to_owned());
-        Ok(Actor { name, role, address, program, arguments, said, process: None })
+        let environment = setting.environment.clone();
+        Ok(Actor { name, role, address, program, arguments, environment, said, process: None })
     }
 
     fn configuration(
@@ -153,14 +160,16 @@ impl Stage {
              secret_file = \"{}\"\n",
             secret.display()
         );
+        let jobs_folder = folder.join("jobs").display().to_string();
+        let jobs_folder = if setting.has_folder { jobs_folder } else { String::new() };
         Ok(include_str!("../../peers/weighbridge-jobs.toml")
             .replace("{{listen}}", &address.to_string())
             .replace("{{admin}}", &free_address()?.to_string())
             .replace("{{hosts}}", &hosts.join(", "))
             .replace("{{route}}", setting.route)
             .replace("{{data}}", &data.display().to_string())
-            .replace("{{jobs_folder}}", &folder.join("jobs").display().to_string())
-            .replace("{{jobs}}", setting.jobs)
+            .replace("{{jobs_folder}}", &jobs_folder)
+            .replace("{{jobs}}", &setting.jobs)
             .replace("{{callbacks}}", if setting.has_callbacks { &callbacks } else { "" }))
     }
 }
@@ -170,6 +179,7 @@ impl Actor {
     pub(super) fn start(&mut self) -> Result<(), JobsError> {
         let mut command = Command::new(&self.program);
         write_to(&mut command, &self.said)?;
+        command.envs(self.environment.iter().cloned());
         command.args(&self.arguments).env("RUST_LOG", "error").stdin(Stdio::null());
         let mut process = Process::start(command, None)?;
         process.wait_up(self.address, &self.said)?;

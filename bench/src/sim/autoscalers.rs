@@ -3,10 +3,15 @@
 //! A rule is a function of what it sees and of what it has seen. The world launches the hosts that
 //! are missing, drains those that are too many, the idlest first, and bills them.
 
+mod backlog_per_instance;
 mod fixed;
+mod keda;
 mod knative_kpa;
+mod moving_max;
 mod oracle;
 mod queue_depth;
+mod step;
+mod stopped_pool;
 mod target_tracking;
 
 use std::fmt::Debug;
@@ -80,6 +85,11 @@ pub const ALL: &[Rule] = &[
     target_tracking::AT_70,
     knative_kpa::RULE,
     queue_depth::RULE,
+    moving_max::RULE,
+    step::RULE,
+    stopped_pool::RULE,
+    keda::RULE,
+    backlog_per_instance::RULE,
     oracle::AT_40,
     oracle::AT_50,
     oracle::AT_60,
@@ -88,6 +98,15 @@ pub const ALL: &[Rule] = &[
     oracle::AT_90,
     oracle::AT_95,
 ];
+
+// === impl FleetView ===
+
+impl FleetView {
+    /// Requests that wait for a core: what a queue tells as its visible messages.
+    fn waiting(&self) -> usize {
+        self.requests.saturating_sub(self.active * self.cores as usize)
+    }
+}
 
 /// The rule of that name.
 pub fn by_name(name: &str) -> Option<&'static Rule> {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::emulators::Emulator;
 use crate::program::{bench_command, bench_json};
+use crate::wire::Wire;
 
 /// Nothing is lost or done twice while balancers and workers are killed: the command fails else.
 #[test]
@@ -22,6 +24,45 @@ fn no_job_is_lost_or_done_twice_while_everything_is_killed() {
         result["extra_executions"].as_u64() <= result["extra_executions_max"].as_u64(),
         "{result}"
     );
+}
+
+/// The same where jobs are kept at AWS, which itself is killed and comes back meanwhile.
+#[track_caller]
+fn kills_at_aws(options: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let roto = Emulator::roto(Some(folder.path()));
+    roto.make_bucket("jobs");
+    let wire = Wire::before(roto.address());
+    let line = format!(
+        "jobs kill-loop --jobs 100 --seconds 12 --require --aws jobs --endpoint {} {options}",
+        wire.url()
+    );
+    let loops = std::thread::spawn(move || bench_json(line.trim()));
+    let mut running = Some(roto);
+    for _ in 0..2 {
+        std::thread::park_timeout(Duration::from_secs(5));
+        running.take().unwrap().kill();
+        let roto = Emulator::roto(Some(folder.path()));
+        wire.point_at(roto.address());
+        running = Some(roto);
+    }
+    let printed = loops.join().unwrap();
+    let [result] = &printed[..] else { panic!("one line: {printed:?}") };
+    for (name, expected) in [("jobs", 100), ("lost", 0), ("duplicate_effects", 0)] {
+        assert_eq!(result[name], expected, "{name}: {result}");
+    }
+    println!("{result}");
+    assert!(result["kills"].as_u64() >= Some(3), "{result}");
+}
+
+#[test]
+fn no_job_at_aws_is_lost_or_done_twice_while_everything_is_killed() {
+    kills_at_aws("");
+}
+
+#[test]
+fn no_job_in_queues_is_lost_or_done_twice_while_everything_is_killed() {
+    kills_at_aws("--queues");
 }
 
 #[test]

@@ -7,6 +7,9 @@ use weighbridge_instrument as _;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+#[path = "../../../lb/aws/tests/shared/emulators.rs"]
+mod emulators;
+#[cfg(test)]
 mod guardrail;
 #[cfg(test)]
 mod hold;
@@ -28,3 +31,6 @@ mod seeds;
 mod services;
 #[cfg(test)]
 mod targets;
+#[cfg(test)]
+#[path = "../../../lb/aws/tests/shared/wire.rs"]
+mod wire;

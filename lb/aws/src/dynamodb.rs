@@ -19,6 +19,7 @@
 
 mod errors;
 mod item;
+pub mod jobs;
 mod keys;
 mod leases;
 mod models;

@@ -1,4 +1,4 @@
-//! EC2 fleet, Lambda and DynamoDB of Weighbridge: the proxy's traits on the AWS SDKs.
+//! EC2 fleet, Lambda, DynamoDB, S3 and SQS of Weighbridge: the proxy's traits on the AWS SDKs.
 //!
 //! Region, credentials and endpoints come from where every AWS tool takes them: `AWS_REGION`,
 //! profiles, the role of the instance or container, `AWS_ENDPOINT_URL_EC2` and its like. HTTP goes
@@ -9,7 +9,10 @@ pub mod asg;
 pub mod cloudwatch;
 pub mod dynamodb;
 pub mod ec2;
+mod errors;
 pub mod lambda;
+pub mod s3;
+pub mod sqs;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
@@ -38,6 +41,12 @@ impl Aws {
     /// The region, where one is known.
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
+    }
+
+    /// Whether calls go elsewhere than to AWS.
+    pub(crate) fn has_endpoint(&self) -> bool {
+        let of_s3 = || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        self.config.endpoint_url().is_some() || of_s3()
     }
 
     /// What a service's client is made from.

@@ -100,6 +100,8 @@ pub struct Scaler {
     requests: Mean,
     stabilizer: Stabilizer,
     panic_until: Time,
+    /// When hosts were last launched or drained.
+    changed: Time,
 }
 
 // === impl ScalePlan ===
@@ -125,6 +127,7 @@ impl Scaler {
             requests: Mean::new(policy.panic_window),
             stabilizer: Stabilizer::new(policy.stable_window),
             panic_until: Time::ZERO,
+            changed: Time::ZERO,
             policy,
         }
     }
@@ -185,6 +188,9 @@ impl Scaler {
             plan.reason = ScaleReason::HostFailed;
         }
         plan.replace = replace;
+        if plan.launch != 0 || !plan.drain.is_empty() {
+            self.changed = now;
+        }
         plan
     }
 
@@ -231,6 +237,8 @@ impl Scaler {
             host_capacity: Work::saturating(host),
             boot_time: self.boot_time,
             line: LineWork::default(),
+            cores: cores as usize,
+            since_change: Seconds::from(now.since(self.changed)),
         }
     }
 

@@ -45,7 +45,7 @@ use weighbridge_core::units::{Speed, Work};
 pub use crate::tls::hosts::HostTls;
 pub use acme::{AcmeChallenge, AcmeConfig};
 pub use discovery::{Discovery, DnsConfig, HealthCheck, NamedHosts, Target, Written};
-pub use jobs::{CallbacksConfig, JobsConfig, RouteJobs};
+pub use jobs::{AwsJobsConfig, CallbacksConfig, JobsConfig, JobsKind, RouteJobs};
 pub use listeners::{CertificateFiles, ClientCertificates, Listener, TlsConfig, TlsVersion};
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::{Reader, Section};

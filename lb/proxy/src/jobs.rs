@@ -12,8 +12,8 @@
 //! status.rs    what is told of a job, and when it is predicted to end
 //! page.rs      the same for people
 //! callbacks.rs tells clients of the end of their jobs
-//! ledger.rs    keeps jobs and their line: sqlite.rs
-//! objects.rs   keeps what is too long for that: folder.rs
+//! ledger.rs    keeps jobs and their line: sqlite.rs, or at AWS
+//! objects.rs   keeps what is too long for that: folder.rs, or at AWS
 //! ```
 //!
 //! A job is another caller of the exchange (`exchange.rs`): it is estimated, placed, tried
@@ -47,7 +47,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use weighbridge_core::balancer::Ask;
 use weighbridge_core::jobs::{
-    Action, Actions, Age, Event, Fence, Job, JobId, Limits, Object, step,
+    Action, Actions, Age, Event, Fence, Job, JobId, Limits, Object, State, step,
 };
 use weighbridge_core::units::{Time, Work};
 
@@ -267,6 +267,9 @@ impl JobRoom {
             if let Some(kept) = self.ledger.write(write).await? {
                 if !before.state.is_final() && state.is_final() {
                     self.metrics().ended(&route, state.phase());
+                    if state == State::Dead {
+                        tracing::warn!(job = %id, route, "a job is dead");
+                    }
                 }
                 self.act(&kept, &actions).await;
                 self.waiters.tell(&kept);

@@ -61,8 +61,10 @@ impl Way {
             processes,
             discipline: Some(discipline),
             route,
-            jobs: "poll = \"100ms\"",
+            jobs: "poll = \"100ms\"".to_owned(),
             has_callbacks: false,
+            environment: Vec::new(),
+            has_folder: true,
         }
     }
 }

@@ -21,7 +21,7 @@ const REFUSED: [&str; 3] =
     ["ValidationException", "ItemCollectionSizeLimitExceededException", "SerializationException"];
 
 /// Credentials or permissions.
-const DENIED: [&str; 8] = [
+pub(super) const DENIED: [&str; 8] = [
     "AccessDeniedException",
     "ExpiredTokenException",
     "IncompleteSignature",

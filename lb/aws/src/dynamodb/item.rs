@@ -121,7 +121,7 @@ pub(super) fn number(number: impl Into<u128>) -> AttributeValue {
 }
 
 /// A number as near to `value` as DynamoDB has one.
-fn real(value: f64) -> AttributeValue {
+pub(super) fn real(value: f64) -> AttributeValue {
     let (least, most) = NUMBERS;
     let near = if value.abs() < least || value.is_nan() { 0.0 } else { value.clamp(-most, most) };
     AttributeValue::N(format!("{near:e}"))

@@ -54,7 +54,10 @@ impl Tables {
     }
 }
 
-async fn describe(client: &Client, table: &str) -> Result<Option<TableDescription>, StoreError> {
+pub(super) async fn describe(
+    client: &Client,
+    table: &str,
+) -> Result<Option<TableDescription>, StoreError> {
     match client.describe_table().table_name(table).send().await {
         Ok(described) => Ok(described.table),
         Err(error) if errors::says(&error, "ResourceNotFoundException") => Ok(None),
@@ -84,7 +87,7 @@ async fn create(client: &Client, table: &str, keys: &[&str]) -> Result<(), Store
     Ok(())
 }
 
-async fn active(client: &Client, table: &str) -> Result<TableDescription, StoreError> {
+pub(super) async fn active(client: &Client, table: &str) -> Result<TableDescription, StoreError> {
     let begun = Instant::now();
     loop {
         if let Some(found) = describe(client, table).await?
@@ -100,7 +103,11 @@ async fn active(client: &Client, table: &str) -> Result<TableDescription, StoreE
 }
 
 /// Refuses a table with other keys.
-fn check(found: &TableDescription, table: &str, keys: &[&str]) -> Result<(), StoreError> {
+pub(super) fn check(
+    found: &TableDescription,
+    table: &str,
+    keys: &[&str],
+) -> Result<(), StoreError> {
     let names = found.key_schema().iter().map(KeySchemaElement::attribute_name);
     let texts = found.attribute_definitions().iter().filter(|attribute| {
         keys.contains(&attribute.attribute_name())
@@ -123,7 +130,7 @@ fn check(found: &TableDescription, table: &str, keys: &[&str]) -> Result<(), Sto
 }
 
 /// Lets the items of `table` expire.
-async fn expire(client: &Client, table: &str) -> Result<(), StoreError> {
+pub(super) async fn expire(client: &Client, table: &str) -> Result<(), StoreError> {
     let described = client.describe_time_to_live().table_name(table).send().await;
     let described = described.map_err(errors::told)?.time_to_live_description;
     let status = described.as_ref().and_then(|ttl| ttl.time_to_live_status.clone());

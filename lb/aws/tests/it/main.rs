@@ -4,11 +4,16 @@
 mod emulators;
 #[path = "../shared/functions.rs"]
 mod functions;
+#[path = "../../../proxy/tests/shared/job_ledger.rs"]
+mod job_ledger;
+#[path = "../../../proxy/tests/shared/job_objects.rs"]
+mod job_objects;
 #[path = "../shared/wire.rs"]
 mod wire;
 
 mod cloudwatch;
 mod dynamodb;
+mod jobs;
 mod lambda;
 mod start;
 

@@ -117,14 +117,34 @@ impl Emulator {
         said.matches("\"rule_id\"").count()
     }
 
+    /// Makes a bucket for objects.
+    #[track_caller]
+    pub(crate) fn make_bucket(&self, name: &str) {
+        let said = self.ask_signed("PUT", &format!("/{name}"), "");
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    }
+
     /// Sends it a request over a connection of its own; the whole answer, head and all.
     #[track_caller]
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        self.send(method, path, ("", body))
+    }
+
+    /// The same of S3, signed as no emulator checks.
+    #[track_caller]
+    pub(crate) fn ask_signed(&self, method: &str, path: &str, body: &str) -> String {
+        let signed = "Authorization: AWS4-HMAC-SHA256 SignedHeaders=host, Signature=0, \
+                      Credential=test/20260101/us-east-1/s3/aws4_request\r\n";
+        self.send(method, path, (signed, body))
+    }
+
+    #[track_caller]
+    fn send(&self, method: &str, path: &str, (fields, body): (&str, &str)) -> String {
         let mut connection = TcpStream::connect(self.address).expect("it listens");
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n",
+             {fields}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n",
             self.address
         );
         connection.write_all(head.as_bytes()).expect("it reads");

@@ -1,4 +1,4 @@
-//! A proxy in front of an emulator that counts what passes, and can be cut.
+//! A proxy in front of an emulator that counts what passes, can be cut, and can lose answers.
 
 // Every test program that includes this file uses a part of it.
 #![allow(dead_code)]
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use parking_lot::Mutex;
@@ -24,6 +24,9 @@ pub(crate) struct Wire {
 struct Shared {
     upstream: Mutex<SocketAddr>,
     is_cut: AtomicBool,
+    /// Answers that are to be lost, and that have been.
+    to_lose: AtomicU64,
+    lost: AtomicU64,
     counts: Mutex<BTreeMap<String, u64>>,
     open: Mutex<Vec<TcpStream>>,
 }
@@ -36,6 +39,8 @@ impl Wire {
         let shared = Arc::new(Shared {
             upstream: Mutex::new(upstream),
             is_cut: AtomicBool::new(false),
+            to_lose: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
             counts: Mutex::default(),
             open: Mutex::default(),
         });
@@ -69,6 +74,17 @@ impl Wire {
         }
     }
 
+    /// Loses the next `n` answers: the upstream has done what was asked, and the client's
+    /// connection breaks.
+    pub(crate) fn lose_answers(&self, n: u64) {
+        self.shared.to_lose.store(n, Ordering::Release);
+    }
+
+    /// How many answers were lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Acquire)
+    }
+
     /// Stands in front of `upstream` from now on.
     pub(crate) fn point_at(&self, upstream: SocketAddr) {
         *self.shared.upstream.lock() = upstream;
@@ -92,9 +108,23 @@ impl Shared {
         });
         let [to_client, to_upstream] = pair;
         self.open.lock().extend([&client, &upstream].map(|end| end.try_clone().expect("as above")));
-        let shared = Arc::clone(self);
-        thread::spawn(move || pass(client, to_upstream, Some(&shared)));
-        thread::spawn(move || pass(upstream, to_client, None));
+        let [counting, losing] = [(); 2].map(|()| Arc::clone(self));
+        let mut seen = Vec::new();
+        let count = move |piece: &[u8]| {
+            seen.extend_from_slice(piece);
+            seen = counting.count(std::mem::take(&mut seen));
+            true
+        };
+        thread::spawn(move || pass(client, to_upstream, count));
+        thread::spawn(move || pass(upstream, to_client, |_| !losing.loses()));
+    }
+
+    /// Whether this answer is one to lose.
+    fn loses(&self) -> bool {
+        let one_less = |left: u64| left.checked_sub(1);
+        let loses = self.to_lose.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
+        self.lost.fetch_add(u64::from(loses.is_ok()), Ordering::AcqRel);
+        loses.is_ok()
     }
 
     /// Counts the operations named in `seen`; gives back what may be the beginning of another name.
@@ -112,15 +142,11 @@ impl Shared {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, counting: Option<&Shared>) {
-    let mut seen = Vec::new();
+/// Passes on what comes, until something may not.
+fn pass(mut from: TcpStream, mut to: TcpStream, mut may_pass: impl FnMut(&[u8]) -> bool) {
     let mut buffer = [0; 16 << 10];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
-        if let Some(shared) = counting {
-            seen.extend_from_slice(&buffer[..n]);
-            seen = shared.count(seen);
-        }
-        if to.write_all(&buffer[..n]).is_err() {
+        if !may_pass(&buffer[..n]) || to.write_all(&buffer[..n]).is_err() {
             break;
         }
     }

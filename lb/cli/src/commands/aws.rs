@@ -1,6 +1,6 @@
 //! The parts of a configuration that need AWS. Without the feature `aws` they are refused.
 
-use weighbridge_proxy::config::{Config, FleetSource, StoreHome};
+use weighbridge_proxy::config::{Config, FleetSource, JobsKind, StoreHome};
 use weighbridge_proxy::server::Services;
 
 use super::CommandError;
@@ -21,6 +21,9 @@ pub(crate) async fn add(services: &mut Services, config: &Config) -> Result<(), 
     if wants_functions(config) {
         functions::add(services, &aws, config);
     }
+    if wants_jobs(config) {
+        jobs::add(services, &aws, config).await?;
+    }
     Ok(())
 }
 
@@ -37,7 +40,8 @@ fn wants(config: &Config) -> Option<String> {
         wants_store(config).then(|| format!("store.kind is `{}`", config.store.kind.name()));
     let fleet = || rents(config).then(|| format!("fleet.kind is `{}`", config.fleet.kind()));
     let functions = || wants_functions(config).then(|| "lambda.enabled is true".to_owned());
-    store.or_else(fleet).or_else(functions)
+    let jobs = || wants_jobs(config).then(|| format!("jobs.kind is `{}`", config.jobs.kind.name()));
+    store.or_else(fleet).or_else(functions).or_else(jobs)
 }
 
 fn wants_store(config: &Config) -> bool {
@@ -53,6 +57,14 @@ fn rents(config: &Config) -> bool {
 
 fn wants_functions(config: &Config) -> bool {
     config.policy.lambda.is_some()
+}
+
+fn wants_jobs(config: &Config) -> bool {
+    let is_there = match config.jobs.kind {
+        JobsKind::Aws => true,
+        JobsKind::Embedded => false,
+    };
+    config.jobs.enabled && is_there
 }
 
 #[cfg(feature = "aws")]
@@ -87,6 +99,78 @@ mod store {
         services.leases = Some(Arc::new(store.leases()));
         services.store = Some(Arc::new(store));
         Ok(())
+    }
+}
+
+#[cfg(feature = "aws")]
+mod jobs {
+    //! Jobs in DynamoDB and S3.
+
+    use std::sync::Arc;
+
+    use weighbridge_aws::Aws;
+    use weighbridge_aws::dynamodb::jobs::{self as ledger, DynamoJobs};
+    use weighbridge_aws::s3::{self, S3Objects};
+    use weighbridge_aws::sqs::{self, QueuedJobs};
+    use weighbridge_proxy::config::Config;
+    use weighbridge_proxy::jobs::ledger::{Bounds, JobLedger, LedgerError};
+    use weighbridge_proxy::server::{JobStore, JobsError, ServerError, Services};
+
+    use super::CommandError;
+
+    /// Adds the places of jobs that `config` names. The balancer starts without a ledger that is
+    /// away. It does not start with one that is not ours or denies access, because the operator has
+    /// to act.
+    pub(super) async fn add(
+        services: &mut Services,
+        aws: &Aws,
+        config: &Config,
+    ) -> Result<(), CommandError> {
+        let ledger = DynamoJobs::new(aws, &settings(config));
+        match ledger.prepare().await {
+            Ok(()) => {}
+            Err(error @ (LedgerError::Away(_) | LedgerError::Full(_))) => {
+                tracing::warn!(%error, "jobs cannot be kept now: starting nevertheless");
+            }
+            Err(error) => return Err(ServerError::Jobs(JobsError::Ledger(error)).into()),
+        }
+        let keys = &config.jobs.aws;
+        let objects = s3::Settings {
+            bucket: keys.bucket.clone(),
+            prefix: keys.prefix.clone(),
+            timeout: keys.timeout,
+            link_for: keys.link_for,
+        };
+        let objects = Arc::new(S3Objects::new(aws, objects));
+        services.jobs = Some(JobStore { ledger: with_queues(aws, config, ledger), objects });
+        Ok(())
+    }
+
+    /// `ledger`, with its line at the queues that `config` names.
+    fn with_queues(aws: &Aws, config: &Config, ledger: DynamoJobs) -> Arc<dyn JobLedger> {
+        let keys = &config.jobs.aws;
+        if keys.queue.is_empty() {
+            return Arc::new(ledger);
+        }
+        let queues = sqs::Settings {
+            queue: keys.queue.clone(),
+            main: config.fleet_names().next().unwrap_or_default().to_owned(),
+            timeout: keys.timeout,
+            window: keys.window,
+            age_floor: config.jobs.age_floor,
+            age_factor: config.jobs.age_factor,
+        };
+        Arc::new(QueuedJobs::new(aws, ledger, queues))
+    }
+
+    fn settings(config: &Config) -> ledger::Settings {
+        let keys = &config.jobs.aws;
+        ledger::Settings {
+            table: keys.table.clone(),
+            timeout: keys.timeout,
+            look: keys.look,
+            bounds: Bounds::of(&config.jobs),
+        }
     }
 }
 

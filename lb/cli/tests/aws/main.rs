@@ -1,6 +1,9 @@
 //! The program with AWS, as its users and operators see it, against servers that speak AWS's
 //! protocols.
 
+#[allow(dead_code, reason = "the tests of HTTP use all of it")]
+#[path = "../http/client.rs"]
+mod client;
 #[path = "../../../aws/tests/shared/emulators.rs"]
 mod emulators;
 #[allow(dead_code, reason = "the tests without AWS use all of it")]
@@ -10,10 +13,17 @@ mod it {
 }
 #[path = "../../../aws/tests/shared/functions.rs"]
 mod functions;
+#[allow(dead_code, reason = "the tests of HTTP use all of it")]
+#[path = "../http/host.rs"]
+mod host;
+#[allow(dead_code, reason = "the tests of jobs use all of it")]
+#[path = "../jobs/service.rs"]
+mod service;
 #[path = "../../../aws/tests/shared/wire.rs"]
 mod wire;
 
 mod fleet;
+mod jobs;
 mod lambda;
 mod store;
 

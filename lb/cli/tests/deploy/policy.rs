@@ -12,7 +12,18 @@ use crate::template::parsed;
 const IMPLIED: [(&str, &str); 1] = [("ec2:RunInstances", "ec2:CreateTags")];
 
 /// Calls whose right is called otherwise.
-const RENAMED: [(&str, &str); 1] = [("lambda:Invoke", "lambda:InvokeFunction")];
+const RENAMED: [(&str, &str); 9] = [
+    ("lambda:Invoke", "lambda:InvokeFunction"),
+    // What it writes is what it needs the rights for, and all of that is written alone too.
+    ("dynamodb:TransactWriteItems", "dynamodb:UpdateItem"),
+    ("s3:CompleteMultipartUpload", "s3:PutObject"),
+    ("s3:CreateMultipartUpload", "s3:PutObject"),
+    ("s3:HeadObject", "s3:GetObject"),
+    ("s3:ListObjectsV2", "s3:ListBucket"),
+    ("s3:UploadPart", "s3:PutObject"),
+    ("sqs:ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility"),
+    ("sqs:DeleteMessageBatch", "sqs:DeleteMessage"),
+];
 
 /// Policies that are not for the balancer but for programs beside it.
 const BESIDE: [&str; 2] = ["LogsPolicy", "SessionPolicy"];

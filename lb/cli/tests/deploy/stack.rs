@@ -4,11 +4,16 @@
 //! `AWS::CloudWatch::Alarm`), signals of instances, rolling updates (its updates of a stack with
 //! conditions fail), and whether AWS's IAM grants what the policies say.
 
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::boot::Vm;
-use crate::shell::{Operator, empty_zip};
+use crate::emulators::CREDENTIALS;
+use crate::shell::{Operator, WEIGHBRIDGE, empty_zip};
 use crate::template::for_moto;
 
 const STACK: [&str; 2] = ["--stack-name", "own"];
@@ -117,6 +122,39 @@ fn the_stack_is_created_and_deleted() {
     // What was learned stays.
     let tables = operator.aws(&["dynamodb", "list-tables", "--query", "TableNames"]);
     assert_eq!(tables, "own-observations\town-state");
+}
+
+#[test]
+fn jobs_get_a_table_that_the_balancer_takes_and_a_bucket() {
+    let operator = Operator::new();
+    let parameters = ["Name=own", "Jobs=create", "JobsQueues=true"].map(str::to_owned);
+    create(&operator, &parameters);
+    let there = ["JobsTable", "JobsBucket", "JobsPolicy", "SmallJobsQueue", "DeadJobsQueue"];
+    assert_made(&operator, &there, &[]);
+    let user_data = user_data(&operator, "own-balancer");
+    let bucket = operator.aws(&["s3api", "list-buckets", "--query", "Buckets[].Name"]);
+    assert!(bucket.starts_with("own-jobs-"), "{bucket}");
+    assert!(user_data.contains(&format!("bucket = \"{bucket}\"\n")), "{user_data}");
+    assert!(user_data.contains("queue = \"own-jobs\"\n"), "{user_data}");
+    assert!(user_data.contains("[jobs]\nenabled = true\nkind = \"aws\"\n"), "{user_data}");
+    boots(&user_data, &[]);
+    // A balancer refuses a table that has not what it needs.
+    let file = operator.file("jobs.toml");
+    let config = "fleet.kind = \"static\"\nfleet.static.hosts = [{ address = \"127.0.0.1:1\" }]\n\
+         [jobs]\nenabled = true\nkind = \"aws\"\naws = { table = \"own\", bucket = \"";
+    std::fs::write(&file, format!("{config}{bucket}\" }}\n")).expect("it can be written");
+    let mut serving = Command::new(WEIGHBRIDGE)
+        .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "-c"])
+        .args([&file, Path::new("--data-dir"), &operator.file("data")])
+        .envs(CREDENTIALS)
+        .env("AWS_ENDPOINT_URL", operator.moto.url())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let said = BufReader::new(serving.stdout.take().expect("it is piped"));
+    let is_up = said.lines().map_while(Result::ok).any(|line| line.contains("requests  http://"));
+    serving.kill().and_then(|()| serving.wait()).expect("it is ours");
+    assert!(is_up, "it takes the table");
 }
 
 #[test]

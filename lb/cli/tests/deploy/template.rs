@@ -159,11 +159,27 @@ fn what_is_kept_is_encrypted_and_can_be_restored() {
         assert!(disks.iter().all(|disk| disk["Ebs"]["Encrypted"] == true), "{name}");
     }
     let tables = resources(&template, "AWS::DynamoDB::Table");
-    assert_eq!(tables.len(), 2);
+    assert_eq!(tables.len(), 3);
     for (name, properties) in tables {
         let recovery = &properties["PointInTimeRecoverySpecification"];
         assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{name}");
     }
+}
+
+#[test]
+fn objects_of_jobs_are_private_and_encrypted_and_travel_by_tls() {
+    let template = parsed();
+    let buckets = resources(&template, "AWS::S3::Bucket");
+    let [(_, bucket)] = &buckets[..] else { panic!("one bucket: {buckets:?}") };
+    let blocked = bucket["PublicAccessBlockConfiguration"].as_object().expect("it is blocked");
+    assert!(blocked.len() == 4 && blocked.values().all(|all| all == true), "{blocked:?}");
+    assert!(bucket["BucketEncryption"].to_string().contains("AES256"));
+    let rules = bucket["LifecycleConfiguration"]["Rules"].to_string();
+    assert!(rules.contains("AbortIncompleteMultipartUpload"), "{rules}");
+    let policies = resources(&template, "AWS::S3::BucketPolicy");
+    let [(_, policy)] = &policies[..] else { panic!("one policy: {policies:?}") };
+    let policy = policy["PolicyDocument"]["Statement"].to_string();
+    assert!(policy.contains("\"Deny\"") && policy.contains("aws:SecureTransport"), "{policy}");
 }
 
 /// Without the attachment of the gateway, AWS refuses a load balancer that faces the internet.
@@ -191,7 +207,7 @@ fn http2_is_offered_with_tls_and_nothing_without() {
 }
 
 #[test]
-fn there_is_an_alarm_on_errors_refusals_a_full_fleet_and_full_disks() {
+fn there_is_an_alarm_on_errors_refusals_a_full_fleet_full_disks_and_jobs() {
     let template = parsed();
     let filters = resources(&template, "AWS::Logs::MetricFilter");
     let told: Vec<&str> = filters
@@ -203,13 +219,27 @@ fn there_is_an_alarm_on_errors_refusals_a_full_fleet_and_full_disks() {
         .iter()
         .map(|(_, alarm)| alarm.to_string())
         .collect();
-    for metric in ["errors", "requests", "sheds", "fleet_full", "disk_used_percent"] {
+    for metric in [
+        "errors",
+        "requests",
+        "sheds",
+        "fleet_full",
+        "disk_used_percent",
+        "jobs_dead",
+        "jobs_overdue",
+    ] {
         assert!(told.contains(&metric), "{metric}: {told:?}");
         let is_watched = |alarm: &String| alarm.contains(&format!("\"MetricName\":\"{metric}\""));
         assert!(alarms.iter().any(is_watched), "no alarm looks at {metric}");
     }
-    // What the filter looks for is what the balancer says.
-    let full = &template["Resources"]["FleetFilter"]["Properties"]["FilterPattern"];
-    let said = full.as_str().expect("a text").trim_matches('"');
-    assert!(read("lb/proxy/src/loops/fleet_full.rs").contains(said), "{said}");
+    // What the filters look for is what the balancer says.
+    for (filter, file) in [
+        ("FleetFilter", "lb/proxy/src/loops/fleet_full.rs"),
+        ("DeadJobsFilter", "lb/proxy/src/jobs.rs"),
+        ("OldJobsFilter", "lb/proxy/src/jobs/tend.rs"),
+    ] {
+        let pattern = &template["Resources"][filter]["Properties"]["FilterPattern"];
+        let said = pattern.as_str().expect("a text").trim_matches('"');
+        assert!(read(file).contains(said), "{said}");
+    }
 }

@@ -4,6 +4,8 @@ mod cpu_and_backlog;
 mod cpu;
 mod backlog;
 mod queue_depth;
+mod step;
+mod stopped_pool;
 
 use std::fmt::{self, Debug};
 
@@ -14,8 +16,14 @@ use crate::jobs::LineWork;
 use crate::units::{Seconds, Work};
 
 /// Every rule there is. To add one: a file beside the others, and a line here.
-pub const ALL: &[&dyn Rule] =
-    &[&cpu_and_backlog::CpuAndBacklog, &cpu::Cpu, &backlog::Backlog, &queue_depth::QueueDepth];
+pub const ALL: &[&dyn Rule] = &[
+    &cpu_and_backlog::CpuAndBacklog,
+    &cpu::Cpu,
+    &backlog::Backlog,
+    &queue_depth::QueueDepth,
+    &step::Step,
+    &stopped_pool::StoppedPool,
+];
 
 /// Says how many hosts are desired.
 pub trait Rule: Debug + Sync {
@@ -54,6 +62,10 @@ pub struct View {
     pub boot_time: Seconds,
     /// Jobs that wait.
     pub line: LineWork,
+    /// Cores of the active hosts.
+    pub cores: usize,
+    /// The time since hosts were last launched or drained.
+    pub since_change: Seconds,
 }
 
 /// How many hosts are desired, and why.
@@ -84,7 +96,7 @@ pub enum ScaleReason {
     Backlog,
     /// There has been no backlog for the stable window.
     BacklogLow,
-    /// As many hosts as requests.
+    /// What runs and waits, or what waits, by number.
     QueueDepth,
     /// A burst.
     Panic,
@@ -153,6 +165,11 @@ impl View {
         let hosts = self.active as f64 * busy / target.max(0.01);
         // A hair over a whole number is float noise, not a further host.
         (hosts - 1e-9).ceil().clamp(0.0, 1e6) as usize
+    }
+
+    /// Requests and jobs that wait for a core.
+    pub(super) fn waiting(&self) -> usize {
+        self.requests.saturating_sub(self.cores) + self.line.jobs
     }
 
     /// Hosts that do the jobs' work within every horizon by which it is due, beside the backlog:

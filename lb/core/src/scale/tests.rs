@@ -31,6 +31,8 @@ fn check(rule: &str, active: usize, utilization: f64, backlog: f64, expected: &s
         host_capacity: Work::saturating(1.0),
         boot_time: Seconds(2.0),
         line: LineWork::default(),
+        cores: active,
+        since_change: Seconds(10.0),
     };
     let desire = rules::by_name(rule).unwrap().desired(&view, &policy());
     assert_eq!(format!("{} {}", desire.hosts, desire.reason), expected);
@@ -63,6 +65,51 @@ fn cpu_and_backlog_follow_the_one_that_wants_more() {
 #[test]
 fn queue_depth_wants_a_host_for_each_request() {
     check("queue_depth", 2, 0.1, 0.0, "7 queue_depth");
+}
+
+/// What a rule desires of `kept` hosts of two cores with so many requests and jobs, so many seconds
+/// after the last change.
+#[track_caller]
+fn check_depth(
+    rule: &str,
+    kept: usize,
+    (requests, jobs): (usize, usize),
+    since: f64,
+    hosts: usize,
+) {
+    let view = View {
+        active: kept,
+        kept,
+        utilization: 0.5,
+        requests,
+        requests_per_core: 1.0,
+        backlog: Work::ZERO,
+        host_capacity: Work::saturating(2.0),
+        boot_time: Seconds(2.0),
+        line: LineWork { jobs, ..LineWork::default() },
+        cores: 2 * kept,
+        since_change: Seconds(since),
+    };
+    let desire = rules::by_name(rule).unwrap().desired(&view, &policy());
+    assert_eq!((desire.hosts, desire.reason), (hosts, ScaleReason::QueueDepth));
+}
+
+#[test]
+fn steps_are_of_one_host_every_ten_seconds_around_five_that_wait() {
+    check_depth("step", 3, (12, 0), 10.0, 4);
+    check_depth("step", 3, (6, 6), 10.0, 4);
+    check_depth("step", 3, (100, 100), 9.9, 3);
+    check_depth("step", 3, (11, 0), 99.0, 3);
+    check_depth("step", 3, (10, 0), 10.0, 2);
+    check_depth("step", 0, (0, 0), 10.0, 0);
+}
+
+#[test]
+fn a_stopped_pool_starts_what_waits_beyond_the_hosts_and_stops_when_nothing_waits() {
+    check_depth("stopped_pool", 2, (4 + 5, 0), 0.0, 5);
+    check_depth("stopped_pool", 2, (4, 7), 0.0, 7);
+    check_depth("stopped_pool", 9, (18 + 5, 0), 0.0, 9);
+    check_depth("stopped_pool", 2, (4, 0), 0.0, 0);
 }
 
 #[test]
@@ -127,6 +174,8 @@ fn check_line(jobs: &[(f64, f64)], expected: &str) {
         host_capacity: Work::saturating(1.0),
         boot_time: Seconds(2.0),
         line,
+        cores: 2,
+        since_change: Seconds(10.0),
     };
     let desire = rules::by_name("backlog").unwrap().desired(&view, &policy());
     assert_eq!(format!("{} {}", desire.hosts, desire.reason), expected);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::proxy;
 use super::reader::Section;
+use super::{NamedFleet, proxy, store};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -17,6 +17,15 @@ const DAY: Duration = Duration::from_hours(24);
 /// The folder in the data folder, where no other is named.
 const FOLDER: &str = "jobs";
 
+/// The longest body that a row of DynamoDB has room for, beside what else it has: 400 KB.
+const AWS_INLINE_MAX: u64 = 256 << 10;
+
+/// The longest name of a queue in SQS.
+const SQS_NAME_MAX: usize = 80;
+
+/// The longest object in S3: 10,000 parts of 8 MiB.
+const AWS_OBJECT_MAX: u64 = 10_000 * (8 << 20);
+
 /// The most names in a list.
 const LISTED_MAX: usize = 64;
 
@@ -25,6 +34,8 @@ const LISTED_MAX: usize = 64;
 pub struct JobsConfig {
     /// Whether requests may become jobs at all.
     pub enabled: bool,
+    /// Where they are kept.
+    pub kind: JobsKind,
     /// Where clients ask for jobs: `/jobs`. Without a `/` at its end.
     pub path: String,
     /// Folder of the ledger and the objects; empty: one in the data folder.
@@ -75,6 +86,39 @@ pub struct JobsConfig {
     pub forgotten_max: u64,
     /// Callbacks.
     pub callbacks: CallbacksConfig,
+    /// What is particular to AWS.
+    pub aws: AwsJobsConfig,
+}
+
+/// Where jobs are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobsKind {
+    /// In a folder of this machine.
+    Embedded,
+    /// At AWS, shared by all balancers.
+    Aws,
+}
+
+/// Where jobs are at AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsJobsConfig {
+    /// What the name of the table in DynamoDB begins with: `TABLE-jobs`.
+    pub table: String,
+    /// The bucket in S3 of what is too long for the table.
+    pub bucket: String,
+    /// What the keys of objects begin with.
+    pub prefix: String,
+    /// The longest that one try of a call takes.
+    pub timeout: Duration,
+    /// Between two counts of what there is.
+    pub look: Duration,
+    /// What the names of the queues in SQS begin with; empty: the line is in the table alone.
+    pub queue: String,
+    /// The most jobs of each line whose messages this balancer holds, beside one of each class.
+    pub window: usize,
+    /// How long a link to a large result holds, to which its client is sent; zero: results come
+    /// through the balancer.
+    pub link_for: Duration,
 }
 
 /// Callbacks: what tells a client that its job has ended.
@@ -108,6 +152,21 @@ pub enum RouteJobs {
     Always,
 }
 
+// === impl JobsKind ===
+
+impl JobsKind {
+    /// Every kind there is.
+    pub const ALL: [JobsKind; 2] = [JobsKind::Embedded, JobsKind::Aws];
+
+    /// Its name in `jobs.kind`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            JobsKind::Embedded => "embedded",
+            JobsKind::Aws => "aws",
+        }
+    }
+}
+
 // === impl JobsConfig ===
 
 impl JobsConfig {
@@ -123,6 +182,7 @@ pub(super) fn read(mut section: Section<'_>) -> JobsConfig {
     let path = "a path without a `/` at its end, such as \"/jobs\"";
     let jobs = JobsConfig {
         enabled: section.flag("enabled"),
+        kind: section.word("kind", &JobsKind::ALL.map(|kind| (kind.name(), kind))),
         path: section.text("path", path, own_path).unwrap_or_default(),
         folder: section.text("folder", "a folder, or \"\"", any).unwrap_or_default(),
         waiting_max: section.whole("waiting_max", 1..=100_000_000),
@@ -148,11 +208,98 @@ pub(super) fn read(mut section: Section<'_>) -> JobsConfig {
         retention: section.duration("retention", SECOND..=3650 * DAY),
         forgotten_max: section.whole("forgotten_max", 0..=100_000_000),
         callbacks: callbacks(section.table("callbacks")),
+        aws: aws(section.table("aws")),
     };
+    check_aws(&section, &jobs);
     ordered(&section, ["backoff_min", "backoff_max"], (jobs.backoff_min, jobs.backoff_max));
     ordered(&section, ["lease_min", "lease_max"], (jobs.lease_min, jobs.lease_max));
     section.finish();
     jobs
+}
+
+/// Reads `[jobs.aws]`.
+fn aws(mut section: Section<'_>) -> AwsJobsConfig {
+    let table = "3 to 240 letters, digits, `_`, `-` or `.`";
+    let bucket = "3 to 63 small letters, digits, `-` or `.`, or \"\"";
+    let prefix = "up to 512 letters, digits, `_`, `-`, `.` or `/`";
+    let queue = "up to 40 letters, digits, `_` or `-`";
+    let aws = AwsJobsConfig {
+        table: section.text("table", table, store::table_name).unwrap_or_default(),
+        bucket: section.text("bucket", bucket, bucket_name).unwrap_or_default(),
+        prefix: section.text("prefix", prefix, key_prefix).unwrap_or_default(),
+        timeout: section.duration("timeout", 100 * MS..=MINUTE),
+        look: section.duration("look", SECOND..=HOUR),
+        queue: section.text("queue", queue, queue_name).unwrap_or_default(),
+        window: section.whole("window", 1..=1000),
+        link_for: section.duration("link_for", Duration::ZERO..=7 * DAY),
+    };
+    section.finish();
+    aws
+}
+
+/// Tells of what AWS cannot keep.
+fn check_aws(section: &Section<'_>, jobs: &JobsConfig) {
+    if !jobs.enabled || jobs.kind != JobsKind::Aws {
+        return;
+    }
+    section.check(!jobs.aws.bucket.is_empty(), &["kind"], || {
+        let kind = section.name("kind");
+        format!("{kind} is \"aws\", but jobs.aws.bucket is empty: expected the name of a bucket")
+    });
+    section.check(jobs.folder.as_os_str().is_empty(), &["folder", "kind"], || {
+        let [folder, kind] = ["folder", "kind"].map(|key| section.name(key));
+        format!("{folder} is set, but {kind} is \"aws\", which has none: expected \"\"")
+    });
+    let bounds = [
+        ("inline_bytes_max", jobs.inline_bytes_max, AWS_INLINE_MAX),
+        ("input_bytes_max", jobs.input_bytes_max, AWS_OBJECT_MAX),
+        ("result_bytes_max", jobs.result_bytes_max, AWS_OBJECT_MAX),
+    ];
+    for (key, value, most) in bounds {
+        section.check(value <= most, &[key, "kind"], || {
+            let [name, kind] = [key, "kind"].map(|key| section.name(key));
+            format!("{name} is {value} bytes, but {kind} is \"aws\": expected {most} at most")
+        });
+    }
+}
+
+/// Tells of fleets whose queues would have names that are too long: `QUEUE-FLEET-dead`.
+pub(super) fn check_queues(root: &Section<'_>, jobs: &JobsConfig, fleets: &[NamedFleet]) {
+    let queue = &jobs.aws.queue;
+    if !jobs.enabled || jobs.kind != JobsKind::Aws || queue.is_empty() {
+        return;
+    }
+    let most = SQS_NAME_MAX - "--dead".len() - queue.len();
+    for NamedFleet { name, .. } in fleets {
+        root.check(name.len() <= most, &["fleets"], || {
+            format!(
+                "fleets.{name}: the name is too long for queues of jobs.aws.queue `{queue}`: \
+                 expected at most {most} characters"
+            )
+        });
+    }
+}
+
+/// The name of a bucket, or none.
+fn bucket_name(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let inner = |byte: u8| plain(byte) || byte == b'-' || byte == b'.';
+    let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
+    let good = (3..=63).contains(&text.len()) && ends && text.bytes().all(inner);
+    (good || text.is_empty()).then(|| text.to_owned())
+}
+
+/// What the names of queues may begin with: SQS allows 80 characters.
+fn queue_name(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (text.len() <= 40 && text.bytes().all(plain)).then(|| text.to_owned())
+}
+
+/// What keys may begin with.
+fn key_prefix(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
+    let good = text.len() <= 512 && !text.starts_with('/') && text.bytes().all(plain);
+    good.then(|| text.to_owned())
 }
 
 /// Tells of a least value that is more than the most one.
@@ -253,6 +400,20 @@ mod tests {
         for bad in ["", "/", "jobs", "/jobs/", "/a//b", "/a?b", "/{id}"] {
             assert!(own_path(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_bucket_is_named_as_s3_has_it() {
+        for good in ["", "jobs", "a.b-c", "0a0"] {
+            assert!(bucket_name(good).is_some(), "{good}");
+        }
+        for bad in ["ab", "Jobs", "-ab", "ab-", "a_b", "a/b", &"a".repeat(64)] {
+            assert!(bucket_name(bad).is_none(), "{bad}");
+        }
+        assert!(key_prefix("a/b-").is_some() && key_prefix("").is_some());
+        assert!(key_prefix("/a").is_none() && key_prefix("a b").is_none());
+        assert!(queue_name("a_b-1").is_some() && queue_name(&"a".repeat(41)).is_none());
+        assert!(queue_name("a.fifo").is_none() && queue_name("a b").is_none());
     }
 
     #[test]

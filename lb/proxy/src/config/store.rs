@@ -121,16 +121,17 @@ pub(super) fn read(mut section: Section<'_>) -> StoreConfig {
     store
 }
 
-fn dynamodb(mut section: Section<'_>) -> DynamoConfig {
-    // What DynamoDB allows, with room for the longer of the two endings.
-    let expected = "3 to 240 letters, digits, `_`, `-` or `.`";
+/// What the names of tables may begin with: what DynamoDB allows, with room for the longest ending.
+pub(super) fn table_name(text: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let name = |text: &str| {
-        let fits = (3..=240).contains(&text.len()) && text.chars().all(allowed);
-        fits.then(|| text.to_owned())
-    };
+    let fits = (3..=240).contains(&text.len()) && text.chars().all(allowed);
+    fits.then(|| text.to_owned())
+}
+
+fn dynamodb(mut section: Section<'_>) -> DynamoConfig {
+    let expected = "3 to 240 letters, digits, `_`, `-` or `.`";
     let dynamodb = DynamoConfig {
-        table: section.text("table", expected, name).unwrap_or_default(),
+        table: section.text("table", expected, table_name).unwrap_or_default(),
         shards: section.whole("shards", 1..=256),
         days_max: section.whole("days_max", 1..=366),
         timeout: section.duration("timeout", 100 * MS..=MINUTE),

@@ -175,6 +175,14 @@ impl Front {
     ) -> Result<(), Refused> {
         let kept = kept(room.ledger.get(id).await?)?;
         if kept.job.outcome.is_some() {
+            if let Some(link) = link_to_result(room, &kept).await? {
+                let mut answer = see_other(&link)?;
+                answer
+                    .header
+                    .set_status(StatusCode::TEMPORARY_REDIRECT)
+                    .map_err(|_| Refused::Gone)?;
+                return Ok(self.answer(session, record, answer).await?);
+            }
             return self.pass_on_result(session, record, (room, &kept, None)).await;
         }
         let state = kept.job.state.phase();
@@ -224,6 +232,20 @@ impl Front {
         }
         Ok(client.piece(None).await?)
     }
+}
+
+/// Where the result of `kept` is fetched from, where that is somewhere else.
+async fn link_to_result(room: &JobRoom, kept: &Kept) -> Result<Option<String>, Refused> {
+    let Some(outcome) = kept.job.outcome.filter(|one| kept.answer_is_object && one.status == 200)
+    else {
+        return Ok(None);
+    };
+    let Some(Message { head, .. }) = room.ledger.answer(kept.job.id).await? else {
+        return Ok(None);
+    };
+    let head = wire::answer(&head).map_err(|_| LedgerError::Damaged("an answer's head".into()))?;
+    let key = answer_key(kept.job.id, outcome.fence);
+    Ok(room.objects.link(&key, &head.headers).await.map_err(|error| unreadable(&error))?)
 }
 
 fn missing(status: StatusCode, detail: &str) -> Problem {

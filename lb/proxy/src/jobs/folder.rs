@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::objects::{ObjectError, ObjectInfo, ObjectReader, ObjectWriter, Objects};
+use super::objects::{ObjectError, ObjectInfo, ObjectReader, ObjectWriter, Objects, is_key};
 use crate::private;
 
 /// Bytes that are read at once.
@@ -24,9 +24,6 @@ const UNFINISHED: &str = ".part";
 
 /// An unfinished file that has not changed for so long is nobody's any more.
 const UNFINISHED_MAX: std::time::Duration = std::time::Duration::from_hours(24);
-
-/// The longest key.
-const KEY_MAX: usize = 128;
 
 /// See the module.
 #[derive(Debug)]
@@ -49,12 +46,7 @@ impl Folder {
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, ObjectError> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
-        let good = (3..=KEY_MAX).contains(&key.len())
-            && key.bytes().all(plain)
-            && !key.starts_with('.')
-            && !key.ends_with(UNFINISHED);
-        if good {
+        if is_key(key) && !key.ends_with(UNFINISHED) {
             Ok(self.root.join(&key[..2]).join(key))
         } else {
             Err(ObjectError::Key(key.into()))

@@ -86,7 +86,7 @@ pub(crate) fn unkept(error: &LedgerError) -> Problem {
         LedgerError::Full(_) => {
             Problem::new(StatusCode::INSUFFICIENT_STORAGE, "there is no room for jobs")
         }
-        LedgerError::Away(_) | LedgerError::Damaged(_) => {
+        LedgerError::Away(_) | LedgerError::Denied(_) | LedgerError::Damaged(_) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "jobs cannot be kept now").retry_after(1)
         }
     }

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use weighbridge_core::jobs::{Age, Job, JobId, Limits, LineWork, OwnerId, Phase, State};
 use weighbridge_core::units::{Time, Work};
 
+use crate::config::JobsConfig;
+
 /// Keeps jobs.
 ///
 /// Every call is durable when it returns. Calls may be dropped; whether they have had an effect is
@@ -77,6 +79,19 @@ pub trait JobLedger: Send + Sync {
 
     /// This balancer, as the holder of leases. Others see that it is gone when its process is.
     fn owner(&self) -> OwnerId;
+}
+
+/// How much may be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The most jobs that have not ended.
+    pub open_max: u64,
+    /// The most bytes of requests and answers. An answer is kept nevertheless.
+    pub bytes_max: u64,
+    /// The most callbacks that have not been delivered.
+    pub callbacks_max: u64,
+    /// The most ids of forgotten jobs.
+    pub forgotten_max: u64,
 }
 
 /// A job as it is kept, without its request and its answer.
@@ -284,9 +299,26 @@ pub enum LedgerError {
     /// It cannot be used now. A later try may work.
     #[error("the ledger of jobs cannot be used: {0}")]
     Away(String),
+    /// It denies access. The operator has to change permissions or credentials.
+    #[error("the ledger of jobs denies access: {0}")]
+    Denied(String),
     /// What it has cannot be read. The operator has to look at it.
     #[error("the ledger of jobs is damaged: {0}")]
     Damaged(String),
+}
+
+// === impl Bounds ===
+
+impl Bounds {
+    /// Those that `settings` set.
+    pub fn of(settings: &JobsConfig) -> Bounds {
+        Bounds {
+            open_max: settings.waiting_max,
+            bytes_max: settings.bytes_max,
+            callbacks_max: settings.callbacks.pending_max,
+            forgotten_max: settings.forgotten_max,
+        }
+    }
 }
 
 // === impl Limit ===

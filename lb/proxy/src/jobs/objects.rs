@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderMap;
 
 use weighbridge_core::jobs::{Fence, JobId};
 
@@ -25,6 +26,12 @@ pub trait Objects: Send + Sync {
     /// The objects that there are, in no order, `most` at most: those that have keys after `after`,
     /// where it is given, in the order of their keys.
     async fn list(&self, after: Option<&str>, most: usize) -> Result<Vec<ObjectInfo>, ObjectError>;
+
+    /// Where the object `key` may be fetched from by whoever knows the address, for a while; it
+    /// comes with the fields of `head` that say what it is. `None`: nowhere but here.
+    async fn link(&self, _key: &str, _head: &HeaderMap) -> Result<Option<String>, ObjectError> {
+        Ok(None)
+    }
 }
 
 /// Writes one object.
@@ -71,6 +78,16 @@ pub enum ObjectError {
     /// The store cannot be used. A later try may work.
     #[error("objects cannot be used")]
     Away(#[source] std::io::Error),
+}
+
+/// The longest key.
+const KEY_MAX: usize = 128;
+
+/// Whether an object can have the key `key`: 3 to 128 letters, digits, `.` and `-`, the first of
+/// them no `.`.
+pub fn is_key(key: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+    (3..=KEY_MAX).contains(&key.len()) && key.bytes().all(plain) && !key.starts_with('.')
 }
 
 /// The key of the request of the job `id`.

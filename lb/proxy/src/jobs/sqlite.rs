@@ -25,8 +25,8 @@ use weighbridge_core::jobs::{JobId, LineWork, OwnerId};
 use weighbridge_core::units::Time;
 
 use super::ledger::{
-    Ahead, Callback, Called, Created, Due, Filter, Found, InLine, JobLedger, JobWrite, Kept,
-    LedgerError, Message, NewJob, Page, Totals,
+    Ahead, Bounds, Callback, Called, Created, Due, Filter, Found, InLine, JobLedger, JobWrite,
+    Kept, LedgerError, Message, NewJob, Page, Totals,
 };
 use owners::Owners;
 use writer::Writer;
@@ -36,19 +36,6 @@ const FILE: &str = "jobs.sqlite";
 
 /// Connections that read at the same time.
 const READERS: usize = 2;
-
-/// How much may be kept.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// The most jobs that have not ended.
-    pub open_max: u64,
-    /// The most bytes of requests and answers. An answer is kept nevertheless.
-    pub bytes_max: u64,
-    /// The most callbacks that have not been delivered.
-    pub callbacks_max: u64,
-    /// The most ids of forgotten jobs.
-    pub forgotten_max: u64,
-}
 
 /// See the module.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 
 use weighbridge_core::jobs::{Action, Event, JobId, Object};
+use weighbridge_core::units::Time;
 
 use super::ledger::{Due, Found, Kept, LedgerError};
 use super::objects::{ObjectError, answer_key, request_key, whose};
@@ -30,6 +31,10 @@ const SWEEP_AGE: Duration = Duration::from_mins(15);
 /// Summing up lines takes at most such a part of the time.
 const TELL_PART: u32 = 20;
 
+/// Between two looks at whether jobs wait for too long. An alarm that counts them looks every 5
+/// minutes.
+const OLD: Duration = Duration::from_mins(1);
+
 /// After a look that has failed.
 const AGAIN: Backoff = Backoff { base: Duration::from_millis(200), max: Duration::from_secs(10) };
 
@@ -38,6 +43,7 @@ pub(crate) async fn tend(room: Arc<JobRoom>) {
     let mut failures = 0;
     let mut sweep_at = Instant::now() + SWEEP.min(room.settings().retention);
     let mut tell_at = Instant::now();
+    let mut old_at = Instant::now() + OLD;
     loop {
         if tell_at <= Instant::now() {
             let begun = Instant::now();
@@ -53,6 +59,12 @@ pub(crate) async fn tend(room: Arc<JobRoom>) {
                 failures += 1;
                 room.failed("jobs_tend", &error);
                 sleep(AGAIN.wait(failures)).await;
+            }
+        }
+        if old_at <= Instant::now() {
+            old_at = Instant::now() + OLD;
+            if let Err(error) = room.tell_old().await {
+                room.failed("jobs_lines", &error);
             }
         }
         if sweep_at <= Instant::now() {
@@ -93,6 +105,22 @@ impl JobRoom {
         for (fleet, name) in fleets {
             let line = waiting.iter().find(|(of, _)| of == name).map(|(_, line)| *line);
             fleet.with(|balancer, _| balancer.tell_line(line.unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    /// Says where the oldest job of a line has waited for twice as long as the age guard allows:
+    /// the fleet is too small for what comes.
+    async fn tell_old(&self) -> Result<(), LedgerError> {
+        let fleets: Vec<String> = self.rooms().config.fleet_names().map(str::to_owned).collect();
+        for fleet in fleets {
+            let now = now();
+            // What is overdue goes first.
+            let Some(first) = self.ledger.line(&fleet, now, 1).await?.pop() else { continue };
+            if is_old(&first.kept, now) {
+                let secs = now.since(first.kept.job.received).as_secs();
+                tracing::warn!(fleet, secs, "jobs wait for longer than the age guard allows");
+            }
         }
         Ok(())
     }
@@ -190,6 +218,12 @@ enum SweepError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Objects(#[from] ObjectError),
+}
+
+/// Whether a job has waited at `now` for twice as long as the age guard allows.
+fn is_old(kept: &Kept, now: Time) -> bool {
+    let allowed = kept.overdue_at.since(kept.job.received);
+    kept.overdue_at + allowed <= now
 }
 
 /// Whether the object `key` is of no use, where that is `found` of its job.

@@ -8,9 +8,9 @@ use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::jobs::callbacks::{Callbacks, Secret, SecretError, run as deliver};
 use crate::jobs::folder::Folder;
-use crate::jobs::ledger::{JobLedger, LedgerError};
+use crate::jobs::ledger::{Bounds, JobLedger, LedgerError};
 use crate::jobs::objects::{ObjectError, Objects};
-use crate::jobs::sqlite::{Bounds, SqliteLedger};
+use crate::jobs::sqlite::SqliteLedger;
 use crate::jobs::{JobRoom, run, tend};
 use crate::ledger::Ledger;
 
@@ -67,13 +67,7 @@ pub(super) fn open(
 fn embedded(config: &Config) -> Result<JobStore, JobsError> {
     let settings = &config.jobs;
     let folder = settings.folder_in(&config.store.data_dir);
-    let bounds = Bounds {
-        open_max: settings.waiting_max,
-        bytes_max: settings.bytes_max,
-        callbacks_max: settings.callbacks.pending_max,
-        forgotten_max: settings.forgotten_max,
-    };
-    let ledger = Arc::new(SqliteLedger::open(&folder, bounds)?);
+    let ledger = Arc::new(SqliteLedger::open(&folder, Bounds::of(settings))?);
     let objects = Arc::new(Folder::open(&folder.join(OBJECTS))?);
     Ok(JobStore { ledger, objects })
 }

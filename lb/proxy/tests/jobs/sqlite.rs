@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use weighbridge_core::jobs::{Event, JobId, Limits, OwnerId, step};
 use weighbridge_core::units::Time;
-use weighbridge_proxy::jobs::ledger::{Created, Found, JobWrite, LedgerError};
-use weighbridge_proxy::jobs::sqlite::{Bounds, SqliteLedger};
+use weighbridge_proxy::jobs::ledger::{Bounds, Created, Found, JobWrite, LedgerError};
+use weighbridge_proxy::jobs::sqlite::SqliteLedger;
 
 use crate::job_ledger as contract;
 use contract::{BOUNDS, Ledger, new};

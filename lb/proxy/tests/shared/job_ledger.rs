@@ -11,9 +11,9 @@ use weighbridge_core::jobs::{
 };
 use weighbridge_core::units::{Time, Work};
 use weighbridge_proxy::jobs::ledger::{
-    Called, Created, Filter, Found, JobLedger, JobWrite, Kept, Limit, Message, NewJob, RepeatKey,
+    Bounds, Called, Created, Filter, Found, JobLedger, JobWrite, Kept, Limit, Message, NewJob,
+    RepeatKey,
 };
-use weighbridge_proxy::jobs::sqlite::Bounds;
 
 pub(crate) type Ledger = Arc<dyn JobLedger>;
 
@@ -23,7 +23,7 @@ pub(crate) const BOUNDS: Bounds =
 
 const FLEET: &str = "main";
 
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         receive_max: Duration::from_mins(1),
         wait_max: Duration::from_secs(1000),

@@ -68,3 +68,44 @@ line 12: jobs.callbacks.networks has `10.0.0.0/99`: expected a list of addresses
 "#,
     );
 }
+
+#[test]
+fn every_mistake_about_aws_is_told_at_once() {
+    check(
+        r#"[jobs]
+enabled = true
+kind = "aws"
+folder = "jobs"
+input_bytes_max = "1TiB"
+inline_bytes_max = "512KiB"
+[jobs.aws]
+table = "a b"
+prefix = "/x"
+queue = "a-name-of-forty-letters-for-some-queues-"
+window = 0
+link_for = "8d"
+[fleets.a-name-of-fifty-letters-for-a-fleet-beside-the-main]
+hosts = [{ address = "127.0.0.1:1" }]
+"#,
+        r#"
+line 3: jobs.kind is "aws", but jobs.aws.bucket is empty: expected the name of a bucket
+line 4: jobs.folder is set, but jobs.kind is "aws", which has none: expected ""
+line 5: jobs.input_bytes_max is 1099511627776 bytes, but jobs.kind is "aws": expected 83886080000 at most
+line 6: jobs.inline_bytes_max is 524288 bytes, but jobs.kind is "aws": expected 262144 at most
+line 8: jobs.aws.table is `"a b"`: expected 3 to 240 letters, digits, `_`, `-` or `.`
+line 9: jobs.aws.prefix is `"/x"`: expected up to 512 letters, digits, `_`, `-`, `.` or `/`
+line 11: jobs.aws.window is `0`: expected a whole number from 1 to 1000
+line 12: jobs.aws.link_for is `"8d"`: expected a duration from 0s to 7d
+line 13: fleets.a-name-of-fifty-letters-for-a-fleet-beside-the-main: the name is too long for queues of jobs.aws.queue `a-name-of-forty-letters-for-some-queues-`: expected at most 34 characters
+"#,
+    );
+}
+
+#[test]
+fn what_is_particular_to_aws_is_asked_for_there_alone() {
+    let config = Config::parse("[jobs]\nenabled = true\n", &[]).expect("it is right");
+    assert_eq!((config.jobs.kind, config.jobs.aws.bucket.as_str()), (JobsKind::Embedded, ""));
+    let aws = "[jobs]\nenabled = true\nkind = \"aws\"\naws.bucket = \"jobs\"\n";
+    let config = Config::parse(aws, &[]).expect("it is right");
+    assert_eq!((config.jobs.kind, config.jobs.aws.window), (JobsKind::Aws, 16));
+}

@@ -8,10 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use weighbridge_core::jobs::{JobId, LineWork, OwnerId, Phase, State, Turns};
 use weighbridge_core::units::{Time, Work};
 
-use super::Bounds;
 use crate::jobs::ledger::{
-    Ahead, Created, Due, Filter, Found, InLine, JobWrite, Kept, LedgerError, Limit, Message,
-    NewJob, Page, RepeatKey, Totals,
+    Ahead, Bounds, Created, Due, Filter, Found, InLine, JobWrite, Kept, LedgerError, Limit,
+    Message, NewJob, Page, RepeatKey, Totals,
 };
 
 type Result<T> = std::result::Result<T, LedgerError>;
