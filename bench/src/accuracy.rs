@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::balancer::{BalancerError, OwnBalancer};
 use crate::client::{Client, ClientError, Told};
+use crate::requests::picture::Format;
 use crate::requests::{Request, Route};
 
 use score::Score;
@@ -44,6 +45,7 @@ use timing::{Timing, TimingError};
 #[command(after_help = "Examples:
   weighbridge-bench accuracy
   weighbridge-bench accuracy --seed 7 --requests 1000
+  weighbridge-bench accuracy --format gif,tiff
   weighbridge-bench accuracy --url http://127.0.0.1:8000 --admin http://127.0.0.1:9090 --json")]
 pub struct Accuracy {
     /// Requests of each route to learn from.
@@ -55,6 +57,9 @@ pub struct Accuracy {
     /// Which random requests; the same seed gives the same ones.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Formats of the pictures, all as likely; without it, half are JPEG, most others PNG, some BMP.
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    pub format: Vec<Format>,
     /// A running balancer with the default routes, instead of one of its own.
     #[arg(long, value_name = "URL", requires = "admin")]
     pub url: Option<String>,
@@ -165,7 +170,7 @@ impl Accuracy {
         let mut sent = Vec::new();
         for (index, route) in routes.into_iter().enumerate() {
             progress(what, index, n_all);
-            let request = route.request(random);
+            let request = route.request_of(random, &self.format);
             let told = client.send(&request).await?;
             sent.push((request, told));
         }

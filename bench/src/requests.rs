@@ -59,10 +59,16 @@ impl Route {
 
     /// A random request.
     pub fn request(self, random: &mut Rng) -> Request {
+        self.request_of(random, &[])
+    }
+
+    /// A random request; a picture has any of `formats`, or one of the usual ones where these are
+    /// none.
+    pub fn request_of(self, random: &mut Rng, formats: &[picture::Format]) -> Request {
         let path = self.path();
         match self {
             Route::Blur | Route::Enhance => {
-                let sent = picture::random(random);
+                let sent = picture::random(random, formats);
                 Request {
                     route: self,
                     target: path.to_owned(),

@@ -22,6 +22,7 @@ mod respond;
 mod serve;
 
 pub use processes::{
-    GuardProgram, OnHangUp, ParkChoice, RunConfig, RunMistake, RunMistakes, guard, park_ways,
+    GuardProgram, HANG_UP_SIGNALS, HangUpSignal, OnHangUp, ParkChoice, RunConfig, RunMistake,
+    RunMistakes, guard, park_ways,
 };
 pub use serve::{FrontLimits, SpotNotices, Worker, WorkerConfig, WorkerError, disciplines, serve};

@@ -38,7 +38,10 @@ mod park;
 mod measure;
 mod tree;
 
-pub use config::{GuardProgram, OnHangUp, ParkChoice, RunConfig, RunMistake, RunMistakes};
+pub use config::{
+    GuardProgram, HANG_UP_SIGNALS, HangUpSignal, OnHangUp, ParkChoice, RunConfig, RunMistake,
+    RunMistakes,
+};
 pub use guard::guard;
 pub use park::park_ways;
 

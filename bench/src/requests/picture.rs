@@ -39,25 +39,32 @@ enum Content {
 }
 
 /// The file formats that are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// JPEG, of 50 to 95 % quality.
     Jpeg,
+    /// PNG.
     Png,
+    /// BMP without compression.
     Bmp,
+    /// GIF of one frame and 256 colours.
+    Gif,
+    /// TIFF without compression.
+    Tiff,
 }
 
 /// The least and most pixels of a side.
 const SIDES: (f64, f64) = (40.0, 1400.0);
 
-/// A random picture in a random form.
-pub(crate) fn random(random: &mut Rng) -> Sent {
-    let (format, file) = encoded(random, SIDES);
+/// A random picture in a random form, of any of `formats`; of none, as most people have them.
+pub(crate) fn random(random: &mut Rng, formats: &[Format]) -> Sent {
+    let (format, file) = encoded(random, SIDES, formats);
     sent(random, format, &file)
 }
 
 /// A random picture as a file, with its media type; `sides` are the least and most pixels of one.
 pub(crate) fn file(random: &mut Rng, sides: (f64, f64)) -> (&'static str, Vec<u8>) {
-    let (format, file) = encoded(random, sides);
+    let (format, file) = encoded(random, sides, &[]);
     (format.media_type(), file)
 }
 
@@ -69,12 +76,13 @@ pub(crate) fn jpeg(random: &mut Rng, side: f64) -> Vec<u8> {
     picture.encode(random, Format::Jpeg).unwrap_or_default()
 }
 
-fn encoded(random: &mut Rng, sides: (f64, f64)) -> (Format, Vec<u8>) {
-    let format = match random.u8(0..10) {
+fn encoded(random: &mut Rng, sides: (f64, f64), formats: &[Format]) -> (Format, Vec<u8>) {
+    let usual = match random.u8(0..10) {
         0..5 => Format::Jpeg,
         5..9 => Format::Png,
         _ => Format::Bmp,
     };
+    let format = random.choice(formats).copied().unwrap_or(usual);
     let bands = match (format, random.u8(0..10)) {
         (_, 0..2) => 1,
         (Format::Png, 2..5) => 4,
@@ -159,8 +167,22 @@ impl Picture {
                 .write_image(samples, width, height, color)?,
             Format::Bmp => codecs::bmp::BmpEncoder::new(&mut file)
                 .write_image(samples, width, height, color)?,
+            Format::Gif => codecs::gif::GifEncoder::new(&mut file).encode(
+                &self.in_colours(),
+                width,
+                height,
+                ExtendedColorType::Rgb8,
+            )?,
+            Format::Tiff => codecs::tiff::TiffEncoder::new(&mut file)
+                .write_image(samples, width, height, color)?,
         }
         Ok(file.into_inner())
+    }
+
+    /// The samples with three bands, whatever bands there are.
+    fn in_colours(&self) -> Vec<u8> {
+        let pixels = self.samples.chunks_exact(self.bands);
+        pixels.flat_map(|pixel| [0, 1, 2].map(|band| pixel[band.min(self.bands - 1)])).collect()
     }
 }
 
@@ -172,6 +194,8 @@ impl Format {
             Format::Jpeg => "image/jpeg",
             Format::Png => "image/png",
             Format::Bmp => "image/bmp",
+            Format::Gif => "image/gif",
+            Format::Tiff => "image/tiff",
         }
     }
 }

@@ -5,9 +5,10 @@ use super::*;
 #[test]
 fn the_worker_answers_every_request() {
     let mut random = Rng::with_seed(1);
-    for route in Route::ALL {
-        for _ in 0..30 {
-            let request = route.request(&mut random);
+    let formats = [&[][..], &[picture::Format::Gif], &[picture::Format::Tiff]];
+    for (route, formats) in Route::ALL.into_iter().flat_map(|r| formats.map(|f| (r, f))) {
+        for _ in 0..15 {
+            let request = route.request_of(&mut random, formats);
             let asked = OperationRequest {
                 query: request.query(),
                 content_type: Some(request.content_type),

@@ -2,7 +2,8 @@
 //! is announced.
 //!
 //! Three scopes bound each share: all of it, what one client has by its address, and what one
-//! connection has. Answers never wait: one that finds no room is passed on as it comes.
+//! connection has. Answers never wait: one that finds no room is passed on as it comes. What a
+//! function returns is whole when it comes, and counts even beyond the limits.
 //!
 //! # Decision: the oldest body may use all of the budget
 //!
@@ -157,6 +158,14 @@ impl Share {
         self.change(bytes, false)
     }
 
+    /// Counts `bytes` that are here already, room or not: others then wait for what is left.
+    pub(crate) fn charge(&mut self, bytes: u64) {
+        if !self.try_hold(bytes) {
+            self.room.state.lock().note(self, (bytes, false));
+            self.bytes = bytes;
+        }
+    }
+
     /// Waits until it is `bytes` long, for a body of which more is to come.
     pub(crate) async fn hold(&mut self, bytes: u64) {
         let room = self.room.clone();
@@ -236,12 +245,16 @@ impl State {
             return false;
         }
         // What waits is noted, too: the oldest goes first.
-        let bytes = if is_granted { bytes } else { share.bytes };
+        self.note(share, (if is_granted { bytes } else { share.bytes }, incomplete));
+        is_granted
+    }
+
+    /// Notes that `share` is `bytes` long.
+    fn note(&mut self, share: &Share, (bytes, incomplete): (u64, bool)) {
         let note = (share.id, share.bytes, bytes, incomplete);
         self.all.note(note);
-        note_in(&mut self.clients, client, note);
-        note_in(&mut self.connections, connection, note);
-        is_granted
+        note_in(&mut self.clients, share.owner.client(), note);
+        note_in(&mut self.connections, share.owner.0, note);
     }
 }
 
@@ -338,6 +351,18 @@ mod tests {
         let mut other = budget.share(owner(2, 1));
         assert!(other.try_hold(40));
         assert!(!budget.share(owner(3, 1)).try_hold(1), "the limit of all");
+    }
+
+    #[test]
+    fn what_is_here_already_is_counted_beyond_the_limit() {
+        let budget = MemoryBudget::new(LIMITS);
+        let mut share = budget.share(owner(1, 1));
+        share.charge(150);
+        assert_eq!((budget.held_bytes(), share.bytes()), (150, 150));
+        assert!(!budget.share(owner(2, 1)).try_hold(1), "the limit of all");
+        drop(share);
+        assert_eq!(budget.held_bytes(), 0);
+        assert!(budget.share(owner(2, 1)).try_hold(1));
     }
 
     #[test]

@@ -308,6 +308,7 @@ impl<C: Caller> Exchange<'_, C> {
         match invoked {
             Ok(answer) => {
                 metrics.invoked(function, "answered");
+                self.share.charge(answer.body.len() as u64);
                 Ok(available(Answer::Whole(answer)))
             }
             Err(error) => {

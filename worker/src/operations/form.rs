@@ -190,19 +190,25 @@ fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == b'\x0b'
 }
 
-/// Decodes base64 with white space anywhere.
+/// Decodes base64 with white space anywhere. Few have any: it is looked for where decoding fails.
 fn decode_base64(text: &[u8]) -> Result<Vec<u8>, FormError> {
-    let packed = if text.iter().copied().any(is_space) {
-        let mut packed = Vec::with_capacity(text.len());
-        for line in text.split(|byte| is_space(*byte)) {
-            packed.extend_from_slice(line);
+    let decoded = BASE64.decode(text).or_else(|error| {
+        if text.iter().copied().any(is_space) {
+            BASE64.decode(without_space(text))
+        } else {
+            Err(error)
         }
-        Cow::Owned(packed)
-    } else {
-        Cow::Borrowed(text)
-    };
-    let bytes = BASE64.decode(&packed).map_err(FormError::Base64)?;
+    });
+    let bytes = decoded.map_err(FormError::Base64)?;
     if bytes.is_empty() { Err(FormError::NoData) } else { Ok(bytes) }
+}
+
+fn without_space(text: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(text.len());
+    for line in text.split(|byte| is_space(*byte)) {
+        packed.extend_from_slice(line);
+    }
+    packed
 }
 
 /// The format that `accept` prefers: the highest quality; then a format by name over a range; then

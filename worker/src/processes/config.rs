@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::defaults;
 
 /// Stands for a socket in a command.
@@ -64,7 +66,26 @@ pub enum OnHangUp {
     Finish,
     /// It is replaced at once.
     Replace,
+    /// Its process group gets this signal, so that it may give up; and then as with
+    /// [`OnHangUp::Finish`].
+    Tell(HangUpSignal),
 }
+
+/// A signal that tells a server that its client is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HangUpSignal {
+    /// As kill(1) has it: `SIGUSR1`.
+    pub name: &'static str,
+    pub(super) signal: Signal,
+}
+
+/// Every signal that may be asked for.
+pub const HANG_UP_SIGNALS: &[HangUpSignal] = &[
+    HangUpSignal { name: "SIGINT", signal: Signal::INT },
+    HangUpSignal { name: "SIGALRM", signal: Signal::ALARM },
+    HangUpSignal { name: "SIGUSR1", signal: Signal::USR1 },
+    HangUpSignal { name: "SIGUSR2", signal: Signal::USR2 },
+];
 
 /// Something that is wrong with a [`RunConfig`]. The configuration's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

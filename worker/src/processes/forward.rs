@@ -3,13 +3,15 @@
 //! A process gets HTTP/1.1 over a connection of its own for each request: a server of one thread
 //! would otherwise wait for the next request on a connection that stays open, and take no other.
 //! Method, target, headers, status and bodies pass as they are, but for the headers that belong to
-//! a connection. A body of up to [`HELD_BYTES`] that says its length is read before the request is
+//! a connection. Where client and process agree on another protocol, they speak it with each other,
+//! and the process has no other request meanwhile. A body of up to [`HELD_BYTES`] that says its length is read before the request is
 //! queued, so that a slow client keeps no process waiting; others stream. An answer is held back
 //! for as long as it is short and comes at once, because its head tells what it has cost.
 
 mod body;
 mod exchange;
 mod report;
+mod upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +37,7 @@ pub(crate) use body::Streamed;
 use body::{Outgoing, ToProcess};
 use exchange::{ExchangeError, Exchanged};
 use report::attach;
+use upgrade::Client;
 
 /// How the metrics call requests for processes, and whose mean is the estimate of one without.
 pub(crate) const NAME: &str = "run";
@@ -58,6 +61,8 @@ enum Refusal {
     NotReceived(#[from] ReceiveError),
     #[error("process {process} {how} while it had the request")]
     Ended { process: usize, how: String },
+    #[error("process {process} changed the protocol, which nobody had asked for")]
+    Unasked { process: usize },
     #[error("process {process} gave no answer that can be read")]
     Failed { process: usize, source: ExchangeError },
 }
@@ -120,6 +125,7 @@ async fn run(
     let lease = lease.inspect_err(|_| entered.is_answered = true)?;
     ticket.seen_by(lease.clone());
     let limit = entered.front.bodies.body_bytes;
+    let client = Client::of(&mut request);
     let exchanged = exchange::exchange(&lease.address, to_process(request, held, limit)).await;
     let exchanged = match exchanged {
         Ok(exchanged) => exchanged,
@@ -128,7 +134,27 @@ async fn run(
             return Err(failure(lease, error).await);
         }
     };
+    if exchanged.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return switch(entered, processes, ticket, (client, lease, exchanged));
+    }
     answer(entered, processes, ticket, lease, exchanged).await
+}
+
+/// Lets client and process speak as they agreed to, and tells the client so.
+fn switch(
+    mut entered: Entered,
+    processes: &Processes,
+    ticket: Ticket,
+    (client, lease, exchanged): (Client, Lease, Exchanged),
+) -> Result<Answer, Refusal> {
+    let Some(switched) = client.switch(exchanged) else {
+        entered.is_answered = true;
+        return Err(Refusal::Unasked { process: lease.process });
+    };
+    let (mut head, tunnel) = switched;
+    attach(&entered.front, processes, head.headers_mut(), None);
+    tokio::spawn(tunnel.run(ticket, entered));
+    Ok(head)
 }
 
 /// The body, where it is held; `None` where it streams.
@@ -240,7 +266,9 @@ impl Refusal {
         let (status, field) = match self {
             Refusal::Draining | Refusal::NoProcess(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
             Refusal::NotReceived(error) => (error.status(), Some("body".to_owned())),
-            Refusal::Ended { .. } | Refusal::Failed { .. } => (StatusCode::BAD_GATEWAY, None),
+            Refusal::Ended { .. } | Refusal::Unasked { .. } | Refusal::Failed { .. } => {
+                (StatusCode::BAD_GATEWAY, None)
+            }
         };
         Problem { status, detail: self.to_string(), field }
     }

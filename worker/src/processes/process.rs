@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::Pid;
 use tokio::sync::{Notify, watch};
 
 use super::address::Address;
@@ -29,6 +30,8 @@ pub(super) struct Up {
 pub(super) struct Lease {
     pub(super) process: usize,
     pub(super) address: Address,
+    /// The guard of the process.
+    pub(super) guard: Pid,
     /// How the process has ended, once it has.
     pub(super) ended: watch::Receiver<Option<String>>,
     /// Asks for another one in its place.

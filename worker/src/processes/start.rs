@@ -179,6 +179,7 @@ impl Started {
         let lease = Lease {
             process: self.name,
             address: self.address.clone(),
+            guard: self.guard,
             ended: told_of_end,
             replace: Arc::clone(&replace),
         };

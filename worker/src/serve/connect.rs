@@ -111,7 +111,8 @@ impl Connection {
             let answer = Arc::clone(&front).answer(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let connection = connection.into_owned();
         let mut connection = pin!(watcher.watch(connection));
         let ended = match timeout(header_read, connection.as_mut()).await {
             Ok(ended) => ended,

@@ -1,6 +1,6 @@
 //! Clients that are gone.
 
-use weighbridge_worker::OnHangUp;
+use weighbridge_worker::{HANG_UP_SIGNALS, OnHangUp};
 
 use crate::fixture::{BUSY, READY, Running, STARTS, WAITING, pid_of};
 
@@ -57,6 +57,19 @@ fn a_process_that_is_not_free_in_time_is_replaced() {
     worker.wait_for(STARTS, 2.0);
     worker.wait_for(READY, 1.0);
     assert_ne!(pid_of(&worker.get("/")), pid);
+}
+
+#[test]
+fn a_process_is_told_by_a_signal_where_that_is_asked_for() {
+    let signal = HANG_UP_SIGNALS.iter().find(|signal| signal.name == "SIGUSR1").expect("it is one");
+    let worker = Running::configured(1, |run| run.on_hang_up = OnHangUp::Tell(*signal));
+    worker.wait_for(READY, 1.0);
+    let pid = pid_of(&worker.get("/"));
+    let runs = worker.begin("/until_told?", &[]);
+    drop(runs);
+    worker.wait_for(ABANDONED, 1.0);
+    assert_eq!(pid_of(&worker.get("/")), pid, "it gave up, and serves on");
+    assert!((worker.metric(STARTS) - 1.0).abs() < f64::EPSILON);
 }
 
 #[test]

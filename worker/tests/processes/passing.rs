@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use crate::client::{DEADLINE, get, request};
-use crate::fixture::Running;
+use crate::fixture::{BUSY, Running, problem};
 
 #[test]
 fn method_target_headers_and_body_reach_the_server() {
@@ -36,6 +36,44 @@ fn status_and_headers_come_back_but_for_a_report_of_its_own() {
         let report = answer.header("endpoint-load-metrics").expect("every answer has one");
         assert!(report.starts_with("JSON "), "{report}");
     }
+}
+
+/// Reads until `end`.
+fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let (mut text, mut byte) = (String::new(), [0]);
+    while !text.ends_with(end) {
+        stream.read_exact(&mut byte).expect("more comes");
+        text.push(char::from(byte[0]));
+    }
+    text
+}
+
+#[test]
+fn another_protocol_is_spoken_with_the_process() {
+    let worker = Running::start(1);
+    let mut stream = connect(&worker);
+    let head =
+        "GET /upgrade HTTP/1.1\r\nHost: w\r\nConnection: Upgrade\r\nUpgrade: capitals\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("it reads");
+    let answer = read_until(&mut stream, "\r\n\r\n").to_lowercase();
+    assert!(answer.starts_with("http/1.1 101 "), "{answer}");
+    assert!(answer.contains("\r\nupgrade: capitals\r\n"), "{answer}");
+    assert!(answer.contains("\r\nconnection: upgrade\r\n"), "{answer}");
+    for (said, heard) in [("one.", "ONE."), ("two.", "TWO.")] {
+        stream.write_all(said.as_bytes()).expect("it reads");
+        assert_eq!(read_until(&mut stream, "."), heard);
+    }
+    worker.wait_for(BUSY, 1.0);
+    drop(stream);
+    worker.wait_for(BUSY, 0.0);
+    worker.get("/");
+}
+
+#[test]
+fn a_protocol_that_nobody_asked_for_is_refused() {
+    let worker = Running::start(1);
+    let detail = problem(&get(worker.address, "/upgrade"), 502);
+    assert_eq!(detail, "process 0 changed the protocol, which nobody had asked for");
 }
 
 /// What the worker sends until it closes the connection.

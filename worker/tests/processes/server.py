@@ -23,6 +23,10 @@ def burn(seconds):
         sum(range(1000))
 
 
+told = []
+signal.signal(signal.SIGUSR1, lambda *_: told.append(True))
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -103,6 +107,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_path_break(self, query):
         """No answer, and no end either."""
+        self.close_connection = True
+
+    def do_path_until_told(self, query):
+        """Goes on until SIGUSR1 comes, and then has no answer."""
+        while not told:
+            time.sleep(0.01)
+        self.close_connection = True
+
+    def do_path_upgrade(self, query):
+        """Another protocol: what comes goes back in capitals, until the client ends."""
+        self.send_response(101)
+        self.send_header("Connection", "upgrade")
+        self.send_header("Upgrade", self.headers.get("Upgrade", "nothing"))
+        self.end_headers()
+        while piece := self.rfile.read1(1024):
+            self.wfile.write(piece.upper())
         self.close_connection = True
 
     def do_path_stream(self, query):

@@ -42,6 +42,9 @@ struct Listener {
     is_done: bool,
     /// Leaves once the hosts have read so many requests.
     leaves_after: Option<(Hosts, usize)>,
+    /// Looked at when the answer comes.
+    budget: Option<MemoryBudget>,
+    held_bytes: u64,
 }
 
 impl Caller for Listener {
@@ -80,6 +83,7 @@ impl Caller for Listener {
     }
 
     async fn take(&mut self, answer: Whole) -> Result<u64, Gone> {
+        self.held_bytes = self.budget.as_ref().map_or(0, MemoryBudget::held_bytes);
         self.head = Some(answer.header);
         self.body = answer.body.to_vec();
         self.is_done = true;
@@ -246,6 +250,35 @@ async fn a_host_that_dies_in_the_middle_of_its_answer_is_not_noticed() {
     assert_eq!(record.tries, 3);
     assert_eq!(rooms.hosts.requests().len(), 2);
     assert_eq!(rooms.claims(), 0);
+}
+
+/// A function whose result is a text of so many bytes.
+struct Function(usize);
+
+#[async_trait::async_trait]
+impl crate::lambda::Functions for Function {
+    async fn invoke(
+        &self,
+        _name: &str,
+        _event: Bytes,
+    ) -> Result<Bytes, crate::lambda::InvokeError> {
+        Ok(format!("\"{}\"", "x".repeat(self.0)).into())
+    }
+}
+
+#[tokio::test]
+async fn what_a_function_returns_is_in_the_memory_budget_until_the_caller_has_it() {
+    let settings = "[lambda]\nenabled = true\n[[routes]]\nname = \"far\"\npath = \"/work/far\"\n\
+                    body = \"buffer\"\nlambda = \"far\"";
+    let mut rooms = rooms(0, settings, &[]);
+    rooms.dispatch.functions = Some(Arc::new(Function(5000)));
+    let mut caller =
+        Listener { budget: Some(rooms.dispatch.budget.clone()), ..Listener::default() };
+    let (served, record) = rooms.serve_at("/work/far", &mut caller).await;
+    assert!(served.is_ok());
+    assert_eq!((caller.status(), record.bytes_out), (200, caller.body.len() as u64));
+    assert_eq!(caller.held_bytes, caller.body.len() as u64);
+    assert_eq!(rooms.dispatch.budget.held_bytes(), 0);
 }
 
 #[tokio::test]

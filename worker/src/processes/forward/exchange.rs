@@ -6,7 +6,9 @@ use http::header::{
     CONNECTION, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, response};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, response,
+};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -14,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::body::{BodyError, Outgoing};
+use super::upgrade;
 use crate::processes::address::Address;
 use crate::receive::ReceiveError;
 
@@ -75,7 +78,7 @@ pub(super) async fn exchange(
         .map_err(ExchangeError::Http)?;
     let connection = Connection(tokio::spawn(async move {
         // An error is told to those who wait for the answer.
-        let _ = connection.await;
+        let _ = connection.with_upgrades().await;
     }));
     let answer = sender.send_request(request).await?;
     Ok(Exchanged { answer, connection })
@@ -83,14 +86,18 @@ pub(super) async fn exchange(
 
 /// A request for a process, in HTTP/1.1.
 pub(super) fn request(mut parts: Parts, body: Outgoing) -> Request<Outgoing> {
-    strip(&mut parts.headers);
     // HTTP/2 has no `Host`.
     if !parts.headers.contains_key(HOST)
         && let Some(Ok(host)) = parts.uri.authority().map(|it| HeaderValue::from_str(it.as_str()))
     {
         parts.headers.insert(HOST, host);
     }
-    parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    let other = upgrade::wanted(&parts);
+    strip(&mut parts.headers);
+    match other {
+        Some(protocol) => upgrade::ask(&mut parts.headers, protocol),
+        None => drop(parts.headers.insert(CONNECTION, HeaderValue::from_static("close"))),
+    }
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     parts.uri = Uri::try_from(target).unwrap_or_default();
     parts.version = Version::HTTP_11;
@@ -112,6 +119,15 @@ pub(super) fn strip(headers: &mut HeaderMap) {
 }
 
 impl Exchanged {
+    pub(super) fn status(&self) -> StatusCode {
+        self.answer.status()
+    }
+
+    /// The answer, and the connection that it comes from.
+    pub(super) fn into_answer(self) -> (Response<Incoming>, Connection) {
+        (self.answer, self.connection)
+    }
+
     /// Head, body, and the connection that the body comes from.
     pub(super) fn into_parts(self) -> (response::Parts, Incoming, Connection) {
         let (parts, body) = self.answer.into_parts();

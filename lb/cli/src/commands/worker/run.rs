@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use weighbridge_worker::{
-    GuardProgram, OnHangUp, ParkChoice, RunConfig, defaults, guard, park_ways,
+    GuardProgram, HANG_UP_SIGNALS, OnHangUp, ParkChoice, RunConfig, defaults, guard, park_ways,
 };
 
 use super::{Size, Span, size, time};
@@ -47,7 +47,8 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "HOW", value_parser = ways(), requires = "run", default_value = AUTO)]
     park: ParkChoice,
     /// What becomes of a process whose client hangs up: "finish" lets it go on after all others
-    /// until it is free, "replace" ends it at once.
+    /// until it is free, "replace" ends it at once. A signal goes to its process group, so that it
+    /// may give up; then as with "finish".
     #[arg(long, value_name = "WHAT", value_parser = hang_ups(), requires = "run", default_value = FINISH)]
     on_hang_up: OnHangUp,
     /// Memory of one process, such as 512MiB. One that has more is replaced [default: no limit].
@@ -112,6 +113,11 @@ fn ways() -> impl clap::builder::TypedValueParser<Value = ParkChoice> {
 
 /// Takes what becomes of a process without a client.
 fn hang_ups() -> impl clap::builder::TypedValueParser<Value = OnHangUp> {
-    let names = PossibleValuesParser::new([FINISH, REPLACE]);
-    names.map(|name| if name == REPLACE { OnHangUp::Replace } else { OnHangUp::Finish })
+    let signals = HANG_UP_SIGNALS.iter().map(|signal| signal.name);
+    let names = PossibleValuesParser::new([FINISH, REPLACE].into_iter().chain(signals));
+    names.map(|name| match HANG_UP_SIGNALS.iter().find(|signal| signal.name == name) {
+        Some(signal) => OnHangUp::Tell(*signal),
+        None if name == REPLACE => OnHangUp::Replace,
+        None => OnHangUp::Finish,
+    })
 }
