@@ -82,7 +82,7 @@ mod tests {
     fn it_is_the_backlog_by_what_a_host_may_have() {
         let mut rule = BacklogPerInstance::new(3, 60.0);
         let mut desired = |now, utilization, arrivals, requests| {
-            rule.desired(&FleetView { utilization, arrivals, requests, ..view(now, 10) })
+            rule.desired(&FleetView { utilization, requests, arrivals, ..view(now, 10) })
         };
         assert_eq!(desired(30.0, 0.0, 0, 999), 3, "nothing has come");
         // 10 hosts of two cores were busy for a minute with 2,400 requests: half a second each.

@@ -184,7 +184,7 @@ impl JobLedger for DynamoJobs {
     }
 
     async fn line(&self, fleet: &str, now: Time, most: usize) -> Result<Vec<InLine>> {
-        line::line(self.ready().await?, fleet, now, most).await
+        Box::pin(line::line(self.ready().await?, fleet, now, most)).await
     }
 
     async fn before(&self, kept: &Kept) -> Result<Ahead> {

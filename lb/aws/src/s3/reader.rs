@@ -1,6 +1,7 @@
 //! Reads one object piece by piece.
 
 use async_trait::async_trait;
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use std::time::Duration;
@@ -39,7 +40,7 @@ impl Reading {
         let get = place.client.get_object().bucket(&place.bucket).key(&place.key);
         let got = match get.send().await {
             Ok(got) => got,
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_no_such_key()) => {
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
                 return Ok(None);
             }
             Err(error) => return Err(told(&error)),
@@ -54,13 +55,11 @@ impl Reading {
     async fn piece(&mut self) -> Option<Bytes> {
         let body = self.body.as_mut()?;
         let piece = timeout(IDLE_MAX, body.next()).await;
-        match piece {
-            Ok(Some(Ok(piece))) => Some(piece),
-            Ok(Some(Err(_)) | None) | Err(_) => {
-                self.body = None;
-                None
-            }
+        if let Ok(Some(Ok(piece))) = piece {
+            return Some(piece);
         }
+        self.body = None;
+        None
     }
 
     /// Asks for what has not been read, of the same object.

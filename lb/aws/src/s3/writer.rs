@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::{Bytes, BytesMut};
@@ -135,7 +136,7 @@ impl Writing {
                 let nonce = head.metadata.as_ref().and_then(|metadata| metadata.get(NONCE));
                 Ok(nonce == Some(&self.nonce))
             }
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {
                 Ok(false)
             }
             Err(error) => Err(told(&error)),

@@ -50,7 +50,7 @@ impl LearnedClasses {
         }
         state.works.push_back(work);
         state.seen += 1;
-        if state.seen % LEARN_EACH == 0 {
+        if state.seen.is_multiple_of(LEARN_EACH) {
             let works: Vec<Work> = state.works.iter().copied().collect();
             state.classes.learn(&works);
         }

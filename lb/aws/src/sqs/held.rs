@@ -158,7 +158,7 @@ impl Line {
 
     /// Deletes messages that are done, gives back others, and holds the rest for longer.
     pub(super) async fn tidy(&self) -> Result<()> {
-        let (done, back, extended) = self.state.lock().to_tidy();
+        let (done, back, extended) = self.state.lock().take_untidy();
         self.queues.delete(done).await?;
         self.queues.give_back(back).await?;
         self.queues.extend(extended).await
@@ -178,7 +178,7 @@ impl State {
         self.back.extend(self.held.remove(&id).map(|held| (held.place, after)));
     }
 
-    fn to_tidy(&mut self) -> (Vec<Place>, Vec<(Place, Duration)>, Vec<Place>) {
+    fn take_untidy(&mut self) -> (Vec<Place>, Vec<(Place, Duration)>, Vec<Place>) {
         let now = Instant::now();
         // What others may have by now is theirs.
         let lost: Vec<JobId> =

@@ -1,5 +1,7 @@
 //! New jobs: the job, its request and what tells its repeats in one transaction.
 
+use std::fmt::Write as _;
+
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
@@ -96,5 +98,9 @@ async fn by_key(shared: &Shared, key: &RepeatKey) -> Result<Option<Created>> {
 }
 
 fn hex(hash: &[u8; 32]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.iter().fold(String::with_capacity(2 * hash.len()), |mut text, byte| {
+        // Writing to memory cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

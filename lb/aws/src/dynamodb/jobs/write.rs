@@ -90,7 +90,7 @@ async fn together(
     // Answers are committed, and ends are told, by those that hold a job.
     let answer_bytes = if has_answer { kept.answer_bytes } else { 0 };
     shared.looks.written(kept, Some((Phase::Running, kept.bytes() - answer_bytes)));
-    shared.looks.called_for(n_callbacks as i64);
+    shared.looks.called_for(i64::try_from(n_callbacks).unwrap_or(i64::MAX));
     Ok(true)
 }
 
@@ -145,6 +145,7 @@ pub(super) fn one(shared: &Shared, put: PutBuilder) -> Result<TransactWriteItem>
 }
 
 /// Something that is always given was not.
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped by")]
 pub(super) fn unbuilt(error: BuildError) -> LedgerError {
     LedgerError::Damaged(error.to_string())
 }
