@@ -46,6 +46,11 @@ stacks() {
         2>/dev/null || true
 }
 
+jobs_stacks() {
+    query cloudformation describe-stacks --stack-name "$stack-jobs" \
+        --query 'Stacks[].StackName' 2>/dev/null || true
+}
+
 groups() {
     query autoscaling describe-auto-scaling-groups --auto-scaling-group-names "$group" \
         --query 'AutoScalingGroups[].AutoScalingGroupName' | lines
@@ -201,7 +206,7 @@ empty_and_delete_bucket() {
 }
 
 need_account
-everything=(stacks groups instances tables log_groups buckets images snapshots volumes security_groups)
+everything=(stacks jobs_stacks groups instances tables log_groups buckets images snapshots volumes security_groups)
 found=$(inventory "${everything[@]}")
 if [[ -z $found ]]; then
     say "nothing of $WEIGHBRIDGE_NAME is in $AWS_DEFAULT_REGION"
@@ -215,6 +220,11 @@ end_instances
 delete_stack
 # A balancer's last launch may have been under way when the balancers ended.
 end_instances
+remove jobs_stacks aws cloudformation delete-stack --stack-name
+no_jobs_stack() {
+    [[ -z $(jobs_stacks) ]]
+}
+wait_for "the stack of jobs to be gone" no_jobs_stack
 remove tables aws dynamodb delete-table --table-name
 remove log_groups aws logs delete-log-group --log-group-name
 remove buckets empty_and_delete_bucket

@@ -57,7 +57,8 @@ pub struct Accuracy {
     /// Which random requests; the same seed gives the same ones.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Formats of the pictures, all as likely; without it, half are JPEG, most others PNG, some BMP.
+    /// Formats of the pictures, all as likely; without it, half are JPEG, most others PNG, the
+    /// rest BMP.
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     pub format: Vec<Format>,
     /// A running balancer with the default routes, instead of one of its own.

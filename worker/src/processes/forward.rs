@@ -4,9 +4,10 @@
 //! would otherwise wait for the next request on a connection that stays open, and take no other.
 //! Method, target, headers, status and bodies pass as they are, but for the headers that belong to
 //! a connection. Where client and process agree on another protocol, they speak it with each other,
-//! and the process has no other request meanwhile. A body of up to [`HELD_BYTES`] that says its length is read before the request is
-//! queued, so that a slow client keeps no process waiting; others stream. An answer is held back
-//! for as long as it is short and comes at once, because its head tells what it has cost.
+//! and the process has no other request meanwhile. A body of up to [`HELD_BYTES`] that says its
+//! length is read before the request is queued, so that a slow client keeps no process waiting;
+//! others stream. An answer is held back for as long as it is short and comes at once, because its
+//! head tells what it has cost.
 
 mod body;
 mod exchange;

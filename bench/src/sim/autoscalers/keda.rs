@@ -1,7 +1,7 @@
 //! By messages for each host, as KEDA's scaler `aws-sqs-queue` does by default:
 //! `⌈(visible + in flight) / 5⌉`, looked at every 30 s. From zero to one and back it goes by
-//! itself; beyond that the Horizontal Pod Autoscaler acts, which shrinks to the most that was wanted within
-//! the last 5 minutes.
+//! itself; beyond that the Horizontal Pod Autoscaler acts, which shrinks to the most that was
+//! wanted within the last 5 minutes.
 
 use std::collections::VecDeque;
 

@@ -20,7 +20,7 @@ use super::classes::CLASSES;
 use crate::{Aws, answers};
 
 /// For how long nobody else sees a message that was received.
-pub(super) const VISIBILITY: Duration = Duration::from_mins(1);
+pub(super) const VISIBILITY: Duration = Duration::from_secs(20);
 
 /// The ends of the names of the queues, smallest class first.
 const ENDS: [&str; CLASSES] = ["s", "m", "l"];

@@ -27,6 +27,7 @@ fn shellcheck_finds_nothing_in_the_scripts() {
 fn cfn_lint_finds_nothing_in_the_template() {
     run(program("cfn-lint").args(["--include-checks", "I", "--"]).args(files("weighbridge.yaml")))
         .ok();
+    run(program("cfn-lint").args(["--include-checks", "I", "--"]).args(files("jobs.yaml"))).ok();
 }
 
 #[test]

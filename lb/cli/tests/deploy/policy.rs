@@ -161,7 +161,11 @@ fn a_right_is_for_the_deployments_own_resources_where_iam_can_say_so() {
             continue;
         }
         let narrow = statement.get("Condition").is_some();
+        // What is below one that is the deployment's own is its own too.
         let resources = statement["Resource"].to_string();
+        let resources = ["table/${Name}-jobs/index/*", "-${AWS::Region}/jobs/*"]
+            .iter()
+            .fold(resources, |rest, own| rest.replace(own, ""));
         assert!(narrow || !resources.contains("/*"), "{actions:?}: {resources}");
     }
     found.sort_unstable();

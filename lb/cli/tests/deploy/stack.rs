@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::boot::Vm;
 use crate::emulators::CREDENTIALS;
-use crate::shell::{Operator, WEIGHBRIDGE, empty_zip};
-use crate::template::for_moto;
+use crate::shell::{Operator, WEIGHBRIDGE, empty_zip, repository};
+use crate::template::{JOBS, for_moto};
 
 const STACK: [&str; 2] = ["--stack-name", "own"];
 
@@ -127,10 +127,21 @@ fn the_stack_is_created_and_deleted() {
 #[test]
 fn jobs_get_a_table_that_the_balancer_takes_and_a_bucket() {
     let operator = Operator::new();
-    let parameters = ["Name=own", "Jobs=create", "JobsQueues=true"].map(str::to_owned);
+    let parameters = ["Name=own", "Jobs=true", "JobsQueues=true"].map(str::to_owned);
     create(&operator, &parameters);
-    let there = ["JobsTable", "JobsBucket", "JobsPolicy", "SmallJobsQueue", "DeadJobsQueue"];
-    assert_made(&operator, &there, &[]);
+    assert_made(&operator, &["JobsPolicy", "QueuesPolicy"], &[]);
+    let body = format!("file://{}", repository(JOBS).display());
+    let create = ["cloudformation", "create-stack", "--stack-name", "own-jobs", "--template-body"];
+    let parameters = ["Name", "JobsQueues"].into_iter().zip(["own", "true"]);
+    let parameters: Vec<String> = parameters
+        .map(|(name, value)| format!("ParameterKey={name},ParameterValue={value}"))
+        .collect();
+    let parameters = parameters.iter().map(String::as_str);
+    let arguments = create.into_iter().chain([&*body, "--parameters"]).chain(parameters);
+    operator.aws(&arguments.collect::<Vec<&str>>());
+    let queues = "length(StackResourceSummaries[?ResourceType=='AWS::SQS::Queue'])";
+    let list = ["cloudformation", "list-stack-resources", "--stack-name", "own-jobs", "--query"];
+    assert_eq!(operator.aws(&[&list[..], &[queues]].concat()), "4");
     let user_data = user_data(&operator, "own-balancer");
     let bucket = operator.aws(&["s3api", "list-buckets", "--query", "Buckets[].Name"]);
     assert!(bucket.starts_with("own-jobs-"), "{bucket}");

@@ -4,15 +4,24 @@ use serde_json::Value;
 
 use crate::shell::{python, read, repository};
 
+/// The template of where jobs are kept.
+pub(crate) const JOBS: &str = "deploy/cloudformation/jobs.yaml";
+
 /// The template as a value; the short forms of functions are written out.
 #[track_caller]
 pub(crate) fn parsed() -> Value {
+    parsed_file("deploy/cloudformation/weighbridge.yaml")
+}
+
+/// The same of another file.
+#[track_caller]
+fn parsed_file(path: &str) -> Value {
     let source = "
 import json, sys
 from cfnlint.decode import cfn_yaml
 print(json.dumps(cfn_yaml.load(sys.argv[1]), default=str))
 ";
-    let text = python(source, &[&repository("deploy/cloudformation/weighbridge.yaml")]);
+    let text = python(source, &[&repository(path)]);
     serde_json::from_str(&text).expect("it is JSON")
 }
 
@@ -159,8 +168,9 @@ fn what_is_kept_is_encrypted_and_can_be_restored() {
         assert!(disks.iter().all(|disk| disk["Ebs"]["Encrypted"] == true), "{name}");
     }
     let tables = resources(&template, "AWS::DynamoDB::Table");
-    assert_eq!(tables.len(), 3);
-    for (name, properties) in tables {
+    assert_eq!(tables.len(), 2);
+    let jobs = parsed_file(JOBS);
+    for (name, properties) in tables.into_iter().chain(resources(&jobs, "AWS::DynamoDB::Table")) {
         let recovery = &properties["PointInTimeRecoverySpecification"];
         assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{name}");
     }
@@ -168,7 +178,7 @@ fn what_is_kept_is_encrypted_and_can_be_restored() {
 
 #[test]
 fn objects_of_jobs_are_private_and_encrypted_and_travel_by_tls() {
-    let template = parsed();
+    let template = parsed_file(JOBS);
     let buckets = resources(&template, "AWS::S3::Bucket");
     let [(_, bucket)] = &buckets[..] else { panic!("one bucket: {buckets:?}") };
     let blocked = bucket["PublicAccessBlockConfiguration"].as_object().expect("it is blocked");

@@ -176,8 +176,14 @@ impl JobsConfig {
     }
 }
 
-/// Reads `[jobs]`.
-pub(super) fn read(mut section: Section<'_>) -> JobsConfig {
+/// Reads `[jobs]`, where there are these fleets beside the main one.
+pub(super) fn read(root: &mut Section<'_>, fleets: &[NamedFleet]) -> JobsConfig {
+    let jobs = table(root.table("jobs"));
+    check_queues(root, &jobs, fleets);
+    jobs
+}
+
+fn table(mut section: Section<'_>) -> JobsConfig {
     let any = |text: &str| Some(PathBuf::from(text));
     let path = "a path without a `/` at its end, such as \"/jobs\"";
     let jobs = JobsConfig {
@@ -264,7 +270,7 @@ fn check_aws(section: &Section<'_>, jobs: &JobsConfig) {
 }
 
 /// Tells of fleets whose queues would have names that are too long: `QUEUE-FLEET-dead`.
-pub(super) fn check_queues(root: &Section<'_>, jobs: &JobsConfig, fleets: &[NamedFleet]) {
+fn check_queues(root: &Section<'_>, jobs: &JobsConfig, fleets: &[NamedFleet]) {
     let queue = &jobs.aws.queue;
     if !jobs.enabled || jobs.kind != JobsKind::Aws || queue.is_empty() {
         return;

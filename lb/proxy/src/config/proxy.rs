@@ -51,8 +51,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         report_interval: timeouts.report_interval,
     };
     let limits = limits(root.table("limits"));
-    let jobs = jobs::read(root.table("jobs"));
-    jobs::check_queues(&root, &jobs, &fleets);
+    let jobs = jobs::read(&mut root, &fleets);
     let bounds =
         routes::Bounds { limits: &limits, timeouts: &timeouts, fleets: &fleets, jobs: &jobs };
     let routes::Routes {

@@ -1,6 +1,6 @@
-//! How far jobs are, as hosts say in their load reports: `named_metrics.spent_TOKEN`, the CPU-seconds
-//! that an attempt has used. The token is drawn for each attempt, so that a report tells nobody
-//! which jobs there are.
+//! How far jobs are, as hosts say in their load reports: `named_metrics.spent_TOKEN`, the
+//! CPU-seconds that an attempt has used. The token is drawn for each attempt, so that a report
+//! tells nobody which jobs there are.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

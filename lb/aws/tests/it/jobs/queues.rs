@@ -212,6 +212,6 @@ async fn what_a_balancer_that_died_held_others_get_later() {
     drop(one);
     let other = queued(places, WIDE, 4).await;
     assert_eq!(other.line("main", at(1), 10).await.unwrap(), []);
-    // Its message is hidden for a minute. Before that the job may be overdue.
+    // Its message is hidden for a while. Before that the job may be overdue.
     assert_eq!(ids(&other.line("main", at(20), 10).await.unwrap()), [1]);
 }

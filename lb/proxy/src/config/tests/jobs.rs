@@ -95,17 +95,18 @@ line 6: jobs.inline_bytes_max is 524288 bytes, but jobs.kind is "aws": expected 
 line 8: jobs.aws.table is `"a b"`: expected 3 to 240 letters, digits, `_`, `-` or `.`
 line 9: jobs.aws.prefix is `"/x"`: expected up to 512 letters, digits, `_`, `-`, `.` or `/`
 line 11: jobs.aws.window is `0`: expected a whole number from 1 to 1000
-line 12: jobs.aws.link_for is `"8d"`: expected a duration from 0s to 7d
+line 12: jobs.aws.link_for is `"8d"`: expected a duration from "0s" to "7d", such as "250ms"
 line 13: fleets.a-name-of-fifty-letters-for-a-fleet-beside-the-main: the name is too long for queues of jobs.aws.queue `a-name-of-forty-letters-for-some-queues-`: expected at most 34 characters
+line 13: no route uses fleets.a-name-of-fifty-letters-for-a-fleet-beside-the-main: expected one with `fleet = "a-name-of-fifty-letters-for-a-fleet-beside-the-main"`
 "#,
     );
 }
 
 #[test]
 fn what_is_particular_to_aws_is_asked_for_there_alone() {
-    let config = Config::parse("[jobs]\nenabled = true\n", &[]).expect("it is right");
+    let config = parse("[jobs]\nenabled = true\n").unwrap();
     assert_eq!((config.jobs.kind, config.jobs.aws.bucket.as_str()), (JobsKind::Embedded, ""));
     let aws = "[jobs]\nenabled = true\nkind = \"aws\"\naws.bucket = \"jobs\"\n";
-    let config = Config::parse(aws, &[]).expect("it is right");
+    let config = parse(aws).unwrap();
     assert_eq!((config.jobs.kind, config.jobs.aws.window), (JobsKind::Aws, 16));
 }
