@@ -105,8 +105,15 @@ impl Server {
         // HTTP/2 is told to go away; of HTTP/1.1 the next answer says so.
         let _ = self.ends.shutdown.send(true);
         let connections = &front.ledger.metrics.connections;
-        let has_any = || 0 < connections.get() || 0 < front.in_flight();
         let within = front.config.timeouts.drain;
+        // The heir takes those that wait. What is short ends here.
+        if let Some(jobs) = &front.jobs {
+            jobs.drain(within);
+        }
+        let has_any = || {
+            let n_jobs = front.jobs.as_ref().map_or(0, |jobs| jobs.n_running());
+            0 < connections.get() || 0 < front.in_flight() || 0 < n_jobs
+        };
         let emptied = async {
             while has_any() {
                 sleep(DRAIN_LOOK_INTERVAL).await;
