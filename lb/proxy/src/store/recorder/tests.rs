@@ -332,6 +332,8 @@ async fn the_last_rows_of_an_heir_that_never_had_the_store_are_not_lost() {
     let inherited = Spool::inherit(&folder.path().join("spool"), 1 << 20).unwrap();
     let (_, heir) = start_with(Some(inherited), 10, 1000, u32::MAX);
     (0..25).for_each(|id| heir.record(numbered(id)));
+    // It has tried for a while.
+    until("it is refused again", || writer::CLOSING_TRIES < heir.metrics.errors.get()).await;
     heir.close().await;
     assert_eq!(heir.metrics.dropped.get(), 0);
     until("all are written", || first.metrics.written.get() == 25).await;

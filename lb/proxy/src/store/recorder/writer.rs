@@ -12,8 +12,8 @@ use super::BACKOFF;
 use super::metrics::StoreMetrics;
 use super::replayer::Spooling;
 
-/// How often a batch is tried while the recorder closes and there is no spool.
-const CLOSING_TRIES: u64 = 3;
+/// How often a batch is tried once the recorder closes, by the store and by the spool.
+pub(super) const CLOSING_TRIES: u64 = 3;
 
 /// The longest that one try may take where there is a spool.
 const TRY_MAX: Duration = Duration::from_secs(1);
@@ -77,7 +77,7 @@ impl Writer {
     /// fills up and drops.
     async fn write(&mut self, mut batch: Vec<StoredObservation>) -> Vec<StoredObservation> {
         let n = batch.len();
-        let mut tries = 0;
+        let (mut tries, mut closing_tries) = (0, 0);
         loop {
             if self.is_store_next() || 0 < tries {
                 let Err(cause) = self.append(&batch).await else {
@@ -86,7 +86,8 @@ impl Writer {
                 };
                 tries += 1;
                 self.metrics.errors.inc();
-                if !self.may_try_again(&cause, tries, n) {
+                if !may_try_again(&cause, tries, n) {
+                    self.lose(n);
                     break;
                 }
             }
@@ -102,6 +103,12 @@ impl Writer {
                 }
                 // Neither store nor disk takes them. The store may be back first.
                 tries = tries.max(1);
+            }
+            // Tries before that do not count: a store that another balancer has refuses for long.
+            closing_tries += u64::from(*self.closing.borrow());
+            if CLOSING_TRIES <= closing_tries {
+                self.lose(n);
+                break;
             }
             self.back_off(tries).await;
         }
@@ -127,17 +134,10 @@ impl Writer {
         timeout(TRY_MAX, append).await.unwrap_or_else(|late| Err(StoreError::Away(Box::new(late))))
     }
 
-    /// Logs what happens to `rows` rows that the store refused.
-    fn may_try_again(&self, cause: &StoreError, tries: u64, rows: usize) -> bool {
-        let cause_of = cause as &dyn std::error::Error;
-        let is_last = *self.closing.borrow() && self.spool.is_none() && CLOSING_TRIES <= tries;
-        if !cause.may_pass() || is_last || (*self.closing.borrow() && CLOSING_TRIES < tries) {
-            error!(rows, cause = cause_of, "observations are lost");
-            self.metrics.dropped.inc_by(rows as u64);
-            return false;
-        }
-        warn!(rows, tries, cause = cause_of, "not written, for now");
-        true
+    /// Counts `rows` rows as lost.
+    fn lose(&self, rows: usize) {
+        error!(rows, "observations are lost");
+        self.metrics.dropped.inc_by(rows as u64);
     }
 
     /// Waits after an error, less once the recorder closes.
@@ -151,4 +151,15 @@ impl Writer {
             _ = self.closing.wait_for(|closing| *closing) => {}
         }
     }
+}
+
+/// Whether `rows` rows, which the store has refused because of `cause`, may be taken later.
+fn may_try_again(cause: &StoreError, tries: u64, rows: usize) -> bool {
+    let cause_of = cause as &dyn std::error::Error;
+    if cause.may_pass() {
+        warn!(rows, tries, cause = cause_of, "not written, for now");
+    } else {
+        error!(rows, cause = cause_of, "never to be written");
+    }
+    cause.may_pass()
 }
