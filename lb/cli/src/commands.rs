@@ -12,6 +12,7 @@ pub(crate) mod operate;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod top;
 pub(crate) mod up;
 pub(crate) mod upgrade;
 pub(crate) mod worker;

@@ -10,7 +10,7 @@ use mimalloc::MiMalloc;
 use weighbridge_instrument::{BySize, CountingAllocator};
 
 use commands::{
-    check, completions, config, explain, fleet, jobs, man, reload, serve, up, upgrade, worker,
+    check, completions, config, explain, fleet, jobs, man, reload, serve, top, up, upgrade, worker,
 };
 
 const EXAMPLES: &str = "\
@@ -21,6 +21,7 @@ Examples:
   weighbridge serve -c my.toml               A balancer for your own service
   weighbridge worker --listen 0.0.0.0:8080   One worker, on a machine of its own
   weighbridge explain /blurimage -b in.png   What would happen to this request, and why
+  weighbridge top                            Hosts, requests and routes of a running balancer
   weighbridge jobs list --state dead         Jobs that were given up
   weighbridge fleet drain 10.0.0.7:8001      A host gets no more requests
   weighbridge reload                         A running balancer reads its configuration anew
@@ -53,6 +54,7 @@ enum Command {
     Check(check::Check),
     Config(config::Print),
     Explain(explain::Explain),
+    Top(top::Top),
     Jobs(jobs::Jobs),
     Fleet(fleet::Fleet),
     Reload(reload::Reload),
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Top(command) => command.run(),
         Command::Jobs(command) => command.run(),
         Command::Fleet(command) => command.run(),
         Command::Reload(command) => command.run(),

@@ -175,8 +175,7 @@ impl Drop for Browser {
         let end = format!(
             "DELETE /session/{session} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
         );
-        // Fails only where it has ended already, as what follows; a session takes its browser
-        // along.
+        // Fails only where it has ended already, as what follows. Its browser goes along.
         let _ = TcpStream::connect(address).and_then(|mut driver| {
             driver.set_read_timeout(Some(DEADLINE))?;
             driver.write_all(end.as_bytes())?;

@@ -25,6 +25,7 @@ mod looks;
 mod many;
 mod numbers;
 mod requests;
+mod top;
 mod views;
 
 use it::harness;
