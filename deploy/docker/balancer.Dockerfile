@@ -10,11 +10,11 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target,id=weighbridge-aws \
     cargo build --release --locked --workspace --all-features \
-    && install -D target/release/weighbridge /out/weighbridge \
-    && mkdir -p /out/data
+    && mkdir -p /out/data \
+    && strip --strip-unneeded -o /out/weighbridge target/release/weighbridge
 
 FROM debian:12.12-slim
-RUN useradd --system --uid 10001 --home-dir /var/lib/weighbridge --shell /usr/sbin/nologin weighbridge
+RUN useradd --uid 10001 --no-create-home --home-dir /var/lib/weighbridge --shell /usr/sbin/nologin weighbridge
 # To know AWS by.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/weighbridge /usr/local/bin/weighbridge

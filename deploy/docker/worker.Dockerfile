@@ -11,10 +11,11 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target,id=weighbridge-worker \
     cargo build --release --locked \
-    && install -D target/release/weighbridge /out/weighbridge
+    && mkdir -p /out \
+    && strip --strip-unneeded -o /out/weighbridge target/release/weighbridge
 
 FROM debian:12.12-slim
-RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin weighbridge
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin weighbridge
 COPY --from=build /out/weighbridge /usr/local/bin/weighbridge
 USER 10001
 EXPOSE 8080

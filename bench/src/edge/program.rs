@@ -20,6 +20,9 @@ use super::EdgeError;
 use super::certificate::{self, Believer};
 use crate::balancer::BalancerError;
 
+/// Of the host, which only says a word: none waits for another, as slow as the machine may be.
+const CORES: u32 = 64;
+
 /// It is up within this.
 const START_MAX: Duration = Duration::from_mins(1);
 
@@ -56,7 +59,7 @@ impl Program {
         let certificates = if has_tls { &*certificates } else { "" };
         let text = format!(
             "[listener_defaults]\n{certificates}[[routes]]\nname = \"all\"\npath = \"/\"\n[access_log]\nto = \"off\"\n\
-             [fleet]\nkind = \"static\"\n[[fleet.static.hosts]]\naddress = \"{host}\"\n"
+             [fleet]\nkind = \"static\"\n[[fleet.static.hosts]]\naddress = \"{host}\"\ncores = {CORES}\n"
         );
         std::fs::write(&config, text)?;
         let mut child = Command::new(program)

@@ -14,6 +14,7 @@ mod reports;
 use std::time::Duration;
 
 use crate::host::{Claim, Discipline, HostId, HostSpec, HostState, Phase};
+use crate::host::{PREFERENCE_MAX, PREFERENCE_MIN};
 use crate::policy::HostPolicy;
 use crate::request::RequestId;
 use crate::units::{Seconds, Time, Work};
@@ -127,6 +128,7 @@ impl Fleet {
             speed_variance: learning::VARIANCE_TOLD,
             tells_costs: false,
             shared_secs: 0.0,
+            preference: 1.0,
             spec,
         });
         if let Some(host) = self.hosts.last() {
@@ -171,6 +173,13 @@ impl Fleet {
             Phase::Draining => (host.phase, host.since) = (Phase::Starting, now),
             Phase::Starting | Phase::Active | Phase::Gone => {}
         });
+    }
+
+    /// An operator prefers a host by that much; see [`HostState::preference`]. Numbers beyond its
+    /// bounds count as the bounds do. False where the host is not in the fleet.
+    pub fn prefer(&mut self, id: HostId, preference: f64) -> bool {
+        let preference = preference.clamp(PREFERENCE_MIN, PREFERENCE_MAX);
+        self.write(id, |host| host.preference = preference).is_some()
     }
 
     /// Another policy holds from now on. What is believed of hosts stays.
@@ -277,7 +286,7 @@ impl Fleet {
                     || host.claims.is_sorted_by(|a, b| a.remaining <= b.remaining),
                 "claims are in order of service"
             );
-            let beliefs = [host.speed_variance, host.shared_secs];
+            let beliefs = [host.speed_variance, host.shared_secs, host.preference];
             let numbers = [left, host.round_trip.0, host.failure_rate, host.utilization()];
             let numbers = [&numbers[..], &beliefs[..]].concat();
             debug_assert!(

@@ -21,6 +21,12 @@ use crate::units::{Seconds, Speed, Time, Work};
 pub use crate::discipline::Discipline;
 pub(crate) use wait::fcfs_wait;
 
+/// The least that an operator may prefer a host.
+pub const PREFERENCE_MIN: f64 = 0.01;
+
+/// The most that an operator may prefer a host.
+pub const PREFERENCE_MAX: f64 = 100.0;
+
 /// One host, unique as long as the balancer lives; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct HostId(pub u32);
@@ -121,6 +127,9 @@ pub struct HostState {
     /// The time of a core that each request has had which was there all along, where the requests
     /// share its cores: ∫ min(1, cores / requests) dt, in seconds.
     pub shared_secs: f64,
+    /// How much an operator prefers it: a second of delay that a request adds there counts as `1 /
+    /// preference` seconds. Within [`PREFERENCE_MIN`] and [`PREFERENCE_MAX`]; 1 until it is told.
+    pub preference: f64,
     /// What was told of it when it joined.
     pub spec: HostSpec,
 }

@@ -14,6 +14,7 @@
 //! burst meets a fleet with less room. Look again where hosts do not run the shortest request
 //! first.
 
+pub mod deletion;
 pub mod rules;
 mod stabilize;
 
@@ -102,6 +103,8 @@ pub struct Scaler {
     panic_until: Time,
     /// When hosts were last launched or drained.
     changed: Time,
+    /// What others are told who scale; see [`Scaler::wanted`].
+    wanted: Option<usize>,
 }
 
 // === impl ScalePlan ===
@@ -128,6 +131,7 @@ impl Scaler {
             stabilizer: Stabilizer::new(policy.stable_window),
             panic_until: Time::ZERO,
             changed: Time::ZERO,
+            wanted: None,
             policy,
         }
     }
@@ -157,6 +161,13 @@ impl Scaler {
     /// The time that a host needs to boot, as learned.
     pub fn boot_time(&self) -> Seconds {
         self.boot_time
+    }
+
+    /// How many hosts are wanted, for others who scale the fleet: the most that was desired within
+    /// the stable window, whether they are there or not. Until the window has passed once it is not
+    /// less than what there is. `None` while nothing tells: until then, without a host.
+    pub fn wanted(&self) -> Option<usize> {
+        self.wanted
     }
 
     /// Keeps between `least` and `most` hosts, against the policy where need be; within that the
@@ -253,9 +264,11 @@ impl Scaler {
         if view.kept < burst && wanted <= burst as f64 {
             self.panic_until = now + policy.stable_window;
             self.stabilizer.hold(now, burst);
+            self.want(view.kept, burst.max(desire.hosts), usize::MAX);
             return Desire { hosts: burst.max(desire.hosts), reason: ScaleReason::Panic };
         }
         let stable = self.stabilizer.add(now, desire.hosts);
+        self.want(view.kept, desire.hosts, stable);
         if view.kept < desire.hosts {
             return desire;
         }
@@ -269,6 +282,18 @@ impl Scaler {
             };
         }
         Desire { hosts: stable, reason: desire.reason }
+    }
+
+    /// Notes what is wanted: `stable`, or `usize::MAX` where that is not known, of which `desired`
+    /// is a part.
+    fn want(&mut self, kept: usize, desired: usize, stable: usize) {
+        let (least, most) = self.bounds;
+        let known = match stable {
+            usize::MAX if kept == 0 && self.wanted.is_none() => return,
+            usize::MAX => desired.max(kept).max(self.wanted.unwrap_or(0)),
+            stable => stable,
+        };
+        self.wanted = Some(known.clamp(least, most));
     }
 
     /// From how many to which.

@@ -63,7 +63,7 @@ const HEAD_READ: Duration = Duration::from_secs(20);
 /// What there is.
 const PATHS: &str = "/healthz /readyz /metrics /snapshot /fleet /requests /routes /timeline /models \
                      /events /explain/PATH /jobs; POST /reload /upgrade /fleet/join /fleet/drain \
-                     /fleet/undrain; DELETE /requests/ID\n";
+                     /fleet/undrain /fleet/weight; DELETE /requests/ID\n";
 
 type Answer = Response<Full<Bytes>>;
 

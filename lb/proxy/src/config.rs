@@ -8,10 +8,12 @@
 //! read twice at a start. Look again when a key's default depends on more than `"auto"` can say.
 
 mod acme;
+mod address;
 mod certificates;
 mod discovery;
 mod fleet;
 mod jobs;
+mod kubernetes;
 mod lambda;
 mod listeners;
 mod machines;
@@ -44,8 +46,10 @@ use weighbridge_core::units::{Speed, Work};
 
 pub use crate::tls::hosts::HostTls;
 pub use acme::{AcmeChallenge, AcmeConfig};
+pub use address::{AddressError, HostAddress};
 pub use discovery::{Discovery, DnsConfig, HealthCheck, NamedHosts, Target, Written};
 pub use jobs::{AwsJobsConfig, CallbacksConfig, JobsConfig, JobsKind, RouteJobs};
+pub use kubernetes::{KubernetesConfig, PodsConfig};
 pub use listeners::{CertificateFiles, ClientCertificates, Listener, TlsConfig, TlsVersion};
 pub use overrides::{OverrideError, Overrides, WorkerRange};
 use reader::{Reader, Section};
@@ -113,6 +117,8 @@ pub struct Config {
     pub access_log: AccessLog,
     /// Who says how busy the CPUs of the hosts are.
     pub cpu_source: CpuSource,
+    /// Kubernetes.
+    pub kubernetes: KubernetesConfig,
     /// What steers the balancer.
     pub policy: Policy,
 }
@@ -221,7 +227,7 @@ pub struct AsgFleet {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StaticHost {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: HostAddress,
     /// Cores that run requests, until it says how many run slots it has; at least 1.
     pub cores: u32,
     /// Speed of one core, until it has been learned.

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use crate::backoff::Backoff;
-use crate::config::{Discovery, FleetIndex, HostTemplate, NamedHosts, StaticHost, Target};
+use crate::config::{
+    Discovery, FleetIndex, HostAddress, HostTemplate, NamedHosts, StaticHost, Target,
+};
 use crate::front::{Current, Front};
 use crate::roster::Origin;
 
@@ -128,15 +130,16 @@ impl Found {
     ) -> Option<Vec<StaticHost>> {
         let addresses = self.file.addresses().iter();
         let mut hosts: Vec<StaticHost> =
-            addresses.map(|address| discovery.template.at(*address)).collect();
+            addresses.map(|address| discovery.template.at(address.clone())).collect();
         for (target, template) in wanted {
             let known = self.names.get(target)?;
             known.due?;
-            hosts.extend(known.hosts.iter().flatten().map(|address| template.at(*address)));
+            let addresses = known.hosts.iter().flatten().copied();
+            hosts.extend(addresses.map(|address| template.at(HostAddress::Tcp(address))));
         }
         // One address may have several names; the first one says what it is.
         let mut seen = std::collections::BTreeSet::new();
-        hosts.retain(|host| seen.insert(host.address));
+        hosts.retain(|host| seen.insert(host.address.clone()));
         if HOSTS_MAX < hosts.len() {
             tracing::warn!(hosts = hosts.len(), most = HOSTS_MAX, "there are too many hosts");
             hosts.truncate(HOSTS_MAX);

@@ -10,14 +10,13 @@ pub(crate) mod probe;
 pub use local::LocalProcesses;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
-use crate::config::{HostTls, Protocol, ProxyVersion};
+use crate::config::{HostAddress, HostTls, Protocol, ProxyVersion};
 use weighbridge_core::host::HostId;
 use weighbridge_instrument::ReportError;
 
@@ -46,7 +45,7 @@ pub struct Place {
     /// Its name, unique.
     pub name: String,
     /// Where it answers.
-    pub address: SocketAddr,
+    pub address: HostAddress,
     /// What it speaks there.
     pub protocol: Protocol,
     /// How it speaks TLS, if it does.
@@ -61,7 +60,7 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Where it answers.
-    pub(crate) address: SocketAddr,
+    pub(crate) address: HostAddress,
     /// What it speaks there.
     pub(crate) protocol: Protocol,
     /// How it speaks TLS, if it does.
@@ -102,15 +101,16 @@ pub enum FleetError {
 
 impl Place {
     /// The place of the host `name` at `address`, which speaks HTTP/1.1 without TLS.
-    pub fn plain(name: String, address: SocketAddr, pid: Option<u32>) -> Place {
-        let protocol = Protocol::Http1;
+    pub fn plain(name: String, address: impl Into<HostAddress>, pid: Option<u32>) -> Place {
+        let (address, protocol) = (address.into(), Protocol::Http1);
         Place { name, address, protocol, tls: None, proxy_protocol: None, pid }
     }
 
     /// How it is reached.
     pub(crate) fn target(&self) -> Target {
-        let Place { address, protocol, ref tls, proxy_protocol, .. } = *self;
-        Target { address, protocol, tls: tls.clone(), proxy_protocol }
+        let Place { protocol, proxy_protocol, .. } = *self;
+        let (address, tls) = (self.address.clone(), self.tls.clone());
+        Target { address, protocol, tls, proxy_protocol }
     }
 }
 

@@ -26,7 +26,7 @@ use weighbridge_core::observe::Failure;
 
 use crate::answer::{Whole, is_unavailable};
 use crate::budget::Share;
-use crate::config::{AnswerMode, Protocol};
+use crate::config::{AnswerMode, HostAddress, Protocol};
 use crate::fleet::Target;
 use crate::headers::{content_length, is_event_stream, strip};
 use crate::payload::Payload;
@@ -149,11 +149,16 @@ pub(crate) fn peer(
     between: Option<(SocketAddr, SocketAddr)>,
     limits: TryLimits,
 ) -> HttpPeer {
-    let mut peer = HttpPeer::new(target.address, false, String::new());
+    let mut peer = match &target.address {
+        HostAddress::Tcp(address) => HttpPeer::new(*address, false, String::new()),
+        HostAddress::Unix(path) => HttpPeer::new_uds(path, false, String::new())
+            .expect("an address of a host is a path that a socket may have"),
+    };
     if target.protocol == Protocol::H2c {
         peer.options.set_http_version(2, 2);
     }
-    if let Some(dial) = Dial::of(target, between) {
+    let dial = Dial::of(target, between);
+    if !dial.is_plain() {
         peer.options.custom_l4 = Some(Arc::new(dial));
         // Nobody else's connection is like it.
         peer.group_key = fastrand::u64(1..);

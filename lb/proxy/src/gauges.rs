@@ -16,9 +16,13 @@ use crate::metrics::registered;
 const PHASES: [(Phase, &str); 3] =
     [(Phase::Starting, "starting"), (Phase::Active, "active"), (Phase::Draining, "draining")];
 
+/// What is wanted of hosts.
+const WANTED: &str = "Hosts that the scale plan wants, whoever launches them, by fleet.";
+
 /// Gauges of the fleet, the waiting room and the models.
 pub(crate) struct Gauges {
     hosts: IntGaugeVec,
+    hosts_wanted: IntGaugeVec,
     fleet_full: IntGauge,
     ejected: IntGaugeVec,
     in_flight: IntGaugeVec,
@@ -47,6 +51,7 @@ impl Gauges {
         let single = |name, help| registered(registry, IntGauge::new(name, help)?);
         Ok(Gauges {
             hosts: whole("weighbridge_hosts", "Hosts, by phase.", &["phase"])?,
+            hosts_wanted: whole("weighbridge_hosts_wanted", WANTED, &["fleet"])?,
             fleet_full: single(
                 "weighbridge_fleet_full",
                 "1 while a fleet that scales has as many hosts as it may.",
@@ -110,7 +115,7 @@ impl Gauges {
 
     /// Forgets everything, before the fleets are read one after the other.
     pub(crate) fn begin(&self) {
-        for gauge in [&self.ejected, &self.in_flight, &self.model_trusted] {
+        for gauge in [&self.ejected, &self.hosts_wanted, &self.in_flight, &self.model_trusted] {
             gauge.reset();
         }
         self.observations.reset();
@@ -141,6 +146,10 @@ impl Gauges {
         for (phase, label) in PHASES {
             let n_hosts = balancer.hosts().filter(|host| host.phase == phase).count();
             self.hosts.with_label_values(&[label]).add(signed(n_hosts as u64));
+        }
+        if let Some(wanted) = balancer.hosts_wanted() {
+            let name = config.fleet_names().nth(fleet.0).unwrap_or_default();
+            self.hosts_wanted.with_label_values(&[name]).set(signed(wanted as u64));
         }
         if fleet == FleetIndex::default() {
             let most = fleet_full::most(config, balancer);

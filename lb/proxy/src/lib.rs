@@ -60,4 +60,6 @@ mod timeline;
 mod traffic;
 pub mod words;
 mod admin;
+mod keda;
+mod pods;
 mod descriptors;

@@ -6,7 +6,6 @@
 //! well, where its fleet has a health check.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use tokio::time::sleep;
 
 use weighbridge_core::host::{HostId, HostSpec, HostState, Phase};
 
-use crate::config::{Config, FleetIndex, HealthCheck, StaticHost};
+use crate::config::{Config, FleetIndex, HealthCheck, HostAddress, StaticHost};
 use crate::decide::Decide;
 use crate::fleet::probe::Probe;
 use crate::fleet::{AddressBook, Place};
@@ -56,7 +55,7 @@ pub(crate) struct Roster {
 pub(crate) enum RosterError {
     /// There is no such host.
     #[error("no listed host is at `{0}`: expected an address that /fleet tells")]
-    Unknown(SocketAddr),
+    Unknown(HostAddress),
     /// The fleet is not a list of hosts.
     #[error("the fleet `{0}` starts its hosts by itself: expected one whose hosts are listed")]
     NotListed(String),
@@ -153,12 +152,12 @@ impl Roster {
     /// [`Roster::release`].
     pub(crate) fn hold(
         self: &Arc<Self>,
-        address: SocketAddr,
+        address: &HostAddress,
         fleets: &Fleets,
     ) -> Result<(), RosterError> {
         let mut members = self.members.lock();
         let mut leaving = Vec::new();
-        let at = members.iter_mut().filter(|(_, member)| member.host.address == address);
+        let at = members.iter_mut().filter(|(_, member)| member.host.address == *address);
         let mut n_held = 0;
         for (id, member) in at {
             n_held += 1;
@@ -174,13 +173,17 @@ impl Roster {
         for (fleet, id) in leaving {
             self.spawn(self.clone().see_off(fleet, id));
         }
-        if n_held == 0 { Err(RosterError::Unknown(address)) } else { Ok(()) }
+        if n_held == 0 { Err(RosterError::Unknown(address.clone())) } else { Ok(()) }
     }
 
     /// Gives the hosts at `address` requests again.
-    pub(crate) fn release(&self, address: SocketAddr, fleets: &Fleets) -> Result<(), RosterError> {
+    pub(crate) fn release(
+        &self,
+        address: &HostAddress,
+        fleets: &Fleets,
+    ) -> Result<(), RosterError> {
         let mut members = self.members.lock();
-        let at = members.iter_mut().filter(|(_, member)| member.host.address == address);
+        let at = members.iter_mut().filter(|(_, member)| member.host.address == *address);
         let mut n_released = 0;
         for (id, member) in at.filter(|(_, one)| one.is_held || !one.origins.is_empty()) {
             n_released += 1;
@@ -190,7 +193,21 @@ impl Roster {
             }
             welcome_back(fleets.of_host(*id), *id);
         }
-        if n_released == 0 { Err(RosterError::Unknown(address)) } else { Ok(()) }
+        if n_released == 0 { Err(RosterError::Unknown(address.clone())) } else { Ok(()) }
+    }
+
+    /// The hosts at `address` are preferred by so much, for as long as they are there.
+    pub(crate) fn prefer(
+        &self,
+        address: &HostAddress,
+        (weight, fleets): (f64, &Fleets),
+    ) -> Result<(), RosterError> {
+        let members = self.members.lock();
+        let at = members.iter().filter(|(_, member)| member.host.address == *address);
+        let preferred = at.filter(|(id, _)| {
+            fleets.of_host(**id).with(|balancer, _| balancer.prefer(**id, weight))
+        });
+        if preferred.count() == 0 { Err(RosterError::Unknown(address.clone())) } else { Ok(()) }
     }
 
     fn check(&self, fleet: FleetIndex) -> Option<HealthCheck> {
@@ -247,7 +264,7 @@ impl Roster {
         };
         let place = Place {
             name: spec.name.clone(),
-            address: host.address,
+            address: host.address.clone(),
             protocol: host.protocol,
             tls: host.tls.clone(),
             proxy_protocol: host.proxy_protocol,

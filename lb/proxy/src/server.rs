@@ -33,7 +33,7 @@ use crate::order::{self, Order};
 use crate::places::Places;
 use crate::store::{ObservationStore, StoreError};
 use crate::tls::keeper::{Keeper, watch as watch_certificates};
-use crate::{discover, listen, loops};
+use crate::{discover, keda, listen, loops, pods};
 
 mod executor;
 mod jobs;
@@ -211,7 +211,7 @@ impl Server {
         let mut inherited = services.inherited;
         let metrics = Metrics::new()?;
         let challenges = Arc::new(Challenges::default());
-        let Open { listeners, admin, clients, keepers, doors, sockets } =
+        let Open { listeners, admin, clients, keepers, keda, doors, sockets } =
             open(&config, (&metrics, &challenges), &mut inherited).await?;
         let listen = listeners.first().map_or(config.listen, |first| first.address);
         let shared = services.leases.is_some();
@@ -262,6 +262,7 @@ impl Server {
         server.start_machines(services.cpu)?;
         server.accept(clients, doors);
         server.keep_certificates(challenges);
+        server.serve_kubernetes(keda)?;
         Ok(server)
     }
 
@@ -304,6 +305,24 @@ impl Server {
             upgrade::may_accept(&current, is_heir).await;
             acme::keep(Acme { current, challenges, keepers }).await;
         });
+    }
+
+    /// Starts what Kubernetes asks, and is told, where it does and is.
+    fn serve_kubernetes(&mut self, keda: Option<TcpListener>) -> Result<(), ServerError> {
+        if let Some(listener) = keda {
+            let ends = self.ends.handing_over.subscribe();
+            let (current, is_heir) = (self.current.clone(), self.inherited.is_heir());
+            self.keep(sockets::KEDA, async move {
+                upgrade::may_accept(&current, is_heir).await;
+                keda::serve(listener, current, ends).await;
+            });
+        }
+        let front = self.front();
+        if let Some(pods) = front.config.kubernetes.pods.clone() {
+            let told = pods::counter(front.ledger.metrics.registry())?;
+            self.keep("pods", pods::tell(pods, self.current.clone(), told));
+        }
+        Ok(())
     }
 
     /// Where it keeps what it writes.

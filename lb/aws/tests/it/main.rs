@@ -4,8 +4,10 @@
 mod emulators;
 #[path = "../shared/functions.rs"]
 mod functions;
+#[cfg(test)]
 #[path = "../../../proxy/tests/shared/job_ledger.rs"]
 mod job_ledger;
+#[cfg(test)]
 #[path = "../../../proxy/tests/shared/job_objects.rs"]
 mod job_objects;
 #[path = "../shared/wire.rs"]
@@ -13,6 +15,7 @@ mod wire;
 
 mod cloudwatch;
 mod dynamodb;
+#[cfg(test)]
 mod jobs;
 mod lambda;
 mod start;

@@ -1,14 +1,15 @@
-//! `weighbridge fleet`: hosts that an operator lets join, drain and come back.
-
-use std::net::SocketAddr;
+//! `weighbridge fleet`: hosts that an operator lets join, drain and come back, and how much they
+//! are preferred.
 
 use clap::Subcommand;
 use serde_json::json;
 
+use weighbridge_proxy::config::HostAddress;
+
 use super::operate::Admin;
 use super::{CommandError, run};
 
-/// Let hosts join a running balancer, drain, and come back.
+/// Let hosts join a running balancer, drain, come back, and have more or fewer requests.
 ///
 /// For hosts that are listed: by the configuration, by a name, by a file or by this command. What
 /// is asked for holds over reloads, until the balancer ends.
@@ -17,7 +18,9 @@ use super::{CommandError, run};
 Examples:
   weighbridge fleet join 10.0.0.7:8001 --cores 4
   weighbridge fleet drain 10.0.0.7:8001
-  weighbridge fleet undrain 10.0.0.7:8001")]
+  weighbridge fleet undrain 10.0.0.7:8001
+  weighbridge fleet join unix:/run/app.sock
+  weighbridge fleet weight 10.0.0.7:8001 0.5")]
 pub(crate) struct Fleet {
     #[command(subcommand)]
     change: Change,
@@ -29,8 +32,8 @@ pub(crate) struct Fleet {
 enum Change {
     /// A host joins. It gets requests once it is ready.
     Join {
-        /// Its IP address and port.
-        address: SocketAddr,
+        /// Its IP address and port, or unix:PATH.
+        address: HostAddress,
         /// The fleet: `main`, or the NAME of a [fleets.NAME].
         #[arg(long, default_value = "main")]
         fleet: String,
@@ -44,13 +47,22 @@ enum Change {
     /// A host gets no more requests, and finishes what it has. One that only `join` has named
     /// leaves then.
     Drain {
-        /// Its IP address and port.
-        address: SocketAddr,
+        /// Its IP address and port, or unix:PATH.
+        address: HostAddress,
     },
     /// A host that drains gets requests again, once it is ready.
     Undrain {
-        /// Its IP address and port.
-        address: SocketAddr,
+        /// Its IP address and port, or unix:PATH.
+        address: HostAddress,
+    },
+    /// A host gets requests where they add less: with the weight 2, where they add up to twice as
+    /// many seconds as on a host of 1.
+    Weight {
+        /// Its IP address and port, or unix:PATH.
+        address: HostAddress,
+        /// By what the seconds that a request adds there are divided. From 0.01 to 100; 1 is that
+        /// of every host.
+        weight: f64,
     },
 }
 
@@ -68,6 +80,11 @@ impl Fleet {
             Change::Undrain { address } => {
                 ("/fleet/undrain", json!({ "address": address }), format!("{address} comes back"))
             }
+            Change::Weight { address, weight } => (
+                "/fleet/weight",
+                json!({ "address": address, "weight": weight }),
+                format!("{address} has the weight {weight}"),
+            ),
         };
         self.admin.post(path, body.to_string())?;
         run::say(&format!("{done}\n"));

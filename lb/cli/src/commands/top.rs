@@ -78,7 +78,7 @@ impl Top {
                 Err(error) => vec![format!("{error}\n")],
             };
             screen.show(&lines, holds)?;
-            match screen.key(Duration::from_secs_f64(self.every))? {
+            match Screen::key(Duration::from_secs_f64(self.every))? {
                 Some(Key::Quit) => return Ok(()),
                 Some(Key::Hold) => holds = !holds,
                 None => {}

@@ -75,8 +75,8 @@ impl Connection {
         let head = String::from_utf8(head).expect("a head is ASCII");
         let mut lines = head.lines();
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
-        let headers = lines.filter_map(|line| line.split_once(": "));
-        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
         Response {
             status: status.parse().expect("a number"),
             headers: headers.collect(),

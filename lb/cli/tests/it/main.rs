@@ -1,6 +1,8 @@
 //! The program `weighbridge` as its users and operators see it: real processes, real sockets, and
 //! all that goes wrong with them.
 
+#[path = "../../../aws/tests/shared/emulators.rs"]
+mod emulators;
 mod harness;
 
 mod balancer_killed;
@@ -11,13 +13,17 @@ mod drain;
 mod drift;
 mod hang_up;
 mod headers;
+mod helm;
+mod keda;
 mod main_job;
 mod no_host;
 mod own_server;
 mod package;
+mod pods;
 mod reload;
 mod scaling;
 mod signals;
+mod sockets;
 mod static_fleet;
 mod two_balancers;
 mod upgrade;

@@ -161,9 +161,14 @@ impl Browser {
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         ));
-        // It says the length of no answer after which it closes.
+        // It says the length of most answers, and then keeps the connection a while.
         let answer = connection.head();
-        let mut said: Value = serde_json::from_slice(&connection.rest()).expect("JSON");
+        let length = answer.header("content-length").and_then(|length| length.parse().ok());
+        let said = match length {
+            Some(length) => connection.exactly(length),
+            None => connection.rest(),
+        };
+        let mut said: Value = serde_json::from_slice(&said).expect("JSON");
         assert_eq!(answer.status, 200, "{method} {path} {body}: {said:#}");
         said["value"].take()
     }
@@ -179,7 +184,8 @@ impl Drop for Browser {
         let _ = TcpStream::connect(address).and_then(|mut driver| {
             driver.set_read_timeout(Some(DEADLINE))?;
             driver.write_all(end.as_bytes())?;
-            driver.read_to_end(&mut Vec::new())
+            // It answers when the browser has ended.
+            driver.read(&mut [0; 1024])
         });
         if let Some(group) = i32::try_from(self.driver.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);

@@ -68,6 +68,12 @@ impl Balancer {
         self.check_invariants();
     }
 
+    /// An operator prefers a host by that much; see
+    /// [`preference`](crate::host::HostState::preference). False where it is not in the fleet.
+    pub fn prefer(&mut self, host: HostId, preference: f64) -> bool {
+        self.fleet.prefer(host, preference)
+    }
+
     /// A host is gone. Its claims are released; `complete`, `fail` or `abandon` of their requests
     /// may still come, and release nothing more.
     pub fn leave(&mut self, now: Time, host: HostId) {
@@ -134,6 +140,19 @@ impl Balancer {
         let train = self.due_for_training();
         self.check_invariants();
         Tick { plan, train }
+    }
+
+    /// How many hosts are wanted, for others who scale the fleet; see [`Scaler::wanted`].
+    ///
+    /// [`Scaler::wanted`]: crate::scale::Scaler::wanted
+    pub fn hosts_wanted(&self) -> Option<usize> {
+        self.scaler.wanted()
+    }
+
+    /// Whether a request or a job is here, at a host or waiting.
+    pub fn has_work(&self) -> bool {
+        let n_waiting = self.queue.state().requests + self.line.jobs;
+        0 < n_waiting || self.fleet.hosts().iter().any(|host| 0 < host.n_requests())
     }
 
     /// What to tell a client that is refused: when the backlog will have drained, as it looks now.

@@ -43,6 +43,8 @@ pub struct Glance {
     pub round_trip: f64,
     /// Price relative to the reference core's.
     pub price: f64,
+    /// How much an operator prefers it.
+    pub preference: f64,
     /// Claims per core, until the first of them may have ended.
     pub crowd: f64,
     /// The same of our own claims: those do not end by themselves.
@@ -74,6 +76,7 @@ impl Glance {
         opens_at: Time::from_nanos(u64::MAX),
         round_trip: f64::MAX,
         price: f64::MAX,
+        preference: f64::MIN_POSITIVE,
         crowd: f64::MAX,
         crowd_own: f64::MAX,
         rounds: u32::MAX,
@@ -112,6 +115,7 @@ impl Glance {
             opens_at: Time::from_nanos(free_at.as_nanos().saturating_sub(trip)),
             round_trip: host.round_trip.0,
             price: host.spec.price,
+            preference: host.preference,
             crowd: f64::from(n) / f64::from(host.cores),
             crowd_own: f64::from(host.in_flight) / f64::from(host.cores),
             rounds: n / host.cores,
@@ -152,6 +156,7 @@ impl Glance {
             opens_at: self.opens_at.min(other.opens_at),
             round_trip: self.round_trip.min(other.round_trip),
             price: self.price.min(other.price),
+            preference: self.preference.max(other.preference),
             crowd: self.crowd.min(other.crowd),
             crowd_own: self.crowd_own.min(other.crowd_own),
             rounds: self.rounds.min(other.rounds),

@@ -202,3 +202,98 @@ fn what_is_due_late_asks_for_less_than_what_is_due_soon() {
 fn a_giant_that_is_overdue_asks_for_one_host_at_a_time() {
     check_line(&[(36_000.0, 0.0)], "1 backlog_low");
 }
+
+fn by_cpu() -> ScalePolicy {
+    ScalePolicy { rule: rules::by_name("cpu").unwrap(), ..policy() }
+}
+
+/// What others are told is wanted after ticks: of each the second, how many hosts there are, how
+/// busy each is, and the number expected.
+fn check_wanted(ticks: &[(f64, usize, f64, Option<usize>)]) {
+    let mut scaler =
+        Scaler::new(ScalePolicy { stable_window: Duration::from_secs(10), ..by_cpu() });
+    for (secs, kept, utilization, expected) in ticks {
+        let view = View {
+            active: *kept,
+            kept: *kept,
+            utilization: *utilization,
+            requests: 0,
+            cores: *kept,
+            requests_per_core: 0.0,
+            backlog: Work::ZERO,
+            host_capacity: Work::saturating(1.0),
+            boot_time: Seconds(2.0),
+            since_change: Seconds(10.0),
+            line: LineWork::default(),
+        };
+        scaler.decide(Time::from_secs_f64(*secs), &view);
+        assert_eq!(scaler.wanted(), *expected, "after {secs} s");
+    }
+}
+
+#[test]
+fn others_are_told_no_number_before_there_is_a_host_or_a_window_has_passed() {
+    check_wanted(&[(0.0, 0, 0.0, None), (5.0, 0, 0.0, None), (10.0, 0, 0.0, Some(1))]);
+}
+
+#[test]
+fn others_are_told_to_keep_what_there_is_until_a_window_has_passed() {
+    check_wanted(&[
+        (0.0, 8, 0.1, Some(8)),
+        (5.0, 8, 0.1, Some(8)),
+        (9.0, 4, 0.1, Some(8)),
+        (10.0, 8, 0.15, Some(2)),
+    ]);
+}
+
+#[test]
+fn what_others_are_told_does_not_wait_for_what_they_do() {
+    check_wanted(&[
+        (0.0, 2, 0.5, Some(2)),
+        (10.0, 2, 0.5, Some(2)),
+        // Six are wanted; nobody launches them.
+        (11.0, 4, 0.9, Some(6)),
+        (15.0, 4, 0.5, Some(6)),
+        (30.0, 4, 0.5, Some(4)),
+    ]);
+}
+
+/// A horizontal pod autoscaler, as Kubernetes documents it: every 15 s it sets the number to the
+/// metric by its target per pod, rounded up, unless both are within a tenth of each other.
+#[test]
+fn an_autoscaler_that_follows_what_is_wanted_finds_the_right_size_and_stays() {
+    // Cores' worth of work, and hosts at the beginning.
+    for load in [0.2, 1.7, 8.4, 11.0] {
+        for begun in [1, 5, 20] {
+            let mut scaler = Scaler::new(ScalePolicy { cpu_low: 0.5, ..by_cpu() });
+            let (mut kept, mut changes) = (begun, Vec::new());
+            for secs in 0..1200_u32 {
+                let utilization = f64::min(load / kept as f64, 1.0);
+                let view = View {
+                    active: kept,
+                    kept,
+                    utilization,
+                    requests: 0,
+                    cores: kept,
+                    requests_per_core: utilization,
+                    backlog: Work::ZERO,
+                    host_capacity: Work::saturating(1.0),
+                    boot_time: Seconds(2.0),
+                    since_change: Seconds(10.0),
+                    line: LineWork::default(),
+                };
+                scaler.decide(Time::from_secs_f64(f64::from(secs)), &view);
+                let wanted = scaler.wanted().expect("there is a host");
+                let is_off = 0.1 < (wanted as f64 / kept as f64 - 1.0).abs();
+                if secs % 15 == 14 && is_off {
+                    kept = wanted;
+                    changes.push(secs);
+                }
+            }
+            // From `cpu_low` to `cpu_high`, and a tenth.
+            let is_right = kept == 1 || (0.45..=0.77).contains(&(load / kept as f64));
+            assert!(is_right, "{load} from {begun}: {kept}");
+            assert!(changes.iter().all(|secs| *secs < 300), "{load} from {begun}: {changes:?}");
+        }
+    }
+}

@@ -40,6 +40,9 @@ fn fleet(random: &mut Random, n: usize) -> Fleet {
         if random.below(10) != 0 {
             fleet.ready(Time::ZERO, host);
         }
+        if random.below(5) == 0 {
+            fleet.prefer(host, [0.25, 3.0][random.below(2)]);
+        }
         for _ in 0..random.below(5) {
             request += 1;
             let work = Work::saturating(random.unit() * 4.0);
@@ -185,6 +188,34 @@ fn a_weight_is_never_above_its_bound_or_zero() {
             }
         }
     }
+}
+
+#[test]
+fn seconds_count_less_on_a_host_that_is_preferred() {
+    let hosts = HostPolicy { warm_up: Duration::ZERO, ..hosts_policy() };
+    let mut fleet = Fleet::new(hosts.clone());
+    for _ in 0..2 {
+        let discipline = Some(Discipline::Fcfs);
+        let spec =
+            HostSpec { name: String::new(), cores: 1, speed: Speed::ONE, discipline, price: 1.0 };
+        let host = fleet.join(Time::ZERO, spec);
+        fleet.ready(Time::ZERO, host);
+    }
+    let [plain, other] = [0, 1].map(HostId);
+    // A request of one second adds 1 s to the first host, and 2.9 s to the other.
+    fleet.claim(Time::ZERO, other, RequestId(1), Work::saturating(1.9));
+    let demand = demand(&hosts, 0.0, 1.0, true);
+    let mut best = |preference: f64| {
+        assert!(fleet.prefer(other, preference));
+        let mut fleet = fleet.clone();
+        let ranking = schedule(1, false).rank(&demand, &mut fleet, &mut Random::new(1)).unwrap();
+        // What it costs is told as it is.
+        let expected = if ranking.best == plain { 1.0 } else { 2.9 };
+        assert!((ranking.delay.total().0 - expected).abs() < 1e-9, "{:?}", ranking.delay);
+        ranking.best
+    };
+    assert_eq!([1.0, 2.8, 3.0, 0.5].map(&mut best), [plain, plain, other, plain]);
+    assert!(!fleet.prefer(HostId(7), 2.0), "there is no such host");
 }
 
 #[test]

@@ -18,7 +18,8 @@ use crate::order::Order;
 const ORDER_MAX: Duration = Duration::from_mins(1);
 
 /// Where something is changed.
-const PATHS: [&str; 5] = ["/reload", "/upgrade", "/fleet/join", "/fleet/drain", "/fleet/undrain"];
+const PATHS: [&str; 6] =
+    ["/reload", "/upgrade", "/fleet/join", "/fleet/drain", "/fleet/undrain", "/fleet/weight"];
 
 /// The answer to a request for a change.
 pub(super) async fn answer(front: &Front, request: Request<Incoming>) -> Answer {

@@ -180,7 +180,7 @@ impl Executor {
             Step::Moved(host, address) => {
                 // Other balancers need not know of a host that is not ready.
                 if let Some(place) = self.hosts.place(host) {
-                    self.hosts.insert(host, Place { address, ..place });
+                    self.hosts.insert(host, Place { address: address.into(), ..place });
                 }
             }
             Step::Drain(host) => self.decide.with(|balancer, now| balancer.drain(now, host)),

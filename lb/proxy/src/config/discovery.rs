@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::reader::Section;
 use rustls::pki_types::ServerName;
 
-use super::{HostTemplate, StaticHost};
+use super::{HostAddress, HostTemplate, StaticHost};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,10 +51,10 @@ pub enum Target {
 }
 
 /// What a host is at an address.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Written<T> {
     /// An address.
-    Address(SocketAddr),
+    Address(HostAddress),
     /// What stands for some.
     Target(T),
 }
@@ -106,10 +106,8 @@ impl Target {
 impl Written<Target> {
     /// Reads an address, or what stands for some.
     pub(crate) fn parse(text: &str) -> Option<Written<Target>> {
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return (address.port() != 0).then_some(Written::Address(address));
-        }
-        Target::parse(text).map(Written::Target)
+        let address = HostAddress::parse(text).map(Written::Address);
+        address.or_else(|| Target::parse(text).map(Written::Target))
     }
 }
 
@@ -123,10 +121,12 @@ impl std::fmt::Display for Target {
 }
 
 impl HostTemplate {
-    /// Such a host at `address`.
-    pub fn at(&self, address: SocketAddr) -> StaticHost {
+    /// Such a host at `address`. What goes by a Unix socket does not leave the machine: it goes
+    /// without TLS.
+    pub fn at(&self, address: HostAddress) -> StaticHost {
         let HostTemplate { cores, speed, discipline, protocol, proxy_protocol, .. } = *self;
-        let tls = self.tls.as_ref().map(|tls| tls.of(ServerName::from(address.ip())));
+        let ip = address.tcp().map(|address| address.ip());
+        let tls = self.tls.as_ref().zip(ip).map(|(tls, ip)| tls.of(ServerName::from(ip)));
         StaticHost { address, cores, speed, discipline, protocol, tls, proxy_protocol }
     }
 
@@ -143,8 +143,9 @@ impl HostTemplate {
 
 /// What is expected of an address of a host.
 pub(super) const ADDRESS: &str = "an IP address and a port, such as \"10.0.0.7:8001\", a name and \
-                                  a port, such as \"workers.example:8001\", or a service of DNS, \
-                                  such as \"srv:_http._tcp.workers.example\"";
+                                  a port, such as \"workers.example:8001\", a service of DNS, \
+                                  such as \"srv:_http._tcp.workers.example\", or a Unix socket, \
+                                  such as \"unix:/run/app.sock\"";
 
 /// A name that DNS may know: labels of letters, digits, `-` and `_`, and no address.
 fn is_name(text: &str) -> bool {
@@ -245,6 +246,8 @@ mod tests {
             ("srv:_http._tcp.workers.example", service("_http._tcp.workers.example")),
             ("srv:", None),
             ("http://workers.example:80", None),
+            ("unix:/run/app.sock", at("unix:/run/app.sock")),
+            ("unix:app.sock", None),
         ] {
             assert_eq!(Written::parse(text), expected, "{text}");
         }

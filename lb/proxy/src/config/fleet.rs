@@ -12,7 +12,8 @@ use weighbridge_core::units::Speed;
 
 use super::reader::Section;
 use super::{
-    Discovery, FleetConfig, FleetSource, HostTemplate, HostTls, LocalFleet, NamedFleet, NamedHosts,
+    Discovery, FleetConfig, FleetSource, HostAddress, HostTemplate, HostTls, LocalFleet,
+    NamedFleet, NamedHosts,
 };
 use super::{Protocol, ProxyVersion, StaticHost, Written};
 use super::{discovery, machines, own_address, values};
@@ -101,10 +102,12 @@ impl Chosen {
 }
 
 /// The most hosts where the file says `"auto"`: as many workers as fill the machine's `cores`, all
-/// the hosts of the list, or [`MACHINES_AUTO`].
-pub(super) fn hosts_auto(fleet: &FleetConfig, cores: usize) -> usize {
+/// the hosts of the list, or [`MACHINES_AUTO`], also of a list where others scale by what is
+/// wanted.
+pub(super) fn hosts_auto(fleet: &FleetConfig, cores: usize, others_scale: bool) -> usize {
     match fleet.source() {
         FleetSource::Processes(local) => (cores / local.cores_per_worker.max(1) as usize).max(1),
+        FleetSource::Listed(hosts) if others_scale => hosts.len().max(MACHINES_AUTO),
         FleetSource::Listed(hosts) => hosts.len(),
         FleetSource::Rented(_) => MACHINES_AUTO,
     }
@@ -197,12 +200,12 @@ pub(super) fn agree(root: &Section<'_>, main: &FleetConfig, others: &[NamedFleet
         FleetSource::Listed(hosts) => hosts,
         FleetSource::Processes(_) | FleetSource::Rented(_) => &[],
     };
-    let mut seen: BTreeMap<SocketAddr, &StaticHost> = BTreeMap::new();
+    let mut seen: BTreeMap<&HostAddress, &StaticHost> = BTreeMap::new();
     for host in main.iter().chain(others.iter().flat_map(|fleet| &fleet.hosts)) {
-        let first = seen.entry(host.address).or_insert(host);
+        let first = seen.entry(&host.address).or_insert(host);
         let ways = |host: &StaticHost| (host.protocol, host.tls.clone(), host.proxy_protocol);
         root.check(ways(first) == ways(host), &["fleets"], || {
-            let address = host.address;
+            let address = &host.address;
             format!(
                 "`{address}` is listed twice, and `protocol`, `proxy_protocol` or a key `tls_...` \
                  differs: expected the same"
@@ -239,7 +242,7 @@ fn hosts(
             });
             match written {
                 Written::Address(address) => {
-                    not_itself(&item, address, own);
+                    fits(&item, &address, (&template, own));
                     hosts.push(template.at(address));
                 }
                 Written::Target(target) => {
@@ -251,6 +254,21 @@ fn hosts(
         item.finish();
     }
     (hosts, Discovery { names, file, template, health }, is_empty)
+}
+
+/// Tells of a host that is the balancer itself, or a Unix socket at which TLS is to be spoken.
+fn fits(
+    item: &Section<'_>,
+    address: &HostAddress,
+    (template, own): (&HostTemplate, &[(&'static str, SocketAddr)]),
+) {
+    match address {
+        HostAddress::Tcp(address) => not_itself(item, *address, own),
+        HostAddress::Unix(_) => item.check(template.tls.is_none(), &["address", "protocol"], || {
+            let name = item.name("address");
+            format!("{name} is `{address}`, where no TLS is spoken: expected protocol = \"http1\" or \"h2c\"")
+        }),
+    }
 }
 
 /// Tells of a host that is the balancer itself.

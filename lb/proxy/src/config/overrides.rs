@@ -76,8 +76,10 @@ impl Config {
             let listeners = self.listeners.iter().map(|listener| listener.address);
             let own: Vec<_> = listeners.chain([self.admin]).collect();
             let is_own = |host: SocketAddr| own.iter().any(|own| own_address::leads_to(host, *own));
-            if let Some(host) = hosts.iter().find(|host| is_own(host.address)) {
-                return Err(OverrideError::OwnAddress(host.address));
+            if let Some(host) =
+                hosts.iter().filter_map(|host| host.address.tcp()).find(|at| is_own(*at))
+            {
+                return Err(OverrideError::OwnAddress(host));
             }
         }
         if let Some(data_dir) = &overrides.data_dir {

@@ -14,7 +14,7 @@ use super::reader::Section;
 use super::{
     AccessLog, AccessLogTarget, ClientLimits, Config, Discovery, FleetConfig, FleetSource,
     Forwarding, Limits, LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told,
-    acme, discovery, fleet, jobs, lambda, listeners, policy, routes, store,
+    acme, discovery, fleet, jobs, kubernetes, lambda, listeners, policy, routes, store,
 };
 use crate::headers;
 
@@ -29,8 +29,7 @@ const LOG_LINES_MAX: usize = 10_000;
 /// Reads everything. Where the reader has found a mistake the result means nothing.
 pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor]) -> Config {
     let cores = available_parallelism().map_or(1, usize::from);
-    let listen = listeners::address(&mut root, "listen");
-    let admin = listeners::address(&mut root, "admin");
+    let [listen, admin] = ["listen", "admin"].map(|key| listeners::address(&mut root, key));
     root.check(listen != admin || listen.port() == 0, &["admin", "listen"], || {
         format!("admin and listen are both `{listen}`: expected two addresses")
     });
@@ -40,12 +39,13 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     let admin_tls = listeners::admin_tls(&mut root);
     let threads = root.whole_or_auto("threads", 1..=1024, cores);
     let own = listeners::own_addresses(&listeners, admin);
+    let kubernetes = kubernetes::read(root.table("kubernetes"), &own);
     let (fleets, others) = fleet::named(&mut root, &own);
     let (fleet, discovery, chosen) = fleet::read(root.table("fleet"), &own);
     fleet::agree(&root, &fleet, &fleets);
     let timeouts = timeouts(root.table("timeouts"));
     let auto = policy::Auto {
-        hosts_max: fleet::hosts_auto(&fleet, cores),
+        hosts_max: fleet::hosts_auto(&fleet, cores, kubernetes.keda.is_some()),
         boot: fleet::boot_auto(&fleet),
         on_aws: matches!(fleet.source(), FleetSource::Rented(_)) || !chosen.is_known(),
         report_interval: timeouts.report_interval,
@@ -93,6 +93,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),
         cpu_source,
+        kubernetes,
         policy: Policy { lambda: lambda_policy, ..policy },
     };
     root.finish();

@@ -86,6 +86,7 @@ impl Config {
         keep((&mut self.repeats, &old.repeats), "repeats", kept);
         keep((&mut self.access_log, &old.access_log), "access_log", kept);
         keep((&mut self.lambda, &old.lambda), "lambda.timeout", kept);
+        keep((&mut self.kubernetes, &old.kubernetes), "kubernetes", kept);
         keep((&mut self.cpu_source, &old.cpu_source), "scale.cpu_source", kept);
         let is_listed = |fleet: &FleetConfig| matches!(fleet.source(), FleetSource::Listed(_));
         if !is_listed(&self.fleet) || !is_listed(&old.fleet) {

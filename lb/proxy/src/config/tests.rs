@@ -581,6 +581,24 @@ line 3: fleet.static.hosts[1].address is `10.0.0.7:80` a second time
 }
 
 #[test]
+fn no_tls_is_spoken_at_a_unix_socket_and_keda_has_an_address_of_its_own() {
+    check(
+        r#"
+[fleet]
+kind = "static"
+[fleet.static]
+hosts = [{ address = "unix:/run/a.sock", protocol = "https" }, { address = "unix:/run/b.sock" }]
+[kubernetes]
+keda = "127.0.0.1:9090"
+"#,
+        r#"
+line 5: fleet.static.hosts[0].address is `unix:/run/a.sock`, where no TLS is spoken: expected protocol = "http1" or "h2c"
+line 7: kubernetes.keda and admin are both `127.0.0.1:9090`: expected two addresses
+"#,
+    );
+}
+
+#[test]
 fn rented_machines_are_read_with_their_own_times_and_bounds() {
     let config = parse(
         r#"

@@ -1,13 +1,12 @@
 //! A file of hosts, as Prometheus takes it (`file_sd`): `[{"targets": ["10.0.0.7:8001"]}]`.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use crate::config::{Target, Written};
+use crate::config::{HostAddress, Target, Written};
 
 /// The longest file that is read.
 const BYTES_MAX: u64 = 4 << 20;
@@ -17,7 +16,7 @@ const BYTES_MAX: u64 = 4 << 20;
 pub(super) struct File {
     /// Which one, and what it was like when it was read.
     read: Option<(PathBuf, Stamp)>,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<HostAddress>,
     targets: Vec<Target>,
 }
 
@@ -43,7 +42,9 @@ pub(super) enum FileError {
     #[error("`{0}` is not a list of {{\"targets\": [\"HOST:PORT\"]}}: {1}")]
     Format(PathBuf, serde_json::Error),
     /// An entry is no host.
-    #[error("`{0}` has the target `{1}`: expected an IP address or a name, and a port")]
+    #[error(
+        "`{0}` has the target `{1}`: expected an IP address or a name, and a port, or unix:PATH"
+    )]
     Target(PathBuf, String),
 }
 
@@ -97,7 +98,7 @@ impl File {
     }
 
     /// The hosts that it names by address.
-    pub(super) fn addresses(&self) -> &[SocketAddr] {
+    pub(super) fn addresses(&self) -> &[HostAddress] {
         &self.addresses
     }
 
@@ -114,7 +115,7 @@ impl Stamp {
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<(Vec<SocketAddr>, Vec<Target>), FileError> {
+fn parse(path: &Path, text: &str) -> Result<(Vec<HostAddress>, Vec<Target>), FileError> {
     let groups: Vec<Group> =
         serde_json::from_str(text).map_err(|error| FileError::Format(path.to_owned(), error))?;
     let (mut addresses, mut targets) = (Vec::new(), Vec::new());
@@ -144,10 +145,11 @@ mod tests {
         assert!(file.look(Some(&path)).await.is_ok(), "told once");
 
         let text = r#"[{"targets": ["10.0.0.7:8001", "w.example:1"], "labels": {"zone": "a"}},
-                       {"targets": ["[::1]:8002"]}]"#;
+                       {"targets": ["[::1]:8002", "unix:/run/a.sock"]}]"#;
         std::fs::write(&path, text).unwrap();
         file.look(Some(&path)).await.unwrap();
-        assert_eq!(file.addresses(), ["10.0.0.7:8001", "[::1]:8002"].map(|a| a.parse().unwrap()));
+        let expected = ["10.0.0.7:8001", "[::1]:8002", "unix:/run/a.sock"];
+        assert_eq!(file.addresses(), expected.map(|address| address.parse().unwrap()));
         assert_eq!(file.targets(), [Target::Name("w.example".to_owned(), 1)]);
 
         for (wrong, why) in [
@@ -159,7 +161,7 @@ mod tests {
             let error = file.look(Some(&path)).await.unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
             assert!(file.look(Some(&path)).await.is_ok(), "told once");
-            assert_eq!(file.addresses().len(), 2, "what was said before holds");
+            assert_eq!(file.addresses().len(), 3, "what was said before holds");
         }
         std::fs::write(&path, "[]").unwrap();
         file.look(Some(&path)).await.unwrap();

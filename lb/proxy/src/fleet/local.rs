@@ -4,6 +4,7 @@
 //! left behind, even when this process is killed.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ impl Fleet for LocalProcesses {
             .ok_or_else(|| FleetError::EndedEarly(name.to_owned()))?;
         let address = said
             .strip_prefix(LISTENING)
-            .and_then(|address| address.trim().parse().ok())
+            .and_then(|address| address.trim().parse::<SocketAddr>().ok())
             .ok_or_else(|| FleetError::NoAddress { name: name.to_owned(), said: said.clone() })?;
         let (end, end_asked) = oneshot::channel();
         let (gone_sender, gone) = oneshot::channel();

@@ -9,7 +9,7 @@ use http::header::{CONNECTION, HOST};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use weighbridge_instrument::LoadReport;
 
 use super::{Place, Target};
-use crate::config::Protocol;
+use crate::config::{HostAddress, Protocol};
 use crate::forward::Dial;
 
 /// The longest load report that is read, in bytes.
@@ -125,14 +125,18 @@ impl Probe {
     }
 
     async fn get(&self, target: &Target, what: &str) -> Result<Response<Incoming>, ProbeError> {
-        if let Some(dial) = Dial::of(target, None) {
-            return dialled(&dial, target, what).await;
-        }
+        let dial = Dial::of(target, None);
+        let address = match &target.address {
+            HostAddress::Tcp(address) if dial.is_plain() => address,
+            HostAddress::Tcp(_) | HostAddress::Unix(_) => {
+                return dialled(&dial, target, what).await;
+            }
+        };
         let client = match target.protocol {
             Protocol::Http1 => &self.http1,
             Protocol::H2c => &self.h2c,
         };
-        let uri = format!("http://{}/{what}", target.address)
+        let uri = format!("http://{address}/{what}")
             .parse()
             .map_err(|error| ProbeError::Unreachable(Box::new(error)))?;
         client.get(uri).await.map_err(|error| {
@@ -154,21 +158,32 @@ impl Probe {
     }
 }
 
-/// Asks a host by HTTP/1.1 on a connection that needs more than TCP.
+/// Asks a host on a connection that is more than TCP, or none.
 async fn dialled(
     dial: &Dial,
     target: &Target,
     what: &str,
 ) -> Result<Response<Incoming>, ProbeError> {
-    let stream = dial.open(target.address).await;
-    let stream = stream.map_err(|error| ProbeError::Unreachable(Box::new(error)))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| ProbeError::Body(Box::new(error)))?;
-    // It ends with the answer, or with the asker's patience, which drops both of its ends.
-    tokio::spawn(connection);
-    let request = Request::get(format!("/{what}")).header(HOST, target.address.to_string());
-    let request = request.header(CONNECTION, "close").body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| ProbeError::Unreachable(Box::new(error)))?;
-    sender.send_request(request).await.map_err(|error| ProbeError::Body(Box::new(error)))
+    let stream = dial.open(&target.address).await;
+    let stream = TokioIo::new(stream.map_err(|error| ProbeError::Unreachable(Box::new(error)))?);
+    let broken = |error| ProbeError::Body(Box::new(error));
+    let unwritable = |error: http::Error| ProbeError::Unreachable(Box::new(error));
+    let (authority, body) = (target.address.authority(), Empty::<Bytes>::new());
+    // A connection ends with the answer, or with the asker's patience, which drops both its ends.
+    match target.protocol {
+        Protocol::Http1 => {
+            let (mut sender, connection) = http1::handshake(stream).await.map_err(broken)?;
+            tokio::spawn(connection);
+            let request = Request::get(format!("/{what}")).header(HOST, authority);
+            let request = request.header(CONNECTION, "close").body(body).map_err(unwritable)?;
+            sender.send_request(request).await.map_err(broken)
+        }
+        Protocol::H2c => {
+            let shaken = http2::handshake(TokioExecutor::new(), stream).await;
+            let (mut sender, connection) = shaken.map_err(broken)?;
+            tokio::spawn(connection);
+            let request = Request::get(format!("http://{authority}/{what}")).body(body);
+            sender.send_request(request.map_err(unwritable)?).await.map_err(broken)
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! One connection to a host while a request uses it: HTTP/1.1, by pingora's client.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,12 +10,13 @@ use pingora::protocols::http::v1::client::HttpSession;
 use pingora::{Error, ErrorType, OrErr};
 
 use super::{Interim, TryLimits};
+use crate::config::HostAddress;
 use crate::payload::Payload;
 
 /// See the module.
 pub(crate) struct Connection {
     http: HttpSession,
-    address: SocketAddr,
+    address: HostAddress,
     /// How long it had been idle before this request; `None` where it is new.
     was_idle: Option<Duration>,
     /// From the request to the end of the answer's head.
@@ -31,7 +31,7 @@ impl Connection {
     /// The `stream` to the host at `address`. It is new, or has been idle for the time `was_idle`.
     pub(super) fn new(
         stream: Stream,
-        address: SocketAddr,
+        address: HostAddress,
         was_idle: Option<Duration>,
         limits: TryLimits,
     ) -> Connection {
@@ -43,8 +43,8 @@ impl Connection {
     }
 
     /// Where it leads.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    pub(super) fn address(&self) -> &HostAddress {
+        &self.address
     }
 
     /// Whether it has carried a request before: the host may be closing it at this very moment.

@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt;
 
 use super::TryLimits;
 use super::connection::Connection;
+use crate::config::HostAddress;
 use crate::fleet::Target;
 
 /// What a host has done with idle connections is remembered for this time.
@@ -46,7 +47,7 @@ pub(crate) enum Reuse {
 
 #[derive(Default)]
 struct IdleConnections {
-    by_host: BTreeMap<SocketAddr, OfHost>,
+    by_host: BTreeMap<HostAddress, OfHost>,
     n_idle: usize,
 }
 
@@ -88,12 +89,12 @@ impl Connections {
         reuse: Reuse,
         limits: TryLimits,
     ) -> pingora::Result<Connection> {
-        let address = target.address;
+        let address = &target.address;
         // A connection that is a client's own is nobody else's.
         let reuse = if target.proxy_protocol.is_some() { Reuse::None } else { reuse };
         if let Some(idle) = self.take(address, reuse) {
             let was_idle = Some(idle.since.elapsed());
-            return Ok(Connection::new(idle.stream, address, was_idle, limits));
+            return Ok(Connection::new(idle.stream, address.clone(), was_idle, limits));
         }
         let mut peer = super::peer(target, between, limits);
         if self.transport.is_some() {
@@ -101,7 +102,7 @@ impl Connections {
         }
         // Boxed, for it is rare: a future is as long as its longest part.
         let stream = Box::pin(self.connector.new_stream(&peer)).await?;
-        let mut connection = Connection::new(stream, address, None, limits);
+        let mut connection = Connection::new(stream, address.clone(), None, limits);
         connection.may_be_kept = target.proxy_protocol.is_none();
         Ok(connection)
     }
@@ -109,7 +110,7 @@ impl Connections {
     /// Takes back the connection of an answer that was read to its end; closes it where one side
     /// wants that. It is kept for the time `idle`.
     pub(super) async fn give_back(&self, connection: Connection, idle: Duration) {
-        let address = connection.address();
+        let address = connection.address().clone();
         if let Some(stream) = connection.into_stream().await {
             self.keep(address, stream, idle);
         }
@@ -119,11 +120,11 @@ impl Connections {
     pub(super) fn closed(&self, connection: &Connection) {
         if let Some(was_idle) = connection.was_idle() {
             let mut state = self.idle.lock();
-            state.by_host.entry(connection.address()).or_default().found_closed(was_idle);
+            state.by_host.entry(connection.address().clone()).or_default().found_closed(was_idle);
         }
     }
 
-    fn keep(&self, address: SocketAddr, stream: Stream, idle: Duration) {
+    fn keep(&self, address: HostAddress, stream: Stream, idle: Duration) {
         let mut state = self.idle.lock();
         if state.n_idle < self.idle_max {
             state.n_idle += 1;
@@ -150,20 +151,20 @@ impl Connections {
     }
 
     /// The connection to `address` that was used last, of those that its host has left open.
-    fn take(&self, address: SocketAddr, reuse: Reuse) -> Option<Idle> {
+    fn take(&self, address: &HostAddress, reuse: Reuse) -> Option<Idle> {
         loop {
             let mut idle = self.pop(address, reuse)?;
             if is_quiet(&mut idle.stream) {
                 return Some(idle);
             }
             let mut state = self.idle.lock();
-            state.by_host.entry(address).or_default().found_closed(idle.since.elapsed());
+            state.by_host.entry(address.clone()).or_default().found_closed(idle.since.elapsed());
         }
     }
 
-    fn pop(&self, address: SocketAddr, reuse: Reuse) -> Option<Idle> {
+    fn pop(&self, address: &HostAddress, reuse: Reuse) -> Option<Idle> {
         let mut state = self.idle.lock();
-        let of_host = state.by_host.get_mut(&address)?;
+        let of_host = state.by_host.get_mut(address)?;
         if !of_host.may_use_last(reuse) {
             return None;
         }

@@ -1,7 +1,9 @@
-//! Connections to hosts that need more than TCP: TLS, and who the client is ahead of all else.
+//! Connections to hosts, by TCP or a Unix socket, with what they need beside: TLS, and who the
+//! client is ahead of all else.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,12 +12,13 @@ use pingora::connectors::L4Connect;
 use pingora::protocols::l4::socket::SocketAddr as AnyAddr;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
-use pingora::{Error, ErrorType, OrErr as _};
+use pingora::{ErrorType, OrErr as _};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::announce;
+use crate::config::HostAddress;
 use crate::fleet::Target;
 use crate::tls::Io;
 use crate::tls::hosts::HostTls;
@@ -30,18 +33,26 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
-    /// How `target` is dialled on behalf of the connection `between` a client and us, or of nobody;
-    /// `None` where that takes nothing but TCP.
-    pub(crate) fn of(target: &Target, between: Option<(SocketAddr, SocketAddr)>) -> Option<Dial> {
+    /// How `target` is dialled on behalf of the connection `between` a client and us, or of nobody.
+    pub(crate) fn of(target: &Target, between: Option<(SocketAddr, SocketAddr)>) -> Dial {
         let ahead = target.proxy_protocol.map(|version| announce::header(version, between));
-        let tls = target.tls.clone();
-        let is_special = ahead.is_some() || tls.is_some();
-        is_special.then(|| Dial { tls, ahead: ahead.unwrap_or_default() })
+        Dial { tls: target.tls.clone(), ahead: ahead.unwrap_or_default() }
+    }
+
+    /// Whether a connection is all that it takes.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.tls.is_none() && self.ahead.is_empty()
     }
 
     /// A connection to `address`, for one that pingora has no part in.
-    pub(crate) async fn open(&self, address: SocketAddr) -> io::Result<Box<dyn Io>> {
-        let connection = self.dial(address).await?;
+    pub(crate) async fn open(&self, address: &HostAddress) -> io::Result<Box<dyn Io>> {
+        let address = match address {
+            HostAddress::Tcp(address) => *address,
+            HostAddress::Unix(path) => {
+                return Ok(Box::new(self.by_socket(Path::new(&**path)).await?));
+            }
+        };
+        let connection = self.by_tcp(address).await?;
         match &self.tls {
             Some(tls) => Ok(Box::new(tls.connect(connection).await?)),
             None => Ok(Box::new(connection)),
@@ -49,10 +60,20 @@ impl Dial {
     }
 
     /// The TCP connection to `address`, on which everything that goes ahead has been sent.
-    async fn dial(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    async fn by_tcp(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let mut connection = TcpStream::connect(address).await?;
         // Without effect, requests are only slower.
         let _ = connection.set_nodelay(true);
+        connection.write_all(&self.ahead).await?;
+        Ok(connection)
+    }
+
+    /// The same by the Unix socket at `path`, where no TLS is spoken.
+    async fn by_socket(&self, path: &Path) -> io::Result<UnixStream> {
+        if self.tls.is_some() {
+            return Err(io::Error::other("no TLS is spoken at a Unix socket"));
+        }
+        let mut connection = UnixStream::connect(path).await?;
         connection.write_all(&self.ahead).await?;
         Ok(connection)
     }
@@ -61,10 +82,15 @@ impl Dial {
 #[async_trait]
 impl L4Connect for Dial {
     async fn connect(&self, address: &AnyAddr) -> pingora::Result<Stream> {
-        let Some(address) = address.as_inet() else {
-            return Error::e_explain(ErrorType::ConnectError, "hosts are reached by TCP");
+        let address = match address {
+            AnyAddr::Inet(address) => *address,
+            AnyAddr::Unix(address) => {
+                let path = address.as_pathname().unwrap_or(Path::new(""));
+                let connection = self.by_socket(path).await;
+                return Ok(connection.or_err(ErrorType::ConnectError, "by a socket")?.into());
+            }
         };
-        let connection = self.dial(*address).await.or_err(ErrorType::ConnectError, "by TCP")?;
+        let connection = self.by_tcp(address).await.or_err(ErrorType::ConnectError, "by TCP")?;
         let Some(tls) = &self.tls else { return Ok(connection.into()) };
         let stream = tls.connect(connection).await;
         let stream = stream.or_err(ErrorType::TLSHandshakeFailure, "with the host")?;

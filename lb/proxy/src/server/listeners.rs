@@ -35,6 +35,8 @@ pub(super) struct Open {
     pub(super) clients: Vec<TcpListener>,
     /// What keeps the certificates of each of them, and then those of operators.
     pub(super) keepers: Vec<Option<Arc<Keeper>>>,
+    /// Where KEDA connects, if it does.
+    pub(super) keda: Option<TcpListener>,
     /// Where operators come in.
     pub(super) doors: Vec<Door>,
     /// All sockets once more, to be handed on.
@@ -56,6 +58,13 @@ pub(super) async fn open(
     }
     let operators = bind((sockets::ADMIN, config.admin), inherited).await?;
     sockets.push(handed(sockets::ADMIN.to_owned(), &operators)?);
+    let keda = match config.kubernetes.keda {
+        Some(address) => Some(bind((sockets::KEDA, address), inherited).await?),
+        None => None,
+    };
+    if let Some(socket) = &keda {
+        sockets.push(handed(sockets::KEDA.to_owned(), socket)?);
+    }
     inherited.close_others();
     let listeners = listens(&config.listeners, &clients);
     let admin = operators.local_addr().unwrap_or(config.admin);
@@ -66,7 +75,7 @@ pub(super) async fn open(
     let mut doors = vec![Door::Tcp(operators, keeper)];
     let socket = bind_socket(config.admin_socket.as_deref(), inherited.is_heir())?;
     doors.extend(socket.map(Door::Socket));
-    Ok(Open { listeners, admin, clients, keepers, doors, sockets })
+    Ok(Open { listeners, admin, clients, keepers, keda, doors, sockets })
 }
 
 /// `socket` once more, under its name, to be handed on.

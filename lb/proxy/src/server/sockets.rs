@@ -14,6 +14,9 @@ use tokio::net::TcpListener;
 pub(super) const LISTEN: &str = "listen";
 pub(super) const ADMIN: &str = "admin";
 
+/// The name of the one for KEDA.
+pub(super) const KEDA: &str = "keda";
+
 /// The name of the socket of the listener with the number `nth`.
 pub(super) fn name(nth: usize) -> String {
     if nth == 0 { LISTEN.to_owned() } else { format!("{LISTEN}-{nth}") }

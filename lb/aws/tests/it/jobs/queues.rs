@@ -131,7 +131,10 @@ async fn two_balancers_start_every_job_once_and_the_queues_are_empty_then() {
     while misses < 10 {
         for balancer in &balancers {
             match claim(balancer, at(1)).await {
-                Some(id) => (misses, _) = (0, started.push(id)),
+                Some(id) => {
+                    misses = 0;
+                    started.push(id);
+                }
                 None => misses += 1,
             }
         }

@@ -57,7 +57,7 @@ impl Screen {
     }
 
     /// What was pressed within `most`, if it asks for something.
-    pub(super) fn key(&self, most: Duration) -> io::Result<Option<Key>> {
+    pub(super) fn key(most: Duration) -> io::Result<Option<Key>> {
         let input = stdin();
         let mut polled = [PollFd::new(&input, PollFlags::IN)];
         let most = Timespec::try_from(most).ok();

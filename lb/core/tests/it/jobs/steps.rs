@@ -58,7 +58,7 @@ fn new_job(random: &mut Random, now: Time) -> Job {
     let mut job = Job::new(JobId::from_bits(bits), (work, work * 3.0), now, &limits(random));
     // Rows that have been through much, at the ends of what numbers hold.
     if random.below(16) == 0 {
-        (job.fence, job.generation) = (Fence(u64::MAX - 8), u32::MAX - 8);
+        (job.fence, job.generation) = (Fence(u64::MAX - 1024), u32::MAX - 8);
     }
     job
 }

@@ -1,14 +1,19 @@
-//! Hosts that an operator lets join, drain and come back.
+//! Hosts that an operator lets join, drain and come back, and how much they are preferred.
 //!
 //! ```text
 //! POST /fleet/join     {"address": "10.0.0.7:8001", "fleet": "main", "cores": 4}
 //! POST /fleet/drain    {"address": "10.0.0.7:8001"}
 //! POST /fleet/undrain  {"address": "10.0.0.7:8001"}
+//! POST /fleet/weight   {"address": "10.0.0.7:8001", "weight": 0.5}
 //! ```
 //!
-//! What is asked for holds until the balancer ends, and over reloads.
+//! What is asked for holds until the balancer ends, and over reloads; a weight for as long as the
+//! host is in the fleet.
+//!
+//! Requests go where they add the fewest seconds: what they wait, what others wait for them, and
+//! what they run. On a host of weight `w` a second counts as `1 / w` seconds. Nothing else changes:
+//! what is told of waits, and how many hosts are wanted, is as without it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,11 +24,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use weighbridge_core::host::{PREFERENCE_MAX, PREFERENCE_MIN};
 use weighbridge_core::units::Speed;
 
 use super::super::{Answer, json_answer, refuse};
 use crate::answer::Problem;
-use crate::config::{FleetIndex, FleetSource, HostTemplate};
+use crate::config::{FleetIndex, FleetSource, HostAddress, HostTemplate};
 use crate::front::Front;
 use crate::roster::RosterError;
 use crate::timeline::unix_secs;
@@ -41,7 +47,7 @@ const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Join {
-    address: SocketAddr,
+    address: HostAddress,
     #[serde(default = "main")]
     fleet: String,
     cores: Option<u32>,
@@ -51,7 +57,14 @@ struct Join {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Which {
-    address: SocketAddr,
+    address: HostAddress,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Weigh {
+    address: HostAddress,
+    weight: f64,
 }
 
 fn main() -> String {
@@ -70,11 +83,12 @@ pub(super) async fn change(front: &Front, request: Request<Incoming>) -> Answer 
     let done = match path {
         "/fleet/join" => parse(&body).and_then(|asked| join(front, &asked)),
         "/fleet/drain" => parse(&body).and_then(|Which { address }| {
-            roster.hold(address, fleets).map_err(|error| unknown(&error))?;
+            roster.hold(&address, fleets).map_err(|error| unknown(&error))?;
             Ok(json!({ "address": address, "phase": "draining" }))
         }),
+        "/fleet/weight" => parse(&body).and_then(|asked| weigh(front, &asked)),
         _ => parse(&body).and_then(|Which { address }| {
-            roster.release(address, fleets).map_err(|error| unknown(&error))?;
+            roster.release(&address, fleets).map_err(|error| unknown(&error))?;
             Ok(json!({ "address": address, "phase": "starting" }))
         }),
     };
@@ -102,12 +116,20 @@ fn join(front: &Front, asked: &Join) -> Result<serde_json::Value, Problem> {
     }
     let default = front.config.discovery.get(nth).map(|discovery| discovery.template.clone());
     let template = template(asked, default.unwrap_or_default())?;
-    if asked.address.port() == 0 {
-        return Err(invalid("address", "expected a port from 1 to 65535".to_owned()));
-    }
     let index = FleetIndex(nth);
-    let is_new = front.dispatch.roster.welcome((index, fleet), template.at(asked.address));
+    let is_new = front.dispatch.roster.welcome((index, fleet), template.at(asked.address.clone()));
     Ok(json!({ "address": asked.address, "fleet": asked.fleet, "is_new": is_new }))
+}
+
+fn weigh(front: &Front, asked: &Weigh) -> Result<serde_json::Value, Problem> {
+    let Weigh { address, weight } = asked;
+    if !(PREFERENCE_MIN..=PREFERENCE_MAX).contains(weight) {
+        let bounds = format!("expected {PREFERENCE_MIN} to {PREFERENCE_MAX}");
+        return Err(invalid("weight", format!("weight is `{weight}`: {bounds}")));
+    }
+    let preferred = front.dispatch.roster.prefer(address, (*weight, &front.dispatch.fleets));
+    preferred.map_err(|error| unknown(&error))?;
+    Ok(json!({ "address": address, "weight": weight }))
 }
 
 fn template(asked: &Join, default: HostTemplate) -> Result<HostTemplate, Problem> {

@@ -39,6 +39,8 @@ pub(crate) struct HostView {
     pub(crate) seconds_left: f64,
     /// Speed of one core, in reference cores.
     pub(crate) speed: f64,
+    /// How much an operator prefers it.
+    pub(crate) weight: f64,
     /// Fraction of it that is busy.
     pub(crate) utilization: f64,
     /// Fraction of its memory that is in use, where it says so.
@@ -82,6 +84,7 @@ impl HostView {
             work_left_seconds: work_left,
             seconds_left: work_left / host.capacity().as_cpu_secs().max(f64::MIN_POSITIVE),
             speed: host.speed.as_reference_cores(),
+            weight: host.preference,
             utilization: host.utilization(),
             memory: host.memory_utilization(),
             ejected,
