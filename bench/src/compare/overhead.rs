@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use serde::Serialize;
-use tokio::net::TcpListener;
 
 use super::proxies::Purpose;
 use super::running::{Before, RunningProxy};
@@ -102,12 +101,7 @@ impl Overhead {
 
     async fn measure(&self) -> Result<Measured, CompareError> {
         let (present, missing) = present_and_missing(&self.compare.proxies)?;
-        let cores = process::cores()?;
-        let (own, proxies) = (cores[0], cores[cores.len() - 1]);
-        process::stay_on(own)?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let server = listener.local_addr()?;
-        tokio::spawn(still::serve(listener));
+        let (server, (own, proxies)) = still::start().await?;
         let mut targets = vec![Target { name: DIRECT, address: server, proxy: None }];
         for proxy in present {
             targets.push(start(proxy, server, proxies).await?);

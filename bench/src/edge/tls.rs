@@ -10,12 +10,10 @@ mod rows;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-
 use super::certificate::Believer;
 use crate::compare::overhead::still;
+use crate::compare::present_and_missing;
 use crate::compare::{Before, CompareError, Proxy, Purpose, RunningProxy};
-use crate::compare::{present_and_missing, process};
 
 use drive::Work;
 use rows::Slice;
@@ -68,12 +66,7 @@ impl Tls {
 
     async fn measure(&self) -> Result<Vec<TlsRow>, CompareError> {
         let (present, _) = present_and_missing(&PROXIES)?;
-        let cores = process::cores()?;
-        let (own, proxies) = (cores[0], cores[cores.len() - 1]);
-        process::stay_on(own)?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let server = listener.local_addr()?;
-        tokio::spawn(still::serve(listener));
+        let (server, (_, proxies)) = still::start().await?;
         let targets: Result<Vec<Target>, _> =
             present.iter().map(|proxy| start(*proxy, server, proxies)).collect();
         let slices = self.slices(&targets?).await;

@@ -7,6 +7,8 @@
 
 mod config;
 mod jobs;
+
+pub(crate) use jobs::job_limits;
 mod models;
 
 use std::time::Duration;

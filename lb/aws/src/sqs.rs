@@ -30,7 +30,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use weighbridge_core::jobs::{Age, JobId, LineWork, OwnerId, State, Turns};
+use weighbridge_core::jobs::{Age, JobId, LineWork, OwnerId, Turns};
 use weighbridge_core::units::Time;
 use weighbridge_proxy::jobs::ledger::{
     Ahead, Callback, Called, Created, Due, Filter, Found, InLine, JobLedger, JobWrite, Kept,
@@ -101,7 +101,7 @@ impl QueuedJobs {
 
     /// Sends a message for `kept`, where it waits.
     async fn send(&self, kept: &Kept) {
-        let State::Queued { not_before } = kept.job.state else { return };
+        let Some(not_before) = kept.job.state.not_before() else { return };
         let class = self.classes.of(kept.job.work);
         let line = self.line_of(&kept.fleet);
         if let Err(error) = line.queues.send(kept, class, not_before).await {
@@ -158,17 +158,10 @@ impl JobLedger for QueuedJobs {
     async fn write(&self, write: JobWrite) -> Result<Option<Kept>> {
         let written = self.table.write(write).await?;
         if let Some(kept) = &written {
-            match kept.job.state {
-                State::Queued { .. } => self.send(kept).await,
-                State::Receiving
-                | State::Leased(_)
-                | State::Running(_)
-                | State::Committing { .. }
-                | State::Succeeded
-                | State::Failed
-                | State::Cancelled
-                | State::Expired
-                | State::Dead => self.line_of(&kept.fleet).started(kept.job.id),
+            if kept.job.state.not_before().is_some() {
+                self.send(kept).await;
+            } else {
+                self.line_of(&kept.fleet).started(kept.job.id);
             }
         }
         Ok(written)

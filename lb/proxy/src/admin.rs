@@ -48,6 +48,7 @@ use crate::front::{Current, Front};
 use crate::gathered::{Gathered, too_large};
 use crate::pace::Pace;
 use crate::payload::Payload;
+use crate::tls::unbracketed;
 use door::{Door, Visitor};
 use guard::Via;
 use live::{Heartbeat, Live};
@@ -345,7 +346,7 @@ fn is_for_us<B>(names: &[String], request: &Request<B>) -> bool {
     // Browsers always name one.
     let Some(host) = authority.or(header) else { return true };
     let name = name_of(host).trim_end_matches('.').to_ascii_lowercase();
-    let literal = name.trim_start_matches('[').trim_end_matches(']');
+    let literal = unbracketed(&name);
     literal.parse::<IpAddr>().is_ok() || name == "localhost" || names.contains(&name)
 }
 

@@ -28,6 +28,11 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
+/// The host of an authority without the brackets that an address of IPv6 has in a URL.
+pub fn unbracketed(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Speaks TLS with who is called `name` at the other end of `connection`; believes the authorities
 /// in the file `ca`, or else those that the system knows.
 ///

@@ -2,14 +2,28 @@
 //! whatever is sent to it, and does nothing else.
 
 use std::io;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::super::process;
 use super::wire::Wire;
 
 /// The longest answer.
 pub(crate) const BYTES_MAX: usize = 16 << 20;
+
+/// Serves until the runtime ends, on the first core, where this thread stays. Returns where it
+/// serves, that core, and the one for proxies.
+pub(crate) async fn start() -> io::Result<(SocketAddr, (usize, usize))> {
+    let cores = process::cores()?;
+    let (own, proxies) = (cores[0], cores[cores.len() - 1]);
+    process::stay_on(own)?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let server = listener.local_addr()?;
+    tokio::spawn(serve(listener));
+    Ok((server, (own, proxies)))
+}
 
 /// Serves on `listener` until the runtime ends.
 pub(crate) async fn serve(listener: TcpListener) {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use weighbridge_core::jobs::{Age, Job, JobId, Limits, Line};
+use weighbridge_core::jobs::{Age, Job, JobId, Line};
 use weighbridge_core::units::{Time, Work};
 
 use super::OrderRow;
 use super::script::{Script, WORKERS};
 use crate::jobs::spans::Spans;
+use crate::sim::weighbridge::job_limits;
 
 /// The rows of theory.
 pub(super) fn rows(script: &Script) -> Vec<OrderRow> {
@@ -34,7 +35,7 @@ fn row(way: &str, script: &Script, ends: &[f64]) -> OrderRow {
 
 /// Jobs run to their end, in the order of the line: by size, or all as of one size.
 fn by_line(script: &Script, by_size: bool) -> Vec<f64> {
-    let limits = limits();
+    let limits = job_limits();
     // The guard is that of the default configuration.
     let mut line = Line::new(Age { floor: Duration::from_mins(1), factor: 10.0 }, usize::MAX);
     let mut ends = vec![0.0; script.jobs.len()];
@@ -92,22 +93,6 @@ fn shortest_remaining(script: &Script) -> Vec<f64> {
         });
     }
     ends
-}
-
-fn limits() -> Limits {
-    Limits {
-        receive_max: Duration::MAX,
-        wait_max: Duration::MAX,
-        run_max: Duration::MAX,
-        attempts_max: 1,
-        host_deaths_max: 1,
-        alone_after: 0,
-        backoff_min: Duration::ZERO,
-        backoff_max: Duration::ZERO,
-        lease_min: Duration::ZERO,
-        lease_max: Duration::ZERO,
-        retention: Duration::ZERO,
-    }
 }
 
 #[cfg(test)]

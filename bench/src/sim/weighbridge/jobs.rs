@@ -49,7 +49,7 @@ impl Weighbridge {
         let estimate = self.balancer.predictor(ask.route).estimate(&ask.features, ask.known);
         let received = time(scene.workload.requests[request].at);
         let id = JobId::from_bits(request as u128);
-        let mut job = Job::new(id, (estimate.mean, estimate.p90), received, &limits());
+        let mut job = Job::new(id, (estimate.mean, estimate.p90), received, &job_limits());
         job.weight = WEIGHT;
         self.line.as_mut().is_some_and(|line| line.push(&job, time(scene.now)))
     }
@@ -93,7 +93,7 @@ impl Weighbridge {
 }
 
 /// No job expires, and none is given up.
-fn limits() -> Limits {
+pub(crate) fn job_limits() -> Limits {
     Limits {
         receive_max: Duration::MAX,
         wait_max: Duration::MAX,

@@ -13,14 +13,14 @@ use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response, body::Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::client::DEADLINE;
+use crate::tools::believing;
 
 /// Of each kind there are so many, and each asks so often: together 200 times a second.
 const OF_A_KIND: usize = 4;
@@ -53,7 +53,7 @@ impl Clients {
     pub(crate) fn asking(ca: &Path, address: SocketAddr) -> Clients {
         let shared = Arc::new(Shared {
             address,
-            connector: connector(ca),
+            connector: TlsConnector::from(believing(ca)),
             end: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
@@ -206,18 +206,4 @@ async fn status(response: Response<Incoming>) -> Result<u16, Failure> {
     let status = response.status().as_u16();
     response.into_body().collect().await?;
     Ok(status)
-}
-
-fn connector(ca: &Path) -> TlsConnector {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).expect("a PEM file") {
-        roots.add(certificate.expect("a certificate")).expect("an authority");
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("they fit")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
 }

@@ -66,8 +66,8 @@ pub(crate) fn assert_problem(answer: &Response, status: u16, field: &str) {
 /// A connection by rustls.
 pub(crate) type Secure = StreamOwned<ClientConnection, TcpStream>;
 
-/// Connects to `name` at `address`; believes the authority in the file `ca`.
-pub(crate) fn connect(ca: &Path, (name, address): (&str, SocketAddr)) -> Secure {
+/// A client that believes the authority in the file `ca`.
+pub(crate) fn believing(ca: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).expect("a PEM file") {
         roots.add(certificate.expect("a certificate")).expect("an authority");
@@ -78,8 +78,13 @@ pub(crate) fn connect(ca: &Path, (name, address): (&str, SocketAddr)) -> Secure 
         .expect("they fit")
         .with_root_certificates(roots)
         .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// Connects to `name` at `address`; believes the authority in the file `ca`.
+pub(crate) fn connect(ca: &Path, (name, address): (&str, SocketAddr)) -> Secure {
     let name = ServerName::try_from(name.to_owned()).expect("a name");
-    let session = ClientConnection::new(Arc::new(config), name).expect("it can be made");
+    let session = ClientConnection::new(believing(ca), name).expect("it can be made");
     let stream = TcpStream::connect(address).expect("the balancer listens");
     stream.set_read_timeout(Some(DEADLINE)).expect("not zero");
     StreamOwned::new(session, stream)

@@ -92,6 +92,11 @@ impl State {
         }
     }
 
+    /// From when on the job may go; `None` where it does not wait.
+    pub fn not_before(self) -> Option<Time> {
+        if let State::Queued { not_before } = self { Some(not_before) } else { None }
+    }
+
     /// Who has the job; `None` where nobody has.
     pub fn lease(self) -> Option<Lease> {
         match self {

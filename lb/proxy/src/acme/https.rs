@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::tls::hosts::{HostTls, TlsClient};
+use crate::tls::unbracketed;
 
 /// For one request with its answer.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
@@ -47,7 +48,7 @@ impl HttpClient for Https {
 
 async fn send(client: Arc<TlsClient>, mut request: Asked) -> Result<BytesResponse, Boxed> {
     let authority = request.uri().authority().ok_or("a URL names no host")?.clone();
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let host = unbracketed(authority.host());
     let name = ServerName::try_from(host.to_owned())?;
     let connection = TcpStream::connect((host, authority.port_u16().unwrap_or(PORT))).await?;
     let stream = HostTls::new(Some(name), client).connect(connection).await?;

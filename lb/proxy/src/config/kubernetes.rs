@@ -9,6 +9,7 @@ use http::Uri;
 use http::uri::Scheme;
 
 use super::reader::Section;
+use crate::tls::unbracketed;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -92,7 +93,7 @@ fn url(text: &str) -> Option<Uri> {
 
 /// Whether what is sent to `host` stays on this machine.
 fn is_here(host: &str) -> bool {
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse();
+    let ip = unbracketed(host).parse();
     host == "localhost" || ip.is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 

@@ -235,21 +235,19 @@ impl JobRoom {
 
     /// Whether `host` does not answer any more.
     fn is_down(&self, host: Option<HostId>) -> bool {
-        host.is_some_and(|id| {
-            let rooms = self.rooms();
-            let fleet = rooms.dispatch.fleets.of_host(id);
-            fleet.look(|balancer, _| balancer.host(id).is_some_and(HostState::is_down))
-        })
+        self.host_is(host, HostState::is_down)
     }
 
     /// Whether `host` takes nothing new, and is still there.
     fn drains(&self, host: Option<HostId>) -> bool {
+        self.host_is(host, |host| host.phase == Phase::Draining)
+    }
+
+    fn host_is(&self, host: Option<HostId>, is_so: impl FnOnce(&HostState) -> bool) -> bool {
         host.is_some_and(|id| {
             let rooms = self.rooms();
             let fleet = rooms.dispatch.fleets.of_host(id);
-            fleet.look(|balancer, _| {
-                balancer.host(id).is_some_and(|host| host.phase == Phase::Draining)
-            })
+            fleet.look(|balancer, _| balancer.host(id).is_some_and(is_so))
         })
     }
 

@@ -334,6 +334,28 @@ impl Limit {
     }
 }
 
+// === impl Bounds ===
+
+impl Bounds {
+    /// What there would be too much of with `kept`, where there are so many open jobs, bytes and
+    /// callbacks without it.
+    pub fn exceeded(
+        &self,
+        (open, bytes, callbacks): (u64, u64, u64),
+        kept: &Kept,
+    ) -> Option<Limit> {
+        if self.open_max <= open {
+            Some(Limit::Jobs)
+        } else if self.bytes_max < bytes.saturating_add(kept.bytes()) {
+            Some(Limit::Bytes)
+        } else if kept.callback.is_some() && self.callbacks_max <= callbacks {
+            Some(Limit::Callbacks)
+        } else {
+            None
+        }
+    }
+}
+
 // === impl Kept ===
 
 impl Kept {

@@ -143,10 +143,7 @@ impl JobRoom {
         let done = self.done(kept);
         let (start, finish) = self.predicted(kept, (ahead, done), now);
         let told = |time: Option<Time>| time.map(rfc_3339);
-        let not_before = match job.state {
-            State::Queued { not_before } if now < not_before => Some(not_before),
-            _ => None,
-        };
+        let not_before = job.state.not_before().filter(|not_before| now < *not_before);
         let id = job.id;
         Ok(Status {
             id: id.to_string(),

@@ -20,8 +20,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::config::{HostTls, PodsConfig};
-use crate::tls::Io;
 use crate::tls::hosts::TlsClient;
+use crate::tls::{Io, unbracketed};
 
 /// What a `ReplicaSet` looks at.
 const ANNOTATION: &str = "controller.kubernetes.io/pod-deletion-cost";
@@ -147,7 +147,7 @@ impl Api {
         let token = if is_tls { Some(read(file("token")).await?) } else { None };
         let (host, port) = (url.host().unwrap_or_default(), url.port_u16());
         let port = port.unwrap_or(if is_tls { 443 } else { 80 });
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = unbracketed(host).to_owned();
         let tls = if is_tls { Some(believed(&host, file("ca.crt"))?) } else { None };
         let dialled = tokio::time::timeout(PATIENCE, dial((&host, port), tls));
         let stream = dialled.await.map_err(|_| ApiError::Silent)?.map_err(away)?;

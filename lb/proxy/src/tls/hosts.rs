@@ -122,7 +122,7 @@ impl HostTls {
 }
 
 /// The authorities that the system knows.
-fn of_system() -> Result<RootCertStore, FileError> {
+pub(crate) fn of_system() -> Result<RootCertStore, FileError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     // Some systems have authorities that nobody can read.

@@ -15,6 +15,34 @@ use weighbridge_proxy::jobs::ledger::{
     RepeatKey,
 };
 
+/// A test of each function of the contract. `$fresh` gives an empty ledger, and what it lives by.
+macro_rules! contract {
+    ($fresh:path) => {
+        crate::job_ledger::contract!(
+            $fresh:
+            a_job_is_kept_with_its_request,
+            of_two_writes_of_one_version_the_first_stands,
+            of_many_at_once_one_has_the_job,
+            an_answer_is_kept_with_the_write_that_commits_it,
+            a_repeat_finds_the_job_of_its_key,
+            what_would_be_too_much_is_refused,
+            the_line_is_by_work_and_those_that_waited_too_long_go_first,
+            what_is_due_is_found,
+            what_is_forgotten_is_known_to_have_been,
+            lists_are_filtered_and_come_in_parts,
+            a_callback_is_kept_with_the_end_and_tried_until_it_is_delivered,
+        );
+    };
+    ($fresh:path: $($name:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let (_home, fresh) = $fresh().await;
+            crate::job_ledger::$name(fresh).await;
+        }
+    )*};
+}
+pub(crate) use contract;
+
 pub(crate) type Ledger = Arc<dyn JobLedger>;
 
 /// What the ledgers that are tested have room for.

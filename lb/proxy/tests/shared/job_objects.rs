@@ -6,6 +6,29 @@ use bytes::{Bytes, BytesMut};
 
 use weighbridge_proxy::jobs::objects::{ObjectError, ObjectWriter, Objects};
 
+/// A test of each function of the contract. `$fresh` gives an empty store, and what it lives by.
+macro_rules! contract {
+    ($fresh:path) => {
+        crate::job_objects::contract!(
+            $fresh:
+            what_was_written_is_read,
+            what_is_there_is_never_changed,
+            what_is_not_finished_is_not_there,
+            what_is_deleted_is_gone,
+            a_list_comes_in_the_order_of_keys_and_in_parts,
+            a_key_is_no_path,
+        );
+    };
+    ($fresh:path: $($name:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let (_home, fresh) = $fresh().await;
+            crate::job_objects::$name(fresh).await;
+        }
+    )*};
+}
+pub(crate) use contract;
+
 pub(crate) type Store = Arc<dyn Objects>;
 
 async fn put(store: &Store, key: &str, pieces: &[Bytes]) -> Result<(), ObjectError> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
-use weighbridge_core::jobs::{JobId, State, Turns};
+use weighbridge_core::jobs::{JobId, Turns};
 use weighbridge_core::units::Time;
 use weighbridge_proxy::jobs::ledger::{InLine, Kept, Message};
 
@@ -73,18 +73,7 @@ pub(super) async fn in_line(
 
 /// From when on `kept` may go, where it stands in the line of `fleet`.
 pub(crate) fn stands(kept: &Kept, fleet: &str) -> Option<Time> {
-    match kept.job.state {
-        State::Queued { not_before } => Some(not_before).filter(|_| kept.fleet == fleet),
-        State::Receiving
-        | State::Leased(_)
-        | State::Running(_)
-        | State::Committing { .. }
-        | State::Succeeded
-        | State::Failed
-        | State::Cancelled
-        | State::Expired
-        | State::Dead => None,
-    }
+    kept.job.state.not_before().filter(|_| kept.fleet == fleet)
 }
 
 /// What the jobs `ids` were asked. It never changes, so it is read once.

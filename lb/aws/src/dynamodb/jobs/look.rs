@@ -73,17 +73,7 @@ pub(super) async fn exceeded(shared: &Shared, kept: &Kept) -> Result<Option<Limi
         Some(look) => look,
         None => look(shared).await?,
     };
-    let (open, bytes, callbacks) = shared.looks.with_own(&look.totals);
-    let bounds = &shared.bounds;
-    Ok(if bounds.open_max <= open {
-        Some(Limit::Jobs)
-    } else if bounds.bytes_max < bytes.saturating_add(kept.bytes()) {
-        Some(Limit::Bytes)
-    } else if kept.callback.is_some() && bounds.callbacks_max <= callbacks {
-        Some(Limit::Callbacks)
-    } else {
-        None
-    })
+    Ok(shared.bounds.exceeded(shared.looks.with_own(&look.totals), kept))
 }
 
 // === impl Looks ===

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 
-use weighbridge_core::jobs::{JobId, State};
+use weighbridge_core::jobs::JobId;
 use weighbridge_core::units::Time;
 use weighbridge_proxy::jobs::ledger::{Kept, LedgerError, Message};
 
@@ -58,10 +58,7 @@ pub(super) fn shard(id: JobId) -> String {
 pub(super) fn attributes(kept: &Kept, nonce: u64) -> Result<Vec<Attribute>> {
     let job = &kept.job;
     let json = serde_json::to_string(kept).map_err(|error| damaged(&error))?;
-    let not_before = match job.state {
-        State::Queued { not_before } => Some(not_before),
-        _ => None,
-    };
+    let not_before = job.state.not_before();
     Ok(vec![
         (KEPT, Some(text(json))),
         (VERSION, Some(number(job.version))),

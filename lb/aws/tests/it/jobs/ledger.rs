@@ -12,30 +12,13 @@ use crate::emulators::Emulator;
 use crate::job_ledger as contract;
 use contract::{BOUNDS, limits, new};
 
-/// Runs each function of the contract on an empty ledger.
-macro_rules! contract {
-    ($($name:ident),* $(,)?) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            let roto = Emulator::roto(None);
-            contract::$name(ledger(&roto.url(), BOUNDS).await).await;
-        }
-    )*};
+async fn fresh() -> (Emulator, contract::Ledger) {
+    let roto = Emulator::roto(None);
+    let ledger = ledger(&roto.url(), BOUNDS).await;
+    (roto, ledger)
 }
 
-contract!(
-    a_job_is_kept_with_its_request,
-    of_two_writes_of_one_version_the_first_stands,
-    of_many_at_once_one_has_the_job,
-    an_answer_is_kept_with_the_write_that_commits_it,
-    a_repeat_finds_the_job_of_its_key,
-    what_would_be_too_much_is_refused,
-    the_line_is_by_work_and_those_that_waited_too_long_go_first,
-    what_is_due_is_found,
-    what_is_forgotten_is_known_to_have_been,
-    lists_are_filtered_and_come_in_parts,
-    a_callback_is_kept_with_the_end_and_tried_until_it_is_delivered,
-);
+contract::contract!(fresh);
 
 const WIDE: Bounds =
     Bounds { open_max: 1000, bytes_max: 1 << 30, callbacks_max: 10, forgotten_max: 10 };

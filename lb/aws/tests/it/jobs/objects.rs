@@ -9,25 +9,13 @@ use super::{BUCKET, objects, s3_client};
 use crate::emulators::Emulator;
 use crate::job_objects as contract;
 
-/// Runs each function of the contract on an empty bucket.
-macro_rules! contract {
-    ($($name:ident),* $(,)?) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            let roto = Emulator::roto(None);
-            contract::$name(objects(&roto.url()).await).await;
-        }
-    )*};
+async fn fresh() -> (Emulator, contract::Store) {
+    let roto = Emulator::roto(None);
+    let objects = objects(&roto.url()).await;
+    (roto, objects)
 }
 
-contract!(
-    what_was_written_is_read,
-    what_is_there_is_never_changed,
-    what_is_not_finished_is_not_there,
-    what_is_deleted_is_gone,
-    a_list_comes_in_the_order_of_keys_and_in_parts,
-    a_key_is_no_path,
-);
+contract::contract!(fresh);
 
 fn large() -> Bytes {
     (0..20_000_003_u32).map(|n| (n % 253) as u8).collect::<Vec<u8>>().into()

@@ -35,30 +35,13 @@ async fn queued((table, url): (&str, &str), bounds: Bounds, window: usize) -> Ar
     Arc::new(QueuedJobs::new(&aws(url).await, (*table).clone(), settings))
 }
 
-/// Runs each function of the contract on an empty ledger.
-macro_rules! contract {
-    ($($name:ident),* $(,)?) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            let roto = Emulator::roto(None);
-            contract::$name(queued((&roto.url(), &roto.url()), BOUNDS, 8).await).await;
-        }
-    )*};
+async fn fresh() -> (Emulator, contract::Ledger) {
+    let roto = Emulator::roto(None);
+    let ledger = queued((&roto.url(), &roto.url()), BOUNDS, 8).await;
+    (roto, ledger)
 }
 
-contract!(
-    a_job_is_kept_with_its_request,
-    of_two_writes_of_one_version_the_first_stands,
-    of_many_at_once_one_has_the_job,
-    an_answer_is_kept_with_the_write_that_commits_it,
-    a_repeat_finds_the_job_of_its_key,
-    what_would_be_too_much_is_refused,
-    the_line_is_by_work_and_those_that_waited_too_long_go_first,
-    what_is_due_is_found,
-    what_is_forgotten_is_known_to_have_been,
-    lists_are_filtered_and_come_in_parts,
-    a_callback_is_kept_with_the_end_and_tried_until_it_is_delivered,
-);
+contract::contract!(fresh);
 
 fn at(secs: u64) -> Time {
     Time::from_nanos(secs * 1_000_000_000)

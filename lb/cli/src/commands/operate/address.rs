@@ -75,7 +75,7 @@ impl Address {
                 Ok(Box::new(TcpStream::connect(authority.as_str()).await?))
             }
             Address::Tls(authority) => {
-                let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+                let name = tls::unbracketed(authority.host());
                 let connection = TcpStream::connect(authority.as_str()).await?;
                 tls::connect(connection, name, ca).await
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
-use weighbridge_core::jobs::{JobId, LineWork, OwnerId, Phase, State, Turns};
+use weighbridge_core::jobs::{JobId, LineWork, OwnerId, Phase, Turns};
 use weighbridge_core::units::{Time, Work};
 
 use crate::jobs::ledger::{
@@ -65,18 +65,10 @@ fn by_key(connection: &Connection, key: &RepeatKey) -> Result<Option<Created>> {
 
 /// What there would be too much of.
 fn exceeded(connection: &Connection, kept: &Kept, bounds: Bounds) -> Result<Option<Limit>> {
-    let (open, bytes, callbacks) = connection
+    let totals = connection
         .prepare_cached("SELECT open, bytes, callbacks FROM totals")?
         .query_row([], |row| Ok((count(row, 0)?, count(row, 1)?, count(row, 2)?)))?;
-    Ok(if bounds.open_max <= open {
-        Some(Limit::Jobs)
-    } else if bounds.bytes_max < bytes.saturating_add(kept.bytes()) {
-        Some(Limit::Bytes)
-    } else if kept.callback.is_some() && bounds.callbacks_max <= callbacks {
-        Some(Limit::Callbacks)
-    } else {
-        None
-    })
+    Ok(bounds.exceeded(totals, kept))
 }
 
 /// Writes a job where its version is still the one that is kept.
@@ -305,10 +297,7 @@ fn kepts(
 
 fn put(connection: &Connection, statement: &str, kept: &Kept) -> Result<usize> {
     let job = &kept.job;
-    let not_before = match job.state {
-        State::Queued { not_before } => not_before,
-        _ => Time::ZERO,
-    };
+    let not_before = job.state.not_before().unwrap_or(Time::ZERO);
     let text = serde_json::to_string(kept).map_err(|e| LedgerError::Damaged(e.to_string()))?;
     let changed = connection.prepare_cached(statement)?.execute(named_params! {
         ":id": id_bytes(job.id),

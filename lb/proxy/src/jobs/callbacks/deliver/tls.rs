@@ -7,7 +7,10 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::tls::hosts::of_system;
+use crate::tls::provider;
 
 /// What connections are made by; an error where the system trusts nobody.
 static CONNECTOR: LazyLock<Result<TlsConnector, String>> = LazyLock::new(connector);
@@ -22,14 +25,8 @@ pub(super) async fn connect(
 }
 
 fn connector() -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        return Err("the system has no certificates to trust".to_owned());
-    }
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let roots = of_system().map_err(|error| error.in_full())?;
+    let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots)
