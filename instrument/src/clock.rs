@@ -44,8 +44,8 @@ impl ThreadClock {
         None
     }
 
-    /// CPU time that the thread has used, to the nanosecond; `None` once it has ended. Costs a
-    /// system call: about half a microsecond.
+    /// CPU time that the thread has used, to the nanosecond; `None` a moment after it has ended.
+    /// Costs a system call: about half a microsecond.
     pub fn cpu_time(self) -> Option<Duration> {
         read(self.0)
     }
