@@ -9,8 +9,11 @@ mod faults;
 mod group;
 mod life;
 
+use serde_json::Value;
+
 use crate::emulators::{CREDENTIALS, Emulator};
 use crate::harness::balancer::{Balancer, Host, Place};
+use crate::harness::client::get;
 
 use cloud::Cloud;
 
@@ -81,4 +84,11 @@ fn failures(balancer: &Balancer, name: &str) -> f64 {
 /// What has been done to the fleet.
 fn events(balancer: &Balancer, action: &str) -> f64 {
     balancer.metric("weighbridge_scale_events_total", &format!("action=\"{action}\""))
+}
+
+/// Whether the worker of `host` says that it has a request. The balancer counts one earlier.
+fn has_a_request(host: &Host) -> bool {
+    let address = host.address().parse().expect("an address");
+    let load: Value = serde_json::from_str(&get(address, "/load").text()).expect("JSON");
+    0.0 < load["named_metrics"]["in_flight"].as_f64().expect("a number")
 }

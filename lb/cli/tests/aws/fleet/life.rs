@@ -1,6 +1,6 @@
 //! Instances come and go, and no request is lost.
 
-use super::{Cloud, ec2, events, ids, place};
+use super::{Cloud, ec2, events, has_a_request, ids, place};
 use crate::harness::client::Client;
 use crate::harness::load::Load;
 use crate::harness::requests::{jobs, mixed};
@@ -135,7 +135,7 @@ fn a_host_that_says_it_takes_nothing_more_is_replaced_before_it_is_gone() {
     // As long as it runs, its worker drains.
     client.send(&crate::harness::requests::endless()).expect("it is sent");
     balancer.has_in_flight(1);
-    until("its worker has it", || balancer.active()[0].says_it_has_one());
+    until("its worker has it", || has_a_request(&balancer.active()[0]));
     cloud.take_back(&before[0]);
     until("another one is active", || {
         let active = ids(&balancer.active());

@@ -256,14 +256,6 @@ impl Host {
         self.0["in_flight"].as_u64().expect("a number")
     }
 
-    /// Whether its worker says that it has a request. The balancer counts one a little earlier.
-    #[track_caller]
-    pub(crate) fn says_it_has_one(&self) -> bool {
-        let address = self.address().parse().expect("an address");
-        let load: Value = serde_json::from_str(&get(address, "/load").text()).expect("JSON");
-        0.0 < load["named_metrics"]["in_flight"].as_f64().expect("a number")
-    }
-
     #[track_caller]
     pub(crate) fn work_left(&self) -> f64 {
         self.0["work_left_seconds"].as_f64().expect("a number")
