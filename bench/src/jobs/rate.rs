@@ -1,5 +1,7 @@
 //! `jobs rate`: how many jobs a second, and what waiting for one costs.
 
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -14,6 +16,7 @@ use super::spans::Spans;
 use super::stage::{Role, Setting, Stage};
 
 /// How many jobs that do nothing one balancer carries in a second, and what it adds to an answer.
+/// The disk bounds it: TMPDIR says where the jobs are kept.
 ///
 /// Each job is stored, put in the line, run, and its result stored: all of it durable before the
 /// client hears of it. First as many clients as --clients hand in jobs and wait for each; then one
@@ -49,7 +52,13 @@ struct RateResult {
     job_ms: Spans,
     /// The median of a job less that of a request.
     added_ms: f64,
+    /// What the disk takes to sync 4 KiB, in the folder where the jobs are. No job that is waited
+    /// for takes less than two of these: it is kept before it runs, and its result after that.
+    sync_ms: Spans,
 }
+
+/// So many syncs are timed.
+const SYNCS: usize = 100;
 
 const PREFER: (&str, &str) = ("prefer", "respond-async, wait=60");
 
@@ -77,8 +86,16 @@ impl Rate {
         let failed = self.many(&client, self.jobs).await;
         let jobs_per_second = f64::from(self.jobs) / started.elapsed().as_secs_f64();
         let added_ms = job_ms.p50 - request_ms.p50;
-        let jobs = self.jobs;
-        let result = RateResult { jobs, jobs_per_second, failed, request_ms, job_ms, added_ms };
+        let sync_ms = tokio::task::block_in_place(|| syncs(stage.folder()))?;
+        let result = RateResult {
+            jobs: self.jobs,
+            jobs_per_second,
+            failed,
+            request_ms,
+            job_ms,
+            added_ms,
+            sync_ms,
+        };
         self.print(&result)
     }
 
@@ -124,15 +141,30 @@ impl Rate {
             println!("{}", serde_json::to_string(result)?);
             return Ok(());
         }
-        let RateResult { jobs, jobs_per_second, failed, request_ms, job_ms, added_ms } = result;
+        let RateResult { jobs, jobs_per_second, failed, request_ms, job_ms, added_ms, sync_ms } =
+            result;
         println!("{jobs} jobs, {failed} failed: {jobs_per_second:.0} jobs a second");
         println!(
             "a request alone {:.2} ms, a job that is waited for {:.2} ms (medians)",
             request_ms.p50, job_ms.p50
         );
         println!("added {added_ms:.2} ms; p99 {:.2} ms and {:.2} ms", request_ms.p99, job_ms.p99);
+        println!("the disk syncs 4 KiB in {:.2} ms, and each job needs two", sync_ms.p50);
         Ok(())
     }
+}
+
+/// How long `folder`'s disk takes for what a write of the ledger waits for, in milliseconds.
+fn syncs(folder: &Path) -> io::Result<Spans> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    let mut sync = || -> io::Result<f64> {
+        file.write_all(&[1; 4096])?;
+        let started = Instant::now();
+        file.sync_data()?;
+        Ok(started.elapsed().as_secs_f64() * 1e3)
+    };
+    let spans: io::Result<Vec<f64>> = (0..SYNCS).map(|_| sync()).collect();
+    Ok(Spans::of(spans?))
 }
 
 /// Hands in one job, waits for it, and looks at its answer.

@@ -84,6 +84,11 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Where everything is kept.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The file in which hosts note what they do.
     pub(super) fn log(&self) -> PathBuf {
         self.folder.path().join("executions.log")

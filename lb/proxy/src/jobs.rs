@@ -6,6 +6,7 @@
 //! wishes.rs    what a client wishes: Prefer, Idempotency-Key, a callback
 //! intake.rs    a request becomes a job, durable before it is acknowledged
 //! runner.rs    takes jobs from the line as long as hosts have room
+//! at_once.rs   a job that a host has room for as it comes: kept and claimed in one write
 //! attempt.rs   one run of a job: the exchange's caller, the lease, the commit
 //! tend.rs      what is due: leases that ran out, jobs that expire, what is forgotten
 //! progress.rs  what hosts say of how far jobs are
@@ -19,6 +20,7 @@
 //! A job is another caller of the exchange (`exchange.rs`): it is estimated, placed, tried
 //! and learned from as any request.
 
+mod at_once;
 mod attempt;
 pub mod callbacks;
 pub mod folder;

@@ -106,3 +106,21 @@ fn with_host_at(text: &str, address: std::net::SocketAddr) -> String {
     let (_, after) = rest.split_once('"').expect("its end");
     format!("{before}address = \"{address}\"{after}")
 }
+
+#[test]
+fn a_job_that_a_host_has_room_for_runs_as_it_is_accepted() {
+    let (host, count) = answering(&["200 OK"]);
+    let service = Service::start(&[&host], "", "");
+    // Now and then the line is looked at, and a job that comes then waits for that.
+    let states: Vec<String> = (0..20)
+        .map(|_| {
+            let accepted = service.ask("POST", "/a", &["Prefer: respond-async"], b"");
+            assert_eq!(accepted.status, 202, "{}", text(&accepted));
+            service.result(accepted.header("location").expect("a place"));
+            json(&accepted)["state"].as_str().expect("a state").to_owned()
+        })
+        .collect();
+    assert!(states.iter().any(|state| state == "running"), "{states:?}");
+    assert!(states.iter().all(|state| ["running", "queued"].contains(&&**state)), "{states:?}");
+    assert_eq!(count.load(Ordering::SeqCst), states.len(), "each runs once");
+}

@@ -187,17 +187,22 @@ impl JobRoom {
 
     /// Makes a job of a request, or says why there is none.
     pub(crate) async fn accept(
-        &self,
+        self: &Arc<Self>,
         wanted: Wanted<'_>,
         received: Received,
     ) -> Result<Accepted, Problem> {
-        let new = self.new_job(&wanted, &received);
+        let (new, asked) = self.new_job(&wanted, &received);
         let (id, is_object) = (new.kept.job.id, new.kept.request_is_object);
-        let created = self.ledger.create(new).await;
+        let created = match self.at_once(&new, asked) {
+            Some(at_once) => Arc::clone(self).create_running(new, (wanted.route, at_once)).await,
+            None => self.ledger.create(new).await,
+        };
         let (is_kept, result) = match created {
             Ok(Created::Kept(kept)) => {
                 self.metrics().accepted(&kept.route);
-                self.wake_runner();
+                if kept.job.state.not_before().is_some() {
+                    self.wake_runner();
+                }
                 (true, Ok(Accepted { kept, is_repeat: false }))
             }
             Ok(Created::Same(kept)) => (false, Ok(Accepted { kept, is_repeat: true })),
@@ -223,15 +228,16 @@ impl JobRoom {
         result
     }
 
-    fn new_job(&self, wanted: &Wanted<'_>, received: &Received) -> NewJob {
+    /// The job that is wanted, and what the balancer is asked for it.
+    fn new_job(&self, wanted: &Wanted<'_>, received: &Received) -> (NewJob, ask::Asked) {
         let Wanted { route, head, key, callback } = wanted;
         let (payload, body) = self.payload(received);
         let rooms = self.rooms();
         let asked = ask::held(&rooms.dispatch, &rooms.requests.repeats, *route, (head, &payload));
-        let (ask, _) = asked.noticed(&rooms.dispatch);
         let fleet = rooms.dispatch.fleets.of(*route);
-        let estimate =
-            fleet.look(|balancer, _| balancer.predictor(*route).estimate(&ask.features, ask.known));
+        let estimate = fleet.look(|balancer, _| {
+            balancer.predictor(*route).estimate(&asked.ask.features, asked.ask.known)
+        });
         let now = now();
         let mut job = Job::new(received.id, (estimate.mean, estimate.p90), now, &self.limits);
         job.weight = 1.0 / self.settings().weight;
@@ -255,7 +261,7 @@ impl JobRoom {
         let key = key
             .as_ref()
             .map(|key| RepeatKey { key: key.hash, payload: payload_hash(head, received.hash) });
-        NewJob { kept, request: Message { head: wire::keep_request(head), body }, key }
+        (NewJob { kept, request: Message { head: wire::keep_request(head), body }, key }, asked)
     }
 
     /// The body as features see it, and as it is kept in the ledger.

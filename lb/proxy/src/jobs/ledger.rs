@@ -135,7 +135,7 @@ pub struct Message {
 /// A job to be kept.
 #[derive(Debug, Clone)]
 pub struct NewJob {
-    /// The job, Queued.
+    /// The job: Queued, or Running where it is claimed as it comes.
     pub kept: Kept,
     /// Its request.
     pub request: Message,

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Ask, JobAsk};
-use weighbridge_core::jobs::Event;
+use weighbridge_core::jobs::{Event, Fence, JobId, step};
 use weighbridge_core::request::RouteId;
 use weighbridge_core::units::{Time, Work};
 
@@ -97,6 +97,17 @@ pub(crate) async fn run(room: Arc<JobRoom>) {
     }
 }
 
+/// Tells a host in `head` which job it runs, and by which `token` its load report is to call it.
+pub(super) fn tell_host(head: &mut RequestHeader, id: JobId, token: u64) {
+    let told = [(headers::JOB, id.to_string()), (headers::ATTEMPT, format!("{token:016x}"))];
+    for (name, value) in told {
+        if head.insert_header(name, value).is_err() {
+            // It has as many headers as there may be.
+            tracing::debug!(job = %id, "a host is not told which job it runs");
+        }
+    }
+}
+
 // === impl JobRoom ===
 
 impl JobRoom {
@@ -164,13 +175,7 @@ impl JobRoom {
             return self.begin_to_fail(kept, detail);
         };
         let token = fastrand::u64(..);
-        let told = [(headers::JOB, id.to_string()), (headers::ATTEMPT, format!("{token:016x}"))];
-        for (name, value) in told {
-            if head.insert_header(name, value).is_err() {
-                // It has as many headers as there may be.
-                tracing::debug!(job = %id, "a host is not told which job it runs");
-            }
-        }
+        tell_host(&mut head, id, token);
         let asked = match self.ask(&kept, &head, (route, &request)).await {
             Ok(asked) => asked,
             Err(missing @ BodyError::Missing) => {
@@ -240,12 +245,7 @@ impl JobRoom {
         run: impl FnOnce(Arc<JobRoom>, Kept, watch::Receiver<Option<Stop>>) -> F + Send + 'static,
     ) {
         let id = kept.job.id;
-        let (stop, stopped) = watch::channel(None);
-        let fence = kept.job.fence.next();
-        let predicted = crate::text::span(kept.job.work);
-        let (since, done) = (now(), Work::ZERO);
-        let running = Running { fence, is_claimed: false, stop, predicted, since, token, done };
-        self.running.lock().insert(id, running);
+        let stopped = self.enlist(&kept, kept.job.fence.next(), token);
         self.n_claiming.fetch_add(1, Ordering::AcqRel);
         tokio::spawn(async move {
             let claimed = self.claim(kept).await;
@@ -255,9 +255,7 @@ impl JobRoom {
             }
             match claimed {
                 Ok(Some(kept)) => {
-                    if let Some(running) = self.running.lock().get_mut(&id) {
-                        running.is_claimed = true;
-                    }
+                    self.is_claimed(id);
                     run(self.clone(), kept, stopped).await;
                 }
                 // Another was first, or it is not there any more.
@@ -267,28 +265,58 @@ impl JobRoom {
                     self.wake_runner();
                 }
             }
-            self.running.lock().remove(&id);
-            self.wake.notify_one();
+            self.delist(id);
         });
+    }
+
+    /// Notes that `kept` is run here under `fence`. Returns what tells its run to stop.
+    pub(super) fn enlist(
+        &self,
+        kept: &Kept,
+        fence: Fence,
+        token: u64,
+    ) -> watch::Receiver<Option<Stop>> {
+        let (stop, stopped) = watch::channel(None);
+        let predicted = crate::text::span(kept.job.work);
+        let (since, done) = (now(), Work::ZERO);
+        let running = Running { fence, is_claimed: false, stop, predicted, since, token, done };
+        self.running.lock().insert(kept.job.id, running);
+        stopped
+    }
+
+    /// Notes that the ledger has the claim of the job `id`.
+    pub(super) fn is_claimed(&self, id: JobId) {
+        if let Some(running) = self.running.lock().get_mut(&id) {
+            running.is_claimed = true;
+        }
+    }
+
+    /// Notes that the job `id` is not run here any more: there is room for another.
+    pub(super) fn delist(&self, id: JobId) {
+        self.running.lock().remove(&id);
+        self.wake.notify_one();
     }
 
     /// Claims `kept` for this balancer; `None` where it is not to be had.
     async fn claim(&self, kept: Kept) -> Result<Option<Kept>, LedgerError> {
-        let before = kept.job.fence;
         let mut kept = kept;
-        let owner = self.ledger.owner();
         // A claim is not tried again: who was first may have it.
-        let now = now();
-        weighbridge_core::jobs::step(&mut kept.job, Event::Claimed { owner }, now, &self.limits);
-        let fence = kept.job.fence;
-        if fence == before {
+        if !self.take(&mut kept) {
             return Ok(None);
         }
-        let started = Event::Started { fence };
-        weighbridge_core::jobs::step(&mut kept.job, started, now, &self.limits);
-        kept.set_times(&self.limits, self.age());
         let write = super::JobWrite { kept, answer: None, event: None };
         self.ledger.write(write).await
+    }
+
+    /// Takes the steps of a claim for this balancer. Returns whether `kept` is to be had.
+    pub(super) fn take(&self, kept: &mut Kept) -> bool {
+        let before = kept.job.fence;
+        let (owner, now) = (self.ledger.owner(), now());
+        step(&mut kept.job, Event::Claimed { owner }, now, &self.limits);
+        let fence = kept.job.fence;
+        step(&mut kept.job, Event::Started { fence }, now, &self.limits);
+        kept.set_times(&self.limits, self.age());
+        fence != before
     }
 
     /// The route of a job, by its name: the configuration may have changed.

@@ -1,5 +1,6 @@
 //! Requests that become jobs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -79,7 +80,7 @@ impl Front {
         record: &mut Record,
         (route, preferences, body): (RouteId, Preferences, Option<body::Body>),
     ) -> Result<(), ExchangeError> {
-        let Some(room) = self.jobs.as_deref() else { return Err(Gone.into()) };
+        let Some(room) = self.jobs.as_ref() else { return Err(Gone.into()) };
         match self.try_accept(session, record, (room, route, preferences, body)).await {
             Ok(()) => Ok(()),
             Err(Refused::Gone) => Err(Gone.into()),
@@ -93,7 +94,7 @@ impl Front {
         &self,
         session: &mut Session,
         record: &mut Record,
-        (room, route, preferences, body): (&JobRoom, RouteId, Preferences, Option<body::Body>),
+        (room, route, preferences, body): (&Arc<JobRoom>, RouteId, Preferences, Option<body::Body>),
     ) -> Result<(), Refused> {
         let headers = &session.req_header().headers;
         let (key, callback) = (room.key(route, headers)?, room.callback(headers)?);
@@ -101,7 +102,7 @@ impl Front {
         let is_wanted = key.is_some() || callback.is_some();
         let received = match body {
             Some(body) => room.received(body.bytes.clone(), body.into_share()).await?,
-            None => self.receive(session, (room, route)).await?,
+            None => self.receive(session, (&**room, route)).await?,
         };
         record.bytes_in = received.bytes();
         let request = self.client(session, record).request(received.bytes());
@@ -111,7 +112,7 @@ impl Front {
         let wanted = Wanted { route, head, key, callback };
         let Accepted { kept, is_repeat } = room.accept(wanted, received).await?;
         let is_kept = is_wanted || is_repeat;
-        self.acknowledge(session, record, (room, kept, preferences, is_kept)).await
+        self.acknowledge(session, record, (&**room, kept, preferences, is_kept)).await
     }
 
     /// Answers a request that has become a job: with its result, where the client waits for that
