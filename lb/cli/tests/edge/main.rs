@@ -22,6 +22,7 @@ mod tools;
 
 mod acme;
 mod admin;
+mod browser;
 mod certificates;
 mod checks;
 mod clients;
