@@ -44,11 +44,10 @@ fn believe(home: &Path, ca: &Path) {
 #[test]
 fn a_browser_loads_a_page_from_whom_it_believes_and_from_nobody_else() {
     let host = Host::start(|heard, client| {
-        let (kind, body) = match heard.is_for("/held/script") {
-            true => {
-                ("text/javascript", format!("p.textContent = 'loaded by ' + '{}'", &SAID[10..]))
-            }
-            false => ("text/html", PAGE.to_owned()),
+        let (kind, body) = if heard.is_for("/held/script") {
+            ("text/javascript", format!("p.textContent = 'loaded by ' + '{}'", &SAID[10..]))
+        } else {
+            ("text/html", PAGE.to_owned())
         };
         answer(client, "200 OK", &[&format!("Content-Type: {kind}")], body.as_bytes());
         Then::Keep

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use prometheus::Registry;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -37,6 +37,9 @@ const EXPIRE_INTERVAL: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub struct Recorder {
     sender: mpsc::Sender<StoredObservation>,
+    /// The writer is to write before the batch is old: as many rows wait as it writes at once.
+    full: Arc<Notify>,
+    batch_max: usize,
     closing: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     metrics: StoreMetrics,
@@ -58,11 +61,13 @@ impl Recorder {
         let (sender, receiver) = mpsc::channel(config.queue_max.max(1));
         let (closing, closed) = watch::channel(false);
         let spool = spool.map(|spool| Spooling::new(spool, &metrics));
+        let (full, batch_max) = (Arc::new(Notify::new()), config.batch_max.max(1));
         let writer = Writer {
             store: Arc::clone(&store),
             receiver,
+            full: Arc::clone(&full),
             closing: closed.clone(),
-            batch_max: config.batch_max.max(1),
+            batch_max,
             batch_age: config.batch_age,
             behind: config.queue_max / 2,
             metrics: metrics.clone(),
@@ -74,7 +79,7 @@ impl Recorder {
             tasks.push(tokio::spawn(replay(store, spool, closed, metrics.clone())));
         }
         tasks.push(tokio::spawn(expire(store, config.ttl, closed, metrics.clone())));
-        Ok(Recorder { sender, closing, tasks: Mutex::new(tasks), metrics })
+        Ok(Recorder { sender, full, batch_max, closing, tasks: Mutex::new(tasks), metrics })
     }
 
     /// Takes `row` for writing. Never waits. Where the queue is full or the recorder is closed, the
@@ -85,6 +90,8 @@ impl Recorder {
         if self.sender.try_send(row).is_err() {
             self.metrics.waiting.dec();
             self.metrics.dropped.inc();
+        } else if self.batch_max <= self.sender.max_capacity() - self.sender.capacity() {
+            self.full.notify_one();
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{error, warn};
 
 use super::super::{ObservationStore, StoreError, StoredObservation};
@@ -21,6 +21,8 @@ const TRY_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     pub(super) store: Arc<dyn ObservationStore>,
     pub(super) receiver: mpsc::Receiver<StoredObservation>,
+    /// As many rows wait as a batch has.
+    pub(super) full: Arc<Notify>,
     pub(super) closing: watch::Receiver<bool>,
     pub(super) batch_max: usize,
     pub(super) batch_age: Duration,
@@ -38,32 +40,37 @@ impl Writer {
         }
     }
 
-    /// Waits for a first row, and then for others, until the batch is full or old enough, or the
-    /// recorder closes. False once it is closed and no row is left.
+    /// Waits for a first row, and then until the batch is full or old enough, or the recorder
+    /// closes. Nobody is woken for the rows between: on a balancer of small requests that would
+    /// cost more than to keep them. False once it is closed and no row is left.
     async fn gather(&mut self, batch: &mut Vec<StoredObservation>) -> bool {
-        if !self.take(batch, None).await {
+        if !self.first(batch).await {
             return false;
         }
         let until = Instant::now() + self.batch_age;
-        while batch.len() < self.batch_max && self.take(batch, Some(until)).await {}
+        while batch.len() + self.receiver.len() < self.batch_max && !self.receiver.is_closed() {
+            tokio::select! {
+                () = sleep_until(until) => break,
+                // It may be of a batch before.
+                () = self.full.notified() => {}
+                _ = self.closing.wait_for(|closing| *closing) => self.receiver.close(),
+            }
+        }
+        while batch.len() < self.batch_max
+            && let Ok(row) = self.receiver.try_recv()
+        {
+            batch.push(row);
+        }
         true
     }
 
-    /// Takes at least one more row. False where none came before `until`, or none can come.
-    async fn take(&mut self, batch: &mut Vec<StoredObservation>, until: Option<Instant>) -> bool {
-        let room = self.batch_max - batch.len();
+    /// Takes what there is, at least one row. False where none can come any more.
+    async fn first(&mut self, batch: &mut Vec<StoredObservation>) -> bool {
         loop {
             let open = !self.receiver.is_closed();
-            let rows = self.receiver.recv_many(batch, room);
-            let rows = async {
-                match until {
-                    Some(until) => timeout_at(until, rows).await.unwrap_or(0),
-                    None => rows.await,
-                }
-            };
             tokio::select! {
                 biased;
-                n = rows => return n != 0,
+                n = self.receiver.recv_many(batch, self.batch_max) => return n != 0,
                 _ = self.closing.wait_for(|closing| *closing), if open => {}
             }
             // No more rows are added; those that wait are taken.
