@@ -2,6 +2,7 @@
 # Sourced by the request scripts: options, sending, checking of what comes back.
 
 count=1 concurrency=1 url=http://127.0.0.1:8000 out='' input='' format='' taken=1
+content_type=application/octet-stream
 
 # What every usage text ends with.
 usage_common() {
@@ -74,7 +75,7 @@ send() {
     local target=$1 body=$2
     seq "$count" | xargs -P "$concurrency" -I '{}' \
         curl --silent --show-error --output "$scratch/answer-{}" \
-        --header 'Content-Type: application/octet-stream' --data-binary "@$body" \
+        --header "Content-Type: $content_type" --data-binary "@$body" \
         --write-out '%{http_code} %{time_total}\n' "$url/$target" >"$scratch/log" ||
         fail "some requests to $url had no answer"
     awk '{ codes[$1]++; sum += $2; if ($2 > max) max = $2; if (min == "" || $2 < min) min = $2 }

@@ -21,6 +21,6 @@ pub use allocator::{BySize, CountingAllocator, prepare_allocator};
 pub use checkpoint::{Abandoned, Interrupt, checkpoint, interruptible};
 pub use clock::{ProcessClock, ThreadClock};
 pub use idle::set_idle;
-pub use meter::{Counting, Meter, RequestCost, build_id, counting, off_reason, prepare};
+pub use meter::{Counting, Meter, RequestCost, build_id, charge, counting, off_reason, prepare};
 pub use report::{ENTRIES_MAX, LoadReport, NAME_BYTES_MAX, REPORT_BYTES_MAX, ReportError};
 pub use weights::counted_functions;

@@ -62,6 +62,13 @@ pub(crate) struct Pause {
 
 thread_local! {
     static METERED: Cell<bool> = const { Cell::new(false) };
+    static CHARGED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Adds `instructions` to what is metered on this thread: for work that a library does whose code
+/// is not counted, such as one in C. They are to depend on the request alone.
+pub fn charge(instructions: u64) {
+    CHARGED.set(CHARGED.get().wrapping_add(instructions));
 }
 
 /// What this program counts, as it was built.
@@ -131,6 +138,7 @@ impl Meter {
             _stays_on_its_thread: PhantomData,
         };
         if counts {
+            CHARGED.set(0);
             histogram::begin();
         }
         meter
@@ -143,7 +151,7 @@ impl Meter {
         let cpu_after = clock::of_this_thread();
         let counts = self.end();
         RequestCost {
-            instructions: counts.map(|counts| counts.instructions),
+            instructions: counts.map(|counts| counts.instructions.wrapping_add(CHARGED.take())),
             basic_blocks: counts.map(|counts| counts.basic_blocks),
             methods: counts.map(|counts| counts.methods),
             cpu_seconds: cpu_after

@@ -44,7 +44,8 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_default();
     let repeats = arguments.next().map_or(Ok(1), |repeats| repeats.parse::<u32>());
-    let operation = ALL.iter().copied().find(|operation| operation.name() == name);
+    let mut operations = ALL.iter().copied().filter(|one| one.event() != EventForm::None);
+    let operation = operations.find(|operation| operation.name() == name);
     let (Some(operation), Ok(repeats)) = (operation, repeats) else {
         eprintln!("usage: operation_cost blur|enhance|raytrace [REPEATS]");
         return ExitCode::FAILURE;
@@ -97,6 +98,7 @@ impl Case {
                 "application/json",
                 scene(SPHERES),
             ),
+            EventForm::None => unreachable!("only those with an event are asked for"),
         };
         Case { operation, query, content_type, body }
     }

@@ -1,4 +1,4 @@
-//! The operations: blur, local histogram equalisation, ray tracing.
+//! The operations: blur, local histogram equalisation, ray tracing, films.
 //!
 //! Each is a pure function of its request: [`run`] reads no clock, file or socket, runs on the
 //! thread that calls it, and checks every limit before it pays the cost. The image formats are
@@ -14,6 +14,8 @@ pub mod codec;
 pub mod blur;
 pub mod enhance;
 pub mod raytrace;
+#[cfg(feature = "video")]
+pub mod video;
 mod form;
 pub(crate) mod held;
 
@@ -21,9 +23,17 @@ pub use blur::Blur;
 pub use enhance::Enhance;
 pub use limits::Limits;
 pub use raytrace::RayTrace;
+#[cfg(feature = "video")]
+pub use video::Video;
 
 /// Every operation there is. To add one: a file beside these, and a line here.
-pub const ALL: &[&dyn Operation] = &[&blur::Blur, &enhance::Enhance, &raytrace::RayTrace];
+pub const ALL: &[&dyn Operation] = &[
+    &blur::Blur,
+    &enhance::Enhance,
+    &raytrace::RayTrace,
+    #[cfg(feature = "video")]
+    &video::Video,
+];
 
 /// What a path asks for.
 pub trait Operation: fmt::Debug + Send + Sync {
@@ -42,6 +52,12 @@ pub trait Operation: fmt::Debug + Send + Sync {
     /// not empty and within its limit; every other limit is checked here.
     fn run(&self, request: &OperationRequest<'_>, limits: &Limits)
     -> Result<Reply, OperationError>;
+
+    /// Bytes of memory that a request holds once it is started, beside its body; for operations
+    /// that have no event of the earlier systems, of which it is known.
+    fn bytes_held(&self, _: &OperationRequest<'_>, _: &Limits) -> u64 {
+        0
+    }
 }
 
 /// What an event of the earlier systems consists of.
@@ -51,6 +67,8 @@ pub enum EventForm {
     Image,
     /// A scene, a texture, and what is seen of it.
     Scene,
+    /// They had no such operation.
+    None,
 }
 
 /// One request, as it came.
@@ -75,7 +93,8 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Why an operation has no reply. All but [`OperationError::Abandoned`] are the client's fault.
+/// Why an operation has no reply. All but [`OperationError::Abandoned`], and a film that its
+/// encoder does not make, are the client's fault.
 #[derive(Debug, Error)]
 pub enum OperationError {
     /// Nothing was sent.
@@ -98,6 +117,10 @@ pub enum OperationError {
     /// The scene cannot be rendered.
     #[error(transparent)]
     RayTrace(#[from] raytrace::RayTraceError),
+    /// The film cannot be made.
+    #[cfg(feature = "video")]
+    #[error(transparent)]
+    Video(#[from] video::VideoError),
     /// The client is gone: there is no one to answer.
     #[error("the client has abandoned the request")]
     Abandoned,
@@ -156,6 +179,8 @@ impl OperationError {
             OperationError::Form(error) => error.status(),
             OperationError::Codec(error) => error.status(),
             OperationError::RayTrace(error) => error.status(),
+            #[cfg(feature = "video")]
+            OperationError::Video(error) => error.status(),
             OperationError::Abandoned => 499,
         }
     }
@@ -168,6 +193,8 @@ impl OperationError {
             | OperationError::Codec(_) => Some("body"),
             OperationError::Form(error) => Some(error.field()),
             OperationError::RayTrace(error) => Some(error.field()),
+            #[cfg(feature = "video")]
+            OperationError::Video(error) => error.field(),
             OperationError::Abandoned => None,
         }
     }

@@ -53,6 +53,11 @@ pub(super) fn read(
     let request = match operation.event() {
         EventForm::Image => image(&mut event)?,
         EventForm::Scene => scene(&mut event)?,
+        EventForm::None => {
+            let detail =
+                format!("the operation `{}` has no event, expected HTTP", operation.name());
+            return Err(wrong("body", &detail));
+        }
     };
     Ok((request, wants_report))
 }

@@ -47,6 +47,7 @@ pub(crate) fn bytes(
             let texture = of_texture(request.body, limits).saturating_mul(BYTES_PER_PIXEL);
             rendered.saturating_add(texture)
         }
+        EventForm::None => operation.bytes_held(request, limits),
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::Barrier;
 use std::thread;
 
 use image::{ImageFormat, Rgb, RgbImage};
-use weighbridge_instrument::{Counting, Meter, counted_functions, counting, off_reason, prepare};
+use weighbridge_instrument::{
+    Counting, Meter, charge, counted_functions, counting, off_reason, prepare,
+};
 use weighbridge_worker::operations::{
     ALL, Blur, Enhance, EventForm, Limits, Operation, OperationRequest, run,
 };
@@ -75,6 +77,22 @@ fn what_compresses_a_png_is_counted() {
     }
 }
 
+/// By what an operation says of libraries whose code is not counted.
+#[test]
+fn what_is_charged_is_counted() {
+    assert_counting();
+    let metered = |instructions| {
+        charge(3);
+        let meter = Meter::start();
+        charge(instructions);
+        meter.stop().instructions.expect("it counts")
+    };
+    metered(0);
+    let nothing = metered(0);
+    assert_eq!(metered(1_000_000), nothing + 1_000_000);
+    assert_eq!(metered(0), nothing, "and not for the next one");
+}
+
 #[test]
 fn concurrent_operations_do_not_leak_into_each_others_counts() {
     let cases: Vec<(&dyn Operation, u32)> =
@@ -125,6 +143,7 @@ fn counts(operation: &dyn Operation, side: u32) -> [u64; 4] {
     let (query, content_type, body) = match operation.event() {
         EventForm::Image => (String::new(), "image/png", picture(side)),
         EventForm::Scene => (view(side), "application/json", scene()),
+        EventForm::None => form(side),
     };
     let request = OperationRequest {
         query: &query,
@@ -133,6 +152,17 @@ fn counts(operation: &dyn Operation, side: u32) -> [u64; 4] {
         body: &body,
     };
     counts_of(operation, &request)
+}
+
+/// A request for a film.
+#[cfg(feature = "video")]
+fn form(side: u32) -> (String, &'static str, Vec<u8>) {
+    (String::new(), crate::film::FORM, crate::film::small(side).body())
+}
+
+#[cfg(not(feature = "video"))]
+fn form(_: u32) -> (String, &'static str, Vec<u8>) {
+    unreachable!("no other operation has no event")
 }
 
 fn counts_of(operation: &dyn Operation, request: &OperationRequest<'_>) -> [u64; 4] {

@@ -16,6 +16,9 @@ mod concurrency;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 mod counting;
 mod drain;
+#[cfg(test)]
+#[cfg(feature = "video")]
+mod film;
 mod http2;
 mod order;
 #[cfg(test)]

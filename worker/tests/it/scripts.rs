@@ -80,6 +80,25 @@ fn parts_of_a_picture_fit_together() {
     }
 }
 
+#[cfg(feature = "video")]
+#[test]
+fn a_script_makes_a_film() {
+    let worker = Running::start(1);
+    let folder = TempDir::new().expect("there is room");
+    let file = folder.path().join("film.mp4");
+    let file = file.to_str().expect("it is UTF-8");
+    let own = ["-s", "64x48", "-t", "0.2", "-f", "0.1", "-r", "10"];
+    let many = ["-n", "3", "-c", "2", "-o", file];
+    let printed = printed(&run(&worker, "video.sh", &[&own[..], &many].concat()));
+    assert!(printed.starts_with("3 answers with status 200\n"), "{printed}");
+    let film = fs::read(file).expect("it was written");
+    assert_eq!(&film[4..8], b"ftyp");
+
+    let output = run(&worker, "video.sh", &["-r", "0"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("400 Bad Request: `fps`: it is `0`, expected"), "{said}");
+}
+
 #[test]
 fn the_scripts_tell_what_went_wrong() {
     let worker = Running::start(1);
@@ -99,7 +118,7 @@ fn the_scripts_tell_what_went_wrong() {
         let output = run(&worker, "blur.sh", &arguments);
         assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
     }
-    for script in ["raytrace.sh", "blur.sh", "enhance.sh"] {
+    for script in ["raytrace.sh", "blur.sh", "enhance.sh", "video.sh"] {
         assert!(printed(&run(&worker, script, &["--help"])).starts_with("usage: "));
     }
 }
