@@ -19,10 +19,12 @@ const KEY_FRAME_PERIOD: u32 = 250;
 const MACROBLOCK: usize = 16;
 
 /// Instructions that a macroblock is charged with: of a frame of its own, and of one that follows
-/// another. A byte that is written costs as well: it tells how much there was to encode.
-const OF_KEY: u64 = 9_000;
-const OF_FOLLOWING: u64 = 1_000;
-const OF_BYTE: u64 = 900;
+/// another. A byte that is written costs as well: it tells how much there was to encode. By the CPU
+/// time of 569 random films, with `nasm`, over that of the instructions that are counted in them:
+/// with these, all are priced within 4.3 % at the median.
+const OF_KEY: u64 = 12_400;
+const OF_FOLLOWING: u64 = 2_900;
+const OF_BYTE: u64 = 3_200;
 
 /// Encodes frames and keeps what comes of them.
 pub(super) struct Encoder {

@@ -23,7 +23,7 @@ fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, content) in parts {
         let head = format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
-        body.extend([head.as_bytes(), content, b"\r\n"].concat());
+        body.extend([head.as_bytes(), *content, &b"\r\n"[..]].concat());
     }
     [&body[..], b"--b--"].concat()
 }

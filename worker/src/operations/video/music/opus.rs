@@ -19,7 +19,8 @@ const BITS_PER_CHANNEL: i32 = 64_000;
 const FADE_OUT_SECS: f64 = 2.0;
 
 /// Instructions that a packet is charged with, for each channel: to decode, resample and encode it.
-const OF_CHANNEL: u64 = 1_500_000;
+/// See the encoder of frames for where that is from.
+const OF_CHANNEL: u64 = 950_000;
 
 /// The packets of a film of `seconds`.
 pub(super) fn sound(music: &Music<'_>, seconds: f64) -> Result<Sound, OperationError> {
