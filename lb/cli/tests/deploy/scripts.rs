@@ -75,6 +75,7 @@ fn every_other_script_helps_and_does_nothing_else() {
         "bench/requests/blur.sh",
         "bench/requests/enhance.sh",
         "bench/requests/raytrace.sh",
+        "bench/requests/video.sh",
         "instrument/callgrind.sh",
         "instrument/overhead.sh",
     ] {
