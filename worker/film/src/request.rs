@@ -68,7 +68,7 @@ impl<'a> FilmRequest<'a> {
     pub fn read(content_type: &str, body: &'a [u8]) -> Result<FilmRequest<'a>, Mistakes> {
         let mut skim = Skim::read(content_type, body);
         let settings = skim.settings;
-        if settings.width.min(settings.height) > SMALLER_SIDE_MAX {
+        if SMALLER_SIDE_MAX < settings.width.min(settings.height) {
             skim.mistake(
                 "height",
                 format!(
@@ -137,16 +137,14 @@ impl<'a> Skim<'a> {
 
     fn take_number(&mut self, range: &Range, content: &[u8]) {
         let text = text(content, NUMBER_BYTES_MAX);
-        match text.and_then(|text| range.read(text)) {
-            Some(value) => self.settings.set(range, value),
-            None => {
-                let shown = text.map_or_else(
-                    || format!("{} bytes", content.len()),
-                    |text| format!("`{}`", text.escape_debug()),
-                );
-                self.mistake(range.name, format!("it is {shown}, expected {range}"));
-            }
+        if let Some(value) = text.and_then(|text| range.read(text)) {
+            return self.settings.set(range, value);
         }
+        let shown = text.map_or_else(
+            || format!("{} bytes", content.len()),
+            |text| format!("`{}`", text.escape_debug()),
+        );
+        self.mistake(range.name, format!("it is {shown}, expected {range}"));
     }
 
     fn take_order(&mut self, part: &Part<'_>) {
@@ -190,15 +188,13 @@ impl<'a> Skim<'a> {
             let is_it = |photo: &Option<Part<'_>>| {
                 photo.as_ref().is_some_and(|photo| photo.file_name.as_deref() == Some(&name))
             };
-            match left.iter().position(is_it) {
-                Some(at) => ordered.extend(left[at].take()),
-                None => {
-                    let name = name.escape_debug();
-                    let detail = format!(
-                        "`{name}` is not the file name of a photo, or of none that is left"
-                    );
-                    self.mistake("order", detail);
-                }
+            if let Some(at) = left.iter().position(is_it) {
+                ordered.extend(left[at].take());
+            } else {
+                let name = name.escape_debug();
+                let detail =
+                    format!("`{name}` is not the file name of a photo, or of none that is left");
+                self.mistake("order", detail);
             }
         }
         ordered.extend(left.into_iter().flatten());

@@ -7,9 +7,10 @@ mod mistakes;
 mod music;
 mod photos;
 
-use image::{ImageFormat, Rgb, RgbImage};
+use std::fmt::Display;
 use std::io::Cursor;
 
+use image::{ImageFormat, Rgb, RgbImage};
 use weighbridge_worker::operations::{Limits, OperationError, OperationRequest, Reply, Video, run};
 
 /// The type of all forms here.
@@ -21,7 +22,7 @@ pub(crate) struct Form(Vec<u8>);
 
 impl Form {
     /// Adds a text.
-    pub(crate) fn text(self, name: &str, text: impl ToString) -> Form {
+    pub(crate) fn text(self, name: &str, text: impl Display) -> Form {
         self.part(&format!("name=\"{name}\""), text.to_string().as_bytes())
     }
 

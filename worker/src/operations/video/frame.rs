@@ -76,8 +76,8 @@ impl Frame {
                 for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
                     let colour = pixel(2 * x + dx, 2 * y + dy).map(i32::from);
                     luma[dy * width + 2 * x + dx] = luma_of(colour);
-                    for band in 0..BANDS {
-                        sum[band] += colour[band];
+                    for (sum, sample) in sum.iter_mut().zip(colour) {
+                        *sum += sample;
                     }
                 }
                 (*blue, *red) = colours_of(sum.map(|four| (four + 2) / 4));

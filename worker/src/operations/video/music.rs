@@ -6,6 +6,7 @@
 use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
 
+use symphonia::core::audio::Channels;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3};
@@ -154,7 +155,7 @@ impl Track {
         Ok(Track {
             id: track.id,
             rate,
-            channels: codec.channels.as_ref().map_or(2, |channels| channels.count()).max(1),
+            channels: codec.channels.as_ref().map_or(2, Channels::count).max(1),
             timescale: timescale(track.time_base).unwrap_or(rate),
             delay: track.delay.unwrap_or(0),
             codec: codec.clone(),

@@ -72,8 +72,8 @@ fn narrow(colours: &[[f32; BANDS]], windows: &[Window]) -> Vec<f32> {
     for Window { start, weights } in windows {
         let mut sum = [0.0; BANDS];
         for (colour, weight) in colours[*start..].iter().zip(weights) {
-            for band in 0..BANDS {
-                sum[band] += colour[band] * weight;
+            for (sum, sample) in sum.iter_mut().zip(colour) {
+                *sum += sample * weight;
             }
         }
         narrowed.extend(sum);

@@ -12,7 +12,7 @@ pub(super) fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
 
 /// A box with a version and flags.
 pub(super) fn full(kind: &[u8; 4], version: u8, flags: u32, parts: &[&[u8]]) -> Vec<u8> {
-    let head = numbers(&[u32::from(version) << 24 | flags]);
+    let head = numbers(&[(u32::from(version) << 24) | flags]);
     boxed(kind, &[&[&head[..]], parts].concat())
 }
 

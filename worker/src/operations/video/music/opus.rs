@@ -27,8 +27,8 @@ pub(super) fn sound(music: &Music<'_>, seconds: f64) -> Result<Sound, OperationE
     let mut samples = Samples::new(music, seconds)?;
     let channels = samples.decoded.channels;
     let mut encoder =
-        OpusEncoder::new(RATE as i32, channels, Application::Audio).map_err(failed)?;
-    encoder.bitrate_bps = BITS_PER_CHANNEL * channels as i32;
+        OpusEncoder::new(RATE.cast_signed(), channels, Application::Audio).map_err(failed)?;
+    encoder.bitrate_bps = if channels == 1 { BITS_PER_CHANNEL } else { 2 * BITS_PER_CHANNEL };
     let skip = encoder.lookahead();
     let n_packets = (samples.frames + skip).div_ceil(PACKET_FRAMES);
     let mut block = vec![0.0; PACKET_FRAMES * channels];

@@ -91,7 +91,7 @@ fn codec(music: &Music<'_>) -> Result<Codec, String> {
     Ok(Codec::Mpeg { object_type: AAC, config })
 }
 
-/// The AudioSpecificConfig (ISO 14496-3) of what follows a header of ADTS.
+/// The `AudioSpecificConfig` (ISO 14496-3) of what follows a header of ADTS.
 fn of_adts(content: &[u8]) -> Option<Box<[u8]>> {
     let header = content.get(id3_bytes(content)..)?.first_chunk::<4>()?;
     let is_header = header[0] == 0xff && header[1] & 0xf6 == 0xf0;

@@ -41,7 +41,7 @@ impl Resampler {
         let table = (0..=reach as usize * PHASES + 1).map(entry).collect();
         // Before the first sample it is silent.
         let silence = vec![0.0; reach as usize * channels];
-        let (reach, first) = (reach as usize, -(reach as i64));
+        let (reach, first) = (reach as usize, -(reach as u64).cast_signed());
         Resampler { rate: rate.into(), channels, reach, table, taken: silence, first, next: 0 }
     }
 
@@ -53,7 +53,7 @@ impl Resampler {
     /// The next frame of the result, or false where it takes more samples.
     pub(super) fn frame(&mut self, out: &mut [f32]) -> bool {
         let (at, rest) = (self.next * self.rate, u64::from(RATE));
-        let (middle, phase) = ((at / rest) as i64, (at % rest) as f64 / rest as f64);
+        let (middle, phase) = ((at / rest).cast_signed(), (at % rest) as f64 / rest as f64);
         let start = (middle - self.first) as usize + 1 - self.reach;
         let frames = self.taken.len() / self.channels;
         if frames < start + 2 * self.reach {
@@ -78,7 +78,7 @@ impl Resampler {
     fn forget(&mut self, start: usize) {
         let start = start.min(self.taken.len() / self.channels);
         self.taken.drain(..start * self.channels);
-        self.first += start as i64;
+        self.first += (start as u64).cast_signed();
     }
 }
 
