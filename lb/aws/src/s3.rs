@@ -5,6 +5,7 @@
 //! that died has left is for the bucket's lifecycle rule. A reader that loses its connection goes
 //! on where it was, by a range of the same object (`If-Match`).
 
+pub mod buckets;
 mod errors;
 mod reader;
 mod writer;
@@ -65,13 +66,8 @@ impl S3Objects {
     /// The objects that `settings` name. Connects to nothing yet.
     pub fn new(aws: &Aws, settings: Settings) -> S3Objects {
         // Names of buckets that have dots, and most doubles of S3, want the bucket in the path.
-        let config = Builder::from(aws.config())
-            .force_path_style(aws.has_endpoint() || settings.bucket.contains('.'))
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .retry_config(answers::retries())
-            .timeout_config(answers::timeouts(settings.timeout));
-        S3Objects { client: Client::from_conf(config.build()), settings }
+        let in_path = aws.has_endpoint() || settings.bucket.contains('.');
+        S3Objects { client: client(aws, settings.timeout, in_path), settings }
     }
 
     fn place(&self, key: &str) -> Result<Place, ObjectError> {
@@ -92,6 +88,17 @@ impl S3Objects {
         let since = Duration::try_from_secs_f64(modified.as_secs_f64()).unwrap_or_default();
         Some(ObjectInfo { key: key.to_owned(), modified: UNIX_EPOCH + since })
     }
+}
+
+/// What speaks to S3, with the bucket in the path, or in the name of the host.
+fn client(aws: &Aws, timeout: Duration, in_path: bool) -> Client {
+    let config = Builder::from(aws.config())
+        .force_path_style(in_path)
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .retry_config(answers::retries())
+        .timeout_config(answers::timeouts(timeout));
+    Client::from_conf(config.build())
 }
 
 #[async_trait]

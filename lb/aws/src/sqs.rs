@@ -21,6 +21,7 @@
 
 mod classes;
 mod held;
+pub mod messages;
 mod queues;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@
 mod acme;
 mod address;
 mod certificates;
+pub mod contract;
 mod discovery;
 mod fleet;
 mod jobs;
@@ -33,6 +34,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
@@ -47,8 +49,9 @@ use weighbridge_core::units::{Speed, Work};
 pub use crate::tls::hosts::HostTls;
 pub use acme::{AcmeChallenge, AcmeConfig};
 pub use address::{AddressError, HostAddress};
+pub use contract::Contract;
 pub use discovery::{Discovery, DnsConfig, HealthCheck, NamedHosts, Target, Written};
-pub use jobs::{AwsJobsConfig, CallbacksConfig, JobsConfig, JobsKind, RouteJobs};
+pub use jobs::{AwsJobsConfig, CallbacksConfig, JobsConfig, JobsKind, LedgerHome, RouteJobs};
 pub use kubernetes::{KubernetesConfig, PodsConfig};
 pub use listeners::{CertificateFiles, ClientCertificates, Listener, TlsConfig, TlsVersion};
 pub use overrides::{OverrideError, Overrides, WorkerRange};
@@ -410,6 +413,8 @@ pub struct Route {
     pub fleet: FleetIndex,
     /// Which requests become jobs; none where there are no jobs.
     pub jobs: RouteJobs,
+    /// How its jobs look to clients, queues and buckets; `None`: as all jobs do.
+    pub contract: Option<Arc<Contract>>,
     /// A request of more predicted work than this becomes a job.
     pub async_above: Option<Work>,
     /// Whose requests are taken; anybody's where it is empty.
@@ -422,10 +427,12 @@ pub struct Route {
 pub struct FleetIndex(pub usize);
 
 /// A route that is answered by the balancer itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixed {
-    /// The status of every answer; from 400 on with a problem as body, else without one.
+    /// The status of every answer; from 400 on with a problem as body.
     pub status: http::StatusCode,
+    /// The body of every answer with a status below 400; none where it is empty.
+    pub text: String,
     /// See [`Route::cors`].
     pub cors: bool,
 }

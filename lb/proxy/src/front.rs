@@ -297,7 +297,7 @@ impl Front {
             Taken::Route(route) => return Ok(route),
             Taken::Fixed(index) => match self.config.fixed[index].status {
                 status if status.is_client_error() || status.is_server_error() => unserved(status),
-                status => return Err(empty(status).map(without_body)),
+                status => return Err(fixed(status, &self.config.fixed[index].text)),
             },
             // It is about the balancer (RFC 9110, section 9.3.7), which has nothing to say.
             Taken::Nowhere if is_options && path == "*" => {
@@ -401,6 +401,16 @@ fn empty(status: StatusCode) -> pingora::Result<ResponseHeader> {
     let mut header = ResponseHeader::build(status, Some(3))?;
     header.insert_header(header::CONTENT_LENGTH, 0)?;
     Ok(header)
+}
+
+/// `status` with `text`.
+fn fixed(status: StatusCode, text: &str) -> pingora::Result<Whole> {
+    let mut header = empty(status)?;
+    if !text.is_empty() {
+        header.insert_header(header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
+        header.insert_header(header::CONTENT_LENGTH, text.len())?;
+    }
+    Ok(Whole { header: Box::new(header), body: Bytes::copy_from_slice(text.as_bytes()) })
 }
 
 fn without_body(header: ResponseHeader) -> Whole {

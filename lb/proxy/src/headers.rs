@@ -21,15 +21,19 @@ pub(crate) const JOB: HeaderName = HeaderName::from_static("weighbridge-job");
 /// hexadecimal digits, which say nothing of the job.
 pub(crate) const ATTEMPT: HeaderName = HeaderName::from_static("weighbridge-attempt");
 
+/// What the input of a job is called, where its route has a contract; percent-encoded. Hosts see it.
+pub(crate) const NAME: HeaderName = HeaderName::from_static("weighbridge-name");
+
 /// Where a client wants to be told of the end of its job.
 pub(crate) const CALLBACK: HeaderName = HeaderName::from_static("weighbridge-callback");
 
 /// Headers of a client's request that are never passed on: they are the balancer's or the hosts' to
 /// set.
-pub(crate) const RESERVED: [HeaderName; 6] = [
+pub(crate) const RESERVED: [HeaderName; 7] = [
     ESTIMATE,
     JOB,
     ATTEMPT,
+    NAME,
     CALLBACK,
     HeaderName::from_static("endpoint-load-metrics"),
     HeaderName::from_static("endpoint-load-metrics-bin"),

@@ -3,6 +3,7 @@
 //! What becomes of a job is decided by [`weighbridge_core::jobs`]. Here it is carried out:
 //!
 //! ```text
+//! contract.rs  jobs that look to clients, queues and buckets as a contract says
 //! wishes.rs    what a client wishes: Prefer, Idempotency-Key, a callback
 //! intake.rs    a request becomes a job, durable before it is acknowledged
 //! runner.rs    takes jobs from the line as long as hosts have room
@@ -23,6 +24,7 @@
 mod at_once;
 mod attempt;
 pub mod callbacks;
+pub mod contract;
 pub mod folder;
 pub(crate) mod intake;
 pub mod ledger;
@@ -51,6 +53,7 @@ use weighbridge_core::balancer::Ask;
 use weighbridge_core::jobs::{
     Action, Actions, Age, Event, Fence, Job, JobId, Limits, Object, State, step,
 };
+use weighbridge_core::request::RouteId;
 use weighbridge_core::units::{Time, Work};
 
 use crate::config::{Config, JobsConfig};
@@ -58,6 +61,7 @@ use crate::dispatch::Dispatch;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use callbacks::Callbacks;
+use contract::{Contracts, Outside};
 use ledger::{Found, JobLedger, JobWrite, Kept, LedgerError, Message};
 pub(crate) use metrics::JobMetrics;
 use objects::Objects;
@@ -78,6 +82,8 @@ pub(crate) struct JobRoom {
     pub(crate) ledger: Arc<dyn JobLedger>,
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) callbacks: Option<Callbacks>,
+    /// What contracts reach, and who waits there.
+    pub(crate) contracts: Contracts,
     limits: Limits,
     /// Those that this balancer runs.
     running: Mutex<HashMap<JobId, Running>>,
@@ -187,7 +193,7 @@ impl JobRoom {
     pub(crate) fn new(
         (config, dispatch, requests): (Arc<Config>, Arc<Dispatch>, Arc<Ledger>),
         (ledger, objects): (Arc<dyn JobLedger>, Arc<dyn Objects>),
-        callbacks: Option<Callbacks>,
+        (callbacks, outside): (Option<Callbacks>, Outside),
     ) -> JobRoom {
         let polls = config.jobs.polls_max.min(Semaphore::MAX_PERMITS);
         JobRoom {
@@ -199,6 +205,7 @@ impl JobRoom {
             ledger,
             objects,
             callbacks,
+            contracts: Contracts::new(outside),
             running: Mutex::default(),
             n_claiming: AtomicUsize::new(0),
             asks: Mutex::default(),
@@ -296,7 +303,7 @@ impl JobRoom {
         let ends = !before.state.is_final() && kept.job.state.is_final();
         let commits = before.outcome.is_none() && kept.job.outcome.is_some();
         let event = ends.then(|| callbacks::event(&kept)).filter(|_| kept.callback.is_some());
-        if ends {
+        if ends && !self.is_delivered(&kept) {
             // Whom it concerns is told by what is in the same write.
             let generation = kept.job.generation;
             step(&mut kept.job, Event::Told { generation }, now, &self.limits);
@@ -323,6 +330,9 @@ impl JobRoom {
                 Action::HangUp { fence } => self.hang_up(kept.job.id, *fence),
                 Action::Delete(Object::Answer { fence }) => {
                     self.delete(&objects::answer_key(kept.job.id, *fence)).await;
+                }
+                Action::Notify if !kept.job.told && self.is_delivered(kept) => {
+                    self.contracts.deliveries.add(kept.job.id);
                 }
                 // The place goes with the write, and all of a job by `forget`.
                 Action::Delete(Object::Place | Object::All)
@@ -372,6 +382,24 @@ impl JobRoom {
         for running in self.running.lock().values().filter(|running| is_meant(running)) {
             let _ended = running.stop.send(Some(Stop::Drain));
         }
+    }
+
+    /// Whether this balancer runs the job `id`.
+    pub(crate) fn is_running(&self, id: JobId) -> bool {
+        self.running.lock().contains_key(&id)
+    }
+
+    /// The route that is called `name`: the configuration may have changed.
+    pub(crate) fn route_named(&self, name: &str) -> Option<RouteId> {
+        let rooms = self.rooms();
+        let config = &rooms.config;
+        config.route_ids().find(|route| config.route(*route).name == name)
+    }
+
+    /// The longest body of a request of the route `name`.
+    pub(crate) fn body_bytes_max(&self, name: &str) -> u64 {
+        let most = self.route_named(name).map(|id| self.rooms().config.route(id).body_bytes);
+        most.unwrap_or_default().min(self.settings().input_bytes_max)
     }
 
     fn is_draining(&self) -> bool {

@@ -24,6 +24,7 @@ use crate::fleet::machines::{CpuMonitor, Machines};
 use crate::fleet::probe::Probe;
 use crate::fleets::Fleets;
 use crate::front::{Current, Front, Proxy};
+use crate::jobs::contract::Outside;
 use crate::lambda::Functions;
 use crate::learn::{self, CurrentTrainer, Trainer};
 use crate::lease::{Candidate, Leads, Leases};
@@ -147,6 +148,8 @@ pub struct Services {
     pub functions: Option<Arc<dyn Functions>>,
     /// Keeps jobs, instead of the embedded store.
     pub jobs: Option<JobStore>,
+    /// What contracts of routes reach, instead of folders.
+    pub outside: Option<Outside>,
 }
 
 /// A balancer that is running.
@@ -231,7 +234,8 @@ impl Server {
         let recorder = recorder((store, inherited.is_heir()), &config, &background, &metrics)?;
         let (ordering, orders) = mpsc::channel(order::ORDERS_MAX);
         let rooms = Rooms { config, fleets, metrics, recorder, functions: services.functions };
-        let front = rooms.front(services.jobs, (ordering, challenges.clone()))?;
+        let front =
+            rooms.front((services.jobs, services.outside), (ordering, challenges.clone()))?;
         let current = Arc::new(ArcSwap::new(front.clone()));
         let mut server = Server {
             listen,

@@ -26,13 +26,13 @@ pub(super) const VISIBILITY: Duration = Duration::from_secs(20);
 const ENDS: [&str; CLASSES] = ["s", "m", "l"];
 
 /// What SQS receives, deletes and changes at once, at most.
-const BATCH_MAX: usize = 10;
+pub(super) const BATCH_MAX: usize = 10;
 
 /// The longest that SQS delays a message.
 const DELAY_MAX: Duration = Duration::from_mins(15);
 
 /// The longest that SQS hides a message.
-const HIDDEN_MAX: Duration = Duration::from_hours(12);
+pub(super) const HIDDEN_MAX: Duration = Duration::from_hours(12);
 
 /// A message that was received so often goes to the queue of dead ones.
 const RECEIVES_MAX: u32 = 1000;

@@ -110,9 +110,12 @@ mod jobs {
 
     use weighbridge_aws::Aws;
     use weighbridge_aws::dynamodb::jobs::{self as ledger, DynamoJobs};
+    use weighbridge_aws::s3::buckets::S3Buckets;
     use weighbridge_aws::s3::{self, S3Objects};
+    use weighbridge_aws::sqs::messages::SqsMessages;
     use weighbridge_aws::sqs::{self, QueuedJobs};
     use weighbridge_proxy::config::Config;
+    use weighbridge_proxy::jobs::contract::Outside;
     use weighbridge_proxy::jobs::ledger::{Bounds, JobLedger, LedgerError};
     use weighbridge_proxy::server::{JobStore, JobsError, ServerError, Services};
 
@@ -126,6 +129,14 @@ mod jobs {
         aws: &Aws,
         config: &Config,
     ) -> Result<(), CommandError> {
+        let timeout = config.jobs.aws.timeout;
+        services.outside = Some(Outside {
+            buckets: Arc::new(S3Buckets::new(aws, timeout)),
+            messages: Some(Arc::new(SqsMessages::new(aws, timeout))),
+        });
+        if !config.jobs.has_table() {
+            return Ok(());
+        }
         let ledger = DynamoJobs::new(aws, &settings(config));
         match ledger.prepare().await {
             Ok(()) => {}

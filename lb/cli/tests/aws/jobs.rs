@@ -2,6 +2,7 @@
 
 mod outages;
 mod sharing;
+mod tiers;
 
 use std::net::SocketAddr;
 

@@ -19,6 +19,9 @@ mod host;
 #[allow(dead_code, reason = "the tests of jobs use all of it")]
 #[path = "../jobs/service.rs"]
 mod service;
+#[allow(dead_code, reason = "the tests of the systems use all of it")]
+#[path = "../queued/systems.rs"]
+mod systems;
 #[path = "../../../aws/tests/shared/wire.rs"]
 mod wire;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::reader::Section;
-use super::{NamedFleet, proxy, store};
+use super::{NamedFleet, contract, proxy, store};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -102,6 +102,8 @@ pub enum JobsKind {
 /// Where jobs are at AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsJobsConfig {
+    /// Where the ledger is.
+    pub ledger: LedgerHome,
     /// What the name of the table in DynamoDB begins with: `TABLE-jobs`.
     pub table: String,
     /// The bucket in S3 of what is too long for the table.
@@ -119,6 +121,15 @@ pub struct AwsJobsConfig {
     /// How long a link to a large result holds, to which its client is sent; zero: results come
     /// through the balancer.
     pub link_for: Duration,
+}
+
+/// Where the ledger of jobs is, whose queues and buckets are at AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerHome {
+    /// In a table of DynamoDB, which all balancers share.
+    Table,
+    /// In a folder of each balancer's own machine.
+    Folder,
 }
 
 /// Callbacks: what tells a client that its job has ended.
@@ -170,6 +181,11 @@ impl JobsKind {
 // === impl JobsConfig ===
 
 impl JobsConfig {
+    /// Whether the ledger and its objects are at AWS.
+    pub fn has_table(&self) -> bool {
+        self.kind == JobsKind::Aws && self.aws.ledger == LedgerHome::Table
+    }
+
     /// Folder of the ledger and the objects, where the balancer's data is in `data_dir`.
     pub fn folder_in(&self, data_dir: &Path) -> PathBuf {
         if self.folder.as_os_str().is_empty() { data_dir.join(FOLDER) } else { self.folder.clone() }
@@ -229,7 +245,9 @@ fn aws(mut section: Section<'_>) -> AwsJobsConfig {
     let bucket = "3 to 63 small letters, digits, `-` or `.`, or \"\"";
     let prefix = "up to 512 letters, digits, `_`, `-`, `.` or `/`";
     let queue = "up to 40 letters, digits, `_` or `-`";
+    let homes = [("table", LedgerHome::Table), ("folder", LedgerHome::Folder)];
     let aws = AwsJobsConfig {
+        ledger: section.word("ledger", &homes),
         table: section.text("table", table, store::table_name).unwrap_or_default(),
         bucket: section.text("bucket", bucket, bucket_name).unwrap_or_default(),
         prefix: section.text("prefix", prefix, key_prefix).unwrap_or_default(),
@@ -245,7 +263,7 @@ fn aws(mut section: Section<'_>) -> AwsJobsConfig {
 
 /// Tells of what AWS cannot keep.
 fn check_aws(section: &Section<'_>, jobs: &JobsConfig) {
-    if !jobs.enabled || jobs.kind != JobsKind::Aws {
+    if !jobs.enabled || !jobs.has_table() {
         return;
     }
     section.check(!jobs.aws.bucket.is_empty(), &["kind"], || {
@@ -272,7 +290,7 @@ fn check_aws(section: &Section<'_>, jobs: &JobsConfig) {
 /// Tells of fleets whose queues would have names that are too long: `QUEUE-FLEET-dead`.
 fn check_queues(root: &Section<'_>, jobs: &JobsConfig, fleets: &[NamedFleet]) {
     let queue = &jobs.aws.queue;
-    if !jobs.enabled || jobs.kind != JobsKind::Aws || queue.is_empty() {
+    if !jobs.enabled || !jobs.has_table() || queue.is_empty() {
         return;
     }
     let most = SQS_NAME_MAX - "--dead".len() - queue.len();
@@ -287,7 +305,7 @@ fn check_queues(root: &Section<'_>, jobs: &JobsConfig, fleets: &[NamedFleet]) {
 }
 
 /// The name of a bucket, or none.
-fn bucket_name(text: &str) -> Option<String> {
+pub(super) fn bucket_name(text: &str) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let inner = |byte: u8| plain(byte) || byte == b'-' || byte == b'.';
     let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
@@ -387,8 +405,11 @@ pub(super) fn async_above(section: &mut Section<'_>) -> Option<Duration> {
     section.duration_or("async_above", "never", Duration::ZERO..=DAY)
 }
 
-/// Which of a route's requests become jobs.
+/// Which of a route's requests become jobs. Where there is a contract, all.
 pub(super) fn of_route(section: &mut Section<'_>) -> RouteJobs {
+    if contract::is_written(section) {
+        return RouteJobs::Always;
+    }
     let words =
         [("never", RouteJobs::Never), ("prefer", RouteJobs::Prefer), ("always", RouteJobs::Always)];
     section.word("jobs", &words)

@@ -2,6 +2,7 @@
 //! anything is known.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -16,7 +17,8 @@ use super::fleet::MAIN;
 use super::reader::Section;
 use super::route_table::{HostName, Takes};
 use super::{AnswerMode, BodyMode, Fixed, FleetIndex, JobsConfig, Limits, NamedFleet, Protocol};
-use super::{Route, RouteJobs, RouteTable, Taken, Timeouts, jobs, lambda, listeners, values};
+use super::{Route, RouteJobs, RouteTable, Taken, Timeouts};
+use super::{contract, jobs, lambda, listeners, values};
 
 /// The least that an estimate may be, in CPU-seconds of the reference core.
 const WORK_MIN: f64 = 1e-5;
@@ -69,6 +71,13 @@ pub(super) fn read(
     route(&mut defaults, (String::new(), String::new()), extractors, bounds);
     takes(&mut defaults, String::new());
     defaults.whole_or::<u16>("respond", "off", STATUSES);
+    respond_text(&mut defaults);
+    if contract::is_written(&defaults) {
+        let _asked = defaults.own_table("jobs");
+        defaults.check(false, &["jobs"], || {
+            "route_defaults.jobs is a table: expected it in one of [[routes]]".to_owned()
+        });
+    }
     let items = root.tables("routes", &defaults);
     defaults.finish();
 
@@ -84,11 +93,13 @@ pub(super) fn read(
         unique(&item, "name", &name, &mut names);
         distinct(&item, &takes, &mut seen);
         let status = item.whole_or::<u16>("respond", "off", STATUSES);
-        let (one, policy) = route(&mut item, (name, path), extractors, bounds);
+        let text = respond_text(&mut item);
+        let (mut one, policy) = route(&mut item, (name, path), extractors, bounds);
+        one.contract = contract::read(&mut item, bounds.jobs).map(Arc::new);
         read.functions_are_known &= !item.is_wrong("lambda");
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
         let taken = if let Some(status) = status {
-            read.fixed.push(Fixed { status, cors: one.cors });
+            read.fixed.push(Fixed { status, text, cors: one.cors });
             Taken::Fixed(read.fixed.len() - 1)
         } else {
             let id = u16::try_from(read.with_hosts.len()).unwrap_or(u16::MAX);
@@ -104,6 +115,12 @@ pub(super) fn read(
     });
     read.table = RouteTable::new(table);
     read
+}
+
+/// What the balancer itself answers.
+fn respond_text(section: &mut Section<'_>) -> String {
+    let short = |text: &str| (text.len() <= 4096).then(|| text.to_owned());
+    section.text("respond_text", "a text of at most 4096 bytes", short).unwrap_or_default()
 }
 
 /// The status codes of final answers.
@@ -185,6 +202,7 @@ fn route(
         function: lambda::function(section, body),
         fleet: fleet(section, bounds.fleets),
         jobs: jobs::of_route(section),
+        contract: None,
         async_above: jobs::async_above(section).map(|span| Work::saturating(span.as_secs_f64())),
         allow: listeners::networks(section, "allow"),
     };
@@ -236,7 +254,8 @@ fn check_jobs(section: &Section<'_>, route: &Route, bounds: Bounds<'_>) {
     let is_off = !bounds.jobs.enabled;
     let is_asked = route.jobs == RouteJobs::Always;
     section.check(!is_off || !is_asked, &["jobs"], || {
-        format!("{} is \"always\", but jobs.enabled is false: expected true", section.name("jobs"))
+        let is = if contract::is_written(section) { "a table" } else { "\"always\"" };
+        format!("{} is {is}, but jobs.enabled is false: expected true", section.name("jobs"))
     });
     section.check(!is_asked || !speaks_h2c(route, bounds), &["jobs", "fleet"], || {
         let name = section.name("jobs");

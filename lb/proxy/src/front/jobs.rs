@@ -1,6 +1,7 @@
 //! What clients see of jobs: requests that become some, and `/jobs/ID`.
 
 mod accept;
+mod contract;
 
 use std::time::Duration;
 

@@ -116,17 +116,22 @@ impl JobRoom {
         headers: &HeaderMap,
     ) -> Result<Option<Key<'_>>, Problem> {
         let Some(key) = wishes::idempotency_key(headers)? else { return Ok(None) };
-        let mut hasher = Sha256::new();
         // Of another client it is another key.
         let whose = headers.get(header::AUTHORIZATION).map_or(&[][..], |value| value.as_bytes());
         let rooms = self.rooms();
-        for part in [rooms.config.route(route).name.as_bytes(), whose, key.as_bytes()] {
+        self.key_of(&[rooms.config.route(route).name.as_bytes(), whose, key.as_bytes()]).map(Some)
+    }
+
+    /// The key that `parts` are.
+    pub(crate) fn key_of(&self, parts: &[&[u8]]) -> Result<Key<'_>, Problem> {
+        let mut hasher = Sha256::new();
+        for part in parts {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
         }
         let hash = hasher.finalize().into();
         if self.receiving.lock().insert(hash) {
-            return Ok(Some(Key { room: self, hash }));
+            return Ok(Key { room: self, hash });
         }
         let detail = "a request with the same `Idempotency-Key` is still being received";
         Err(Problem::new(StatusCode::CONFLICT, detail).at("idempotency-key").retry_after(1))
@@ -300,7 +305,8 @@ impl JobRoom {
         self.step(kept, &[Event::Retry], None).await
     }
 
-    /// Waits for up to `most` until the job `id` has ended, and returns what is known of it then.
+    /// Waits for up to `most` until the job `id` has ended, and whoever is to hear of it was told;
+    /// returns what is known of it then.
     pub(crate) async fn wait_for_end(
         &self,
         id: JobId,
@@ -316,7 +322,8 @@ impl JobRoom {
                 Some(kept) => Found::Kept(Box::new(kept)),
                 None => self.ledger.get(id).await?,
             };
-            let is_open = matches!(&found, Found::Kept(kept) if !kept.job.state.is_final());
+            let is_open = matches!(&found, Found::Kept(kept)
+                if !kept.job.state.is_final() || !kept.job.told);
             if !is_open || deadline <= Instant::now() {
                 return Ok(found);
             }

@@ -16,6 +16,9 @@ use weighbridge_core::units::{Time, Work};
 
 use crate::config::JobsConfig;
 
+/// Who ends a job tells whoever is to hear of it. After this, others look whether it was done.
+pub(crate) const TOLD_WITHIN: Duration = Duration::from_secs(10);
+
 /// Keeps jobs.
 ///
 /// Every call is durable when it returns. Calls may be dropped; whether they have had an effect is
@@ -376,7 +379,8 @@ impl Kept {
             }
             State::Committing { lease, .. } => lease.until,
             State::Succeeded | State::Failed | State::Cancelled | State::Expired | State::Dead => {
-                job.finished.unwrap_or(job.received) + limits.retention
+                let finished = job.finished.unwrap_or(job.received);
+                finished + if job.told { limits.retention } else { TOLD_WITHIN }
             }
         };
     }

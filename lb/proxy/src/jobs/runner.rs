@@ -108,6 +108,16 @@ pub(super) fn tell_host(head: &mut RequestHeader, id: JobId, token: u64) {
     }
 }
 
+/// Waits for up to `most` until there are none.
+async fn none_is_left(most: Duration, n: impl Fn() -> usize) {
+    let look = async {
+        while 0 < n() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let _late = timeout(most, look).await;
+}
+
 // === impl JobRoom ===
 
 impl JobRoom {
@@ -169,7 +179,7 @@ impl JobRoom {
             return Looked::Known;
         }
         let head = wire::request(&request.head);
-        let (Some(route), Ok(mut head)) = (self.route_of(&kept), head) else {
+        let (Some(route), Ok(mut head)) = (self.route_named(&kept.route), head) else {
             let detail =
                 format!("the route `{}` is no more, or the request is damaged", kept.route);
             return self.begin_to_fail(kept, detail);
@@ -319,13 +329,6 @@ impl JobRoom {
         fence != before
     }
 
-    /// The route of a job, by its name: the configuration may have changed.
-    fn route_of(&self, kept: &Kept) -> Option<RouteId> {
-        let rooms = self.rooms();
-        let config = &rooms.config;
-        config.route_ids().find(|route| config.route(*route).name == kept.route)
-    }
-
     /// The body of a job's request: in memory, where its route would hold it and there is room.
     pub(super) async fn body(
         &self,
@@ -388,11 +391,12 @@ impl JobRoom {
 
     /// Waits for up to `most` until this balancer runs no job any more.
     pub(crate) async fn drained(&self, most: Duration) {
-        let look = async {
-            while 0 < self.n_running() {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let _late = timeout(most, look).await;
+        none_is_left(most, || self.n_running()).await;
+    }
+
+    /// Waits for up to `most` until the messages that this balancer holds are answered, or others
+    /// may have them.
+    pub(crate) async fn given_back(&self, most: Duration) {
+        none_is_left(most, || self.contracts.n_held()).await;
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use weighbridge_core::jobs::{Action, Event, JobId, Object};
 use weighbridge_core::units::Time;
 
-use super::ledger::{Due, Found, Kept, LedgerError};
+use super::ledger::{Due, Found, JobWrite, Kept, LedgerError, TOLD_WITHIN};
 use super::objects::{ObjectError, answer_key, request_key, whose};
 use super::{JobRoom, Stepped, now};
 use crate::backoff::Backoff;
@@ -155,6 +155,8 @@ impl JobRoom {
             Stepped::Kept(kept, actions) => {
                 if actions.contains(&Action::Delete(Object::All)) {
                     self.forget(&kept).await?;
+                } else if kept.job.state.is_final() && !kept.job.told && self.is_delivered(&kept) {
+                    self.look_at_delivery(*kept).await?;
                 } else if kept.job.state.is_final() && !kept.job.told {
                     // Who was to be told is told by what was written with the end.
                     let generation = kept.job.generation;
@@ -170,6 +172,13 @@ impl JobRoom {
             }
             Stepped::Gone => Ok(()),
         }
+    }
+
+    /// Has a result delivered that was not in time, and looked at again if it is not then.
+    async fn look_at_delivery(&self, mut kept: Kept) -> Result<(), LedgerError> {
+        self.contracts.deliveries.add(kept.job.id);
+        kept.tick_at = now() + TOLD_WITHIN;
+        self.ledger.write(JobWrite { kept, answer: None, event: None }).await.map(drop)
     }
 
     /// Forgets a job: its objects first, so that none is left that nobody knows of.

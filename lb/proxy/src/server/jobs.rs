@@ -7,6 +7,8 @@ use super::Server;
 use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::jobs::callbacks::{Callbacks, Secret, SecretError, run as deliver};
+use crate::jobs::contract::folder::BucketFolder;
+use crate::jobs::contract::{self, Outside};
 use crate::jobs::folder::Folder;
 use crate::jobs::ledger::{Bounds, JobLedger, LedgerError};
 use crate::jobs::objects::{ObjectError, Objects};
@@ -16,6 +18,12 @@ use crate::ledger::Ledger;
 
 /// The folder of objects, in that of the jobs.
 const OBJECTS: &str = "objects";
+
+/// The folder of buckets, in that of the jobs.
+const BUCKETS: &str = "buckets";
+
+/// So many ask a queue of answers at once: each waits for what it has taken to be handed on.
+const ANSWERS_AT_ONCE: usize = 2;
 
 /// How long attempts that are handed back may take to write that down.
 const HAND_BACK: Duration = Duration::from_secs(5);
@@ -46,7 +54,7 @@ pub enum JobsError {
 pub(super) fn open(
     config: &Arc<Config>,
     (dispatch, ledger): (&Arc<Dispatch>, &Arc<Ledger>),
-    store: Option<JobStore>,
+    (store, outside): (Option<JobStore>, Option<Outside>),
 ) -> Result<Option<Arc<JobRoom>>, JobsError> {
     let settings = &config.jobs;
     if !settings.enabled {
@@ -60,7 +68,8 @@ pub(super) fn open(
         Some(Callbacks { settings: settings.callbacks.clone(), secret })
     };
     let rooms = (Arc::clone(config), Arc::clone(dispatch), Arc::clone(ledger));
-    let room = JobRoom::new(rooms, (store.ledger, store.objects), callbacks);
+    let outside = outside.unwrap_or_else(|| embedded_buckets(config));
+    let room = JobRoom::new(rooms, (store.ledger, store.objects), (callbacks, outside));
     Ok(Some(Arc::new(room)))
 }
 
@@ -70,6 +79,12 @@ fn embedded(config: &Config) -> Result<JobStore, JobsError> {
     let ledger = Arc::new(SqliteLedger::open(&folder, Bounds::of(settings))?);
     let objects = Arc::new(Folder::open(&folder.join(OBJECTS))?);
     Ok(JobStore { ledger, objects })
+}
+
+/// Buckets as folders, and no queues.
+fn embedded_buckets(config: &Config) -> Outside {
+    let folder = config.jobs.folder_in(&config.store.data_dir).join(BUCKETS);
+    Outside { buckets: Arc::new(BucketFolder::new(&folder)), messages: None }
 }
 
 /// Waits until `deadline` for the jobs that run here, and hands back those that are left.
@@ -82,6 +97,7 @@ pub(super) async fn stop(room: Option<&JobRoom>, deadline: Instant) {
         room.hand_back_all();
         room.drained(HAND_BACK).await;
     }
+    room.given_back(HAND_BACK).await;
 }
 
 impl Server {
@@ -90,6 +106,19 @@ impl Server {
         let Some(room) = self.front().jobs.clone() else { return };
         self.keep("jobs_line", run(room.clone()));
         self.keep("jobs_tend", tend(room.clone()));
-        self.keep("jobs_callbacks", deliver(room));
+        self.keep("jobs_callbacks", deliver(room.clone()));
+        self.keep("jobs_deliver", contract::deliver::run(room.clone()));
+        let rooms = room.rooms();
+        for route in &rooms.config.routes {
+            let exchange = route.contract.as_ref().and_then(|one| one.exchange.as_ref());
+            let Some(exchange) = exchange else { continue };
+            let (name, part) = (&route.name, exchange.part);
+            for _ in 0..if part.is_web() { ANSWERS_AT_ONCE } else { 0 } {
+                self.keep("jobs_answers", contract::desk::run(room.clone(), name.clone()));
+            }
+            if part.is_workers() {
+                self.keep("jobs_requests", contract::puller::run(room.clone(), name.clone()));
+            }
+        }
     }
 }

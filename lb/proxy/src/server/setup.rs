@@ -24,6 +24,7 @@ use crate::fleets::Fleets;
 use crate::forward::Connections;
 use crate::front::{Current, Front, Proxy};
 use crate::gauges::Gauges;
+use crate::jobs::contract::Outside;
 use crate::lambda::Functions;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -63,7 +64,7 @@ impl Rooms {
     /// The first front, with the rooms behind it.
     pub(super) fn front(
         self,
-        store: Option<JobStore>,
+        store: (Option<JobStore>, Option<Outside>),
         ends: (mpsc::Sender<Order>, Arc<Challenges>),
     ) -> Result<Arc<Front>, ServerError> {
         let Rooms { config, fleets, metrics, recorder, functions } = self;

@@ -54,6 +54,21 @@ impl<'r> Section<'r> {
         self.reader.section(layers, self.line)
     }
 
+    /// Whether `key` in this very table, rather than in what it falls back on, is a table.
+    pub fn has_own_table(&self, key: &str) -> bool {
+        let mut own = self.layers.iter().take(self.n_own);
+        let found = own.find_map(|layer| layer.table.get(key));
+        found.is_some_and(|value| value.get_ref().is_table())
+    }
+
+    /// The table `key` in this one, which may be no table in what this one falls back on.
+    pub fn own_table(&mut self, key: &'static str) -> Section<'r> {
+        self.ask(key, "");
+        let layers = self.layers.iter().take(self.n_own);
+        let tables = layers.filter_map(|layer| layer.table(key, layer.table.get(key)?));
+        self.reader.section(tables.collect(), self.line)
+    }
+
     /// The tables in the list `key`; each falls back on `defaults` for what it leaves out. The
     /// default file's list counts only where the operator has none.
     pub fn tables(&mut self, key: &'static str, defaults: &Section<'r>) -> Vec<Section<'r>> {

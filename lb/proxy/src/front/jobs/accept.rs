@@ -81,6 +81,9 @@ impl Front {
         (route, preferences, body): (RouteId, Preferences, Option<body::Body>),
     ) -> Result<(), ExchangeError> {
         let Some(room) = self.jobs.as_ref() else { return Err(Gone.into()) };
+        if let Some(contract) = self.config.route(route).contract.clone() {
+            return Ok(self.serve_contract(session, record, (route, contract)).await?);
+        }
         match self.try_accept(session, record, (room, route, preferences, body)).await {
             Ok(()) => Ok(()),
             Err(Refused::Gone) => Err(Gone.into()),
