@@ -62,13 +62,19 @@ pub(crate) struct Pause {
 
 thread_local! {
     static METERED: Cell<bool> = const { Cell::new(false) };
-    static CHARGED: Cell<u64> = const { Cell::new(0) };
+    /// Instructions and blocks that were charged since the meter was started.
+    static CHARGED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// Adds `instructions` to what is metered on this thread: for work that a library does whose code
-/// is not counted, such as one in C. They are to depend on the request alone.
-pub fn charge(instructions: u64) {
-    CHARGED.set(CHARGED.get().wrapping_add(instructions));
+/// Adds so many instructions and basic blocks to what the meter of this thread counts: for code
+/// that is not counted, such as a library's, where what it does is known beforehand. Without a
+/// meter nothing is added.
+pub fn charge(instructions: u64, basic_blocks: u64) {
+    let (instructions_before, blocks_before) = CHARGED.get();
+    CHARGED.set((
+        instructions_before.saturating_add(instructions),
+        blocks_before.saturating_add(basic_blocks),
+    ));
 }
 
 /// What this program counts, as it was built.
@@ -130,6 +136,7 @@ impl Meter {
             // What a thread does once is not the request's.
             weights::weights();
             histogram::prepare();
+            CHARGED.set((0, 0));
         }
         let meter = Meter {
             counts,
@@ -138,7 +145,6 @@ impl Meter {
             _stays_on_its_thread: PhantomData,
         };
         if counts {
-            CHARGED.set(0);
             histogram::begin();
         }
         meter
@@ -151,7 +157,7 @@ impl Meter {
         let cpu_after = clock::of_this_thread();
         let counts = self.end();
         RequestCost {
-            instructions: counts.map(|counts| counts.instructions.wrapping_add(CHARGED.take())),
+            instructions: counts.map(|counts| counts.instructions),
             basic_blocks: counts.map(|counts| counts.basic_blocks),
             methods: counts.map(|counts| counts.methods),
             cpu_seconds: cpu_after
@@ -169,7 +175,13 @@ impl Meter {
             return None;
         }
         METERED.set(false);
-        Some(histogram::end(weights::weights()))
+        let counts = histogram::end(weights::weights());
+        let (instructions, basic_blocks) = CHARGED.take();
+        Some(Counts {
+            instructions: counts.instructions.saturating_add(instructions),
+            basic_blocks: counts.basic_blocks.saturating_add(basic_blocks),
+            ..counts
+        })
     }
 }
 

@@ -42,6 +42,10 @@ pub const FRONT: FrontLimits = FrontLimits {
 /// How long a process of somebody's own server may take until it is ready.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A face that is farther from every enrolled one is nobody's.
+#[cfg(feature = "models")]
+pub const FACE_DISTANCE: f32 = 0.5;
+
 /// Between two looks for the notice of a spot instance, as AWS advises.
 pub const SPOT_INTERVAL: Duration = Duration::from_secs(5);
 

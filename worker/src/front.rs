@@ -13,6 +13,8 @@ use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::operate::{self, Operations};
 use crate::operations;
+#[cfg(feature = "models")]
+use crate::people;
 use crate::processes::{self, Processes};
 use crate::queue::Occupancy;
 use crate::receive::{self, BodyBounds};
@@ -84,6 +86,10 @@ impl Front {
         }
         match &self.service {
             Service::Operations(own) => {
+                #[cfg(feature = "models")]
+                if let Some(asked) = people::Asked::of(&request) {
+                    return people::answer(self, own, asked, request).await;
+                }
                 if request.method() != Method::OPTIONS
                     && let Some(operation) = operations::by_path(request.uri().path())
                 {

@@ -15,6 +15,8 @@ mod load;
 mod metrics;
 mod operate;
 pub mod operations;
+#[cfg(feature = "models")]
+mod people;
 mod processes;
 mod queue;
 mod receive;

@@ -12,7 +12,7 @@ use crate::attempt::Attempt;
 use crate::estimates::Estimate;
 use crate::front::Front;
 use crate::metrics::Metrics;
-use crate::operations::{self, Limits, Operation, OperationError, OperationRequest, Reply};
+use crate::operations::{self, Kept, Limits, Operation, OperationError, OperationRequest, Reply};
 use crate::queue::{Need, Panicked, QueueFull, Ran, RunQueue};
 use crate::receive::{self, ReceiveError, Received};
 use crate::respond::{self, Answer, LOAD_REPORT, Problem, SERVER_TIMING};
@@ -21,6 +21,7 @@ use crate::respond::{self, Answer, LOAD_REPORT, Problem, SERVER_TIMING};
 #[derive(Debug)]
 pub(crate) struct Operations {
     pub(crate) limits: Limits,
+    pub(crate) kept: Kept,
     pub(crate) queue: RunQueue,
 }
 
@@ -67,10 +68,22 @@ pub(crate) async fn operate(
     operation: &'static dyn Operation,
     request: Request<Incoming>,
 ) -> Answer {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    operate_on(front, own, operation, request, query).await
+}
+
+/// The same, where the operation is told this query.
+pub(crate) async fn operate_on(
+    front: &Front,
+    own: &Operations,
+    operation: &'static dyn Operation,
+    request: Request<Incoming>,
+    query: String,
+) -> Answer {
     let in_flight = front.drain.enter();
     let mut hang_up = HangUp { metrics: &front.metrics, operation, is_answered: false };
     let outcome = match receive_spec(front, own, operation, request, in_flight.is_some()).await {
-        Ok(spec) => run(front, own, spec).await,
+        Ok(spec) => run(front, own, Spec { query, ..spec }).await,
         Err(refusal) => Err(refusal),
     };
     hang_up.is_answered = true;
@@ -128,7 +141,7 @@ async fn receive_spec(
             operation,
             estimate: front.estimates.of(operation.name(), request.headers()),
             attempt: Attempt::of(request.headers()),
-            query: request.uri().query().unwrap_or_default().to_owned(),
+            query: String::new(),
             content_type: text_of(&request, CONTENT_TYPE),
             accept: text_of(&request, ACCEPT),
             body,
@@ -158,7 +171,7 @@ fn text_of(request: &Request<Incoming>, name: HeaderName) -> Option<String> {
 
 /// Queues the operation and waits for it. Dropped meanwhile, it is abandoned.
 async fn run(front: &Front, own: &Operations, spec: Spec) -> Outcome {
-    let (limits, metrics) = (own.limits, front.metrics.clone());
+    let (limits, kept, metrics) = (own.limits, own.kept.clone(), front.metrics.clone());
     let (operation, estimate) = (spec.operation, spec.estimate);
     let estimates = Arc::clone(&front.estimates);
     let (answer, answered) = oneshot::channel();
@@ -166,7 +179,7 @@ async fn run(front: &Front, own: &Operations, spec: Spec) -> Outcome {
     let need = Need { work_secs, bytes, attempt: spec.attempt };
     let submission = own.queue.submit(
         need,
-        move || spec.run(&limits),
+        move || spec.run(&limits, &kept),
         move |ran: Ran<Result<Reply, OperationError>>| {
             metrics.ran(operation.name(), &ran.cost, ran.times);
             // A request that fails or is given up ends early: it would teach too low a cost.
@@ -202,8 +215,8 @@ fn reply_of(
 // === impl Spec ===
 
 impl Spec {
-    fn run(self, limits: &Limits) -> Result<Reply, OperationError> {
-        operations::run(self.operation, &self.request(), limits)
+    fn run(self, limits: &Limits, kept: &Kept) -> Result<Reply, OperationError> {
+        operations::run_with(self.operation, &self.request(), limits, kept)
     }
 
     fn request(&self) -> OperationRequest<'_> {

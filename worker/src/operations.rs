@@ -16,6 +16,12 @@ pub mod enhance;
 pub mod raytrace;
 #[cfg(feature = "video")]
 pub mod video;
+#[cfg(feature = "models")]
+pub mod classify;
+#[cfg(feature = "models")]
+pub mod recognise;
+#[cfg(feature = "models")]
+pub mod models;
 mod form;
 pub(crate) mod held;
 
@@ -25,6 +31,8 @@ pub use limits::Limits;
 pub use raytrace::RayTrace;
 #[cfg(feature = "video")]
 pub use video::Video;
+#[cfg(feature = "models")]
+pub use {classify::Classify, recognise::Recognise};
 
 /// Every operation there is. To add one: a file beside these, and a line here.
 pub const ALL: &[&dyn Operation] = &[
@@ -33,6 +41,14 @@ pub const ALL: &[&dyn Operation] = &[
     &raytrace::RayTrace,
     #[cfg(feature = "video")]
     &video::Video,
+];
+
+/// Those that need what a worker keeps, see [`Kept`]. Without it they answer that it is not there.
+pub const KEPT: &[&dyn Operation] = &[
+    #[cfg(feature = "models")]
+    &classify::Classify,
+    #[cfg(feature = "models")]
+    &recognise::Recognise,
 ];
 
 /// What a path asks for.
@@ -53,11 +69,29 @@ pub trait Operation: fmt::Debug + Send + Sync {
     fn run(&self, request: &OperationRequest<'_>, limits: &Limits)
     -> Result<Reply, OperationError>;
 
-    /// Bytes of memory that a request holds once it is started, beside its body; for operations
-    /// that have no event of the earlier systems, of which it is known.
+    /// The same, where there is something that a worker keeps from request to request.
+    fn run_with(
+        &self,
+        request: &OperationRequest<'_>,
+        limits: &Limits,
+        _kept: &Kept,
+    ) -> Result<Reply, OperationError> {
+        self.run(request, limits)
+    }
+
+    /// Bytes of memory that a request holds once it is started, beside its body and what its event
+    /// of the earlier systems says.
     fn bytes_held(&self, _: &OperationRequest<'_>, _: &Limits) -> u64 {
         0
     }
+}
+
+/// What a worker reads when it starts, and keeps from request to request.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// `None` where the worker was told of no models.
+    #[cfg(feature = "models")]
+    pub(crate) models: Option<std::sync::Arc<models::Models>>,
 }
 
 /// What an event of the earlier systems consists of.
@@ -121,6 +155,10 @@ pub enum OperationError {
     #[cfg(feature = "video")]
     #[error(transparent)]
     Video(#[from] video::VideoError),
+    /// A model does not answer, or knows nobody.
+    #[cfg(feature = "models")]
+    #[error(transparent)]
+    Model(#[from] models::ModelError),
     /// The client is gone: there is no one to answer.
     #[error("the client has abandoned the request")]
     Abandoned,
@@ -128,12 +166,16 @@ pub enum OperationError {
 
 /// The operation called `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Operation> {
-    ALL.iter().copied().find(|operation| operation.name() == name)
+    every().find(|operation| operation.name() == name)
 }
 
 /// The operation that is served at `path`.
 pub fn by_path(path: &str) -> Option<&'static dyn Operation> {
-    ALL.iter().copied().find(|operation| path.starts_with(operation.path()))
+    every().find(|operation| path.starts_with(operation.path()))
+}
+
+fn every() -> impl Iterator<Item = &'static dyn Operation> {
+    ALL.iter().chain(KEPT).copied()
 }
 
 /// Runs `operation` on the calling thread, within `limits`.
@@ -141,6 +183,16 @@ pub fn run(
     operation: &dyn Operation,
     request: &OperationRequest<'_>,
     limits: &Limits,
+) -> Result<Reply, OperationError> {
+    run_with(operation, request, limits, &Kept::default())
+}
+
+/// The same, with what a worker keeps.
+pub fn run_with(
+    operation: &dyn Operation,
+    request: &OperationRequest<'_>,
+    limits: &Limits,
+    kept: &Kept,
 ) -> Result<Reply, OperationError> {
     if request.body.is_empty() {
         return Err(OperationError::EmptyBody);
@@ -151,7 +203,7 @@ pub fn run(
             limit: limits.body_bytes,
         });
     }
-    operation.run(request, limits)
+    operation.run_with(request, limits, kept)
 }
 
 /// Reads an image, applies `apply` to it, and replies in the form that was asked for.
@@ -168,6 +220,17 @@ fn filter(
     Ok(image.reply(output, encoded))
 }
 
+// === impl Reply ===
+
+#[cfg(feature = "models")]
+impl Reply {
+    /// `value` as JSON.
+    fn json(value: &impl serde::Serialize) -> Reply {
+        let body = serde_json::to_vec(value).expect("an answer is strings and finite numbers");
+        Reply { content_type: "application/json".to_owned(), body }
+    }
+}
+
 // === impl OperationError ===
 
 impl OperationError {
@@ -181,6 +244,8 @@ impl OperationError {
             OperationError::RayTrace(error) => error.status(),
             #[cfg(feature = "video")]
             OperationError::Video(error) => error.status(),
+            #[cfg(feature = "models")]
+            OperationError::Model(error) => error.status(),
             OperationError::Abandoned => 499,
         }
     }
@@ -195,6 +260,8 @@ impl OperationError {
             OperationError::RayTrace(error) => Some(error.field()),
             #[cfg(feature = "video")]
             OperationError::Video(error) => error.field(),
+            #[cfg(feature = "models")]
+            OperationError::Model(error) => error.field(),
             OperationError::Abandoned => None,
         }
     }

@@ -38,7 +38,12 @@ pub(crate) struct QueueConfig {
     pub(crate) bounds: Bounds,
     /// Requests beyond those that run at once.
     pub(crate) waiting_max: usize,
+    /// What the life of each of its threads runs in.
+    pub(crate) host: Host,
 }
+
+/// Calls what it is given once, on a thread that it may choose, and returns after it.
+pub(crate) type Host = fn(&mut (dyn FnMut() + Send));
 
 /// The queue and its threads. When it is dropped, it forgets the requests that wait. A thread that
 /// runs a request ends after it.
@@ -100,7 +105,7 @@ impl RunQueue {
         config: QueueConfig,
         estimates: Arc<Estimates>,
     ) -> std::io::Result<RunQueue> {
-        let QueueConfig { order, mut bounds, waiting_max } = config;
+        let QueueConfig { order, mut bounds, waiting_max, host } = config;
         let niceness = if order.preempts() { Niceness::probe() } else { None };
         if order.preempts() && niceness.is_none() {
             tracing::warn!(
@@ -109,7 +114,7 @@ impl RunQueue {
         }
         bounds.yields_after = bounds.yields_after.filter(|_| niceness.is_some());
         let schedule = Schedule::new(order, bounds);
-        let shared = Shared::start(schedule, waiting_max, estimates, niceness)?;
+        let shared = Shared::start(schedule, waiting_max, estimates, niceness, host)?;
         Ok(RunQueue { shared, order })
     }
 

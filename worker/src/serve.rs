@@ -19,9 +19,11 @@ use crate::front::{Drain, Front, Service};
 use crate::load::{self, Load};
 use crate::metrics::Metrics;
 use crate::operate::Operations;
-use crate::operations::Limits;
+#[cfg(feature = "models")]
+use crate::operations::models::{self, ModelsConfig};
+use crate::operations::{Kept, Limits};
 use crate::processes::{Processes, RunConfig, RunMistakes, Usage};
-use crate::queue::{QueueConfig, RunQueue};
+use crate::queue::{Host, QueueConfig, RunQueue};
 use crate::receive::{BodyBounds, Budget};
 use connect::Connections;
 
@@ -54,6 +56,9 @@ pub struct WorkerConfig {
     pub run: Option<RunConfig>,
     /// Where its machine says that it is taken back; `None` for a machine that is not.
     pub spot_notices: Option<SpotNotices>,
+    /// The models of the operations that need some.
+    #[cfg(feature = "models")]
+    pub models: Option<ModelsConfig>,
 }
 
 /// Where a spot instance says that it is taken back, and how often to look.
@@ -178,6 +183,8 @@ impl WorkerConfig {
             exit_with_stdin: false,
             run: None,
             spot_notices: None,
+            #[cfg(feature = "models")]
+            models: None,
         }
     }
 }
@@ -198,7 +205,25 @@ impl WorkerConfig {
             age: AgeGuard { factor: self.age_factor, floor: self.age_floor },
             ..Bounds::new(self.cores)
         };
-        Ok(QueueConfig { order: order(&self.discipline)?, bounds, waiting_max: self.queue_max })
+        let order = order(&self.discipline)?;
+        Ok(QueueConfig { order, bounds, waiting_max: self.queue_max, host: self.host() })
+    }
+
+    /// What the life of a thread that runs requests runs in.
+    fn host(&self) -> Host {
+        #[cfg(feature = "models")]
+        if self.models.is_some() {
+            return models::threads::host;
+        }
+        |life| life()
+    }
+
+    /// Reads what the operations keep from request to request.
+    fn keep(&self) -> Kept {
+        Kept {
+            #[cfg(feature = "models")]
+            models: self.models.as_ref().map(|config| Arc::new(models::Models::read(config))),
+        }
     }
 }
 
@@ -225,6 +250,7 @@ impl Worker {
             )?),
             None => Service::Operations(Operations {
                 limits: config.limits,
+                kept: config.keep(),
                 queue: RunQueue::start(queue, Arc::clone(&estimates))
                     .map_err(|error| WorkerError::Threads(config.cores, error))?,
             }),

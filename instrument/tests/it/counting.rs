@@ -10,7 +10,8 @@ use std::thread;
 
 use image::{ImageFormat, RgbImage};
 use weighbridge_instrument::{
-    Counting, Meter, RequestCost, build_id, counted_functions, counting, off_reason, prepare,
+    Counting, Meter, RequestCost, build_id, charge, counted_functions, counting, off_reason,
+    prepare,
 };
 
 /// Enough of a request: draws a picture, blurs it, encodes it and decodes it again.
@@ -111,6 +112,21 @@ fn a_request_that_panics_leaves_no_count_behind() {
         panic!("bang");
     }));
     assert!(outcome.is_err());
+    assert_eq!(counts(cost_of(|| work(40))), before);
+}
+
+#[test]
+fn what_is_told_is_added_to_the_meter_that_runs_and_to_no_other() {
+    charge(1_000_000, 1_000);
+    let before = steady(40);
+    let told = cost_of(|| {
+        charge(5_000, 70);
+        charge(2_000, 30);
+    });
+    assert_eq!((told.instructions, told.basic_blocks), (Some(7_000), Some(100)));
+    let dropped = Meter::start();
+    charge(u64::MAX, u64::MAX);
+    drop(dropped);
     assert_eq!(counts(cost_of(|| work(40))), before);
 }
 

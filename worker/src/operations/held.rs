@@ -30,6 +30,10 @@ pub(crate) fn bytes(
     request: &OperationRequest<'_>,
     limits: &Limits,
 ) -> u64 {
+    operation.bytes_held(request, limits).saturating_add(of_event(operation, request, limits))
+}
+
+fn of_event(operation: &dyn Operation, request: &OperationRequest<'_>, limits: &Limits) -> u64 {
     match operation.event() {
         EventForm::Image => {
             // What is in no known form is refused before anything is decoded.
@@ -47,7 +51,7 @@ pub(crate) fn bytes(
             let texture = of_texture(request.body, limits).saturating_mul(BYTES_PER_PIXEL);
             rendered.saturating_add(texture)
         }
-        EventForm::None => operation.bytes_held(request, limits),
+        EventForm::None => 0,
     }
 }
 

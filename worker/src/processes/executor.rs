@@ -84,7 +84,7 @@ impl Processes {
         estimates: Arc<Estimates>,
         starts: prometheus::IntCounter,
     ) -> Result<Processes, RunMistakes> {
-        let QueueConfig { order, mut bounds, waiting_max } = queue;
+        let QueueConfig { order, mut bounds, waiting_max, .. } = queue;
         let mut mistakes = config.mistakes(bounds.slots);
         let way = (config.parks() && order.preempts()).then(|| park::choose(config.park));
         let way = match way.transpose() {

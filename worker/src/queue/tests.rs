@@ -23,7 +23,7 @@ fn queue_of(discipline: &str, slots: usize, waiting_max: usize) -> RunQueue {
 fn queue_with(discipline: &str, mut bounds: Bounds, waiting_max: usize) -> RunQueue {
     let order = order(discipline).expect("it is there");
     bounds.started_max = 8;
-    let config = QueueConfig { order, bounds, waiting_max };
+    let config = QueueConfig { order, bounds, waiting_max, host: |life| life() };
     RunQueue::start(config, Arc::default()).expect("threads start")
 }
 

@@ -16,7 +16,7 @@ use super::nice::{self, Lowered, Niceness};
 use super::queued::Seat;
 use super::room::{Aftermath, Room};
 use super::run::{Run, Times, hand_over};
-use super::{Need, Occupancy, QueueFull};
+use super::{Host, Need, Occupancy, QueueFull};
 use crate::attempt::Spent;
 use crate::estimates::Estimates;
 
@@ -33,6 +33,7 @@ pub(super) struct Shared {
     waiting_max: usize,
     estimates: Arc<Estimates>,
     niceness: Option<Niceness>,
+    host: Host,
 }
 
 /// A request that a thread has taken.
@@ -50,11 +51,13 @@ impl Shared {
         waiting_max: usize,
         estimates: Arc<Estimates>,
         niceness: Option<Niceness>,
+        host: Host,
     ) -> io::Result<Arc<Shared>> {
         let slots = schedule.bounds().slots;
         let room = Mutex::new(Room::new(schedule, niceness));
         let (alarm, began) = (Condvar::new(), Instant::now());
-        let shared = Arc::new(Shared { room, alarm, began, waiting_max, estimates, niceness });
+        let shared =
+            Arc::new(Shared { room, alarm, began, waiting_max, estimates, niceness, host });
         let rings = Arc::clone(&shared);
         thread::Builder::new().name("run-alarm".to_owned()).spawn(move || rings.ring())?;
         for _ in 0..slots {
@@ -166,7 +169,8 @@ impl Shared {
     fn start_thread(self: &Arc<Self>, seat: Arc<Seat>) -> io::Result<()> {
         let shared = Arc::clone(self);
         let builder = thread::Builder::new().name(format!("run-{}", seat.name));
-        builder.stack_size(STACK_BYTES).spawn(move || shared.serve(&seat)).map(drop)
+        let life = move || (shared.host)(&mut || shared.serve(&seat));
+        builder.stack_size(STACK_BYTES).spawn(life).map(drop)
     }
 
     /// The life of a seat's thread.

@@ -82,9 +82,9 @@ fn what_compresses_a_png_is_counted() {
 fn what_is_charged_is_counted() {
     assert_counting();
     let metered = |instructions| {
-        charge(3);
+        charge(3, 0);
         let meter = Meter::start();
-        charge(instructions);
+        charge(instructions, 0);
         meter.stop().instructions.expect("it counts")
     };
     metered(0);

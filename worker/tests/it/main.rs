@@ -20,6 +20,9 @@ mod drain;
 #[cfg(feature = "video")]
 mod film;
 mod http2;
+#[cfg(feature = "models")]
+#[cfg(test)]
+mod models;
 mod order;
 #[cfg(test)]
 mod operations;

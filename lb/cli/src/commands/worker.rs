@@ -1,5 +1,7 @@
 //! `weighbridge worker`: one worker.
 
+#[cfg(feature = "models")]
+mod models;
 mod run;
 
 use std::fmt;
@@ -12,6 +14,8 @@ use weighbridge_worker::operations::Limits;
 use weighbridge_worker::{SpotNotices, WorkerConfig, defaults, disciplines, serve};
 
 use super::CommandError;
+#[cfg(feature = "models")]
+use models::ModelArguments;
 pub(crate) use run::Guard;
 use run::RunArguments;
 
@@ -80,6 +84,9 @@ pub(crate) struct RunWorker {
     spot_notices: Option<SocketAddr>,
     #[command(flatten)]
     run: RunArguments,
+    #[cfg(feature = "models")]
+    #[command(flatten)]
+    models: ModelArguments,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -143,6 +150,8 @@ impl RunWorker {
                 .spot_notices
                 .map(|address| SpotNotices { address, interval: defaults::SPOT_INTERVAL }),
             limits: self.limits.into(),
+            #[cfg(feature = "models")]
+            models: self.models.config(),
             ..default
         };
         Ok(runtime.block_on(serve(config))?)

@@ -23,6 +23,7 @@ fn shellcheck_finds_nothing_in_the_scripts() {
         ".ci/debian-package",
         ".ci/emulators",
         ".ci/install",
+        ".ci/models",
         ".ci/run",
         ".ci/test",
     ];

@@ -8,13 +8,14 @@ use crate::emulators::CREDENTIALS;
 use crate::shell::{Said, WEIGHBRIDGE, python, repository, run};
 
 /// All that have `--help`.
-pub(crate) const SCRIPTS: [&str; 8] = [
+pub(crate) const SCRIPTS: [&str; 9] = [
     "build-lambda.sh",
     "config.sh",
     "create-image.sh",
     "install-vm.sh",
     "launch-deployment.sh",
     "launch-vm.sh",
+    "models.sh",
     "terminate-deployment.sh",
     "test-vm.sh",
 ];
@@ -67,6 +68,7 @@ fn every_other_script_helps_and_does_nothing_else() {
         ".ci/bare-machine",
         ".ci/emulators",
         ".ci/install",
+        ".ci/models",
         ".ci/run",
         ".ci/test",
         "bench/build-cost.sh",

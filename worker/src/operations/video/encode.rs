@@ -105,7 +105,7 @@ impl Encoder {
 
     fn keep(&mut self, encoded: Encoded) -> Result<(), OperationError> {
         let each = if encoded.is_key { OF_KEY } else { OF_FOLLOWING };
-        charge(self.macroblocks * each + encoded.bytes.len() as u64 * OF_BYTE);
+        charge(self.macroblocks * each + encoded.bytes.len() as u64 * OF_BYTE, 0);
         self.bytes += encoded.bytes.len();
         if encoded.bytes.is_empty() {
             return Err(VideoError::Encoder("it left out a frame".to_owned()).into());

@@ -38,7 +38,7 @@ pub(super) fn sound(music: &Music<'_>, seconds: f64) -> Result<Sound, OperationE
         checkpoint()?;
         samples.fill(&mut block)?;
         let n_bytes = encoder.encode(&block, PACKET_FRAMES, &mut bytes).map_err(failed)?;
-        charge(OF_CHANNEL * channels as u64);
+        charge(OF_CHANNEL * channels as u64, 0);
         let bytes = bytes[..n_bytes].into();
         packets.push(Packet { bytes, duration: PACKET_FRAMES as u32 });
     }
