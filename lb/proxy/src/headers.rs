@@ -21,7 +21,7 @@ pub(crate) const JOB: HeaderName = HeaderName::from_static("weighbridge-job");
 /// hexadecimal digits, which say nothing of the job.
 pub(crate) const ATTEMPT: HeaderName = HeaderName::from_static("weighbridge-attempt");
 
-/// What the input of a job is called, where its route has a contract; percent-encoded. Hosts see it.
+/// Tells a host what the input of a job is called, where its route has a contract; percent-encoded.
 pub(crate) const NAME: HeaderName = HeaderName::from_static("weighbridge-name");
 
 /// Where a client wants to be told of the end of its job.

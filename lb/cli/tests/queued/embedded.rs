@@ -46,12 +46,11 @@ impl Served<'_> {
         std::fs::read(self.bucket(bucket).join(key)).expect("it is there")
     }
 
-    /// Jobs that have not ended.
-    fn n_open(&self) -> f64 {
-        let states = ["receiving", "queued", "leased", "running", "committing"];
-        let n =
-            |state: &&str| self.balancer.metric("weighbridge_jobs", &format!("state=\"{state}\""));
-        states.iter().map(n).sum()
+    /// Waits until so many jobs have ended well, and no other is there.
+    #[track_caller]
+    fn has_ended(&self, jobs: usize) {
+        let n = |label| self.balancer.metric("weighbridge_jobs", label) as usize;
+        until("every job has ended", || (n("state=\"succeeded\""), n("")) == (jobs, jobs));
     }
 
     /// Sends the file `name` in the field of the contract.
@@ -76,7 +75,7 @@ fn serves_a_hundred_clients(system: &System) {
         let output = served.object(system.outputs, &System::stem(nth));
         assert_eq!(String::from_utf8(output).expect("text"), system.output(nth));
     }
-    until("no job is open", || served.n_open() == 0.0);
+    served.has_ended(CLIENTS);
     served.balancer.assert_idle();
     let paths = [one.heard(), other.heard()].concat();
     assert_eq!(paths.len(), CLIENTS, "each was done once");
@@ -207,7 +206,7 @@ fn what_a_client_has_asked_is_delivered_after_it_has_left_and_the_balancer_was_k
     until("it is delivered", || served.objects(IMAGENET.outputs) == [System::stem(1)]);
     let output = served.object(IMAGENET.outputs, &System::stem(1));
     assert_eq!(String::from_utf8(output).expect("text"), IMAGENET.output(1));
-    until("no job is open", || served.n_open() == 0.0);
+    served.has_ended(1);
 }
 
 #[test]

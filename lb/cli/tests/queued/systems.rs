@@ -58,18 +58,19 @@ impl System {
             .iter()
             .map(|host| format!("[[fleet.static.hosts]]\naddress = \"{host}\"\ncores = 4\n"));
         let hosts: String = hosts.collect();
-        let mut text = self.text();
-        for (from, to) in changes {
-            assert!(text.contains(from), "{from}");
-            text = text.replace(from, to);
-        }
+        let text = self.text();
         // The file has a table [jobs] of its own.
         let (ours, of_jobs): (Vec<&str>, Vec<&str>) =
             FOR_TESTS.lines().partition(|line| !line.starts_with("jobs."));
         let of_jobs = of_jobs.join("\n").replace("jobs.", "");
         let text = text.replace("[jobs]\n", &format!("[jobs]\n{of_jobs}\n"));
         let fleet = if hosts.is_empty() { "" } else { "[fleet]\nkind = \"static\"\n" };
-        Place::new(&format!("{}\n{text}\n{fleet}{hosts}{more}", ours.join("\n")))
+        let mut text = format!("{}\n{text}\n{fleet}{hosts}{more}", ours.join("\n"));
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        Place::new(&text)
     }
 
     /// Its file.

@@ -177,6 +177,9 @@ impl Part {
     }
 }
 
+/// A value is wrong, which has been told of.
+struct Wrong;
+
 /// Whether the `jobs` of a route are a table.
 pub(super) fn is_written(section: &Section<'_>) -> bool {
     section.has_own_table("jobs")
@@ -247,11 +250,8 @@ enum Source {
     Body,
 }
 
-/// What was written was told as a mistake.
-struct Mistaken;
-
-/// `None` where there is no queue.
-fn exchange(mut section: Section<'_>, jobs: &JobsConfig) -> Result<Option<Exchange>, Mistaken> {
+/// None where there is no queue.
+fn exchange(mut section: Section<'_>, jobs: &JobsConfig) -> Result<Option<Exchange>, Wrong> {
     let queue = "up to 80 letters, digits, `_`, `-` or `.`";
     let parts = [("both", Part::Both), ("web", Part::Web), ("workers", Part::Workers)];
     let part = section.word("part", &parts);
@@ -272,9 +272,9 @@ fn exchange(mut section: Section<'_>, jobs: &JobsConfig) -> Result<Option<Exchan
     section.finish();
     let exchange = Exchange {
         part,
-        request: request.ok_or(Mistaken)?,
+        request: request.ok_or(Wrong)?,
         pointer: pointer?,
-        response: response.ok_or(Mistaken)?,
+        response: response.ok_or(Wrong)?,
         failed: failed?,
         group: group?,
         requests,
@@ -345,13 +345,13 @@ fn template(section: &mut Section<'_>, key: &'static str, known: &[&str]) -> Opt
     }
 }
 
-/// A template; `None` where the text is empty.
+/// A template, or none where the text is empty.
 fn template_or_none(
     section: &mut Section<'_>,
     key: &'static str,
     known: &[&str],
-) -> Result<Option<Template>, Mistaken> {
-    let template = template(section, key, known).ok_or(Mistaken)?;
+) -> Result<Option<Template>, Wrong> {
+    let template = template(section, key, known).ok_or(Wrong)?;
     let is_empty = template.to_string().is_empty();
     Ok((!is_empty).then_some(template))
 }
@@ -372,10 +372,10 @@ fn readable_or_none(
     key: &'static str,
     known: &[&str],
     needed: &[&'static str],
-) -> Result<Option<Template>, Mistaken> {
+) -> Result<Option<Template>, Wrong> {
     let template = template_or_none(section, key, known)?;
     let Some(one) = &template else { return Ok(None) };
-    if check_readable(section, key, one, needed) { Ok(template) } else { Err(Mistaken) }
+    if check_readable(section, key, one, needed) { Ok(template) } else { Err(Wrong) }
 }
 
 fn check_readable(

@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::emulators::{CREDENTIALS, Emulator, program};
 use crate::harness::balancer::{Balancer, Place, spawn};
-use crate::harness::eventually;
 use crate::harness::process::Process;
-use crate::host::Host;
+use crate::harness::{eventually, until};
+use crate::host::{Host, Then, answer};
 use crate::service;
-use crate::systems::{FACES, IMAGENET, System, picture, recogniser};
+use crate::systems::{FACES, IMAGENET, System, label, picture, recogniser};
 
 /// As many as the generators of load start.
 const CLIENTS: usize = 100;
@@ -85,7 +85,11 @@ impl Cloud {
 
     /// A balancer that does this `part`; `changes` are made in its file.
     fn ours(&self, part: &str, changes: &[(&str, &str)]) -> Ours {
-        let host = recogniser();
+        self.ours_before(recogniser(), part, changes)
+    }
+
+    /// The same before a host of the test's own.
+    fn ours_before(&self, host: Host, part: &str, changes: &[(&str, &str)]) -> Ours {
         let part = format!("part = \"{part}\"\n");
         let aws = [("kind = \"embedded\"", "kind = \"aws\""), ("part = \"both\"\n", &*part)];
         let place = self.system.place(&[&host], &[&aws, changes].concat(), "");
@@ -219,6 +223,38 @@ fn one_name_with_two_contents_gets_two_answers() {
     }
     let counted = cloud.is_empty();
     assert_eq!((&counted["inputs"], &counted["outputs"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn what_is_small_goes_before_what_is_large_and_came_first() {
+    let cloud = Cloud::start(&FACES);
+    let gate = service::Gate::default();
+    let at_gate = gate.clone();
+    let host = Host::start(move |heard, client| {
+        at_gate.pass();
+        let told = serde_json::json!({ "label": label(&heard.body) }).to_string();
+        answer(client, "200 OK", &["Content-Type: application/json"], told.as_bytes());
+        Then::Keep
+    });
+    let one_at_a_time = [
+        ("cores = 4", "cores = 1"),
+        ("prior = \"200ms\"", "prior = \"1ms * body.bytes\"\nfeatures = [\"body.bytes\"]"),
+    ];
+    let ours = cloud.ours_before(host, "workers", &one_at_a_time);
+    let (_web, listen) = cloud.their_web();
+    let heard = || ours.host.heard().len();
+    let waiting = || ours.balancer.metric("weighbridge_jobs", "state=\"queued\"") as usize;
+    let clients = [400, 300, 0].map(|nth| {
+        let before = heard() + waiting();
+        let client = std::thread::spawn(move || FACES.ask_all(listen, nth..nth + 1));
+        until("it is here", || heard() + waiting() == before + 1);
+        client
+    });
+    gate.open(3);
+    clients.map(|client| client.join().expect("it is answered"));
+    let order: Vec<String> =
+        ours.host.heard().iter().map(|one| one.headers("weighbridge-name")[0].to_owned()).collect();
+    assert_eq!(order, [400, 0, 300].map(|nth| FACES.name(nth)));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Buckets as folders: `ROOT/BUCKET/KEY`. A file is written under another name, synced, and renamed,
-//! so that whoever reads it finds all of one object.
+//! Buckets as folders: `ROOT/BUCKET/KEY`. A file is written under another name, synced, and
+//! renamed, so that whoever reads it finds all of one object.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
