@@ -50,7 +50,7 @@ struct Arguments {
 enum Command {
     Up(up::Up),
     Serve(serve::Serve),
-    Worker(worker::RunWorker),
+    Worker(Box<worker::RunWorker>),
     Check(check::Check),
     Config(config::Print),
     Explain(explain::Explain),

@@ -126,12 +126,16 @@ impl<'a> Skim<'a> {
             }
             "music" => self.music = Some(part),
             "order" | "order[]" => self.take_order(&part),
-            name => match Range::ALL.iter().find(|range| range.name == name) {
-                Some(range) => self.take_number(range, part.content),
-                None => {
-                    self.mistake("body", format!("`{name}` is no part of a film, expected {NAMES}"))
-                }
-            },
+            name => self.take_other(name, part.content),
+        }
+    }
+
+    fn take_other(&mut self, name: &str, content: &[u8]) {
+        if let Some(range) = Range::ALL.iter().find(|range| range.name == name) {
+            self.take_number(range, content);
+        } else {
+            let detail = format!("`{name}` is no part of a film, expected {NAMES}");
+            self.mistake("body", detail);
         }
     }
 

@@ -28,7 +28,7 @@ const OF_BYTE: u64 = 3_200;
 
 /// Encodes frames and keeps what comes of them.
 pub(super) struct Encoder {
-    encoder: openh264::encoder::Encoder,
+    inner: openh264::encoder::Encoder,
     macroblocks: u64,
     /// The frames.
     pub(super) frames: Vec<Encoded>,
@@ -75,11 +75,12 @@ impl Encoder {
             .max_frame_rate(FrameRate::from_hz(settings.fps as f32))
             .vui(VuiConfig::bt709());
         let api = OpenH264API::from_source();
-        let encoder = openh264::encoder::Encoder::with_api_config(api, config).map_err(failed)?;
+        let inner = openh264::encoder::Encoder::with_api_config(api, config);
+        let inner = inner.map_err(|error| failed(&error))?;
         let blocks = |side: u32| (side as usize).div_ceil(MACROBLOCK) as u64;
         let macroblocks = blocks(settings.width) * blocks(settings.height);
         let (frames, sets) = (Vec::new(), ParameterSets::default());
-        Ok(Encoder { encoder, macroblocks, frames, bytes: 0, sets })
+        Ok(Encoder { inner, macroblocks, frames, bytes: 0, sets })
     }
 
     /// Adds a frame to the film; `needs_none` where it must not need those before it.
@@ -87,12 +88,12 @@ impl Encoder {
         checkpoint()?;
         // The first one never does, and the encoder does not take the order before it.
         if needs_none && !self.frames.is_empty() {
-            self.encoder.force_intra_frame();
+            self.inner.force_intra_frame();
         }
         let (width, height) = (frame.width, frame.height);
         let strides = (width, width / 2, width / 2);
         let source = YUVSlices::new(frame.planes(), (width, height), strides);
-        let stream = self.encoder.encode(&source).map_err(failed)?;
+        let stream = self.inner.encode(&source).map_err(|error| failed(&error))?;
         let is_key = stream.frame_type() == FrameType::IDR;
         let mut bytes = Vec::new();
         for layer in (0..stream.num_layers()).filter_map(|nth| stream.layer(nth)) {
@@ -118,7 +119,7 @@ impl Encoder {
     }
 }
 
-fn failed(error: openh264::Error) -> VideoError {
+fn failed(error: &openh264::Error) -> VideoError {
     VideoError::Encoder(error.to_string())
 }
 

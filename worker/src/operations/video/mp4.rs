@@ -30,7 +30,7 @@ pub(super) fn write(
     let film = Film { timescale: ticks, duration };
     let mut tracks = vec![Track::of_pictures(pictures, settings, ticks)];
     tracks.extend(sound.map(Track::of_sound));
-    let head = boxed(b"ftyp", &[b"isom", &numbers(&[512]), b"isomiso2avc1mp41"]);
+    let head = boxed(*b"ftyp", &[b"isom", &numbers(&[512]), b"isomiso2avc1mp41"]);
     let index_bytes = film.index(&tracks, &offsets(&tracks, 0)).len();
     // The head of the box of the content is before it.
     let content_at = head.len() + index_bytes + 8;
@@ -82,7 +82,7 @@ const MATRIX: [u32; 9] = [1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30];
 impl Film {
     fn index(&self, tracks: &[Track<'_>], offsets: &[Vec<u32>]) -> Vec<u8> {
         let head = full(
-            b"mvhd",
+            *b"mvhd",
             0,
             0,
             &[
@@ -94,6 +94,6 @@ impl Film {
         );
         let tracks = tracks.iter().zip(offsets).zip(1..);
         let tracks = tracks.flat_map(|((track, offsets), id)| track.index(self, id, offsets));
-        boxed(b"moov", &[&head, &tracks.collect::<Vec<u8>>()])
+        boxed(*b"moov", &[&head, &tracks.collect::<Vec<u8>>()])
     }
 }

@@ -251,7 +251,9 @@ fn what_is_small_goes_before_what_is_large_and_came_first() {
         client
     });
     gate.open(3);
-    clients.map(|client| client.join().expect("it is answered"));
+    for client in clients {
+        client.join().expect("it is answered");
+    }
     let order: Vec<String> =
         ours.host.heard().iter().map(|one| one.headers("weighbridge-name")[0].to_owned()).collect();
     assert_eq!(order, [400, 0, 300].map(|nth| FACES.name(nth)));

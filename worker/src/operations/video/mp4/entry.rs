@@ -12,7 +12,7 @@ pub(super) fn of_pictures(sets: &ParameterSets, settings: &Settings) -> Vec<u8> 
     let ParameterSets { sequence, picture } = sets;
     let profile = sequence.get(1..4).unwrap_or(&[0; 3]);
     let config = boxed(
-        b"avcC",
+        *b"avcC",
         &[
             &[1],
             profile,
@@ -26,9 +26,9 @@ pub(super) fn of_pictures(sets: &ParameterSets, settings: &Settings) -> Vec<u8> 
         ],
     );
     // Primaries, transfer and matrix of BT.709, in the range of television.
-    let colours = boxed(b"colr", &[b"nclx", &shorts(&[1, 1, 1]), &[0]]);
+    let colours = boxed(*b"colr", &[b"nclx", &shorts(&[1, 1, 1]), &[0]]);
     boxed(
-        b"avc1",
+        *b"avc1",
         &[
             &shorts(&[0, 0, 0, 1]),
             &numbers(&[0; 4]),
@@ -52,11 +52,11 @@ pub(super) fn of_sound(sound: &Sound) -> Vec<u8> {
     };
     match &sound.codec {
         Codec::Mpeg { object_type, config } => {
-            boxed(b"mp4a", &[&head(sound.rate), &stream(*object_type, config)])
+            boxed(*b"mp4a", &[&head(sound.rate), &stream(*object_type, config)])
         }
         Codec::Opus => {
             let config = boxed(
-                b"dOps",
+                *b"dOps",
                 &[
                     &[0, sound.channels as u8],
                     &shorts(&[sound.skip as u16]),
@@ -65,7 +65,7 @@ pub(super) fn of_sound(sound: &Sound) -> Vec<u8> {
                     &[0, 0, 0],
                 ],
             );
-            boxed(b"Opus", &[&head(sound.timescale), &config])
+            boxed(*b"Opus", &[&head(sound.timescale), &config])
         }
     }
 }
@@ -77,7 +77,7 @@ fn stream(object_type: u8, config: &[u8]) -> Vec<u8> {
     let specific = if config.is_empty() { Vec::new() } else { descriptor(5, &[config]) };
     let decoder = descriptor(4, &[&head, &specific]);
     let layer = descriptor(6, &[&[2]]);
-    full(b"esds", 0, 0, &[&descriptor(3, &[&[0, 0, 0], &decoder, &layer])])
+    full(*b"esds", 0, 0, &[&descriptor(3, &[&[0, 0, 0], &decoder, &layer])])
 }
 
 /// A descriptor of less than 128 bytes.

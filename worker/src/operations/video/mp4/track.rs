@@ -107,7 +107,7 @@ impl<'a> Track<'a> {
         };
         // Enabled, in the film, in its preview.
         let head = full(
-            b"tkhd",
+            *b"tkhd",
             0,
             7,
             &[
@@ -117,7 +117,7 @@ impl<'a> Track<'a> {
                 &numbers(&[width << 16, height << 16]),
             ],
         );
-        boxed(b"trak", &[&head, &self.edits(film), &self.media(offsets)])
+        boxed(*b"trak", &[&head, &self.edits(film), &self.media(offsets)])
     }
 
     /// Music begins behind what its encoder put before it, and ends with the film.
@@ -126,30 +126,32 @@ impl<'a> Track<'a> {
             Kind::Pictures { .. } => return Vec::new(),
             Kind::Sound { skip, .. } => skip,
         };
-        let list = full(b"elst", 0, 0, &[&numbers(&[1, film.duration, skip, 1 << 16])]);
-        boxed(b"edts", &[&list])
+        let list = full(*b"elst", 0, 0, &[&numbers(&[1, film.duration, skip, 1 << 16])]);
+        boxed(*b"edts", &[&list])
     }
 
     fn media(&self, offsets: &[u32]) -> Vec<u8> {
         let (handler, name, about) = match self.kind {
-            Kind::Pictures { .. } => (b"vide", &b"pictures\0"[..], full(b"vmhd", 0, 1, &[&[0; 8]])),
-            Kind::Sound { .. } => (b"soun", &b"music\0"[..], full(b"smhd", 0, 0, &[&[0; 4]])),
+            Kind::Pictures { .. } => {
+                (b"vide", &b"pictures\0"[..], full(*b"vmhd", 0, 1, &[&[0; 8]]))
+            }
+            Kind::Sound { .. } => (b"soun", &b"music\0"[..], full(*b"smhd", 0, 0, &[&[0; 4]])),
         };
         let duration = self.samples.iter().map(|sample| u64::from(sample.duration)).sum::<u64>();
         let duration = u32::try_from(duration).unwrap_or(u32::MAX);
         // No language.
         let head = [&numbers(&[0, 0, self.timescale, duration])[..], &[0x55, 0xc4, 0, 0]].concat();
-        let head = full(b"mdhd", 0, 0, &[&head]);
-        let handler = full(b"hdlr", 0, 0, &[&[0; 4], handler, &[0; 12], name]);
+        let head = full(*b"mdhd", 0, 0, &[&head]);
+        let handler = full(*b"hdlr", 0, 0, &[&[0; 4], handler, &[0; 12], name]);
         // The samples are in this file.
-        let place = full(b"dref", 0, 0, &[&numbers(&[1]), &full(b"url ", 0, 1, &[])]);
-        let place = boxed(b"dinf", &[&place]);
-        let about = boxed(b"minf", &[&about, &place, &self.tables(offsets)]);
-        boxed(b"mdia", &[&head, &handler, &about])
+        let place = full(*b"dref", 0, 0, &[&numbers(&[1]), &full(*b"url ", 0, 1, &[])]);
+        let place = boxed(*b"dinf", &[&place]);
+        let about = boxed(*b"minf", &[&about, &place, &self.tables(offsets)]);
+        boxed(*b"mdia", &[&head, &handler, &about])
     }
 
     fn tables(&self, offsets: &[u32]) -> Vec<u8> {
-        let entry = full(b"stsd", 0, 0, &[&numbers(&[1]), &self.entry]);
+        let entry = full(*b"stsd", 0, 0, &[&numbers(&[1]), &self.entry]);
         let durations = runs(self.samples.iter().map(|sample| sample.duration));
         let durations: Vec<u32> =
             durations.into_iter().flat_map(|(_, duration, count)| [count, duration]).collect();
@@ -159,14 +161,14 @@ impl<'a> Track<'a> {
         let sizes: Vec<u32> = self.samples.iter().map(|sample| sample.bytes.len() as u32).collect();
         let sizes = [&[0, sizes.len() as u32][..], &sizes].concat();
         boxed(
-            b"stbl",
+            *b"stbl",
             &[
                 &entry,
-                &table(b"stts", &durations, 2),
+                &table(*b"stts", &durations, 2),
                 &self.keys(),
-                &table(b"stsc", &chunks, 3),
-                &full(b"stsz", 0, 0, &[&numbers(&sizes)]),
-                &table(b"stco", offsets, 1),
+                &table(*b"stsc", &chunks, 3),
+                &full(*b"stsz", 0, 0, &[&numbers(&sizes)]),
+                &table(*b"stco", offsets, 1),
                 &self.roll(),
             ],
         )
@@ -176,7 +178,7 @@ impl<'a> Track<'a> {
     fn keys(&self) -> Vec<u8> {
         let keys = self.samples.iter().zip(1..).filter(|(sample, _)| sample.is_key);
         let keys: Vec<u32> = keys.map(|(_, nth)| nth).collect();
-        if keys.len() == self.samples.len() { Vec::new() } else { table(b"stss", &keys, 1) }
+        if keys.len() == self.samples.len() { Vec::new() } else { table(*b"stss", &keys, 1) }
     }
 
     /// How much of Opus has to be heard before what is to be played.
@@ -186,14 +188,14 @@ impl<'a> Track<'a> {
             Kind::Sound { is_opus: false, .. } | Kind::Pictures { .. } => return Vec::new(),
         }
         let roll = shorts(&[OPUS_ROLL.wrapping_neg()]);
-        let group = full(b"sgpd", 1, 0, &[b"roll", &numbers(&[2, 1]), &roll]);
+        let group = full(*b"sgpd", 1, 0, &[b"roll", &numbers(&[2, 1]), &roll]);
         let samples = numbers(&[1, self.samples.len() as u32, 1]);
-        [group, full(b"sbgp", 0, 0, &[b"roll", &samples])].concat()
+        [group, full(*b"sbgp", 0, 0, &[b"roll", &samples])].concat()
     }
 }
 
 /// A table of entries of `width` numbers, with their count before it.
-fn table(kind: &[u8; 4], entries: &[u32], width: usize) -> Vec<u8> {
+fn table(kind: [u8; 4], entries: &[u32], width: usize) -> Vec<u8> {
     full(kind, 0, 0, &[&numbers(&[(entries.len() / width) as u32]), &numbers(entries)])
 }
 

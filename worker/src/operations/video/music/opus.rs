@@ -26,8 +26,8 @@ const OF_CHANNEL: u64 = 950_000;
 pub(super) fn sound(music: &Music<'_>, seconds: f64) -> Result<Sound, OperationError> {
     let mut samples = Samples::new(music, seconds)?;
     let channels = samples.decoded.channels;
-    let mut encoder =
-        OpusEncoder::new(RATE.cast_signed(), channels, Application::Audio).map_err(failed)?;
+    let mut encoder = OpusEncoder::new(RATE.cast_signed(), channels, Application::Audio)
+        .map_err(|error| failed(&error))?;
     encoder.bitrate_bps = if channels == 1 { BITS_PER_CHANNEL } else { 2 * BITS_PER_CHANNEL };
     let skip = encoder.lookahead();
     let n_packets = (samples.frames + skip).div_ceil(PACKET_FRAMES);
@@ -37,7 +37,8 @@ pub(super) fn sound(music: &Music<'_>, seconds: f64) -> Result<Sound, OperationE
     for _ in 0..n_packets {
         checkpoint()?;
         samples.fill(&mut block)?;
-        let n_bytes = encoder.encode(&block, PACKET_FRAMES, &mut bytes).map_err(failed)?;
+        let n_bytes =
+            encoder.encode(&block, PACKET_FRAMES, &mut bytes).map_err(|error| failed(&error))?;
         charge(OF_CHANNEL * channels as u64, 0);
         let bytes = bytes[..n_bytes].into();
         packets.push(Packet { bytes, duration: PACKET_FRAMES as u32 });
@@ -53,7 +54,7 @@ pub(super) fn sound(music: &Music<'_>, seconds: f64) -> Result<Sound, OperationE
     })
 }
 
-fn failed(error: opus_pure::Error) -> VideoError {
+fn failed(error: &opus_pure::Error) -> VideoError {
     VideoError::Encoder(error.to_string())
 }
 
@@ -92,7 +93,9 @@ impl<'a> Samples<'a> {
             }
             if left < self.fade_out {
                 let volume = left as f32 / self.fade_out as f32;
-                frame.iter_mut().for_each(|sample| *sample *= volume);
+                for sample in frame.iter_mut() {
+                    *sample *= volume;
+                }
             }
         }
         Ok(())

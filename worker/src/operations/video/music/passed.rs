@@ -102,7 +102,7 @@ fn of_adts(content: &[u8]) -> Option<Box<[u8]>> {
     is_header.then(|| Box::from(config))
 }
 
-/// The bytes of an ID3v2 tag at the beginning.
+/// The bytes of an `ID3v2` tag at the beginning.
 fn id3_bytes(content: &[u8]) -> usize {
     match *content {
         [b'I', b'D', b'3', _, _, flags, a, b, c, d, ..] => {
