@@ -227,20 +227,17 @@ fn intake(mut section: Section<'_>) -> Option<Intake> {
     let mut at = section.table("object");
     let object = object_at(&mut at);
     at.finish();
-    let intake = Intake {
-        from,
-        stem: section
-            .word("stem", &[("first_dot", StemEnd::FirstDot), ("last_dot", StemEnd::LastDot)]),
-        types: types(&mut section),
-        send: section.text("send", "a path, such as \"/classify\"", path).unwrap_or_default(),
-        object,
-        missing: said(section.table("missing"), &OF_REFUSAL)?,
-        unnamed: said(section.table("unnamed"), &OF_REFUSAL)?,
-        other_type: said(section.table("other_type"), &OF_REFUSAL)?,
-        name: name?,
-    };
+    let ends = [("first_dot", StemEnd::FirstDot), ("last_dot", StemEnd::LastDot)];
+    let stem = section.word("stem", &ends);
+    let types = types(&mut section);
+    let send = section.text("send", "a path, such as \"/classify\"", path).unwrap_or_default();
+    let said =
+        ["missing", "unnamed", "other_type"].map(|key| said(section.table(key), &OF_REFUSAL));
+    // Before anything is given up: every mistake is told of.
     section.finish();
-    Some(intake)
+    let [missing, unnamed, other_type] = said;
+    let (missing, unnamed, other_type) = (missing?, unnamed?, other_type?);
+    Some(Intake { from, name: name?, stem, types, send, object, missing, unnamed, other_type })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -293,16 +290,13 @@ fn delivery(mut section: Section<'_>) -> Option<Delivery> {
     let at = object_at(&mut object);
     object.finish();
     let answer = template_or_none(&mut section, "answer", &OF_RESULT);
-    let delivery = Delivery {
-        wait: section.duration("wait", Duration::ZERO..=DAY),
-        as_it_is: section.text("as_it_is", "a name, or \"\"", field).unwrap_or_default(),
-        failed: said(section.table("failed"), &OF_FAILURE)?,
-        late: said(section.table("late"), &OF_FAILURE)?,
-        object: body.map(|body| at.map(|at| (at, body))).ok()?,
-        answer: answer.ok()?,
-    };
+    let wait = section.duration("wait", Duration::ZERO..=DAY);
+    let as_it_is = section.text("as_it_is", "a name, or \"\"", field).unwrap_or_default();
+    let failed = said(section.table("failed"), &OF_FAILURE);
+    let late = said(section.table("late"), &OF_FAILURE);
     section.finish();
-    Some(delivery)
+    let (object, answer) = (body.ok().map(|body| at.map(|at| (at, body)))?, answer.ok()?);
+    Some(Delivery { wait, object, answer, as_it_is, failed: failed?, late: late? })
 }
 
 /// Where objects are kept.
