@@ -35,6 +35,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use measure::Measured;
+use report::clients::{self, ClientRow};
 use report::folder::{self, FolderError};
 use report::{Row, markdown};
 use run::{PolicyError, PolicySpec};
@@ -54,7 +55,9 @@ pub struct Sim {
     pub scenario: PathBuf,
     /// Policies, in place of those of the scenario: NAME, NAME@DISCIPLINE to choose how hosts order
     /// their requests, NAME+AUTOSCALER, or `all`. A policy that ends with `:hosts=N` starts with so
-    /// many hosts, one that ends with `:lambda=off` has no functions; both may be said.
+    /// many hosts, one with `:lambda=off` has no functions, one with `:clients=off` or
+    /// `:deadlines=off` is not told of them, in one with `:without=CLIENT` that one sends nothing,
+    /// and `:rule=NAME`, `:half_life=SPAN` and `:slack=X` are in place of the configuration's.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub policy: Vec<String>,
     /// Recorded sizes, in place of the scenario's: lines of `route,work`, or an access log.
@@ -72,7 +75,8 @@ pub struct Sim {
     /// Folder for a report with pictures, and CSV; made where there is none.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Print JSON, an object a line for each policy, instead of a table.
+    /// Print JSON, an object a line for each policy, each followed by one for each of its clients,
+    /// instead of tables.
     #[arg(long)]
     pub json: bool,
 }
@@ -102,13 +106,19 @@ impl Sim {
         let scenario = self.scenario()?;
         let workload = Workload::draw(&scenario);
         let (mut rows, mut results) = (Vec::new(), Vec::new());
+        let mut client_rows = Vec::new();
         for policy in self.policies(&scenario)? {
             let measured = simulate(&policy, &scenario, &workload);
             warn(&measured);
             let row = Row::of(&scenario, &measured);
+            let of_clients = ClientRow::all(&measured);
             if self.json {
                 println!("{}", serde_json::to_string(&row)?);
+                for of_client in &of_clients {
+                    println!("{}", serde_json::to_string(of_client)?);
+                }
             }
+            client_rows.extend(of_clients);
             rows.push(row);
             if self.out.is_some() {
                 results.push(measured);
@@ -116,6 +126,9 @@ impl Sim {
         }
         if !self.json {
             print!("{}", markdown::table(&rows));
+            if !client_rows.is_empty() {
+                print!("\n{}", clients::table(&client_rows));
+            }
         }
         if let Some(folder) = &self.out {
             folder::write(folder, &scenario, &rows, &results)?;

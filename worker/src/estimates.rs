@@ -7,9 +7,17 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName};
 use parking_lot::{Mutex, MutexGuard};
+use weighbridge_schedule::Owner;
 
 /// The predicted mean work of a request, decimal, in CPU-seconds of the reference core.
 pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-estimate");
+
+/// Where a request stands beside those of other clients: the priority of its class, and what its
+/// client has attained, decimal, in CPU-seconds of the reference core over its weight.
+pub(crate) const ORDER: HeaderName = HeaderName::from_static("weighbridge-order");
+
+/// The most that a client is believed to have attained.
+const ATTAINED_SECS_MAX: f64 = 1e9;
 
 /// The work that is predicted where nothing is known, in CPU-seconds of the reference core.
 const PRIOR_SECS: f64 = 0.1;
@@ -34,6 +42,8 @@ pub(crate) struct Estimate {
     pub(crate) work_secs: f64,
     /// Whether it came with the request.
     pub(crate) is_told: bool,
+    /// Where its client stands.
+    pub(crate) owner: Owner,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +70,8 @@ impl Estimates {
         let told = told.filter(|secs: &f64| secs.is_finite() && 0.0 < *secs);
         let work_secs = told.unwrap_or_else(|| self.mean_secs(name));
         let (min, max) = ESTIMATE_SECS;
-        Estimate { work_secs: work_secs.clamp(min, max), is_told: told.is_some() }
+        let (work_secs, is_told) = (work_secs.clamp(min, max), told.is_some());
+        Estimate { work_secs, is_told, owner: owner_of(headers) }
     }
 
     /// Learns from a request that has run to its end.
@@ -86,6 +97,18 @@ impl Estimates {
     fn lock(&self) -> MutexGuard<'_, Learned> {
         self.learned.lock()
     }
+}
+
+/// Where the client stands whose request has these headers: with all others, where they do not say.
+fn owner_of(headers: &HeaderMap) -> Owner {
+    let told = headers.get(ORDER).and_then(|value| {
+        let (priority, attained) = value.to_str().ok()?.split_once(' ')?;
+        let attained_secs: f64 = attained.parse().ok()?;
+        let attained_secs = attained_secs.min(ATTAINED_SECS_MAX);
+        let owner = Owner { priority: priority.parse().ok()?, attained_secs };
+        (0.0 <= attained_secs).then_some(owner)
+    });
+    told.unwrap_or_default()
 }
 
 // === impl Learned ===

@@ -176,7 +176,7 @@ async fn run(front: &Front, own: &Operations, spec: Spec) -> Outcome {
     let estimates = Arc::clone(&front.estimates);
     let (answer, answered) = oneshot::channel();
     let (work_secs, bytes) = (estimate.work_secs, spec.bytes_held(&limits));
-    let need = Need { work_secs, bytes, attempt: spec.attempt };
+    let need = Need { work_secs, bytes, attempt: spec.attempt, owner: estimate.owner };
     let submission = own.queue.submit(
         need,
         move || spec.run(&limits, &kept),

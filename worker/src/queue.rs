@@ -21,7 +21,7 @@ mod threads;
 use std::sync::Arc;
 
 use weighbridge_instrument::Interrupt;
-use weighbridge_schedule::{Bounds, Order, Schedule};
+use weighbridge_schedule::{Bounds, Order, Owner, Schedule};
 
 use crate::attempt::{Attempt, Spent};
 use crate::estimates::Estimates;
@@ -62,6 +62,8 @@ pub(crate) struct Need {
     pub(crate) bytes: u64,
     /// Which attempt of a job it is, where it is one.
     pub(crate) attempt: Option<Attempt>,
+    /// Where its client stands.
+    pub(crate) owner: Owner,
 }
 
 /// What a client holds of its request. When it is dropped, the request is abandoned: it leaves the
@@ -165,9 +167,9 @@ impl Drop for RunQueue {
 // === impl Need ===
 
 impl From<f64> for Need {
-    /// Work, and no memory to speak of.
+    /// Work, and no memory to speak of, of the only client.
     fn from(work_secs: f64) -> Need {
-        Need { work_secs, bytes: 0, attempt: None }
+        Need { work_secs, bytes: 0, attempt: None, owner: Owner::default() }
     }
 }
 

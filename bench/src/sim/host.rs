@@ -8,7 +8,7 @@ mod report;
 mod run_queue;
 
 use weighbridge_core::host::Discipline;
-use weighbridge_schedule::{ORDERS, Order};
+use weighbridge_schedule::{ORDERS, Order, Owner};
 
 use history::History;
 pub use report::LoadReport;
@@ -25,6 +25,8 @@ pub struct Assignment {
     pub work: f64,
     /// What the host believes that it takes; above zero.
     pub estimate: f64,
+    /// Where its client stands.
+    pub owner: Owner,
 }
 
 /// Where a host is in its life.

@@ -13,6 +13,10 @@ pub struct Record {
     pub response: Option<f64>,
     /// Index of its route.
     pub route: u16,
+    /// Index of its client.
+    pub client: u16,
+    /// When its answer had to be there, in seconds since the start; `None`: at any time.
+    pub answer_by: Option<f64>,
 }
 
 /// What a run used, over its whole length.
@@ -61,6 +65,10 @@ pub struct Sample {
 pub struct Measured {
     /// The policy, as it was asked for.
     pub policy: String,
+    /// Names of the clients; none where they are not told apart.
+    pub clients: Vec<String>,
+    /// Index of the one with the largest share.
+    pub largest_client: u16,
     /// The measured requests, in order of arrival.
     pub records: Vec<Record>,
     /// What the run used.
@@ -107,6 +115,13 @@ impl Record {
     /// Response over the service time alone on the reference core.
     pub fn slowdown(&self) -> Option<f64> {
         self.response.map(|response| response / self.work)
+    }
+
+    /// Whether it was answered, and in time.
+    pub fn is_in_time(&self) -> bool {
+        self.response.is_some_and(|response| {
+            self.answer_by.is_none_or(|answer_by| self.at + response <= answer_by)
+        })
     }
 }
 

@@ -7,6 +7,8 @@ use std::fmt::Debug;
 
 use weighbridge_core::observe::Failure;
 
+use weighbridge_schedule::Owner;
+
 use super::host::{Host, HostKind, LoadReport};
 use super::policies::{ProbeReply, RequestView};
 use super::workload::Workload;
@@ -16,8 +18,9 @@ pub(super) use ordinary::Ordinary;
 /// What a proxy asks of the world.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Action {
-    /// Send a request to a host, with this estimate of its work for the host, where there is one.
-    Send { request: usize, host: usize, estimate: Option<f64> },
+    /// Send a request to a host, with this estimate of its work for the host, where there is one,
+    /// and where its client stands.
+    Send { request: usize, host: usize, estimate: Option<f64>, owner: Owner },
     /// Send a request to a function on Lambda.
     Invoke { request: usize, function: usize },
     /// Refuse a request.

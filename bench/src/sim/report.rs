@@ -1,5 +1,6 @@
 //! Results as people and programs read them.
 
+pub mod clients;
 mod csv;
 pub mod folder;
 pub mod markdown;

@@ -1,6 +1,10 @@
 //! One run: a scenario, a policy, a workload.
 
+use std::time::Duration;
+
 use weighbridge_core::host::Discipline;
+use weighbridge_core::share::{self, RULES};
+use weighbridge_proxy::config::parse_duration;
 
 use super::autoscalers::{self, Autoscaler, Future, Rule};
 use super::measure::Measured;
@@ -13,7 +17,9 @@ use super::workload::Workload;
 use super::world::World;
 
 /// What is asked for: `NAME`, `NAME@DISCIPLINE`, `NAME+AUTOSCALER` or both. Behind it may stand
-/// what differs from the scenario: `:hosts=N` to start with, `:lambda=off`.
+/// what differs from the scenario: `:hosts=N` to start with, `:lambda=off`, `:clients=off`,
+/// `:deadlines=off`, `:without=CLIENT`, `:rule=NAME`, `:half_life=DURATION`,
+/// `:slack=X`.
 #[derive(Debug, Clone)]
 pub struct PolicySpec {
     /// As written.
@@ -25,12 +31,22 @@ pub struct PolicySpec {
 }
 
 /// What of the scenario is otherwise for one policy.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Otherwise {
     /// As many hosts at the start.
     hosts: Option<usize>,
     /// There are no functions.
     without_lambda: bool,
+    /// Weighbridge is not told whose requests are.
+    without_clients: bool,
+    /// Weighbridge is not told until when requests are of use.
+    without_deadlines: bool,
+    /// That client sends nothing.
+    without: Option<String>,
+    /// The order of clients.
+    rule: Option<&'static dyn share::Rule>,
+    half_life: Option<Duration>,
+    slack: Option<f64>,
 }
 
 /// What dispatches.
@@ -63,7 +79,11 @@ pub enum PolicyError {
     #[error("no autoscaler is called `{0}`, expected one of `{names}`", names = rules().join("`, `"))]
     Autoscaler(String),
     /// Nothing like that can be otherwise.
-    #[error("`{0}` cannot be otherwise, expected `hosts=N`, N from 1 to 100000, or `lambda=off`")]
+    #[error(
+        "`{0}` cannot be otherwise, expected `hosts=N`, N from 1 to 10000, `lambda=off`, \
+         `clients=off`, `deadlines=off`, `without=CLIENT`, `rule=NAME`, `half_life=DURATION` or \
+         `slack=X`"
+    )]
     Otherwise(String),
 }
 
@@ -115,6 +135,9 @@ impl PolicySpec {
     ) -> Measured {
         let mut scenario = scenario.clone();
         self.otherwise.lay_over(&mut scenario);
+        let fewer = self.otherwise.without.as_ref();
+        let fewer = fewer.map(|client| workload.without(&scenario, client));
+        let workload = fewer.as_ref().unwrap_or(workload);
         let shape = self.kind.shape();
         // A pool is of its own discipline.
         if shape.pooled {
@@ -163,19 +186,38 @@ impl Otherwise {
     fn parse<'a>(parts: impl Iterator<Item = &'a str>) -> Result<Otherwise, PolicyError> {
         let mut otherwise = Otherwise::default();
         for part in parts {
-            let hosts = part.strip_prefix("hosts=").and_then(|hosts| hosts.parse().ok());
-            match (part, hosts) {
-                ("lambda=off", _) => otherwise.without_lambda = true,
-                (_, Some(hosts)) if (1..=HOSTS_MAX).contains(&hosts) => {
-                    otherwise.hosts = Some(hosts);
-                }
-                _ => return Err(PolicyError::Otherwise(part.to_owned())),
-            }
+            otherwise.read(part).ok_or_else(|| PolicyError::Otherwise(part.to_owned()))?;
         }
         Ok(otherwise)
     }
 
-    fn lay_over(self, scenario: &mut Scenario) {
+    /// Reads one part; `None` where it means nothing.
+    fn read(&mut self, part: &str) -> Option<()> {
+        match part.split_once('=')? {
+            ("lambda", "off") => self.without_lambda = true,
+            ("clients", "off") => self.without_clients = true,
+            ("deadlines", "off") => self.without_deadlines = true,
+            ("without", client) => self.without = Some(client.to_owned()),
+            ("rule", name) => {
+                self.rule = Some(*RULES.iter().find(|rule| rule.name() == name)?);
+            }
+            ("half_life", text) => {
+                self.half_life = Some(parse_duration(text).filter(|span| !span.is_zero())?);
+            }
+            ("slack", slack) => {
+                let slack = slack.parse().ok().filter(|slack| (0.0..=100.0).contains(slack));
+                self.slack = Some(slack?);
+            }
+            ("hosts", hosts) => {
+                let hosts = hosts.parse().ok().filter(|hosts| (1..=HOSTS_MAX).contains(hosts))?;
+                self.hosts = Some(hosts);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn lay_over(&self, scenario: &mut Scenario) {
         let policy = &mut scenario.weighbridge.policy;
         if let Some(hosts) = self.hosts {
             scenario.hosts.count = hosts;
@@ -186,11 +228,28 @@ impl Otherwise {
                 scale.hosts_max = scale.hosts_max.max(hosts);
             }
         }
+        self.lay_over_clients(scenario);
+        let policy = &mut scenario.weighbridge.policy;
         if self.without_lambda {
             scenario.functions.clear();
             policy.lambda = None;
             policy.routes.iter_mut().for_each(|route| route.function = None);
         }
+    }
+}
+
+impl Otherwise {
+    fn lay_over_clients(&self, scenario: &mut Scenario) {
+        let policy = &mut scenario.weighbridge.policy;
+        if self.without_clients {
+            policy.share = None;
+        }
+        if let Some(share) = &mut policy.share {
+            share.rule = self.rule.unwrap_or(share.rule);
+            share.half_life = self.half_life.unwrap_or(share.half_life);
+            share.slack = self.slack.unwrap_or(share.slack);
+        }
+        scenario.tells_deadlines &= !self.without_deadlines;
     }
 }
 

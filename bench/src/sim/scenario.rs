@@ -10,6 +10,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use weighbridge_core::host::Discipline;
+use weighbridge_core::random::Random;
 use weighbridge_proxy::config::ConfigError;
 
 use super::arrivals::Arrivals;
@@ -46,6 +47,10 @@ pub struct Scenario {
     /// The functions on Lambda that Weighbridge may use, in the order of their routes; none: it
     /// does without.
     pub functions: Vec<FunctionKind>,
+    /// Who sends the requests; none: they are not told apart.
+    pub clients: Vec<Client>,
+    /// Whether Weighbridge is told until when requests are of use.
+    pub tells_deadlines: bool,
     /// When requests come.
     pub arrivals: Arrivals,
     /// What they take.
@@ -84,6 +89,20 @@ pub struct Hosts {
     pub preemption: Preemption,
     /// Seconds from a launch until a host is ready.
     pub boot: f64,
+}
+
+/// One that sends requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Client {
+    /// Unique name.
+    pub name: String,
+    /// Part of all requests; the shares need not sum to 1.
+    pub share: f64,
+    /// The name of its class, as Weighbridge's configuration has it.
+    pub class: String,
+    /// After so many seconds, and as many times its work beside, an answer is of no use; `None`: it
+    /// always is.
+    pub time_left: Option<(f64, f64)>,
 }
 
 /// Where Weighbridge's models come from.
@@ -198,6 +217,26 @@ impl Scenario {
     pub fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
         read::scenario(text, path, &Overrides::default())
             .map_err(|mistakes| ScenarioError::Mistakes { path: path.to_owned(), mistakes })
+    }
+}
+
+impl Scenario {
+    /// The client of a request, by their shares.
+    pub(super) fn draw_client(&self, random: &mut Random) -> u16 {
+        let shares: f64 = self.clients.iter().map(|client| client.share).sum();
+        let mut left = random.unit() * shares;
+        let drawn = self.clients.iter().position(|client| {
+            left -= client.share;
+            left < 0.0
+        });
+        drawn.unwrap_or(self.clients.len().saturating_sub(1)) as u16
+    }
+
+    /// Index of the client with the largest share; 0 where there is none.
+    pub(super) fn largest_client(&self) -> u16 {
+        let clients = self.clients.iter().enumerate();
+        let largest = clients.max_by(|a, b| a.1.share.total_cmp(&b.1.share));
+        largest.map_or(0, |(index, _)| index as u16)
     }
 }
 

@@ -11,6 +11,7 @@ mod jobs;
 pub(crate) use jobs::job_limits;
 mod models;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::smallvec;
@@ -23,13 +24,16 @@ use weighbridge_core::jobs::Line;
 use weighbridge_core::lambda::Lambda;
 use weighbridge_core::observe::{Failure, HostReport, Outcome, RequestCost};
 use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::share::{ClassId, Terms};
 use weighbridge_core::units::{Speed, Time, Work};
+use weighbridge_schedule::Owner;
 
 use super::host::{HostKind, LoadReport};
 use super::proxy::{Action, Answer, Proxy, Ran, Scene};
 use super::scenario::{Learning, Scenario};
+use super::workload::Request;
 
-pub use config::{HostBounds, Settings};
+pub use config::{HostBounds, Routes, Settings};
 
 /// Counts of one CPU-second of the reference core.
 const INSTRUCTIONS: f64 = 1e9;
@@ -56,6 +60,10 @@ pub(super) struct Weighbridge {
     asked: f64,
     /// The jobs that wait, where every request is a job.
     line: Option<Line>,
+    /// The clients of the scenario, with their classes.
+    clients: Vec<(Arc<str>, ClassId)>,
+    /// Whether the balancer is told until when requests are of use.
+    tells_deadlines: bool,
 }
 
 // === impl Weighbridge ===
@@ -73,6 +81,8 @@ impl Weighbridge {
             scales: scales && scenario.scale.is_some(),
             asked: 0.0,
             line: None,
+            clients: clients(scenario),
+            tells_deadlines: scenario.tells_deadlines,
         }
     }
 
@@ -88,6 +98,20 @@ impl Weighbridge {
             body_bytes: 0,
             event_bytes: self.balancer.policy().lambda.is_some().then_some(EVENT_BYTES),
             job: None,
+            terms: self.terms(drawn),
+        }
+    }
+
+    /// Whose a request is, and until when it is of use.
+    fn terms(&self, drawn: &Request) -> Terms {
+        let client = self.clients.get(usize::from(drawn.client));
+        Terms {
+            client: client.map(|(name, _)| Arc::clone(name)),
+            class: client.map_or_else(ClassId::default, |(_, class)| *class),
+            time_left: drawn
+                .time_left
+                .filter(|_| self.tells_deadlines)
+                .map(Duration::from_secs_f64),
         }
     }
 
@@ -97,6 +121,10 @@ impl Weighbridge {
                 request,
                 host: placement.host.0 as usize,
                 estimate: placement.estimate.trusted_mean().map(Work::as_cpu_secs),
+                owner: placement.order.map_or_else(Owner::default, |order| Owner {
+                    priority: order.priority,
+                    attained_secs: order.excess,
+                }),
             }),
             Verdict::Lambda(invocation) => {
                 self.check_spending(scene.now);
@@ -140,7 +168,7 @@ impl Weighbridge {
     /// Sends those that may go now, as the proxy does after every event.
     fn dispatch(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) {
         self.asked = scene.now;
-        if 0 < self.balancer.waiting().requests {
+        if 0 < self.balancer.waiting().requests || self.balancer.has_displaced() {
             for (id, verdict) in self.balancer.dispatch(time(scene.now)) {
                 self.act(scene, id.0 as usize, &verdict, out);
             }
@@ -188,6 +216,9 @@ impl Proxy for Weighbridge {
         let ask = self.ask(scene, request);
         let verdict = self.balancer.arrive(time(scene.now), RequestId(request as u64), ask);
         self.act(scene, request, &verdict, out);
+        if self.balancer.has_displaced() {
+            self.dispatch(scene, out);
+        }
     }
 
     fn answer(&mut self, scene: Scene<'_>, answer: &Answer, out: &mut Vec<Action>) {
@@ -307,6 +338,23 @@ impl Proxy for Weighbridge {
     fn n_waiting(&self) -> usize {
         self.balancer.waiting().requests + self.n_in_line()
     }
+}
+
+/// The clients, with the classes that they are of.
+fn clients(scenario: &Scenario) -> Vec<(Arc<str>, ClassId)> {
+    let classes: Vec<&str> = scenario
+        .weighbridge
+        .policy
+        .share
+        .iter()
+        .flat_map(|share| &share.classes)
+        .map(|class| class.name.as_str())
+        .collect();
+    let clients = scenario.clients.iter().map(|client| {
+        let class = classes.iter().position(|name| *name == client.class);
+        (client.name.as_str().into(), ClassId(class.unwrap_or_default() as u8))
+    });
+    clients.collect()
 }
 
 /// What a request cost, as it was measured.

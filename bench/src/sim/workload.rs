@@ -20,6 +20,10 @@ pub struct Request {
     pub route: u16,
     /// The balancer that it comes to.
     pub balancer: u16,
+    /// Index of its client in the scenario; 0 where there are none.
+    pub client: u16,
+    /// After so many seconds its answer is of no use; `None`: it always is.
+    pub time_left: Option<f64>,
 }
 
 /// All requests of a run, in order of arrival.
@@ -40,6 +44,22 @@ const COOL_DOWN: f64 = 0.05;
 // === impl Workload ===
 
 impl Workload {
+    /// The same without the requests of the client of that name. The others come as before.
+    #[must_use]
+    pub fn without(&self, scenario: &Scenario, client: &str) -> Workload {
+        let stays = |request: &Request| {
+            let its = scenario.clients.get(usize::from(request.client));
+            its.is_none_or(|its| its.name != client)
+        };
+        let before = self.requests[..self.measured.start].iter().filter(|one| stays(one)).count();
+        let measured = self.requests[self.measured.clone()].iter().filter(|one| stays(one)).count();
+        Workload {
+            requests: self.requests.iter().copied().filter(stays).collect(),
+            measured: before..before + measured,
+            routes: self.routes.clone(),
+        }
+    }
+
     /// The requests of a scenario. The same scenario and seed give the same ones.
     pub fn draw(scenario: &Scenario) -> Workload {
         let sizes = &scenario.sizes;
@@ -50,6 +70,7 @@ impl Workload {
         let mut random = Random::new(stream(scenario.seed, 2));
         let mut of_errors = Random::new(stream(scenario.seed, 3));
         let mut of_balancers = Random::new(stream(scenario.seed, 4));
+        let mut of_clients = Random::new(stream(scenario.seed, 9));
         let predictions = Predictions::new(scenario.errors, scenario.sigma, sizes);
         let warm_up = (scenario.requests as f64 * scenario.warm_up) as usize;
         let cool_down = (scenario.requests as f64 * COOL_DOWN) as usize;
@@ -68,12 +89,16 @@ impl Workload {
                     _,
                 ) => sizes.draw(&mut random),
             };
+            let client = scenario.draw_client(&mut of_clients);
+            let time_left = scenario.clients.get(usize::from(client)).and_then(|one| one.time_left);
             Request {
                 at: clock.tick(),
                 work,
                 predicted: predictions.predict(work, &mut of_errors),
                 route: route as u16,
                 balancer: of_balancers.below(scenario.balancers) as u16,
+                client,
+                time_left: time_left.map(|(floor, factor)| floor + factor * work),
             }
         });
         Workload {

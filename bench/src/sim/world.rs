@@ -14,6 +14,7 @@ use std::collections::BinaryHeap;
 
 use weighbridge_core::observe::Failure;
 use weighbridge_core::random::Random;
+use weighbridge_schedule::Owner;
 
 use super::autoscalers::Autoscaler;
 use super::functions::{Function, Run};
@@ -132,6 +133,8 @@ struct Flight {
     sent: f64,
     /// The estimate that was sent with it.
     estimate: Option<f64>,
+    /// Where its client stood then.
+    owner: Owner,
     /// When it reached its host, and how many were there.
     reached: (f64, u32),
     /// When it was answered.
@@ -227,10 +230,14 @@ impl<'a> World<'a> {
                 work: drawn.work,
                 response: answered.map(|at| at - drawn.at),
                 route: drawn.route,
+                client: drawn.client,
+                answer_by: drawn.time_left.map(|left| drawn.at + left),
             }
         });
         Measured {
             policy: policy.to_owned(),
+            clients: self.scenario.clients.iter().map(|client| client.name.clone()).collect(),
+            largest_client: self.scenario.largest_client(),
             records: records.collect(),
             usage,
             runs: self.counts_of_runs(),

@@ -17,7 +17,9 @@ const HOSTS_MAX: usize = 64;
 fn check(errors: ErrorKind) {
     let mut count = 0;
     for scenario in all(REQUESTS) {
-        if HOSTS_MAX < scenario.hosts.count || scenario.scale.is_some() {
+        // Where clients are told apart, more is asked for than there is.
+        let is_of_one = scenario.clients.is_empty();
+        if HOSTS_MAX < scenario.hosts.count || scenario.scale.is_some() || !is_of_one {
             continue;
         }
         let (mut ours, mut fewest) = (0.0, 0.0);

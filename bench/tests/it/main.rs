@@ -5,6 +5,8 @@
 use weighbridge_instrument as _;
 
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod compare;
 #[cfg(test)]
 #[path = "../../../lb/aws/tests/shared/emulators.rs"]

@@ -28,6 +28,7 @@ use weighbridge_core::random::Random;
 use weighbridge_core::request::{RequestId, RequestSpec, RouteId};
 use weighbridge_core::scale::{ScalePolicy, rules};
 use weighbridge_core::schedule::{SchedulePolicy, filters, weighers};
+use weighbridge_core::share::Terms;
 use weighbridge_core::units::{Speed, Time, Work};
 
 /// Fraction of the fleet's capacity that is asked for.
@@ -109,6 +110,7 @@ fn policy(hold: Option<f64>) -> Policy {
             boot_timeout: secs(60),
         },
         lambda: None,
+        share: None,
     }
 }
 
@@ -155,6 +157,7 @@ impl Sent {
             body_bytes,
             event_bytes: None,
             job: None,
+            terms: Terms::default(),
         }
     }
 }

@@ -5,13 +5,14 @@ pub mod concordance;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::estimate::Estimate;
 use crate::host::{Discipline, HostId};
 use crate::lambda::Offer;
 use crate::policy::FunctionId;
 use crate::schedule::Ranking;
+use crate::share::HostOrder;
 use crate::units::{Seconds, Time};
 
 /// What becomes of a request.
@@ -40,6 +41,8 @@ pub struct Placement {
     pub host: HostId,
     /// What the request is predicted to cost.
     pub estimate: Estimate,
+    /// Where it stands on the host, where there are several clients.
+    pub order: Option<HostOrder>,
 }
 
 /// What runs on Lambda.
@@ -52,8 +55,7 @@ pub struct Invocation {
 }
 
 /// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ShedReason {
     /// As many requests wait as may.
     QueueFull,
@@ -67,6 +69,13 @@ pub enum ShedReason {
     RetryBudget,
     /// A host may have run a part of it, and it is not idempotent, or the response has begun.
     NotRetriable,
+    /// Its answer would come too late to be of use.
+    Deadline,
+    /// Its client or its class has used what it may.
+    Quota {
+        /// After so many seconds there is room for it, if nothing else comes; at least 1.
+        retry_secs: u32,
+    },
     /// No route has that number. The caller's fault.
     UnknownRoute,
     /// The id is taken, or, after a failure, not known. The caller's fault.
@@ -82,6 +91,8 @@ pub enum WaitReason {
     Behind,
     /// Every host that may have it is closed to it: see [`hold`](crate::schedule::hold).
     Held,
+    /// Its client has as many slots of the best host as are left to it.
+    Slots,
     /// The best host would keep it waiting for longer than its route's patience.
     Patience {
         /// How long it would wait there.
@@ -107,16 +118,35 @@ pub struct Admission {
 
 impl ShedReason {
     /// Every reason, in order.
-    pub const ALL: [ShedReason; 8] = [
+    pub const ALL: [ShedReason; 10] = [
         ShedReason::QueueFull,
         ShedReason::QueueBytes,
         ShedReason::WaitedTooLong,
         ShedReason::TriesExhausted,
         ShedReason::RetryBudget,
         ShedReason::NotRetriable,
+        ShedReason::Deadline,
+        ShedReason::Quota { retry_secs: 0 },
         ShedReason::UnknownRoute,
         ShedReason::UnknownRequest,
     ];
+
+    /// The same without what is true of one request alone: as in [`ShedReason::ALL`].
+    #[must_use]
+    pub fn kind(self) -> ShedReason {
+        match self {
+            ShedReason::Quota { .. } => ShedReason::Quota { retry_secs: 0 },
+            ShedReason::QueueFull
+            | ShedReason::QueueBytes
+            | ShedReason::WaitedTooLong
+            | ShedReason::TriesExhausted
+            | ShedReason::RetryBudget
+            | ShedReason::NotRetriable
+            | ShedReason::Deadline
+            | ShedReason::UnknownRoute
+            | ShedReason::UnknownRequest => self,
+        }
+    }
 
     /// Its name, as in metrics.
     pub fn name(self) -> &'static str {
@@ -127,9 +157,17 @@ impl ShedReason {
             ShedReason::TriesExhausted => "tries_exhausted",
             ShedReason::RetryBudget => "retry_budget",
             ShedReason::NotRetriable => "not_retriable",
+            ShedReason::Deadline => "deadline",
+            ShedReason::Quota { .. } => "quota",
             ShedReason::UnknownRoute => "unknown_route",
             ShedReason::UnknownRequest => "unknown_request",
         }
+    }
+}
+
+impl Serialize for ShedReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -146,6 +184,9 @@ impl fmt::Display for WaitReason {
             WaitReason::Behind => formatter.write_str("requests that wait go before it"),
             WaitReason::Held => {
                 formatter.write_str("held, for each host has as much of its size as it has cores")
+            }
+            WaitReason::Slots => {
+                formatter.write_str("its client has as many slots of the best host as it may")
             }
             WaitReason::Patience { wait, patience } => {
                 let (wait, patience) = (wait.0, patience.as_secs_f64());

@@ -15,6 +15,7 @@
 //! guard.rs     how much what is overdue may go before others
 //! learn.rs     what an answer teaches
 //! retry.rs     how many failed requests may be tried again
+//! share.rs     whose requests are, what they are charged, and until when they are of use
 //! reconfigure.rs   another policy, while requests go on
 //! counters.rs  what has happened so far
 //! ```
@@ -30,6 +31,7 @@ mod place;
 mod reconfigure;
 mod request;
 mod retry;
+mod share;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -45,17 +47,19 @@ use crate::lambda::{Lambda, Run};
 use crate::learn::{Model, Predictor, TrainingSet};
 use crate::observe::Observation;
 use crate::policy::{HostPolicy, LambdaPolicy, LearnPolicy, QueuePolicy, RetryPolicy, RoutePolicy};
-use crate::queue::{Queue, QueueState, Waiting};
+use crate::queue::{Queue, QueueState};
 use crate::random::Random;
 use crate::request::{RequestId, RouteId};
 use crate::scale::{ScalePlan, ScalePolicy, Scaler};
 use crate::schedule::{Schedule, SchedulePolicy};
+use crate::share::{SharePolicy, Shares, Terms};
 use crate::units::{Time, Work};
 
 pub use counters::Counters;
 use guard::Guard;
 pub use here::{Here, RequestHere, Whereabouts};
 use retry::RetryBudget;
+use share::Share;
 
 /// How many waiting requests are tried before the rest are taken to fit no better.
 const MISSES_MAX: usize = 4;
@@ -79,6 +83,8 @@ pub struct Policy {
     pub scale: ScalePolicy,
     /// How bursts spill over to Lambda. `None`: they do not.
     pub lambda: Option<LambdaPolicy>,
+    /// How what there is is shared between clients. `None`: all requests are of one.
+    pub share: Option<SharePolicy>,
 }
 
 /// What is asked for one request: a place to run.
@@ -100,6 +106,8 @@ pub struct Ask {
     pub event_bytes: Option<u64>,
     /// What a job asks beside. `None`: a client waits for it.
     pub job: Option<JobAsk>,
+    /// Whose it is, and until when it is of use.
+    pub terms: Terms,
 }
 
 /// What a [job](crate::jobs) asks beside. It goes to a host that has room for it, or to Lambda, or
@@ -147,6 +155,9 @@ pub struct Balancer {
     line: LineWork,
     retries: RetryBudget,
     guard: Guard,
+    shares: Shares,
+    /// Requests that gave way to one of another client, and are to be told.
+    displaced: Vec<RequestId>,
     requests: BTreeMap<RequestId, Request>,
     /// Failed requests that wait, with when they are to be asked whether a host is left for them.
     hoping: VecDeque<(Time, RequestId)>,
@@ -173,6 +184,7 @@ struct Request {
     /// A run on Lambda has failed: it is not tried there again.
     lambda_failed: bool,
     grant: Grant,
+    share: Share,
 }
 
 /// What a request has been given; it is given back once.
@@ -210,13 +222,15 @@ impl Balancer {
             routes: policy.routes.iter().chain([&no_route()]).map(route).collect(),
             fleet: Fleet::new(policy.hosts.clone()),
             schedule: Schedule::new(&policy.schedule),
-            queue: Queue::new(policy.queue.clone()),
+            queue: Queue::new(policy.queue.clone(), policy.share.as_ref().map(|one| one.rule)),
             concordance: Concordance::new(),
             lambda: policy.lambda.clone().map(Lambda::new),
             scaler: Scaler::new(policy.scale.clone()),
             line: LineWork::default(),
             retries: RetryBudget::new(&policy.retry),
             guard: Guard::default(),
+            shares: Shares::new(policy.share.clone()),
+            displaced: Vec::new(),
             requests: BTreeMap::new(),
             hoping: VecDeque::new(),
             counters: Counters::default(),
@@ -355,6 +369,7 @@ impl Balancer {
         }
         let in_flight: usize = self.hosts().map(|host| host.in_flight as usize).sum();
         debug_assert!(claims == in_flight, "each claim belongs to one request");
+        self.shares.check_invariants(self.requests.len());
         debug_assert!(places == self.queue.state().requests, "each place belongs to one request");
         let running = self.lambda.as_ref().map_or(0, Lambda::running);
         debug_assert!(runs == running, "each run belongs to one request");
@@ -368,6 +383,10 @@ impl Balancer {
     /// Time does not run backwards.
     fn set_now(&mut self, now: Time) {
         self.now = self.now.max(now);
+        if self.shares.is_far(self.now) {
+            let factor = self.shares.move_origin(self.now);
+            self.queue.rescale(factor);
+        }
     }
 }
 
@@ -378,12 +397,6 @@ impl JobAsk {
     fn weight(&self) -> f64 {
         if self.weight.is_finite() && 0.0 < self.weight { self.weight } else { 1.0 }
     }
-}
-
-fn waiting(id: RequestId, request: &Request) -> Waiting {
-    let weight = request.ask.job.map_or(1.0, |job| job.weight());
-    let (arrived, work) = (request.arrived, request.estimate.mean * (1.0 / weight));
-    Waiting { id, arrived, work, bytes: request.ask.body_bytes }
 }
 
 /// The policy of an unknown route.

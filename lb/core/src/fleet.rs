@@ -17,6 +17,7 @@ use crate::host::{Claim, Discipline, HostId, HostSpec, HostState, Phase};
 use crate::host::{PREFERENCE_MAX, PREFERENCE_MIN};
 use crate::policy::HostPolicy;
 use crate::request::RequestId;
+use crate::share::{AccountId, HostOrder};
 use crate::units::{Seconds, Time, Work};
 
 use blame::Blame;
@@ -209,11 +210,25 @@ impl Fleet {
             aging::advance(host, now);
             let shared_from = host.shared_secs;
             let remaining = expected;
-            insert(host, Claim { request, expected, remaining, claimed_at: now, shared_from });
+            let claimed_at = now;
+            insert(
+                host,
+                Claim { request, expected, remaining, claimed_at, shared_from, owner: None },
+            );
             host.in_flight += 1;
             note_crowd(host, now);
         });
         claimed.is_some()
+    }
+
+    /// Notes whose a claim is, and where it stands on its host.
+    pub fn own(&mut self, id: HostId, request: RequestId, owner: (AccountId, HostOrder)) {
+        self.write(id, |host| {
+            let claim = host.claims.iter_mut().find(|claim| claim.request == Some(request));
+            if let Some(claim) = claim {
+                claim.owner = Some(owner);
+            }
+        });
     }
 
     /// The host takes nothing but this request until its claim is released.

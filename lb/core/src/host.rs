@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::observe::HostReport;
 use crate::request::RequestId;
+use crate::share::{AccountId, HostOrder};
 use crate::units::{Seconds, Speed, Time, Work};
 
 pub use crate::discipline::Discipline;
@@ -147,6 +148,8 @@ pub struct Claim {
     pub claimed_at: Time,
     /// `shared_secs` of its host then.
     pub shared_from: f64,
+    /// Whose it is, and where it stands on the host; `None` where there is one client.
+    pub owner: Option<(AccountId, HostOrder)>,
 }
 
 // === impl HostState ===

@@ -8,6 +8,7 @@ pub mod units;
 pub mod request;
 pub mod features;
 pub mod policy;
+pub mod share;
 pub mod cost;
 pub mod estimate;
 mod discipline;

@@ -5,21 +5,40 @@
 //! is limited ([`Guard`](crate::balancer)): else those of one client that asks for more than there
 //! is would all be overdue before long, and go before everybody else.
 //!
+//! Where requests are of several clients, those of whoever has least excess go first, by the
+//! [`Rule`](crate::share::Rule), and the discipline is the order of each client's own ([`Lines`]).
+//! A full room lets the newest request go of the client that has most work waiting, for one of a
+//! client that has less.
+//!
+//! A request whose answer is of no use after an instant leaves when it cannot make it any more. It
+//! goes before no other for that: in the simulator's `deadlines`, where more is asked for than there
+//! is, 58 % of the answers were in time where what got late went first, and 99 % by the shortest
+//! first.
+//!
 //! Every operation is O(log n).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::admit::ShedReason;
 use crate::policy::{QueueDiscipline, QueuePolicy};
 use crate::request::RequestId;
+use crate::share::{AccountId, Rule, Standing};
 use crate::units::{Time, Work};
+use lines::Lines;
+use ordered::Ordered;
 
+mod lines;
+mod ordered;
 mod reconfigure;
 
 /// The age guard lets a request go first at the latest after this part of the longest wait.
 const GUARD_PART_MAX: f64 = 0.75;
+
+/// The most requests that one of another client displaces.
+const DISPLACED_MAX: usize = 8;
 
 /// A request that asks for a place.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +51,14 @@ pub struct Waiting {
     pub work: Work,
     /// The size of its body.
     pub bytes: u64,
+    /// Where its client stands.
+    pub standing: Standing,
+    /// The excess of its client, in CPU seconds over weight.
+    pub excess_secs: f64,
+    /// What it adds to what its client has attained, at the origin.
+    pub size: f64,
+    /// When it has to have started, to be of use.
+    pub start_by: Option<Time>,
 }
 
 /// What waits.
@@ -51,7 +78,9 @@ pub struct Queue {
     policy: QueuePolicy,
     places: BTreeMap<RequestId, Place>,
     /// By the discipline.
-    order: BTreeSet<(u64, Time, RequestId)>,
+    order: Ordered,
+    /// By client, where there are several.
+    lines: Option<Lines>,
     /// By the instant at which the age guard lets it go first.
     guard: BTreeSet<(Time, RequestId)>,
     /// By the instant at which it has waited too long.
@@ -72,17 +101,23 @@ struct Place {
     until: Time,
     bytes: u64,
     work: u64,
+    start_by: Option<Time>,
+    account: AccountId,
+    priority: u8,
+    size: f64,
+    excess_secs: f64,
 }
 
 // === impl Queue ===
 
 impl Queue {
-    /// An empty waiting room.
-    pub fn new(policy: QueuePolicy) -> Queue {
+    /// An empty waiting room; with a `rule`, one for several clients.
+    pub fn new(policy: QueuePolicy, rule: Option<&'static dyn Rule>) -> Queue {
         Queue {
             policy,
             places: BTreeMap::new(),
-            order: BTreeSet::new(),
+            order: Ordered::default(),
+            lines: rule.map(Lines::new),
             guard: BTreeSet::new(),
             expiry: BTreeSet::new(),
             bytes: 0,
@@ -97,11 +132,17 @@ impl Queue {
         self.has_room(waiting)?;
         let place = self.place(now, waiting);
         self.insert(waiting.id, place);
+        if let Some(lines) = &mut self.lines {
+            lines.stand(place.account, waiting.standing.excess);
+        }
         Ok(place.until)
     }
 
     fn insert(&mut self, id: RequestId, place: Place) {
-        self.order.insert((place.key, place.arrived, id));
+        self.order.insert(id, &place);
+        if let Some(lines) = &mut self.lines {
+            lines.insert(id, &place);
+        }
         self.guard.insert((place.overdue_at, id));
         self.expiry.insert((place.until, id));
         self.bytes += place.bytes;
@@ -123,7 +164,10 @@ impl Queue {
     /// Gives a place back. False where there is none.
     pub fn remove(&mut self, id: RequestId) -> bool {
         let Some(place) = self.places.remove(&id) else { return false };
-        self.order.remove(&(place.key, place.arrived, id));
+        self.order.remove(id, &place);
+        if let Some(lines) = &mut self.lines {
+            lines.remove(id, &place);
+        }
         self.guard.remove(&(place.overdue_at, id));
         self.expiry.remove(&(place.until, id));
         self.bytes -= place.bytes;
@@ -131,29 +175,91 @@ impl Queue {
         true
     }
 
+    /// What gives way to `waiting` where there is no place for it: the newest of the client of the
+    /// last class that has most work waiting, where that is not `waiting`'s own, and where
+    /// `waiting` is of a class before it or its client has less waiting even so. Nothing where
+    /// nothing does, or where a few would not be enough.
+    pub fn displaced_by(&self, waiting: &Waiting) -> SmallVec<[RequestId; 2]> {
+        let none = SmallVec::new();
+        let Some(lines) = &self.lines else { return none };
+        let work = nanos(waiting.work);
+        let (account, priority) = (waiting.standing.account, waiting.standing.priority);
+        let mut gone: SmallVec<[RequestId; 2]> = SmallVec::new();
+        let (mut requests, mut bytes) = (self.places.len(), self.bytes);
+        for id in lines.newest_of_heaviest((account, priority), work).take(DISPLACED_MAX) {
+            let Some(place) = self.places.get(&id) else { return none };
+            (requests, bytes) = (requests - 1, bytes - place.bytes);
+            gone.push(id);
+            let fits = bytes.saturating_add(waiting.bytes) <= self.policy.bytes_max;
+            if requests < self.policy.requests_max && fits {
+                return gone;
+            }
+        }
+        none
+    }
+
+    /// A client has so much excess by now. Whether that is news.
+    pub fn stand(&mut self, account: AccountId, excess: f64) -> bool {
+        self.lines.as_mut().is_some_and(|lines| lines.stand(account, excess))
+    }
+
+    /// The client whose request is the first by client and discipline.
+    pub fn first_client(&self) -> Option<AccountId> {
+        self.lines.as_ref()?.first_client()
+    }
+
+    /// Amounts are counted as `factor` times as much from now on.
+    pub fn rescale(&mut self, factor: f64) {
+        for place in self.places.values_mut() {
+            place.size *= factor;
+        }
+        if let Some(lines) = &mut self.lines {
+            lines.rescale(factor, &self.places);
+        }
+    }
+
     /// The first `n` in order: where the age `guard` has its turn, those that it lets go first by
-    /// age, then by discipline.
+    /// age, then by client and discipline. Where there are several clients, after their first ones
+    /// come the first by discipline alone: what the others cannot use is theirs.
     pub fn first(&self, now: Time, n: usize, guard: bool) -> SmallVec<[RequestId; 4]> {
         let overdue = self.guard.iter().take_while(|(at, _)| guard && *at <= now);
         let mut first: SmallVec<[RequestId; 4]> = overdue.map(|(_, id)| *id).take(n).collect();
-        // At most `n` of these are taken already, so that many more are enough.
-        for (_, _, id) in self.order.iter().take(2 * n) {
-            if first.len() == n {
-                break;
+        let mut add = |ids: &mut dyn Iterator<Item = RequestId>, most: usize| {
+            for id in ids {
+                if most <= first.len() {
+                    break;
+                }
+                if !first.contains(&id) {
+                    first.push(id);
+                }
             }
-            if !first.contains(id) {
-                first.push(*id);
-            }
+        };
+        // What is taken already is passed over: so many more are enough.
+        let mut most = n;
+        if let Some(lines) = &self.lines {
+            add(&mut lines.first(2 * n).into_iter(), n);
+            most = if n == 1 { 1 } else { 2 * n };
         }
+        add(&mut self.order.first().take(3 * n), most);
         first
+    }
+
+    /// Whether what waits is of several clients, so that what comes later in order may be shorter.
+    pub fn is_of_several(&self) -> bool {
+        self.lines.is_some()
     }
 
     /// Whether a request that waits would go before `waiting`, where the age `guard` has its turn
     /// or has not.
     pub fn precedes(&self, now: Time, waiting: &Waiting, guard: bool) -> bool {
-        let key = self.place(now, waiting).key;
-        guard && self.has_overdue(now)
-            || self.order.first().is_some_and(|first| *first < (key, waiting.arrived, waiting.id))
+        if guard && self.has_overdue(now) {
+            return true;
+        }
+        let place = self.place(now, waiting);
+        match &self.lines {
+            Some(lines) => lines.precedes(waiting.id, &place, waiting.standing.excess),
+            None => self.order.precedes(waiting.id, &place),
+        }
     }
 
     /// Whether any request has waited too long for its size.
@@ -169,6 +275,12 @@ impl Queue {
     /// The request that has waited too long, the longest first. `None` where none has.
     pub fn expired(&self, now: Time) -> Option<RequestId> {
         self.expiry.first().filter(|(until, _)| *until <= now).map(|(_, id)| *id)
+    }
+
+    /// Whether `id` has to start by an instant that has come.
+    pub fn is_late(&self, now: Time, id: RequestId) -> bool {
+        let start_by = self.places.get(&id).and_then(|place| place.start_by);
+        start_by.is_some_and(|start_by| start_by <= now)
     }
 
     /// When the first request will have waited too long.
@@ -200,26 +312,51 @@ impl Queue {
             n != 0 || (self.bytes == 0 && self.work == 0),
             "an empty queue holds nothing"
         );
+        if let Some(lines) = &self.lines {
+            lines.check_invariants(n);
+        }
     }
 
     fn place(&self, now: Time, waiting: &Waiting) -> Place {
         let secs = waiting.work.as_cpu_secs();
-        let allowance = secs * self.policy.age_factor.max(0.0);
-        let allowance = std::time::Duration::try_from_secs_f64(allowance)
-            .unwrap_or(std::time::Duration::MAX)
-            .saturating_add(self.policy.age_floor);
+        let allowance = self.seconds(secs).saturating_add(self.policy.age_floor);
         // No request is refused for having waited before it may go first.
         let allowance = allowance.min(self.policy.wait_max.mul_f64(GUARD_PART_MAX));
+        // But those of a client that has had more than others are not late for that.
+        let allowance = allowance.saturating_add(self.seconds(waiting.excess_secs));
         let overdue_at = waiting.arrived + allowance;
-        let work = (secs * 1e9) as u64;
+        let work = nanos(waiting.work);
         let key = match self.policy.discipline {
             QueueDiscipline::Fcfs => waiting.arrived.as_nanos(),
             QueueDiscipline::Sept => work,
             QueueDiscipline::Edf => overdue_at.as_nanos(),
         };
         let until = now + self.policy.wait_max;
-        Place { key, arrived: waiting.arrived, overdue_at, until, bytes: waiting.bytes, work }
+        Place {
+            key,
+            arrived: waiting.arrived,
+            overdue_at,
+            until: waiting.start_by.map_or(until, |start_by| start_by.min(until)),
+            bytes: waiting.bytes,
+            work,
+            start_by: waiting.start_by,
+            account: waiting.standing.account,
+            priority: waiting.standing.priority,
+            size: waiting.size,
+            excess_secs: waiting.excess_secs,
+        }
     }
+
+    /// How long may be waited for so much work.
+    fn seconds(&self, cpu_secs: f64) -> Duration {
+        let secs = cpu_secs * self.policy.age_factor.max(0.0);
+        Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
+    }
+}
+
+/// Nanoseconds of the reference core.
+fn nanos(work: Work) -> u64 {
+    (work.as_cpu_secs() * 1e9) as u64
 }
 
 #[cfg(test)]

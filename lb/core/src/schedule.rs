@@ -23,7 +23,7 @@ use crate::fleet::{self, Fleet, Glance};
 use crate::host::{HostId, HostState};
 use crate::policy::HostPolicy;
 use crate::random::Random;
-use crate::units::Time;
+use crate::units::{Seconds, Time};
 
 use hold::Hold;
 
@@ -78,6 +78,16 @@ pub struct Ranking {
     pub delay: Delay,
     /// Whether filters were waived, because no host passed all of them.
     is_waived: bool,
+}
+
+// === impl Ranking ===
+
+impl Ranking {
+    /// The same where the request would wait for `wait` there.
+    #[must_use]
+    pub fn with_wait(self, wait: Seconds) -> Ranking {
+        Ranking { delay: Delay { wait, ..self.delay }, ..self }
+    }
 }
 
 /// A host that passed all filters.

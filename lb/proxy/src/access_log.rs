@@ -26,6 +26,8 @@ const CLOSE_WAIT: Duration = Duration::from_secs(5);
 /// The longest path with its query that is written, in bytes as they stand there. With it, no line
 /// is longer than 4 KiB.
 const PATH_BYTES_MAX: usize = 3 << 10;
+/// The longest name of a client that is written.
+const CLIENT_BYTES_MAX: usize = 128;
 /// The longest method that is written.
 const METHOD_BYTES_MAX: usize = 32;
 /// The longest trace id that is written; one has 32 digits.
@@ -40,6 +42,8 @@ pub struct AccessRecord<'a> {
     pub time: SystemTime,
     /// The client's address.
     pub client: Option<IpAddr>,
+    /// The name that the client goes by on its route; a key by its hash.
+    pub client_name: Option<&'a str>,
     /// Method: `POST`.
     pub method: &'a str,
     /// Path with the query.
@@ -117,6 +121,10 @@ impl AccessRecord<'_> {
     fn write_to(&self, line: &mut Vec<u8>, query: LoggedQuery) -> io::Result<()> {
         write!(line, "{{\"time\":\"{}\"", humantime::format_rfc3339_millis(self.time))?;
         member(line, ",\"client\":", &self.client)?;
+        match self.client_name {
+            Some(name) => text(line, ",\"client_name\":", name, CLIENT_BYTES_MAX),
+            None => member(line, ",\"client_name\":", &self.client_name)?,
+        }
         text(line, ",\"method\":", self.method, METHOD_BYTES_MAX);
         text(line, ",\"path\":", &safe::masked(self.path, query), PATH_BYTES_MAX);
         member(line, ",\"route\":", &self.route)?;

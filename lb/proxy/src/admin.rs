@@ -5,6 +5,7 @@
 //! request, and why; nothing is sent anywhere. `Accept: application/json` gives it as a value.
 
 mod changes;
+mod clients;
 mod jobs;
 mod page;
 mod requests;
@@ -62,9 +63,9 @@ const CONNECTIONS_MAX: usize = 64;
 const HEAD_READ: Duration = Duration::from_secs(20);
 
 /// What there is.
-const PATHS: &str = "/healthz /readyz /metrics /snapshot /fleet /requests /routes /timeline /models \
-                     /events /explain/PATH /jobs; POST /reload /upgrade /fleet/join /fleet/drain \
-                     /fleet/undrain /fleet/weight; DELETE /requests/ID\n";
+const PATHS: &str = "/healthz /readyz /metrics /snapshot /fleet /clients /requests /routes /timeline \
+                     /models /events /explain/PATH /jobs; POST /reload /upgrade /fleet/join \
+                     /fleet/drain /fleet/undrain /fleet/weight; DELETE /requests/ID\n";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -214,6 +215,7 @@ async fn answer(front: &Front, request: Request<Incoming>, via: Via) -> Answer {
         "/readyz" => readiness(front),
         "/metrics" => metrics(front),
         "/fleet" => json_answer(&fleet(front)),
+        "/clients" => json_answer(&clients::clients(front)),
         "/models" => json_answer(&models(front)),
         "/" if page::reads_html(request.headers()) => {
             of_page("text/html; charset=utf-8", page::page(front).await)

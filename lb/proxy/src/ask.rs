@@ -10,6 +10,7 @@ use weighbridge_core::balancer::Ask;
 use weighbridge_core::features::auto::Read;
 use weighbridge_core::fleet::Path;
 use weighbridge_core::request::{RequestSpec, RouteId};
+use weighbridge_core::share::Terms;
 
 use crate::config::Config;
 use crate::dispatch::Dispatch;
@@ -64,6 +65,7 @@ pub(crate) fn held(
         body_bytes: body.beginning().len() as u64,
         event_bytes: body.whole().and_then(|body| dispatch.event_bytes(route, head, body)),
         job: None,
+        terms: Terms::default(),
     };
     Asked { ask, fingerprint, unknown }
 }
@@ -86,6 +88,7 @@ pub(crate) fn streamed(
         body_bytes: 0,
         event_bytes: None,
         job: None,
+        terms: Terms::default(),
     };
     Asked { ask, fingerprint: None, unknown }
 }

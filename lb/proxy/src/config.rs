@@ -10,6 +10,7 @@
 mod acme;
 mod address;
 mod certificates;
+mod clients;
 pub mod contract;
 mod discovery;
 mod fleet;
@@ -44,17 +45,20 @@ use weighbridge_core::features::extractors::Extractor;
 use weighbridge_core::host::Discipline;
 use weighbridge_core::policy::{FunctionId, RoutePolicy};
 use weighbridge_core::request::RouteId;
+use weighbridge_core::share::ClassId;
 use weighbridge_core::units::{Speed, Work};
 
 pub use crate::tls::hosts::HostTls;
 pub use acme::{AcmeChallenge, AcmeConfig};
 pub use address::{AddressError, HostAddress};
+pub use clients::{ClientsConfig, Whose};
 pub use contract::Contract;
 pub use discovery::{Discovery, DnsConfig, HealthCheck, NamedHosts, Target, Written};
 pub use jobs::{AwsJobsConfig, CallbacksConfig, JobsConfig, JobsKind, LedgerHome, RouteJobs};
 pub use kubernetes::{KubernetesConfig, PodsConfig};
 pub use listeners::{CertificateFiles, ClientCertificates, Listener, TlsConfig, TlsVersion};
 pub use overrides::{OverrideError, Overrides, WorkerRange};
+use proxy::is_free_name;
 use reader::{Reader, Section};
 pub(crate) use route_table::name_of;
 pub use route_table::{RouteTable, Shown, Taken};
@@ -100,6 +104,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What hosts are told of clients.
     pub forwarding: Forwarding,
+    /// Who clients are.
+    pub clients: ClientsConfig,
     /// The routes with hosts, in the order of `policy.routes` and as many.
     pub routes: Vec<Route>,
     /// The routes that are answered by the balancer itself.
@@ -419,6 +425,10 @@ pub struct Route {
     pub async_above: Option<Work>,
     /// Whose requests are taken; anybody's where it is empty.
     pub allow: Vec<IpNet>,
+    /// How its clients are told from each other.
+    pub client: Whose,
+    /// Their class, unless they are listed in another one.
+    pub class: ClassId,
 }
 
 /// One of the fleets: 0 is the one in `[fleet]`, the others are in the order of

@@ -78,6 +78,9 @@ impl Decide {
         let mut locked = self.locked.lock();
         let verdict = locked.balancer.arrive(now, id, ask);
         let waiting = locked.wait_for(id, &verdict);
+        if locked.balancer.has_displaced() {
+            locked.dispatch(now);
+        }
         drop(locked);
         // What the balancer has forgotten holds nothing, and makes no room.
         let open = match verdict {
@@ -149,7 +152,7 @@ impl Locked {
     }
 
     fn dispatch(&mut self, now: Time) {
-        if self.waiters.is_empty() {
+        if self.waiters.is_empty() && !self.balancer.has_displaced() {
             return;
         }
         for (id, verdict) in self.balancer.dispatch(now) {

@@ -90,6 +90,16 @@ impl Dispatch {
             (ShedReason::TriesExhausted, Some(_)) => {
                 Problem::new(status, "every host that was tried failed the request")
             }
+            (ShedReason::Quota { retry_secs }, _) => {
+                let detail =
+                    "its client or its class has used the CPU seconds or cores that it may";
+                let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).at("client");
+                problem.retry_after(u64::from(retry_secs))
+            }
+            (ShedReason::Deadline, _) => {
+                let detail = "deadline: the answer would come later than the client waits for it";
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).at("deadline")
+            }
             _ => Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason.to_string())
                 .retry_after(self.retry_after_secs(route)),
         }

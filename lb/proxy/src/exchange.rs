@@ -88,7 +88,8 @@ pub(crate) async fn serve<C: Caller>(
             return Ok(refuse(caller, record, &problem).await?);
         }
     };
-    let asked = ask::held(dispatch, &ledger.repeats, route, (&request, body));
+    let mut asked = ask::held(dispatch, &ledger.repeats, route, (&request, body));
+    asked.ask.terms = record.terms_now();
     let asked = place((dispatch, ledger), asked, request);
     follow((dispatch, ledger), caller, record, (body, asked)).await
 }
@@ -230,6 +231,7 @@ impl<C: Caller> Exchange<'_, C> {
         // Hosts order by it: what counts less is told to be larger.
         let told = self.record.told().map(|work| work * (1.0 / self.caller.weight()));
         headers::tell_estimate(&mut request, told);
+        headers::tell_order(&mut request, self.record.order);
         let reuse = self.reuse();
         // What the last try held is not needed any longer.
         self.share.try_hold(0);

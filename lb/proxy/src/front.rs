@@ -44,6 +44,7 @@ use crate::order::Order;
 use crate::payload::Payload;
 use crate::places::Places;
 use crate::record::Record;
+use crate::whose;
 
 use body::{BodyError, BodyLimits};
 use client::{Client, WriteLimits, linger, settle};
@@ -262,6 +263,27 @@ impl Front {
                 let answer = answer.map_err(|_| Gone)?;
                 Box::pin(self.answer(session, record, answer)).await.map(|()| None)
             }
+        }
+    }
+
+    /// Notes whose the request of `session` for `route` is. False where it cannot be told, and that
+    /// is answered.
+    async fn whose(
+        &self,
+        session: &mut Session,
+        record: &mut Record,
+        route: RouteId,
+    ) -> Result<bool, Gone> {
+        let from = whose::From {
+            address: client::address(session, &self.config.forwarding),
+            subject: client::whence(session).subject,
+        };
+        match whose::terms(&self.config, route, from, &session.req_header().headers) {
+            Ok(terms) => {
+                record.terms = terms;
+                Ok(true)
+            }
+            Err(problem) => Box::pin(self.refuse(session, record, &problem)).await.map(|()| false),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the balancer believes, as Prometheus gauges: read from it at each scrape, so that a host
 //! that is gone leaves no series behind.
 
+mod clients;
+
 use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use weighbridge_core::balancer::{Balancer, Counters};
@@ -11,6 +13,7 @@ use weighbridge_core::units::Time;
 use crate::config::{Config, FleetIndex};
 use crate::loops::fleet_full;
 use crate::metrics::registered;
+use clients::ClientGauges;
 
 /// Every phase, for the gauge of hosts by phase.
 const PHASES: [(Phase, &str); 3] =
@@ -37,6 +40,7 @@ pub(crate) struct Gauges {
     model_coverage: GaugeVec,
     model_trusted: IntGaugeVec,
     decisions: IntCounterVec,
+    clients: ClientGauges,
 }
 
 impl Gauges {
@@ -110,6 +114,7 @@ impl Gauges {
                     &["kind"],
                 )?,
             )?,
+            clients: ClientGauges::new(registry)?,
         })
     }
 
@@ -134,6 +139,7 @@ impl Gauges {
         self.waiting_requests.set(0);
         self.waiting_bytes.set(0);
         self.decisions.reset();
+        self.clients.begin();
     }
 
     /// Takes over what the balancer of `fleet` believes.
@@ -168,6 +174,8 @@ impl Gauges {
             }
         }
         self.read_counters(balancer.counters());
+        let name = config.fleet_names().nth(fleet.0).unwrap_or_default();
+        self.clients.read((name, config.clients.shown_max), (balancer, now));
     }
 
     /// Notes how much of the memory budget is in use.

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{ErrorType, OrErr};
 
+use weighbridge_core::share::HostOrder;
 use weighbridge_core::units::Work;
 
 use crate::config::Forwarding;
@@ -13,6 +14,10 @@ use crate::text::{push_secs, span};
 
 /// Tells a host what a request is predicted to cost, in CPU-seconds of the reference core.
 pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-estimate");
+
+/// Tells a host where a request stands beside those of other clients: the priority of its class, and
+/// what its client has had beyond others, in CPU-seconds of the reference core over its weight.
+pub(crate) const ORDER: HeaderName = HeaderName::from_static("weighbridge-order");
 
 /// Tells a host which job it runs, so that it can tell a second attempt from another job.
 pub(crate) const JOB: HeaderName = HeaderName::from_static("weighbridge-job");
@@ -31,6 +36,7 @@ pub(crate) const CALLBACK: HeaderName = HeaderName::from_static("weighbridge-cal
 /// set.
 pub(crate) const RESERVED: [HeaderName; 7] = [
     ESTIMATE,
+    ORDER,
     JOB,
     ATTEMPT,
     NAME,
@@ -90,8 +96,8 @@ const TOLD_CPU_SECS_MIN: f64 = 1e-9;
 /// Bytes that an estimate rarely exceeds.
 const ESTIMATE_BYTES: usize = 24;
 
-/// Headers that a request gets on its way to a host: host, length, whence (5), estimate.
-const HEADERS_ADDED_MAX: usize = 8;
+/// Headers that a request gets on its way to a host: host, length, whence (5), estimate, order.
+const HEADERS_ADDED_MAX: usize = 9;
 
 /// The request as it goes to a host: HTTP/1.1, framed for a body of `body_bytes`, without what
 /// belongs to the client's connection or is the balancer's to set. It came from `whence`;
@@ -175,6 +181,16 @@ pub(crate) fn tell_estimate(request: &mut RequestHeader, told: Option<Work>) {
     if let Err(error) = request.insert_header(ESTIMATE, text) {
         // It has as many headers as there may be. The host orders by what it knows itself.
         tracing::debug!(%error, "a host is not told of an estimate");
+    }
+}
+
+/// Tells the host where the request stands beside those of other clients. Without `order` nothing is
+/// said: there is one client.
+pub(crate) fn tell_order(request: &mut RequestHeader, order: Option<HostOrder>) {
+    let Some(order) = order else { return };
+    let text = format!("{} {:.6}", order.priority, order.excess);
+    if let Err(error) = request.insert_header(ORDER, text) {
+        tracing::debug!(%error, "a host is not told of the order of clients");
     }
 }
 
@@ -349,6 +365,7 @@ mod tests {
         for name in [
             "weighbridge-estimate",
             "weighbridge_estimate",
+            "weighbridge-order",
             "endpoint-load-metrics",
             "endpoint_load_metrics-bin",
             "transfer_encoding",

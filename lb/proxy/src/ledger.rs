@@ -76,6 +76,7 @@ impl Ledger {
         self.access_log.write(&AccessRecord {
             time: record.at,
             client,
+            client_name: record.terms.client.as_deref(),
             method: head.method.as_str(),
             path: head.uri.path_and_query().map_or("", PathAndQuery::as_str),
             route,

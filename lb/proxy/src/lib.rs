@@ -54,6 +54,7 @@ mod autoscale;
 mod loops;
 pub mod access_log;
 mod private;
+mod whose;
 mod metrics;
 mod gauges;
 mod timeline;

@@ -12,6 +12,7 @@ use weighbridge_core::host::HostId;
 use weighbridge_core::observe::{Failure, Outcome};
 use weighbridge_core::policy::FunctionId;
 use weighbridge_core::request::RouteId;
+use weighbridge_core::share::{HostOrder, Terms};
 use weighbridge_core::units::Work;
 
 use crate::headers::SERVER_TIMING;
@@ -34,6 +35,10 @@ pub(crate) struct Record {
     pub(crate) route: Option<RouteId>,
     /// What its answer says, whoever gives it.
     pub(crate) marks: Marks,
+    /// Whose it is, and until when it is of use, counted from its arrival.
+    pub(crate) terms: Terms,
+    /// Where it stands on its host, where there are several clients.
+    pub(crate) order: Option<HostOrder>,
     /// The host that it was sent to last, unless that was a function.
     pub(crate) host: Option<HostId>,
     /// The function that it was sent to last, unless that was a host.
@@ -66,6 +71,8 @@ impl Record {
             answered_at: None,
             route: None,
             marks: Marks::default(),
+            terms: Terms::default(),
+            order: None,
             host: None,
             function: None,
             failure: None,
@@ -85,6 +92,7 @@ impl Record {
         self.host = Some(placement.host);
         self.function = None;
         self.estimate = Some(placement.estimate);
+        self.order = placement.order;
         self.tries += 1;
     }
 
@@ -95,6 +103,12 @@ impl Record {
         self.function = Some(invocation.function);
         self.estimate = Some(invocation.estimate);
         self.tries += 1;
+    }
+
+    /// Whose it is, and how long it is of use from now on.
+    pub(crate) fn terms_now(&self) -> Terms {
+        let time_left = self.terms.time_left.map(|left| left.saturating_sub(self.response()));
+        Terms { time_left, ..self.terms.clone() }
     }
 
     /// What the host is told of its size; `None` where the estimate says nothing of it.

@@ -1,7 +1,7 @@
 //! The age guard: no request waits for shorter ones forever.
 //!
 //! A request may wait `factor * size + floor`, where its size is what it is believed to cost on
-//! this worker. One that has waited longer is overdue. Overdue requests run before all others, the
+//! this worker, with what its client had attained before, where it says so. One that has waited longer is overdue. Overdue requests run before all others, the
 //! one with the earliest deadline first, and park only for each other.
 //!
 //! # Decision: what is overdue has a share of the slots
@@ -10,7 +10,7 @@
 //! would keep short ones waiting for as long as they come. So the guard has half of the slots: of
 //! more overdue requests, the rest stands where the order has it. Where there is only one slot, the
 //! guard rests after each request of its own for as long as that had the slot. Cost: among many, an
-//! overdue request may wait twice as long. Look again when clients have shares of their own.
+//! overdue request may wait twice as long. Look again when one client needs a bound of its own.
 
 use std::time::Duration;
 

@@ -19,5 +19,5 @@ mod schedule;
 
 pub use age::AgeGuard;
 pub use order::{ORDERS, Order, UnknownOrder, order};
-pub use progress::Progress;
+pub use progress::{Owner, Progress};
 pub use schedule::{Bounds, Census, Move, Schedule};

@@ -9,6 +9,17 @@ pub struct Progress {
     attained_secs: f64,
     size_secs: f64,
     bytes: u64,
+    owner: Owner,
+}
+
+/// Where the client of a request stands beside others.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Owner {
+    /// What is of a lower number goes before all of a higher one.
+    pub priority: u8,
+    /// What the client had attained when the request was sent, in CPU-seconds of the reference core
+    /// over its weight: finite and not negative.
+    pub attained_secs: f64,
 }
 
 impl Progress {
@@ -17,13 +28,33 @@ impl Progress {
     pub fn new(number: u64, estimate_secs: f64) -> Progress {
         debug_assert!(0.0 < estimate_secs, "an estimate is above zero");
         debug_assert!(estimate_secs.is_finite(), "work is finite");
-        Progress { number, estimate_secs, attained_secs: 0.0, size_secs: estimate_secs, bytes: 0 }
+        Progress {
+            number,
+            estimate_secs,
+            attained_secs: 0.0,
+            size_secs: estimate_secs,
+            bytes: 0,
+            owner: Owner::default(),
+        }
     }
 
     /// The same, which holds so many bytes of memory from its start to its end.
     #[must_use]
     pub fn holding(self, bytes: u64) -> Progress {
         Progress { bytes, ..self }
+    }
+
+    /// The same of a client that stands there.
+    #[must_use]
+    pub fn of(self, owner: Owner) -> Progress {
+        debug_assert!(owner.attained_secs.is_finite(), "work is finite");
+        debug_assert!(0.0 <= owner.attained_secs, "nobody has attained less than nothing");
+        Progress { owner, ..self }
+    }
+
+    /// Where its client stands.
+    pub fn owner(&self) -> Owner {
+        self.owner
     }
 
     /// Bytes of memory that it holds from its start to its end.

@@ -73,3 +73,17 @@ fn the_speed_has_bounds_and_follows_the_present() {
     }
     assert!((estimates.speed() - 1.0).abs() < 0.01, "{}", estimates.speed());
 }
+
+#[test]
+fn where_a_client_stands_is_taken_as_it_was_told_and_otherwise_with_all_others() {
+    let owner = |text: &str| {
+        let value = HeaderValue::from_str(text).expect("it is visible text");
+        owner_of(&HeaderMap::from_iter([(ORDER, value)]))
+    };
+    assert_eq!(owner("2 12.5"), Owner { priority: 2, attained_secs: 12.5 });
+    assert_eq!(owner("0 1e300").attained_secs, ATTAINED_SECS_MAX);
+    for not_one in ["", "2", "300 1", "0 -1", "0 NaN", "0  1", "a b", "-1 0"] {
+        assert_eq!(owner(not_one), Owner::default(), "{not_one}");
+    }
+    assert_eq!(owner_of(&HeaderMap::new()), Owner::default());
+}

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
-use weighbridge_schedule::{Order, Schedule};
+use weighbridge_schedule::{Order, Owner, Schedule};
 
 use super::config::{RunConfig, RunMistake, RunMistakes};
 use super::park::{self, Way};
@@ -135,13 +135,13 @@ impl Processes {
     /// attempt of a job.
     pub(super) fn enter(
         &self,
-        work_secs: f64,
+        (work_secs, owner): (f64, Owner),
         attempt: Option<Attempt>,
     ) -> Result<Ticket, NoProcess> {
         let shared = &self.shared;
         let mut room = shared.room.lock();
         shared.check_room(&room)?;
-        let (number, start) = room.arrive((work_secs, attempt), shared.now());
+        let (number, start) = room.arrive((work_secs, owner, attempt), shared.now());
         shared.settled(room);
         Ok(Ticket::new(Arc::clone(shared), number, start))
     }

@@ -121,7 +121,8 @@ async fn run(
             return Err(refusal);
         }
     };
-    let mut ticket = processes.enter(entered.estimate.work_secs, attempt)?;
+    let mut ticket =
+        processes.enter((entered.estimate.work_secs, entered.estimate.owner), attempt)?;
     let lease = ticket.started().await;
     let lease = lease.inspect_err(|_| entered.is_answered = true)?;
     ticket.seen_by(lease.clone());

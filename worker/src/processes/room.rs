@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use weighbridge_schedule::{Move, Progress, Schedule};
+use weighbridge_schedule::{Move, Owner, Progress, Schedule};
 
 use super::park::Way;
 use super::process::{Lease, Up, warn_of};
@@ -94,10 +94,11 @@ impl Room {
         }
     }
 
-    /// Adds a request of so much work, which may be an attempt of a job.
+    /// Adds a request of so much work, of a client that stands there, which may be an attempt of a
+    /// job.
     pub(super) fn arrive(
         &mut self,
-        (work_secs, attempt): (f64, Option<Attempt>),
+        (work_secs, owner, attempt): (f64, Owner, Option<Attempt>),
         now: Duration,
     ) -> (u64, oneshot::Receiver<Lease>) {
         let number = self.next_number;
@@ -112,7 +113,8 @@ impl Room {
             is_alone: true,
         };
         self.requests.insert(number, request);
-        self.event(now, |schedule| schedule.arrive(Progress::new(number, work_secs), now));
+        let progress = Progress::new(number, work_secs).of(owner);
+        self.event(now, |schedule| schedule.arrive(progress, now));
         (number, started)
     }
 

@@ -83,7 +83,7 @@ impl Shared {
                 shared.park(number);
             })
         });
-        let progress = Progress::new(number, need.work_secs).holding(need.bytes);
+        let progress = Progress::new(number, need.work_secs).holding(need.bytes).of(need.owner);
         self.settle(room, now, |schedule, now| schedule.arrive(progress, now));
         Ok((number, interrupt))
     }

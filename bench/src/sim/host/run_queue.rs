@@ -140,7 +140,8 @@ impl RunQueue {
         self.next_number += 1;
         self.rest(number, Resting { assignment, attained: 0.0 });
         self.tell(span(now), |schedule, clock| {
-            schedule.arrive(Progress::new(number, assignment.estimate), clock)
+            let progress = Progress::new(number, assignment.estimate).of(assignment.owner);
+            schedule.arrive(progress, clock)
         });
     }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use weighbridge_core::observe::Failure;
 use weighbridge_core::random::Random;
 
+use weighbridge_schedule::Owner;
+
 use super::{Action, Answer, Proxy, Scene};
 use crate::sim::host::{HostKind, LoadReport};
 use crate::sim::policies::{
@@ -60,7 +62,8 @@ impl Ordinary {
         self.views[host].in_flight += 1;
         self.dispatcher.sent(scene.now, host, request);
         let estimate = if self.shape.perfect { work } else { request.predicted };
-        out.push(Action::Send { request: request.request, host, estimate: Some(estimate) });
+        let owner = Owner::default();
+        out.push(Action::Send { request: request.request, host, estimate: Some(estimate), owner });
         true
     }
 

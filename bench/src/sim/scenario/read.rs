@@ -10,13 +10,13 @@ use weighbridge_core::host::Discipline;
 use weighbridge_proxy::config::ConfigError;
 use weighbridge_proxy::config::reader::{Reader, Section};
 
-use super::{Faults, HOSTS_MAX, Hosts, Learning, Overrides, Reports, Scale, Scenario};
+use super::{Client, Faults, HOSTS_MAX, Hosts, Learning, Overrides, Reports, Scale, Scenario};
 use crate::sim::arrivals::Arrivals;
 use crate::sim::functions::FunctionKind;
 use crate::sim::host::Preemption;
 use crate::sim::predict::ErrorKind;
 use crate::sim::sizes::{Class, Law, Sizes, Trace};
-use crate::sim::weighbridge::Settings;
+use crate::sim::weighbridge::{Routes, Settings};
 
 const NS: Duration = Duration::from_nanos(1);
 const MS: Duration = Duration::from_millis(1);
@@ -62,7 +62,10 @@ pub(super) fn read(mut root: Section<'_>, path: &Path) -> Scenario {
     let mut hosts_section = root.table("hosts");
     let hosts = hosts(&mut hosts_section);
     let scale = scale(&mut root, hosts.count);
-    let weighbridge = weighbridge(root.table("weighbridge"), (&sizes, &functions), &hosts, scale);
+    let clients = clients(&mut root);
+    let routes = Routes { sizes: &sizes, functions: &functions, has_clients: !clients.is_empty() };
+    let weighbridge = weighbridge(root.table("weighbridge"), &routes, &hosts, scale);
+    check_classes(&root, &clients, &weighbridge);
     let boots = scale.is_none() || hosts.boot < weighbridge.policy.scale.boot_timeout.as_secs_f64();
     hosts_section.check(boots, &["boot"], || {
         "hosts.boot is not shorter than weighbridge.scale.boot_timeout: expected less".to_owned()
@@ -80,6 +83,8 @@ pub(super) fn read(mut root: Section<'_>, path: &Path) -> Scenario {
         balancers: root.whole("balancers", 1..=64),
         hosts,
         functions,
+        clients,
+        tells_deadlines: true,
         arrivals: arrivals(root.table("arrivals"), &sizes),
         sizes,
         errors: errors(&mut predictions),
@@ -260,6 +265,61 @@ fn function(section: &mut Section<'_>) -> (String, FunctionKind) {
     (name, function)
 }
 
+/// The most clients.
+const CLIENTS_MAX: usize = 10_000;
+
+/// Each table stands for one client, or for `count` of them that are numbered.
+fn clients(root: &mut Section<'_>) -> Vec<Client> {
+    let mut defaults = root.table("client_defaults");
+    client(&mut defaults);
+    let items = root.tables("clients", &defaults);
+    defaults.finish();
+    let mut seen = BTreeSet::new();
+    let mut clients = Vec::new();
+    for mut item in items {
+        let (one, count) = client(&mut item);
+        item.check(!one.name.is_empty() && seen.insert(one.name.clone()), &["name"], || {
+            format!("{} is `{}`: expected a name of its own", item.name("name"), one.name)
+        });
+        item.check(clients.len() + count <= CLIENTS_MAX, &["count"], || {
+            format!("{}: expected at most {CLIENTS_MAX} clients in all", item.name("count"))
+        });
+        let numbered = |n: usize| match count {
+            1 => one.clone(),
+            _ => Client { name: format!("{}-{}", one.name, n + 1), ..one.clone() },
+        };
+        clients.extend((0..count.min(CLIENTS_MAX)).map(numbered));
+        item.finish();
+    }
+    clients
+}
+
+/// A client, and how many there are that are like it.
+fn client(section: &mut Section<'_>) -> (Client, usize) {
+    let time_left = section.duration_or("time_left", "any", Duration::ZERO..=DAY);
+    let factor = section.number("time_left_factor", 0.0..=1e6);
+    let client = Client {
+        name: text(section, "name", "the name of a client"),
+        share: section.number("share", 1e-9..=1e9),
+        class: text(section, "class", "the name of a class"),
+        time_left: time_left.map(|floor| (floor.as_secs_f64(), factor)),
+    };
+    (client, section.whole("count", 1..=CLIENTS_MAX as u64))
+}
+
+/// Tells of clients whose class Weighbridge does not know.
+fn check_classes(root: &Section<'_>, clients: &[Client], weighbridge: &Settings) {
+    let share = weighbridge.policy.share.iter();
+    let known: Vec<&str> =
+        share.flat_map(|share| &share.classes).map(|class| class.name.as_str()).collect();
+    for client in clients {
+        root.check(known.contains(&client.class.as_str()), &["clients"], || {
+            let (name, class, known) = (&client.name, &client.class, known.join("`, `"));
+            format!("client `{name}` is of class `{class}`: expected one of `{known}`")
+        });
+    }
+}
+
 fn errors(section: &mut Section<'_>) -> ErrorKind {
     let kinds = [
         ("log_normal", ErrorKind::LogNormal),
@@ -318,12 +378,11 @@ fn scale(root: &mut Section<'_>, n_hosts: usize) -> Option<Scale> {
 
 fn weighbridge(
     section: Section<'_>,
-    (sizes, functions): (&Sizes, &[FunctionKind]),
+    routes: &Routes<'_>,
     hosts: &Hosts,
     scale: Option<Scale>,
 ) -> Settings {
-    let routes: Vec<String> = sizes.classes.iter().map(|class| class.route.clone()).collect();
     let bounds =
         scale.map_or((hosts.count, hosts.count), |scale| (scale.hosts_min, scale.hosts_max));
-    Settings::read(section, &routes, functions, bounds)
+    Settings::read(section, routes, bounds)
 }

@@ -10,6 +10,7 @@ use weighbridge_scene_extract::extractors;
 
 use crate::sim::cost::Prices;
 use crate::sim::functions::{FunctionKind, VCPUS};
+use crate::sim::sizes::Sizes;
 
 /// What the simulation takes from the configuration.
 #[derive(Debug, Clone)]
@@ -22,28 +23,40 @@ pub struct Settings {
     pub lambda_timeout: Duration,
 }
 
+/// The routes of a simulation.
+#[derive(Debug, Clone, Copy)]
+pub struct Routes<'a> {
+    /// A class of sizes is a route.
+    pub sizes: &'a Sizes,
+    /// The functions that some of them may use.
+    pub functions: &'a [FunctionKind],
+    /// Whether their requests are of several clients.
+    pub has_clients: bool,
+}
+
 /// The least and the most hosts of a fleet.
 pub type HostBounds = (usize, usize);
 
 // === impl Settings ===
 
 impl Settings {
-    /// Reads `section`, as an operator's file, for these routes, those of `functions` with one on
+    /// Reads `section`, as an operator's file, for these routes, those with a function with one on
     /// Lambda. Mistakes go to the section's reader; where there is one, the result means nothing.
-    pub fn read(
-        section: Section<'_>,
-        routes: &[String],
-        functions: &[FunctionKind],
-        hosts: HostBounds,
-    ) -> Settings {
+    pub fn read(section: Section<'_>, routes: &Routes<'_>, hosts: HostBounds) -> Settings {
         section.check(!section.wrote("routes"), &["routes"], || {
             "weighbridge.routes are those of `sizes`: expected none here".to_owned()
         });
         let patience = section.reading_again().table("route_defaults").wrote("patience");
         let mut simulated = fleet(hosts);
-        let routes = routes.iter().enumerate().map(|(index, name)| {
+        let (functions, has_clients) = (routes.functions, routes.has_clients);
+        let classes = routes.sizes.classes.iter().enumerate();
+        let routes = classes.map(|(index, class)| {
             let on_lambda = functions.iter().any(|one| usize::from(one.route) == index);
-            Value::Table(route(name, on_lambda, !patience))
+            let mut route = route(&class.route, on_lambda, !patience);
+            if has_clients {
+                route.insert("client".to_owned(), "header.client".into());
+            }
+            Value::Table(route)
         });
         simulated.insert("routes".to_owned(), Value::Array(routes.collect()));
         if !functions.is_empty() {

@@ -50,7 +50,9 @@ impl World<'_> {
 
     pub(super) fn act(&mut self, proxy: usize, action: Action) {
         match action {
-            Action::Send { request, host, estimate } => self.send(request, host, estimate),
+            Action::Send { request, host, estimate, owner } => {
+                self.send(request, host, (estimate, owner));
+            }
             Action::Invoke { request, function } => self.invoke(request, function),
             Action::Shed { request } => self.end_request(request, None),
             Action::Probe { host } => self.after_trip(Event::Probe(proxy, host)),

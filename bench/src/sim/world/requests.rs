@@ -1,6 +1,7 @@
 //! The way of a request: to a balancer, to a host, and back.
 
 use weighbridge_core::observe::Failure;
+use weighbridge_schedule::Owner;
 
 use super::{Attempt, Event, World};
 use crate::sim::host::{Assignment, LoadReport, Phase};
@@ -22,10 +23,16 @@ impl World<'_> {
         self.tell(proxy, |proxy, scene, out| proxy.arrive(scene, request, out));
     }
 
-    pub(super) fn send(&mut self, request: usize, host: usize, estimate: Option<f64>) {
+    pub(super) fn send(
+        &mut self,
+        request: usize,
+        host: usize,
+        (estimate, owner): (Option<f64>, Owner),
+    ) {
         let flight = &mut self.flights[request];
         flight.n += 1;
         (flight.host, flight.sent, flight.estimate) = (host, self.now, estimate);
+        flight.owner = owner;
         let n = flight.n;
         self.after_trip(Event::Reach(Attempt { request, n }));
     }
@@ -33,7 +40,7 @@ impl World<'_> {
     /// A request reaches its host: it runs there, or is refused.
     pub(super) fn reach(&mut self, attempt: Attempt) {
         let Attempt { request, .. } = attempt;
-        let Request { work, estimate, host } = self.request(request);
+        let Request { work, estimate, owner, host } = self.request(request);
         let failure = match self.hosts[host].phase {
             Phase::Active => None,
             Phase::Draining => Some(Failure::Refused),
@@ -45,7 +52,8 @@ impl World<'_> {
         self.flights[request].reached = (self.now, self.hosts[host].n_requests() as u32);
         let route = self.workload.requests[request].route;
         let estimate = estimate.unwrap_or_else(|| self.hosts[host].usual(route));
-        let assignment = Assignment { request, work, estimate: estimate.max(ESTIMATE_MIN) };
+        let estimate = estimate.max(ESTIMATE_MIN);
+        let assignment = Assignment { request, work, estimate, owner };
         self.hosts[host].push(self.now, assignment);
         self.foretell(host);
     }
@@ -173,7 +181,7 @@ impl World<'_> {
     fn request(&self, request: usize) -> Request {
         let flight = &self.flights[request];
         let work = self.workload.requests[request].work;
-        Request { work, estimate: flight.estimate, host: flight.host }
+        Request { work, estimate: flight.estimate, owner: flight.owner, host: flight.host }
     }
 }
 
@@ -181,5 +189,6 @@ impl World<'_> {
 struct Request {
     work: f64,
     estimate: Option<f64>,
+    owner: Owner,
     host: usize,
 }

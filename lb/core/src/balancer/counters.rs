@@ -54,7 +54,7 @@ impl Counters {
             Verdict::Forward(_) => self.forwards += 1,
             Verdict::Lambda(_) => self.lambdas += 1,
             Verdict::Queue { .. } => self.queues += 1,
-            Verdict::Shed(reason) => *self.sheds.entry(*reason).or_default() += 1,
+            Verdict::Shed(reason) => *self.sheds.entry(reason.kind()).or_default() += 1,
             Verdict::Later => self.laters += 1,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::place::{Decision, Start};
 use super::{Ask, Balancer};
+use crate::admit::ShedReason;
 use crate::lambda::Function;
 use crate::request::RequestId;
 use crate::schedule::Demand;
@@ -48,13 +49,16 @@ impl Balancer {
 
     /// What `arrive` would decide.
     fn foresee(&mut self, ask: &Ask) -> Decision {
-        let request = match self.enter(NO_ID, ask.clone()) {
+        let mut request = match self.enter(NO_ID, ask.clone()) {
             Ok(request) => request,
+            Err(ShedReason::Quota { .. }) if ask.job.is_some() => return Decision::Later,
             Err(reason) => return Decision::Shed(reason),
         };
         let random = self.random.clone();
+        let shares = self.shares.clone();
+        self.enter_share(&mut request);
         let decision = self.decide(NO_ID, &request);
-        self.random = random;
+        (self.random, self.shares) = (random, shares);
         decision
     }
 

@@ -34,8 +34,7 @@ impl Balancer {
             }
             self.hoping.pop_front();
             if self.is_hopeless(id, until) {
-                self.queue.remove(id);
-                self.requests.remove(&id);
+                self.forget_waiting(id);
                 return Some((id, self.shed(ShedReason::TriesExhausted)));
             }
         }

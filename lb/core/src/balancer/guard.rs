@@ -7,8 +7,9 @@
 //! its requests overdue before long: they would fill every host, and nobody else would be served.
 //! So of the requests that run, those that the guard let go first are at most as many as half of
 //! the cores of the fleet, and after a start of its own others have their turn. The rest goes by
-//! the order of the waiting room. Cost: a giant among many waits longer than its allowance. Look
-//! again when clients have shares of their own.
+//! the order of the waiting room. Cost: a giant among many waits longer than its allowance.
+//! Where clients are told apart, what one has attained makes it wait longer before it is overdue.
+//! Look again when one client needs a bound of its own.
 
 use std::collections::BTreeSet;
 

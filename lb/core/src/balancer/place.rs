@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Balancer, Grant, JobAsk, Request, waiting};
+use super::{Balancer, Grant, JobAsk, Request};
 use crate::admit::{self, Admission, Invocation, Placement, ShedReason, Verdict, WaitReason};
 use crate::estimate::{Estimate, Source};
 use crate::host::HostId;
@@ -52,13 +52,15 @@ impl Balancer {
         } else {
             self.start_anew(request)
         };
-        self.or_wait(id, request, start)
+        let decision = self.or_wait(id, request, start);
+        self.unless_late(request, decision)
     }
 
     /// The same for a request that a host has failed: those that wait do not go before it.
     pub(super) fn decide_again(&mut self, id: RequestId, request: &Request) -> Decision {
         let start = self.start_anew(request);
-        self.or_wait(id, request, start)
+        let decision = self.or_wait(id, request, start);
+        self.unless_late(request, decision)
     }
 
     /// Where a request may start that has not waited, or why it has to wait.
@@ -123,7 +125,9 @@ impl Balancer {
             None => refusal.map_or(Ok(ranking.best), Err),
             Some(hold) => self.open_host(request, &ranking, (hold, overdue), refusal),
         };
-        host.map(Start::Host)
+        let host = host?;
+        self.check_slots(request, host)?;
+        Ok(Start::Host(host))
     }
 
     /// How a request of that estimate is held; `None` where none is.
@@ -206,12 +210,15 @@ impl Balancer {
                     self.fleet.reserve(host, id);
                 }
                 request.grant = Grant::Claim(host);
-                Verdict::Forward(Placement { host, estimate })
+                let order = self.host_order(request);
+                self.charge(id, request);
+                Verdict::Forward(Placement { host, estimate, order })
             }
             Start::Lambda(offer) => {
                 if let Some(lambda) = &mut self.lambda {
                     request.grant = Grant::Run(lambda.start(self.now, &offer));
                 }
+                self.charge(id, request);
                 Verdict::Lambda(Invocation { function: offer.function, estimate })
             }
         }
@@ -228,7 +235,7 @@ impl Balancer {
         let goes_before =
             |first: &Request| first.tried.is_empty() && !(is_free && self.orders(&first.estimate));
         first.is_some_and(goes_before)
-            && self.queue.precedes(self.now, &waiting(id, request), guard)
+            && self.queue.precedes(self.now, &self.waiting_of(id, request), guard)
     }
 
     /// Where a request may start although others that wait go before it: on Lambda, where that
@@ -256,10 +263,15 @@ impl Balancer {
         match start {
             Ok(start) => Decision::Start(start),
             Err(_) if request.ask.job.is_some() => Decision::Later,
-            Err(reason) => match self.queue.has_room(&waiting(id, request)) {
-                Ok(()) => Decision::Wait(reason),
-                Err(reason) => Decision::Shed(reason),
-            },
+            Err(reason) => {
+                let waiting = self.waiting_of(id, request);
+                match self.queue.has_room(&waiting) {
+                    Err(reason) if self.queue.displaced_by(&waiting).is_empty() => {
+                        Decision::Shed(reason)
+                    }
+                    Ok(()) | Err(_) => Decision::Wait(reason),
+                }
+            }
         }
     }
 
@@ -280,7 +292,10 @@ impl Balancer {
         let (Some(admission), Some(host)) = (admission, host) else {
             return Err(WaitReason::NoHost);
         };
-        admission.admits(ranking, host.discipline)
+        let refusal = admission.admits(ranking, host.discipline);
+        refusal.or_else(|_| {
+            admission.admits(&self.in_order_of_clients(request, ranking), host.discipline)
+        })
     }
 
     /// What admission knows of the request; `None` where its route is unknown.
@@ -297,7 +312,9 @@ impl Balancer {
     }
 
     fn enqueue(&mut self, id: RequestId, request: &mut Request) -> Verdict {
-        match self.queue.push(self.now, &waiting(id, request)) {
+        let waiting = self.waiting_of(id, request);
+        self.displace(&waiting);
+        match self.queue.push(self.now, &waiting) {
             Ok(until) => {
                 request.grant = Grant::Place { since: self.now };
                 Verdict::Queue { until }
@@ -315,7 +332,7 @@ impl Balancer {
 }
 
 /// What a request asks of a host.
-fn demand<'a>(
+pub(super) fn demand<'a>(
     hosts: &'a HostPolicy,
     now: Time,
     request: &'a Request,

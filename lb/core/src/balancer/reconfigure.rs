@@ -4,11 +4,14 @@
 //! its routes and add some at the end, and never takes one away; the configuration keeps the place
 //! of a route that is gone. A route of which something else is looked at is another route.
 
-use super::{Balancer, Policy, Route};
+use std::collections::BTreeMap;
+
+use super::{Balancer, Grant, Policy, Route};
 use crate::learn::Predictor;
 use crate::policy::{LearnPolicy, RoutePolicy};
-use crate::request::RouteId;
+use crate::request::{RequestId, RouteId};
 use crate::schedule::Schedule;
+use crate::share::Standing;
 use crate::units::Time;
 
 // === impl Balancer ===
@@ -24,12 +27,28 @@ impl Balancer {
         self.reconfigure_routes(&policy.routes, &policy.learn);
         self.fleet.reconfigure(policy.hosts.clone());
         self.schedule = Schedule::new(&policy.schedule);
-        self.queue.reconfigure(policy.queue.clone());
+        self.shares.reconfigure(self.now, policy.share.clone());
+        self.reconfigure_queue(&policy);
         self.scaler.reconfigure(policy.scale.clone());
         self.retries.reconfigure(&policy.retry);
         let lambda = self.policy.lambda.take();
         self.policy = Policy { lambda, ..policy };
         self.check_invariants();
+    }
+
+    /// Puts what waits in the order of `policy`.
+    fn reconfigure_queue(&mut self, policy: &Policy) {
+        let stands: BTreeMap<RequestId, (Standing, f64)> = self
+            .requests
+            .iter()
+            .filter(|(_, request)| matches!(request.grant, Grant::Place { .. }))
+            .map(|(id, request)| {
+                let waiting = self.waiting_of(*id, request);
+                (*id, (waiting.standing, waiting.size))
+            })
+            .collect();
+        let rule = policy.share.as_ref().map(|share| share.rule);
+        self.queue.reconfigure(policy.queue.clone(), rule, |id| stands.get(&id).copied());
     }
 
     fn reconfigure_routes(&mut self, policies: &[RoutePolicy], learn: &LearnPolicy) {

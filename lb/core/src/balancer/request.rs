@@ -2,6 +2,8 @@
 
 use smallvec::SmallVec;
 
+use super::place::Decision;
+use super::share::{Share, used_by, used_by_failed};
 use super::{Ask, Balancer, Grant, MISSES_MAX, Request};
 use crate::admit::{self, ShedReason, Verdict, WaitReason};
 use crate::estimate::Source;
@@ -22,17 +24,26 @@ impl Balancer {
     /// It waits behind those that wait already and go before it.
     pub fn arrive(&mut self, now: Time, id: RequestId, ask: Ask) -> Verdict {
         self.set_now(now);
+        let (is_job, terms) = (ask.job.is_some(), ask.terms.clone());
         let verdict = match self.enter(id, ask) {
-            Ok(request) => {
+            Ok(mut request) => {
+                self.enter_share(&mut request);
                 let decision = self.decide(id, &request);
-                self.commit(id, request, decision)
+                let share = request.share;
+                let verdict = self.commit(id, request, decision);
+                self.leave_unless_kept(id, &share, &verdict);
+                verdict
             }
             Err(reason) => {
-                let verdict = Verdict::Shed(reason);
+                let verdict = match reason {
+                    ShedReason::Quota { .. } if is_job => Verdict::Later,
+                    reason => Verdict::Shed(reason),
+                };
                 self.counters.count(&verdict);
                 verdict
             }
         };
+        self.note_refusal(&verdict, &terms);
         // One that comes later is counted then.
         if verdict != Verdict::Later {
             self.counters.arrivals += 1;
@@ -46,10 +57,13 @@ impl Balancer {
     /// learned, or `None` where it teaches nothing: no cost, or a request that is not known.
     pub fn complete(&mut self, now: Time, id: RequestId, outcome: &Outcome) -> Option<Observation> {
         self.set_now(now);
-        let request = self.requests.remove(&id)?;
+        let mut request = self.requests.remove(&id)?;
         self.counters.completions += 1;
         let claim = self.release(id, &request);
         let observation = self.learn(&request, claim, outcome);
+        let used = observation.as_ref().map_or(request.estimate.mean, |seen| seen.work);
+        self.settle(&mut request, used);
+        self.leave_share(id, &request.share);
         if let (Some(observation), Source::Model) = (&observation, request.estimate.source) {
             self.concordance.observe(request.estimate.mean, observation.work);
         }
@@ -63,7 +77,15 @@ impl Balancer {
         self.set_now(now);
         *self.counters.failures.entry(failure).or_default() += 1;
         let verdict = match self.requests.remove(&id) {
-            Some(request) => self.retry(id, request, failure),
+            Some(mut request) => {
+                let claim = self.release(id, &request);
+                let used = used_by_failed(&request, claim, failure);
+                self.settle(&mut request, used);
+                let share = request.share;
+                let verdict = self.retry(id, request, failure);
+                self.leave_unless_kept(id, &share, &verdict);
+                verdict
+            }
             None => self.shed(ShedReason::UnknownRequest),
         };
         self.check_invariants();
@@ -73,9 +95,12 @@ impl Balancer {
     /// The client is gone: releases the claim or the place.
     pub fn abandon(&mut self, now: Time, id: RequestId) {
         self.set_now(now);
-        if let Some(request) = self.requests.remove(&id) {
+        if let Some(mut request) = self.requests.remove(&id) {
             self.counters.abandons += 1;
-            self.release(id, &request);
+            let claim = self.release(id, &request);
+            let used = used_by(&request, claim);
+            self.settle(&mut request, used);
+            self.leave_share(id, &request.share);
             if let (Grant::Run(run), Some(lambda)) = (&request.grant, &mut self.lambda) {
                 lambda.abandon(run);
             }
@@ -88,10 +113,14 @@ impl Balancer {
     pub fn dispatch(&mut self, now: Time) -> Vec<(RequestId, Verdict)> {
         self.set_now(now);
         let mut verdicts = Vec::new();
+        for id in std::mem::take(&mut self.displaced) {
+            verdicts.push((id, self.shed(ShedReason::QueueFull)));
+        }
         while let Some(id) = self.queue.expired(self.now) {
-            self.queue.remove(id);
-            self.requests.remove(&id);
-            verdicts.push((id, self.shed(ShedReason::WaitedTooLong)));
+            let is_late = self.queue.is_late(self.now, id);
+            self.forget_waiting(id);
+            let reason = if is_late { ShedReason::Deadline } else { ShedReason::WaitedTooLong };
+            verdicts.push((id, self.shed(reason)));
         }
         while let Some(given_up) = self.give_up_one() {
             verdicts.push(given_up);
@@ -112,6 +141,7 @@ impl Balancer {
     /// The first that may go now, where the age `guard` has its turn or has not. A few that may not
     /// are passed over: the next one may go to a host that has failed those.
     fn dispatch_one_of(&mut self, guard: bool) -> Option<(RequestId, Verdict)> {
+        self.refresh_lines();
         let by_size = match self.policy.queue.discipline {
             QueueDiscipline::Sept => true,
             QueueDiscipline::Fcfs | QueueDiscipline::Edf => false,
@@ -124,7 +154,18 @@ impl Balancer {
             let start = self.start(&request, overdue);
             let is_held = matches!(start, Err(WaitReason::Held));
             // By the shortest first, those that come after one that is held are larger.
-            let holds_all = is_held && by_size && request.tried.is_empty() && !overdue;
+            let holds_all = is_held
+                && by_size
+                && request.tried.is_empty()
+                && !overdue
+                && !self.queue.is_of_several();
+            if let Ok(start) = start
+                && let Decision::Shed(reason) = self.unless_late(&request, Decision::Start(start))
+            {
+                self.requests.insert(id, request);
+                self.forget_waiting(id);
+                return Some((id, Verdict::Shed(reason)));
+            }
             let verdict = start.ok().map(|start| self.begin(id, &mut request, start));
             self.requests.insert(id, request);
             if let Some(verdict) = verdict {
@@ -181,7 +222,9 @@ impl Balancer {
             return Err(ShedReason::UnknownRequest);
         }
         let estimate = self.predictor(ask.route).estimate(&ask.features, ask.known);
-        Ok(Request {
+        self.check_quota(&ask.terms, estimate.mean)?;
+        let standing = self.shares.standing(self.now, &ask.terms);
+        let mut request = Request {
             ask,
             estimate,
             arrived: self.now,
@@ -189,7 +232,18 @@ impl Balancer {
             tries: 0,
             lambda_failed: false,
             grant: Grant::Nothing,
-        })
+            share: Share::new(standing, estimate.mean),
+        };
+        self.set_deadline(&mut request);
+        Ok(request)
+    }
+
+    /// A request that is refused or comes later has left.
+    fn leave_unless_kept(&mut self, id: RequestId, share: &Share, verdict: &Verdict) {
+        match verdict {
+            Verdict::Shed(_) | Verdict::Later => self.leave_share(id, share),
+            Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => {}
+        }
     }
 
     /// Gives back what a request was granted. Called once for each request that leaves the map.
@@ -212,7 +266,6 @@ impl Balancer {
     }
 
     fn retry(&mut self, id: RequestId, mut request: Request, failure: Failure) -> Verdict {
-        self.release(id, &request);
         // What Lambda has not run multiplies no load: it is as if it had not been sent there.
         let is_untried = matches!(request.grant, Grant::Run(_)) && failure == Failure::Refused;
         match request.grant {

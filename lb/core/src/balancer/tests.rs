@@ -8,6 +8,7 @@ mod here;
 mod hold;
 mod jobs;
 mod reconfigure;
+mod share;
 mod training;
 
 use std::fmt::Write;
@@ -22,6 +23,7 @@ use crate::observe::{Failure, HostReport, Outcome, RequestCost};
 use crate::policy::{FunctionId, QueueDiscipline};
 use crate::scale::rules;
 use crate::schedule::{filters, weighers};
+use crate::share::Terms;
 use crate::units::{Seconds, Speed};
 
 fn secs(secs: f64) -> Duration {
@@ -94,6 +96,7 @@ fn policy() -> Policy {
             boot_timeout: secs(20.0),
         },
         lambda: None,
+        share: None,
     }
 }
 
@@ -220,6 +223,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
                 body_bytes: line.number(4) as u64,
                 event_bytes: Some(line.number(4) as u64),
                 job: None,
+                terms: Terms::default(),
             };
             balancer.arrive(now, id, ask)
         }
@@ -235,6 +239,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
                 body_bytes: 0,
                 event_bytes: Some(0),
                 job: Some(JobAsk { weight, alone: line.words[1] == "alone" }),
+                terms: Terms::default(),
             };
             balancer.arrive(now, id, ask)
         }
@@ -272,6 +277,7 @@ fn play_request(balancer: &mut Balancer, line: &Line<'_>) -> Vec<String> {
                 body_bytes: 0,
                 event_bytes: Some(0),
                 job: None,
+                terms: Terms::default(),
             };
             return vec![balancer.explain(now, &ask).to_string()];
         }
@@ -1094,6 +1100,7 @@ fn arrive_at(balancer: &mut Balancer, now: Time, id: RequestId) -> HostId {
         body_bytes: 0,
         event_bytes: None,
         job: None,
+        terms: Terms::default(),
     };
     match balancer.arrive(now, id, ask) {
         Verdict::Forward(placement) => placement.host,
@@ -1326,6 +1333,7 @@ fn counts_of_another_build_on_lambda_do_not_unsettle_the_prices() {
             body_bytes,
             event_bytes,
             job: None,
+            terms: Terms::default(),
         };
         let verdict = balancer.arrive(Time::ZERO, id, ask);
         let cost = RequestCost {

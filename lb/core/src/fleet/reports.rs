@@ -117,7 +117,11 @@ fn set_foreign(host: &mut HostState, now: Time, n: u32, work: Work) {
     let expected = (work * (1.0 / f64::from(host.foreign.max(1)))).max(Work::saturating(WORK_MIN));
     let (shared_from, remaining) = (host.shared_secs, expected);
     for _ in 0..host.foreign {
-        insert(host, Claim { request: None, expected, remaining, claimed_at: now, shared_from });
+        let claimed_at = now;
+        insert(
+            host,
+            Claim { request: None, expected, remaining, claimed_at, shared_from, owner: None },
+        );
     }
     aging::sum(host);
     note_crowd(host, now);

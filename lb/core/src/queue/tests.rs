@@ -2,21 +2,34 @@ use std::time::Duration;
 
 use super::*;
 use crate::random::Random;
+use crate::share::Standing;
 
 fn queue(discipline: QueueDiscipline) -> Queue {
-    Queue::new(QueuePolicy {
-        discipline,
-        requests_max: 50,
-        bytes_max: 10_000,
-        wait_max: Duration::from_secs(30),
-        age_floor: Duration::from_secs(5),
-        age_factor: 2.0,
-    })
+    Queue::new(
+        QueuePolicy {
+            discipline,
+            requests_max: 50,
+            bytes_max: 10_000,
+            wait_max: Duration::from_secs(30),
+            age_floor: Duration::from_secs(5),
+            age_factor: 2.0,
+        },
+        None,
+    )
 }
 
 fn waiting(id: u64, arrived: f64, work: f64) -> Waiting {
     let (arrived, work) = (Time::from_secs_f64(arrived), Work::saturating(work));
-    Waiting { id: RequestId(id), arrived, work, bytes: 1 }
+    Waiting {
+        id: RequestId(id),
+        arrived,
+        work,
+        bytes: 1,
+        standing: Standing::ALONE,
+        excess_secs: 0.0,
+        size: 0.0,
+        start_by: None,
+    }
 }
 
 /// The order in which requests 1, 2, ... of these arrivals and sizes leave at `now`.

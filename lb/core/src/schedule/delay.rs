@@ -25,10 +25,12 @@
 //! request as long as it waits for them. Hosts of one capacity are ranked as by least connections.
 
 use serde::Serialize;
+use smallvec::SmallVec;
 
 use super::Demand;
 use crate::fleet::Glance;
 use crate::host::{Claim, Discipline, HostState, fcfs_wait};
+use crate::share::HostOrder;
 use crate::units::Seconds;
 
 /// The seconds that a request costs on a host.
@@ -64,6 +66,23 @@ impl Delay {
             (equal_wait(host.claims.len(), cores, x), 0.0)
         };
         Delay { wait: Seconds(wait * pace), others: Seconds(others * pace), service }
+    }
+
+    /// The wait on an `srpt` host whose requests are of several clients: behind those only that
+    /// stand before a request of `order` there.
+    pub fn wait_in_order(demand: &Demand<'_>, host: &HostState, order: HostOrder) -> Seconds {
+        let x = demand.estimate.mean.as_cpu_secs();
+        let own = (order.priority, order.excess + x);
+        let goes_before = |claim: &Claim| {
+            let left = claim.remaining.as_cpu_secs();
+            let tag = claim.owner.map_or(left, |(_, order)| order.excess + left);
+            let priority = claim.owner.map_or(0, |(_, order)| order.priority);
+            priority < own.0 || priority == own.0 && tag <= own.1
+        };
+        let before: SmallVec<[Claim; 16]> =
+            host.claims.iter().filter(|claim| goes_before(claim)).copied().collect();
+        let (wait, _) = srpt(&before, host.cores as usize, f64::INFINITY);
+        Seconds(wait / host.speed.as_reference_cores())
     }
 
     /// All of it: what is added to everybody's response, and the service itself.

@@ -22,6 +22,7 @@ use weighbridge_core::random::Random;
 use weighbridge_core::request::{RequestId, RouteId};
 use weighbridge_core::scale::{ScalePolicy, rules};
 use weighbridge_core::schedule::{SchedulePolicy, filters, weighers};
+use weighbridge_core::share::{ClassId, ClassPolicy, CpuQuota, Quota, RULES, SharePolicy, Terms};
 use weighbridge_core::units::{Speed, Time, Work};
 
 const SEEDS: u64 = 64;
@@ -33,6 +34,8 @@ struct World {
     balancer: Balancer,
     /// Whether it asks, before a request arrives, what would become of it.
     foresees: bool,
+    /// Whether requests say whose they are.
+    names_clients: bool,
     now: f64,
     next_request: u64,
     /// Requests that the balancer has not finished with, and where they are.
@@ -88,6 +91,19 @@ fn equal_seeds_give_equal_verdicts() {
     assert_ne!(World::run(7), World::run(8));
 }
 
+#[test]
+fn whose_requests_are_means_nothing_where_nothing_is_shared() {
+    for seed in 0..SEEDS / 2 {
+        let play = |names_clients| {
+            let mut world = World::new(seed, false);
+            let policy = Policy { share: None, ..world.balancer.policy().clone() };
+            world.balancer = Balancer::new(policy, seed);
+            World { names_clients, ..world }.play()
+        };
+        assert_eq!(play(true), play(false), "seed {seed}");
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test may be told its seed")]
 fn seeds() -> Vec<u64> {
     let given = std::env::var("CORE_SEED").ok();
@@ -107,6 +123,7 @@ impl World {
             random,
             balancer,
             foresees,
+            names_clients: true,
             now: 0.0,
             next_request: 0,
             open: BTreeMap::new(),
@@ -118,6 +135,9 @@ impl World {
     fn play(mut self) -> Vec<String> {
         for _ in 0..EVENTS {
             self.step();
+            if self.balancer.has_displaced() {
+                self.dispatch();
+            }
             self.check();
         }
         self.end();
@@ -170,6 +190,11 @@ impl World {
             assert_eq!((left, host.in_flight), (0, 0), "every claim is gone");
         }
         assert_eq!(self.balancer.waiting().work, Work::ZERO, "nothing waits");
+        for client in self.balancer.shares().clients(self.now()) {
+            let left = (client.here, client.running_cpu_seconds);
+            assert_eq!(left, (0, 0.0), "what is charged is settled: {client:?}");
+            self.said.push(format!("{} has had {}", client.client, client.used_cpu_seconds));
+        }
         if let Some(lambda) = self.balancer.lambda() {
             assert_eq!(lambda.running(), 0, "nothing runs on Lambda");
             self.said.push(format!("{} USD", lambda.usd_total()));
@@ -213,6 +238,7 @@ impl World {
             body_bytes: self.random.below(1000) as u64,
             event_bytes: Some(self.random.below(1000) as u64).filter(|bytes| 100 < *bytes),
             job: self.job(),
+            terms: self.terms(),
         };
         let is_job = ask.job.is_some();
         // Not always: asking brings the hosts to now.
@@ -228,6 +254,17 @@ impl World {
             Verdict::Later => assert!(is_job, "a client is not told to come later"),
         }
         self.note(id, &verdict);
+    }
+
+    /// Whose a request is, of a few clients or of nobody, and now and then until when it is of use.
+    fn terms(&mut self) -> Terms {
+        let names = ["a", "b", "c", "d", "member of gold", "e", "f", "g", "h"];
+        let name = names.get(self.random.below(names.len() + 2));
+        let class = ClassId(self.random.below(3) as u8);
+        let left = self.random.unit() * 3.0;
+        let time_left = (self.random.below(4) == 0).then(|| secs(left));
+        let client = name.filter(|_| self.names_clients).map(|name| (*name).into());
+        Terms { client, class, time_left }
     }
 
     /// One of four is a job, and one of eight jobs is to be alone.
@@ -386,6 +423,7 @@ impl World {
             body_bytes: 50,
             event_bytes: Some(50),
             job: None,
+            terms: Terms::default(),
         };
         let account = self.balancer.explain(now, &ask);
         self.said.push(account.to_string());
@@ -455,7 +493,31 @@ fn policy(random: &mut Random) -> Policy {
             boot_timeout: secs(5.0),
         },
         lambda,
+        share: share(random),
     }
+}
+
+/// Two classes and a few clients, in half of the worlds.
+fn share(random: &mut Random) -> Option<SharePolicy> {
+    let quota = |random: &mut Random| Quota {
+        cpu: (random.below(3) == 0)
+            .then(|| CpuQuota { work: Work::saturating(2.0), window: secs(5.0) }),
+        cores: (random.below(3) == 0).then_some(4),
+    };
+    let class = |name: &str, random: &mut Random| ClassPolicy {
+        name: name.to_owned(),
+        priority: random.below(2) as u8,
+        weight: 0.5 + random.unit(),
+        clients: vec![format!("member of {name}")],
+        quota: quota(random),
+        client_quota: quota(random),
+    };
+    let classes = vec![class("gold", random), class("free", random)];
+    let rule = RULES[random.below(RULES.len())];
+    let half_life = secs(0.05 + random.unit());
+    let clients_max = 1 + random.below(6);
+    let slack = [0.0, 1.5][random.below(2)];
+    (random.below(2) == 0).then_some(SharePolicy { rule, half_life, slack, clients_max, classes })
 }
 
 /// Hosts that are ejected soon.

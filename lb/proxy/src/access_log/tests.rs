@@ -8,6 +8,7 @@ fn record() -> AccessRecord<'static> {
     AccessRecord {
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250),
         client: Some(IpAddr::from([127, 0, 0, 1])),
+        client_name: Some("2bb80d537b1da3e3"),
         method: "POST",
         path: "/raytracer?a=\"1\"\n",
         route: Some("raytrace"),

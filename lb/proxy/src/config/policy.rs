@@ -55,6 +55,7 @@ pub(super) fn read(
         learn: learn(root.table("learn")),
         scale,
         lambda: None,
+        share: None,
     };
     (policy, cpu_source)
 }

@@ -14,7 +14,7 @@ use super::reader::Section;
 use super::{
     AccessLog, AccessLogTarget, ClientLimits, Config, Discovery, FleetConfig, FleetSource,
     Forwarding, Limits, LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told,
-    acme, discovery, fleet, jobs, kubernetes, lambda, listeners, policy, routes, store,
+    acme, clients, discovery, fleet, jobs, kubernetes, lambda, listeners, policy, routes, store,
 };
 use crate::headers;
 
@@ -44,16 +44,12 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     let (fleet, discovery, chosen) = fleet::read(root.table("fleet"), &own);
     fleet::agree(&root, &fleet, &fleets);
     let timeouts = timeouts(root.table("timeouts"));
-    let auto = policy::Auto {
-        hosts_max: fleet::hosts_auto(&fleet, cores, kubernetes.keda.is_some()),
-        boot: fleet::boot_auto(&fleet),
-        on_aws: matches!(fleet.source(), FleetSource::Rented(_)) || !chosen.is_known(),
-        report_interval: timeouts.report_interval,
-    };
+    let is_keda = kubernetes.keda.is_some();
+    let auto = auto(&fleet, (cores, is_keda, chosen.is_known()), &timeouts);
     let limits = limits(root.table("limits"));
     let jobs = jobs::read(&mut root, &fleets);
-    let bounds =
-        routes::Bounds { limits: &limits, timeouts: &timeouts, fleets: &fleets, jobs: &jobs };
+    let clients = clients::read(&mut root);
+    let bounds = routes::Bounds::new((&limits, &timeouts), (&fleets, &jobs), &clients);
     let routes::Routes {
         with_hosts: routes,
         policies: mut route_policies,
@@ -65,6 +61,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
     let named = (&*routes, functions_are_known);
     let (lambda, lambda_policy) = lambda::read(root.table("lambda"), named, &mut route_policies);
     let (policy, cpu_source) = policy::read(&mut root, route_policies, auto);
+    let share = clients.share_of(&routes);
     let config = Config {
         listen,
         listeners,
@@ -83,6 +80,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         limits,
         timeouts,
         forwarding: forwarding(root.table("forwarded")),
+        clients: clients.config,
         routes,
         fixed,
         route_table: table,
@@ -94,10 +92,25 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         access_log: access_log(root.table("access_log")),
         cpu_source,
         kubernetes,
-        policy: Policy { lambda: lambda_policy, ..policy },
+        policy: Policy { lambda: lambda_policy, share, ..policy },
     };
     root.finish();
     config
+}
+
+/// What of the policy depends on the fleet: for so many cores, with KEDA or not, of a kind that is
+/// known or not.
+fn auto(
+    fleet: &FleetConfig,
+    (cores, is_keda, is_known): (usize, bool, bool),
+    timeouts: &Timeouts,
+) -> policy::Auto {
+    policy::Auto {
+        hosts_max: fleet::hosts_auto(fleet, cores, is_keda),
+        boot: fleet::boot_auto(fleet),
+        on_aws: matches!(fleet.source(), FleetSource::Rented(_)) || !is_known,
+        report_interval: timeouts.report_interval,
+    }
 }
 
 /// The fleet in `[fleet]`, without hosts where no route uses it. Tells of fleets that the operator
@@ -208,7 +221,7 @@ fn forwarding(mut section: Section<'_>) -> Forwarding {
 
 /// Whether `text` is the name of a header that is nobody else's, or empty. What looks like another
 /// one where `_` and `-` are the same is not told apart.
-fn is_free_name(text: &str) -> bool {
+pub(super) fn is_free_name(text: &str) -> bool {
     let is_free = |name: HeaderName| !headers::is_known(&name) && !text.contains('_');
     text.is_empty() || HeaderName::try_from(text).is_ok_and(is_free)
 }

@@ -11,14 +11,16 @@ use weighbridge_core::features::extractors::Extractor;
 use weighbridge_core::features::{BodyNeed, FeatureSet};
 use weighbridge_core::policy::RoutePolicy;
 use weighbridge_core::request::RouteId;
+use weighbridge_core::share::ClassPolicy;
 use weighbridge_core::units::Work;
 
+use super::clients::Clients;
 use super::fleet::MAIN;
 use super::reader::Section;
 use super::route_table::{HostName, Takes};
 use super::{AnswerMode, BodyMode, Fixed, FleetIndex, JobsConfig, Limits, NamedFleet, Protocol};
 use super::{Route, RouteJobs, RouteTable, Taken, Timeouts};
-use super::{contract, jobs, lambda, listeners, values};
+use super::{clients, contract, jobs, lambda, listeners, values};
 
 /// The least that an estimate may be, in CPU-seconds of the reference core.
 const WORK_MIN: f64 = 1e-5;
@@ -43,6 +45,19 @@ pub(super) struct Bounds<'a> {
     pub(super) timeouts: &'a Timeouts,
     pub(super) fleets: &'a [NamedFleet],
     pub(super) jobs: &'a JobsConfig,
+    pub(super) classes: &'a [ClassPolicy],
+}
+
+// === impl Bounds ===
+
+impl<'a> Bounds<'a> {
+    pub(super) fn new(
+        (limits, timeouts): (&'a Limits, &'a Timeouts),
+        (fleets, jobs): (&'a [NamedFleet], &'a JobsConfig),
+        clients: &'a Clients,
+    ) -> Bounds<'a> {
+        Bounds { limits, timeouts, fleets, jobs, classes: &clients.share.classes }
+    }
 }
 
 /// Every route.
@@ -205,6 +220,8 @@ fn route(
         contract: None,
         async_above: jobs::async_above(section).map(|span| Work::saturating(span.as_secs_f64())),
         allow: listeners::networks(section, "allow"),
+        client: clients::whose(section),
+        class: clients::class_of(section, bounds.classes),
     };
     check(section, &route, &policy, bounds);
     let has_jobs = bounds.jobs.enabled && !speaks_h2c(&route, bounds);

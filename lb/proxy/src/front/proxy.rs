@@ -59,6 +59,10 @@ impl ProxyHttp for Proxy {
         let here = front.answer_here(session, &mut ctx.record, (self.listener, refused)).await;
         let here = here.map_err(stream::gone)?;
         let Some(route) = here else { return Ok(true) };
+        let whose = front.whose(session, &mut ctx.record, route).await;
+        if !whose.map_err(stream::gone)? {
+            return Ok(true);
+        }
         if let Some(preferences) = front.becomes_job(session, route) {
             let wanted = (route, preferences, None);
             let accepted = Box::pin(front.accept(session, &mut ctx.record, wanted)).await;
@@ -90,6 +94,7 @@ impl ProxyHttp for Proxy {
         let whence = (&ctx.front.config.forwarding, client::whence(session));
         headers::for_host_streamed(request, session.req_header(), whence)?;
         headers::tell_estimate(request, ctx.record.told());
+        headers::tell_order(request, ctx.record.order);
         if ctx.is_alone {
             request.insert_header(header::CONNECTION, "close")?;
         }

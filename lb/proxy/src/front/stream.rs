@@ -122,7 +122,8 @@ impl Front {
         }
         session.set_write_timeout(Some(self.write_limits().of_piece()));
         let announced = body::announced(session);
-        let asked = ask::streamed(&self.dispatch, route, session.req_header(), announced);
+        let mut asked = ask::streamed(&self.dispatch, route, session.req_header(), announced);
+        asked.ask.terms = passage.record.terms_now();
         let (ask, _) = asked.noticed(&self.dispatch);
         let (mut ticket, verdict) = self.dispatch.fleets.of(route).arrive(ask);
         if let Verdict::Shed(reason) = &verdict {

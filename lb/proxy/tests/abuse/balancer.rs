@@ -22,6 +22,11 @@ impl Balancer {
     /// In front of `hosts`: the route `/held` reads bodies whole, `/stream` does not. `more` is
     /// added to the configuration, before its tables.
     pub(crate) fn before(hosts: &[SocketAddr], more: &str) -> Balancer {
+        Balancer::before_with(hosts, more, "")
+    }
+
+    /// The same, with more in the defaults of the routes.
+    pub(crate) fn before_with(hosts: &[SocketAddr], more: &str, of_routes: &str) -> Balancer {
         let hosts = hosts.iter().map(|host| format!("{{ address = \"{host}\" }}"));
         let hosts = hosts.collect::<Vec<_>>().join(", ");
         let text = format!(
@@ -29,7 +34,7 @@ impl Balancer {
              access_log.to = \"off\"\nstore.kind = \"off\"\nfleet.kind = \"static\"\n\
              timeouts.report_interval = \"50ms\"\nhosts.eject_failures = 1000\n\
              timeouts.drain = \"0s\"\n{more}fleet.static.hosts = [{hosts}]\n\
-             [route_defaults]\nidempotent = true\ncors = true\n\
+             [route_defaults]\nidempotent = true\ncors = true\n{of_routes}\
              [[routes]]\nname = \"held\"\npath = \"/held\"\n\
              [[routes]]\nname = \"stream\"\npath = \"/stream\"\nbody = \"stream\"\n"
         );

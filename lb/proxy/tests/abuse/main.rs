@@ -19,4 +19,5 @@ mod heads;
 mod hosts;
 mod memory;
 mod random;
+mod shares;
 mod slots;

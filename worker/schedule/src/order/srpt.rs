@@ -3,6 +3,10 @@
 //! rank = remaining work = estimate − attained, in CPU-seconds of the reference core; an estimate
 //! that is outlived doubles. With true estimates no order has a lower mean response time (Schrage
 //! 1968).
+//!
+//! Where requests say what their clients had attained, that is added: the rank is what the client
+//! will have attained once the request has run. So a client that has sent a flood waits behind the
+//! first requests of others, and of clients that have had as much the shortest goes first.
 
 use super::Order;
 use crate::progress::Progress;
@@ -21,7 +25,7 @@ impl Order for Srpt {
     }
 
     fn rank(&self, progress: &Progress) -> f64 {
-        progress.remaining_secs()
+        progress.owner().attained_secs + progress.remaining_secs()
     }
 
     fn preempts(&self) -> bool {

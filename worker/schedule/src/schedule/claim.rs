@@ -30,15 +30,16 @@ pub(super) enum Standing {
 /// where it lets none.
 pub(super) type Line = Option<(Duration, u64)>;
 
-/// What an order says of a request: the lowest is the best.
+/// The priority of a request's client, and what an order says of the request: the lowest is the
+/// best.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rank(pub(super) f64);
+pub(super) struct Rank(pub(super) u8, pub(super) f64);
 
 // === impl Rank ===
 
 impl Ord for Rank {
     fn cmp(&self, other: &Rank) -> Ordering {
-        self.0.total_cmp(&other.0)
+        self.0.cmp(&other.0).then(self.1.total_cmp(&other.1))
     }
 }
 

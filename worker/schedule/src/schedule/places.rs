@@ -105,7 +105,12 @@ impl Schedule {
     }
 
     pub(super) fn rank(&self, entry: &Entry) -> Rank {
-        Rank(if entry.lingers { f64::INFINITY } else { self.order.rank(&entry.progress) })
+        if entry.lingers {
+            return Rank(u8::MAX, f64::INFINITY);
+        }
+        // What runs to its end in the order of arrival does so for everybody.
+        let priority = if self.order.preempts() { entry.progress.owner().priority } else { 0 };
+        Rank(priority, self.order.rank(&entry.progress))
     }
 
     /// Until when a request may wait, or might when it entered its slot.
@@ -113,7 +118,9 @@ impl Schedule {
         if !self.order.preempts() || entry.lingers {
             return Duration::MAX;
         }
-        let size_secs = entry.progress.size_secs() / self.speed;
+        // A client that has had much may wait for as much longer.
+        let owner = entry.progress.owner();
+        let size_secs = (entry.progress.size_secs() + owner.attained_secs) / self.speed;
         span(entry.deadline_secs(self.bounds.age.patience_secs(size_secs)))
     }
 }

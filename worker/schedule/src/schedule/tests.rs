@@ -5,6 +5,7 @@ mod world;
 use std::time::Duration;
 
 use super::*;
+use crate::progress::Owner;
 use world::{State, TICK, World, bounds};
 
 fn order_of_ends(world: &World) -> Vec<u64> {
@@ -304,4 +305,54 @@ fn nothing_starts_while_nothing_may() {
     assert_eq!(world.all(State::Waiting), [first]);
     world.schedule.set_started_max(1);
     assert_eq!(world.schedule.decide(world.now), [Move::Start(first)]);
+}
+
+/// The numbers of requests in the order in which they run, one at a time: each of a client that
+/// stands there and of that size.
+fn run_in_order(requests: &[(Owner, f64)]) -> Vec<u64> {
+    let mut schedule = Schedule::new(srpt(), Bounds { age: AgeGuard::NONE, ..Bounds::new(1) });
+    for (number, (owner, secs)) in (0..).zip(requests) {
+        schedule.arrive(Progress::new(number, *secs).of(*owner), Duration::ZERO);
+    }
+    let mut order = Vec::new();
+    // The first was in the slot before the others came.
+    schedule.reach(0, Duration::ZERO);
+    while schedule.census().in_slots == 1 {
+        let running = *schedule.in_slots.keys().next().expect("one is in the slot");
+        order.push(running);
+        schedule.finish(running);
+        schedule.decide(Duration::ZERO);
+    }
+    order
+}
+
+fn owner(priority: u8, attained_secs: f64) -> Owner {
+    Owner { priority, attained_secs }
+}
+
+#[test]
+fn a_queue_full_of_a_flood_hides_no_first_request_of_others() {
+    let flood = (0..5).map(|n| (owner(0, f64::from(n)), 1.0));
+    let requests: Vec<(Owner, f64)> = flood.chain([(owner(0, 0.0), 1.5)]).collect();
+    assert_eq!(run_in_order(&requests), [0, 5, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_priority_goes_before_what_is_shorter() {
+    let requests = [(owner(1, 0.0), 0.1), (owner(1, 0.0), 0.2), (owner(0, 9.0), 5.0)];
+    assert_eq!(run_in_order(&requests), [2, 0, 1]);
+}
+
+#[test]
+fn what_a_client_has_had_is_no_reason_to_be_overdue() {
+    let age = AgeGuard { factor: 10.0, floor: Duration::from_secs(1) };
+    let mut schedule = Schedule::new(srpt(), Bounds { age, ..Bounds::new(1) });
+    schedule.arrive(Progress::new(0, 1.0), Duration::ZERO);
+    schedule.arrive(Progress::new(1, 2.0).of(owner(0, 50.0)), Duration::ZERO);
+    let entry = schedule.entry(1).expect("it waits");
+    assert_eq!(schedule.deadline(entry), Duration::from_secs(10 * 52 + 1));
+}
+
+fn srpt() -> &'static dyn Order {
+    crate::order::order("srpt").expect("there is one of that name")
 }

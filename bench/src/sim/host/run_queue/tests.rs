@@ -1,10 +1,12 @@
 use weighbridge_schedule::order;
 
+use weighbridge_schedule::Owner;
+
 use super::*;
 
 /// A request that is believed to take what it takes.
 fn request(request: usize, work: f64) -> Assignment {
-    Assignment { request, work, estimate: work }
+    Assignment { request, work, estimate: work, owner: Owner::default() }
 }
 
 /// A host that runs the shortest first, whose cores are the reference core.
@@ -89,7 +91,8 @@ fn a_guard_that_nobody_reaches_changes_nothing() {
             at += random.unit();
             // Predictions are off by up to a factor of two.
             let work = 1.6 * random.unit();
-            (at, Assignment { request: n, work, estimate: work * (0.5 + 1.5 * random.unit()) })
+            let estimate = work * (0.5 + 1.5 * random.unit());
+            (at, Assignment { request: n, work, estimate, owner: Owner::default() })
         })
         .collect();
     let guarded = Preemption { age_floor: 1e6, ..Preemption::EXACT };

@@ -25,6 +25,7 @@ fn ask(known: Option<f64>, path: u64) -> Ask {
         body_bytes: 0,
         event_bytes: None,
         job: None,
+        terms: Terms::default(),
     }
 }
 

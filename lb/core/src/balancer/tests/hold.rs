@@ -383,6 +383,7 @@ fn arrive(balancer: &mut Balancer, id: u64, feature: f64) -> Verdict {
         body_bytes: 0,
         event_bytes: None,
         job: None,
+        terms: Terms::default(),
     };
     balancer.arrive(Time::ZERO, RequestId(id), ask)
 }

@@ -1,6 +1,8 @@
 //! Another policy, while requests go on.
 
 use super::*;
+use crate::queue::Waiting;
+use crate::share::Standing;
 
 /// Plays `script`, takes up `policy` at the given second, and plays the rest. Returns what it said.
 fn play_around((before, policy, after): (&str, Policy, &str), at: f64) -> (Balancer, String) {
@@ -40,15 +42,24 @@ fn what_waits_is_put_into_the_order_of_the_new_discipline() {
     let mut policy = super::policy();
     policy.queue.discipline = QueueDiscipline::Fcfs;
     let queue = |policy: &QueuePolicy| {
-        let mut queue = Queue::new(super::policy().queue);
+        let mut queue = Queue::new(super::policy().queue, None);
         for (id, secs, work) in [(1, 0.0, 9.0), (2, 1.0, 1.0), (3, 2.0, 4.0)] {
             let arrived = Time::from_secs_f64(secs);
             let work = Work::saturating(work);
-            let waiting = Waiting { id: RequestId(id), arrived, work, bytes: 10 };
+            let waiting = Waiting {
+                id: RequestId(id),
+                arrived,
+                work,
+                bytes: 10,
+                standing: Standing::ALONE,
+                excess_secs: 0.0,
+                size: 0.0,
+                start_by: None,
+            };
             queue.push(arrived, &waiting).unwrap();
         }
         let before = (queue.state(), queue.next_expiry());
-        queue.reconfigure(policy.clone());
+        queue.reconfigure(policy.clone(), None, |_| None);
         assert_eq!((queue.state(), queue.next_expiry()), before, "nobody loses a place");
         queue.first(Time::from_secs_f64(2.0), 3, false).iter().map(|id| id.0).collect::<Vec<_>>()
     };
@@ -76,6 +87,7 @@ fn a_route_is_added_and_the_others_keep_their_numbers() {
         body_bytes: 0,
         event_bytes: None,
         job: None,
+        terms: Terms::default(),
     };
     assert!(matches!(balancer.arrive(now, RequestId(7), ask(2)), Verdict::Forward(_)));
     assert!(matches!(balancer.arrive(now, RequestId(8), ask(3)), Verdict::Shed(_)));
