@@ -34,7 +34,7 @@ pub(crate) const CALLBACK: HeaderName = HeaderName::from_static("weighbridge-cal
 
 /// Headers of a client's request that are never passed on: they are the balancer's or the hosts' to
 /// set.
-pub(crate) const RESERVED: [HeaderName; 7] = [
+pub(crate) const RESERVED: [HeaderName; 8] = [
     ESTIMATE,
     ORDER,
     JOB,
