@@ -45,7 +45,8 @@ fn a_record_is_one_line_of_json() {
     log.close();
     assert_eq!(
         fs::read_to_string(path).unwrap(),
-        r#"{"time":"2023-11-14T22:13:20.250Z","client":"127.0.0.1","method":"POST","#.to_owned()
+        r#"{"time":"2023-11-14T22:13:20.250Z","client":"127.0.0.1","#.to_owned()
+            + r#""client_name":"2bb80d537b1da3e3","method":"POST","#
             + r#""path":"/raytracer?a=\"1\"\n","route":"raytrace","status":200,"bytes_in":10,"#
             + r#""bytes_out":20,"host":null,"tries":1,"waiting_seconds":0.25,"#
             + r#""response_seconds":1.5,"estimate_mean":0.5,"estimate_p90":0.75,"#
