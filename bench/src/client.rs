@@ -71,6 +71,13 @@ pub enum ClientError {
     NotJson(String, #[source] serde_json::Error),
 }
 
+impl ClientError {
+    /// Whether it was answered with this status.
+    pub(crate) fn is_status(&self, expected: u16) -> bool {
+        matches!(self, ClientError::Refused { status, .. } if status.as_u16() == expected)
+    }
+}
+
 /// An answer takes at most this long.
 const ANSWER_MAX: Duration = Duration::from_mins(5);
 
@@ -110,6 +117,20 @@ impl Client {
         Ok(headers)
     }
 
+    /// The same, with the answer's body.
+    pub(crate) async fn exchange(
+        &self,
+        method: Method,
+        target: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<(HeaderMap, Bytes), ClientError> {
+        let url = format!("{}{target}", self.url);
+        let asked = hyper::Request::builder().method(method).uri(&url);
+        let asked = asked.header(header::CONTENT_TYPE, content_type);
+        self.ask(&url, asked.body(Full::new(body))).await
+    }
+
     /// `/models` of the admin API: what was learned of each route.
     pub async fn models(&self) -> Result<Value, ClientError> {
         let url = format!("{}/models", self.admin);
@@ -144,7 +165,7 @@ impl Client {
 }
 
 /// What all `Server-Timing` headers tell together; `None` where anything is missing.
-fn told(headers: &HeaderMap) -> Option<Told> {
+pub(crate) fn told(headers: &HeaderMap) -> Option<Told> {
     let mut told = Told { mean: f64::NAN, p90: f64::NAN, work: f64::NAN, ..Told::default() };
     let values = headers.get_all("server-timing").iter().filter_map(|value| value.to_str().ok());
     for metric in values.flat_map(|value| value.split(',')) {

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use weighbridge_bench::accuracy::Accuracy;
+use weighbridge_bench::classify::Classify;
 use weighbridge_bench::compare::Compare;
 use weighbridge_bench::edge::Edge;
 use weighbridge_bench::jobs::Jobs;
 use weighbridge_bench::load::Load;
+use weighbridge_bench::recognise::Recognise;
 use weighbridge_bench::services::Services;
 use weighbridge_bench::sim::Sim;
 
@@ -28,6 +30,10 @@ enum Command {
     Accuracy(Accuracy),
     /// How well the balancer predicts services of others, without a line of features.
     Services(Services),
+    /// How often the worker names what photos show.
+    Classify(Classify),
+    /// How often the worker takes somebody for another, or knows nobody.
+    Recognise(Recognise),
     /// Response times under load that does not wait for answers.
     Load(Load),
     /// Weighbridge beside other proxies, before the same servers.
@@ -46,6 +52,8 @@ fn main() -> ExitCode {
     let result: Result<(), Box<dyn Error>> = match Arguments::parse().command {
         Command::Accuracy(command) => command.run().map_err(Into::into),
         Command::Services(command) => command.run().map_err(Into::into),
+        Command::Classify(command) => command.run().map_err(Into::into),
+        Command::Recognise(command) => command.run().map_err(Into::into),
         Command::Load(command) => command.run().map_err(Into::into),
         Command::Compare(command) => command.run().map_err(Into::into),
         Command::Edge(command) => command.run().map_err(Into::into),
