@@ -103,10 +103,11 @@ impl Estimates {
 fn owner_of(headers: &HeaderMap) -> Owner {
     let told = headers.get(ORDER).and_then(|value| {
         let (priority, attained) = value.to_str().ok()?.split_once(' ')?;
-        let attained_secs: f64 = attained.parse().ok()?;
-        let attained_secs = attained_secs.min(ATTAINED_SECS_MAX);
+        let attained: f64 = attained.parse().ok()?;
+        let attained_secs = attained.min(ATTAINED_SECS_MAX);
         let owner = Owner { priority: priority.parse().ok()?, attained_secs };
-        (0.0 <= attained_secs).then_some(owner)
+        // Not so for what is no number.
+        (0.0 <= attained).then_some(owner)
     });
     told.unwrap_or_default()
 }

@@ -25,5 +25,8 @@ fn what_is_counted_is_optimised_in_tests_too() {
     let mut counted: BTreeSet<String> = list.lines().map(str::to_owned).collect();
     assert_eq!(counted.len(), list.lines().count(), "a crate is on the list once");
     counted.extend(["weighbridge_instrument", "iced_x86"].map(str::to_owned));
-    assert_eq!(counted, optimised());
+    let optimised = optimised();
+    // Further ones are optimised for the time that they would take.
+    let slow: Vec<&String> = counted.difference(&optimised).collect();
+    assert_eq!(slow, Vec::<&String>::new());
 }

@@ -11,9 +11,9 @@
 //! client that has less.
 //!
 //! A request whose answer is of no use after an instant leaves when it cannot make it any more. It
-//! goes before no other for that: in the simulator's `deadlines`, where more is asked for than there
-//! is, 58 % of the answers were in time where what got late went first, and 99 % by the shortest
-//! first.
+//! goes before no other for that: in the simulator's `deadlines`, where more is asked for than
+//! there is, 58 % of the answers were in time where what got late went first, and 99 % by the
+//! shortest first.
 //!
 //! Every operation is O(log n).
 

@@ -1,7 +1,7 @@
 //! Who asks, and what each has had: fairness between clients in CPU seconds.
 //!
-//! A client's *attained service* is the CPU seconds that it has had for its weight, of which half is
-//! forgotten with each half-life. A request is charged for with its estimate when it starts, and
+//! A client's *attained service* is the CPU seconds that it has had for its weight, of which half
+//! is forgotten with each half-life. A request is charged for with its estimate when it starts, and
 //! the charge is settled with what was measured, or given back where nothing ran.
 //!
 //! What counts of it is the *excess*: what goes beyond `slack` times the mean of all other clients

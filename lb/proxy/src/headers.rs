@@ -15,8 +15,8 @@ use crate::text::{push_secs, span};
 /// Tells a host what a request is predicted to cost, in CPU-seconds of the reference core.
 pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("weighbridge-estimate");
 
-/// Tells a host where a request stands beside those of other clients: the priority of its class, and
-/// what its client has had beyond others, in CPU-seconds of the reference core over its weight.
+/// Tells a host where a request stands beside those of other clients: the priority of its class,
+/// and what its client has had beyond others, in CPU-seconds of the reference core over its weight.
 pub(crate) const ORDER: HeaderName = HeaderName::from_static("weighbridge-order");
 
 /// Tells a host which job it runs, so that it can tell a second attempt from another job.
@@ -184,8 +184,8 @@ pub(crate) fn tell_estimate(request: &mut RequestHeader, told: Option<Work>) {
     }
 }
 
-/// Tells the host where the request stands beside those of other clients. Without `order` nothing is
-/// said: there is one client.
+/// Tells the host where the request stands beside those of other clients. Without `order` nothing
+/// is said: there is one client.
 pub(crate) fn tell_order(request: &mut RequestHeader, order: Option<HostOrder>) {
     let Some(order) = order else { return };
     let text = format!("{} {:.6}", order.priority, order.excess);

@@ -1,8 +1,9 @@
 //! The age guard: no request waits for shorter ones forever.
 //!
 //! A request may wait `factor * size + floor`, where its size is what it is believed to cost on
-//! this worker, with what its client had attained before, where it says so. One that has waited longer is overdue. Overdue requests run before all others, the
-//! one with the earliest deadline first, and park only for each other.
+//! this worker, with what its client had attained before, where it says so. One that has waited
+//! longer is overdue. Overdue requests run before all others, the one with the earliest deadline
+//! first, and park only for each other.
 //!
 //! # Decision: what is overdue has a share of the slots
 //!

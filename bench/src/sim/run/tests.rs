@@ -35,7 +35,9 @@ fn a_policy_may_have_other_hosts_and_no_functions() {
     assert!(spec.otherwise.without_lambda);
     for mistake in ["hosts=0", "hosts=many", "lambda=on", ""] {
         let error = PolicySpec::parse(&format!("random:{mistake}")).unwrap_err().to_string();
-        let expected = "expected `hosts=N`, N from 1 to 100000, or `lambda=off`";
+        let expected = "expected `hosts=N`, N from 1 to 10000, `lambda=off`, `clients=off`, \
+                        `deadlines=off`, `without=CLIENT`, `rule=NAME`, `half_life=DURATION` or \
+                        `slack=X`";
         assert_eq!(error, format!("`{mistake}` cannot be otherwise, {expected}"));
     }
 }

@@ -178,9 +178,9 @@ impl Balancer {
         if slots_left_to(own, free) { Ok(()) } else { Err(WaitReason::Slots) }
     }
 
-    /// Sees to it that the first clients in line stand where they belong: the excess of each depends
-    /// on what others have had. Those that stand too far back come forward when they are next
-    /// charged.
+    /// Sees to it that the first clients in line stand where they belong: the excess of each
+    /// depends on what others have had. Those that stand too far back come forward when they are
+    /// next charged.
     pub(super) fn refresh_lines(&mut self) {
         /// Clients that change places at once, beyond which the order is as good as it was.
         const MOST: usize = 8;

@@ -2,8 +2,8 @@
 //!
 //! # Decision: what a client will have attained counts, not only what it has
 //!
-//! Among clients that have had about as much the shortest request goes first: to put them in order by
-//! small differences of what they have had would lose most of what ordering by size is worth.
+//! Among clients that have had about as much the shortest request goes first: to put them in order
+//! by small differences of what they have had would lose most of what ordering by size is worth.
 //! Whoever has had more than that has an excess.
 //!
 //! With least attained service first, whoever has had nothing goes first with whatever it asks for,
