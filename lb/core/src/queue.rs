@@ -6,7 +6,7 @@
 //! is would all be overdue before long, and go before everybody else.
 //!
 //! Where requests are of several clients, those of whoever has least excess go first, by the
-//! [`Rule`](crate::share::Rule), and the discipline is the order of each client's own ([`Lines`]).
+//! [`Rule`], and the discipline is the order of each client's own (`queue/lines.rs`).
 //! A full room lets the newest request go of the client that has most work waiting, for one of a
 //! client that has less.
 //!
