@@ -226,3 +226,19 @@ fn a_result_that_cannot_be_kept_now_is_delivered_later() {
     assert_eq!((told.status, text(&told)), (200, IMAGENET.expected(3)));
     assert_eq!(served.objects(IMAGENET.outputs), [System::stem(3)]);
 }
+
+/// By the worker's own operation, with the models that `.ci/models` fetches.
+#[test]
+#[cfg(feature = "models")]
+fn one_command_recognises_what_is_on_a_photo() {
+    let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
+    let models = tools.join("models").display().to_string();
+    let place = IMAGENET.place(&[], &[], "").with(&[("WEIGHBRIDGE_MODELS", &models)]);
+    let balancer = place.up("1..1");
+    balancer.has_active(1);
+    let photo = std::fs::read(tools.join("photos/coffee.png"));
+    let photo = photo.expect("`.ci/models` has fetched it");
+    let told = System::post(balancer.listen, "/", (IMAGENET.field, Some("coffee.png")), &photo);
+    assert_eq!(told.status, 200, "{}", text(&told));
+    assert_eq!(text(&told), "\"espresso\"\n");
+}

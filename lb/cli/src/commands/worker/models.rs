@@ -9,8 +9,9 @@ use weighbridge_worker::operations::models::{ClassifierKind, ModelsConfig};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Models")]
 pub(super) struct ModelArguments {
-    /// The folder that `deploy/models.sh FOLDER` has filled. People who are enrolled are kept in
-    /// its folder `people`.
+    /// The folder that `deploy/models.sh FOLDER` has filled [default: what the environment has as
+    /// WEIGHBRIDGE_MODELS, so that the workers of `weighbridge up` find it]. People who are enrolled
+    /// are kept in its folder `people`.
     #[arg(long, value_name = "FOLDER")]
     models: Option<PathBuf>,
     /// What classifies: lite0, or lite2, which is more often right and takes twice as long.
@@ -30,7 +31,11 @@ pub(super) struct ModelArguments {
 impl ModelArguments {
     pub(super) fn config(self) -> Option<ModelsConfig> {
         let ModelArguments { models, classifier, face_distance } = self;
-        Some(ModelsConfig { classifier, face_distance, ..ModelsConfig::new(models?) })
+        let folder = models.or_else(|| {
+            let folder = std::env::var_os("WEIGHBRIDGE_MODELS")?;
+            (!folder.is_empty()).then(|| folder.into())
+        });
+        Some(ModelsConfig { classifier, face_distance, ..ModelsConfig::new(folder?) })
     }
 }
 
