@@ -18,9 +18,10 @@
 //!
 //! It is the codec that plays everywhere, and the only encoder of it that is free to use and builds
 //! without further tools. It is C++, so what it does is not counted; the operation charges a number
-//! for each macroblock instead (`encode.rs`). A constant quality makes the time of a frame depend on
-//! its size and on whether it stands, both of which are known before. Cost: the size of a film is
-//! not known before; it has a limit. Look again when there is an encoder in Rust that is as fast.
+//! for each macroblock instead (`encode.rs`). A constant quality makes the time of a frame depend
+//! on its size and on whether it stands, both of which are known before. Cost: the size of a film
+//! is not known before; it has a limit. Look again when there is an encoder in Rust that is as
+//! fast.
 
 use thiserror::Error;
 use weighbridge_film::{FilmRequest, Mistake, Mistakes, Settings, Timeline};

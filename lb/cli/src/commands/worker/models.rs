@@ -9,9 +9,9 @@ use weighbridge_worker::operations::models::{ClassifierKind, ModelsConfig};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Models")]
 pub(super) struct ModelArguments {
-    /// The folder that `deploy/models.sh FOLDER` has filled [default: what the environment has as
-    /// WEIGHBRIDGE_MODELS, so that the workers of `weighbridge up` find it]. People who are enrolled
-    /// are kept in its folder `people`.
+    /// The folder that `deploy/models.sh FOLDER` has filled; else the environment names it, as
+    /// `WEIGHBRIDGE_MODELS`, so that the workers of `weighbridge up` find it. People who are
+    /// enrolled are kept in its folder `people`.
     #[arg(long, value_name = "FOLDER")]
     models: Option<PathBuf>,
     /// What classifies: lite0, or lite2, which is more often right and takes twice as long.
