@@ -39,7 +39,8 @@ impl JobRoom {
             && !self.may_wait.load(Ordering::Acquire)
             && !self.is_draining()
             && self.n_running() < self.settings().running_max;
-        let Some(mut head) = wire::request(&new.request.head).ok().filter(|_| goes) else {
+        let head = goes.then(|| wire::request(&new.request.head).ok()).flatten();
+        let Some(mut head) = head else {
             asked.noticed(&shared.dispatch);
             return None;
         };
