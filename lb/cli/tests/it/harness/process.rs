@@ -1,6 +1,7 @@
 //! Processes by their id: those that the balancer starts are not the test's own children.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::thread;
@@ -16,18 +17,35 @@ pub(crate) struct Process {
     said: Arc<Mutex<Vec<String>>>,
 }
 
-/// Sends `signal` to the process `pid`.
+/// Sends `signal` to the process `pid`. One that is to stop has stopped then: until a thread of it
+/// has seen to the signal, the others go on.
 #[track_caller]
 pub(crate) fn send(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
-    kill_process(pid, signal).expect("the process is there");
+    let id = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(id, signal).expect("the process is there");
+    if signal == Signal::STOP {
+        eventually("it has stopped", || has_stopped(pid).then_some(()));
+    }
+}
+
+/// Whether every thread of the process `pid` has stopped.
+fn has_stopped(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it is there");
+    let mut paths = threads.map(|thread| thread.expect("it is readable").path().join("stat"));
+    paths.all(|path| state(&path).is_none_or(|state| state == 'T'))
 }
 
 /// Whether the process `pid` has ended. One that nobody has waited for yet has.
 pub(crate) fn is_gone(pid: u32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    let state = state(Path::new(&format!("/proc/{pid}/stat")));
+    state.is_none_or(|state| matches!(state, 'Z' | 'X'))
+}
+
+/// The state of a process or thread, by its file in `/proc`; `None` where it is no more.
+fn state(stat: &Path) -> Option<char> {
+    let stat = std::fs::read_to_string(stat).ok()?;
     // `PID (NAME) STATE ...`, where the name may hold anything.
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))
+    stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
 // === impl Process ===
