@@ -222,7 +222,8 @@ impl Predictor {
         (prior.is_finite() && 0.0 < *prior).then_some(*prior)
     }
 
-    fn estimate_without_features(&self) -> Estimate {
+    /// The estimate for a request of which nothing is known.
+    pub fn estimate_without_features(&self) -> Estimate {
         if self.observations == 0 {
             let prior = self.prior.as_cpu_secs();
             return self.bounded(prior, prior * P90_RATIO_UNKNOWN, Source::Prior);

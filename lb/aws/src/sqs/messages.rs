@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use parking_lot::Mutex;
 
 use weighbridge_proxy::jobs::contract::messages::{MessageError, Messages, Taken};
@@ -105,6 +105,16 @@ impl Messages for SqsMessages {
             Err(error) if error.code().is_some_and(|code| LOST.contains(&code)) => Ok(false),
             Err(error) => Err(told(queue, &error)),
         }
+    }
+
+    async fn waiting(&self, queue: &str) -> Result<usize, MessageError> {
+        let number = QueueAttributeName::ApproximateNumberOfMessages;
+        let get = self.client.get_queue_attributes().queue_url(self.url(queue).await?);
+        let got = get.attribute_names(number.clone()).send().await;
+        let got = got.map_err(|error| told(queue, &error))?;
+        let number = got.attributes.as_ref().and_then(|all| all.get(&number)?.parse().ok());
+        let why = || "SQS: it does not say how many messages there are".to_owned();
+        number.ok_or_else(|| MessageError { queue: queue.to_owned(), why: why() })
     }
 
     async fn delete(&self, queue: &str, handle: &str) -> Result<(), MessageError> {

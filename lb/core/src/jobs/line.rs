@@ -71,8 +71,17 @@ impl Job {
 
     /// When it goes before others, however large it is. A job that is tried again keeps its age.
     pub fn overdue_at(&self, age: Age) -> Time {
-        let allowance = Duration::try_from_secs_f64(self.work.as_cpu_secs() * age.factor.max(0.0));
-        self.received + age.floor.saturating_add(allowance.unwrap_or(Duration::MAX))
+        self.received + age.allowance(self.work)
+    }
+}
+
+// === impl Age ===
+
+impl Age {
+    /// How long a job of so much work may wait before it goes before others.
+    pub fn allowance(self, work: Work) -> Duration {
+        let of_work = Duration::try_from_secs_f64(work.as_cpu_secs() * self.factor.max(0.0));
+        self.floor.saturating_add(of_work.unwrap_or(Duration::MAX))
     }
 }
 
@@ -224,11 +233,16 @@ impl LineWork {
 
     /// Adds a job of that work, which is due at `due`.
     pub fn add(&mut self, now: Time, work: Work, due: Time) {
-        self.jobs += 1;
+        self.add_all(1, now, work, due);
+    }
+
+    /// Adds `n` jobs of that work each, which are due at `due`.
+    pub fn add_all(&mut self, n: usize, now: Time, work: Work, due: Time) {
+        self.jobs += n;
         let left = due.since(now);
         for (sum, horizon) in self.due.iter_mut().zip(LineWork::HORIZONS) {
             if left <= horizon {
-                *sum += work.min(Work::saturating(horizon.as_secs_f64()));
+                *sum += work.min(Work::saturating(horizon.as_secs_f64())) * n as f64;
             }
         }
     }

@@ -9,6 +9,7 @@
 //! deliver.rs   puts results into buckets, until it has worked
 //! desk.rs      the web part: asks by messages, and hands answers to whoever waits
 //! puller.rs    the workers' part: has jobs made of messages, and answers them
+//! depth.rs     how many messages nobody has taken, for the size of the fleet
 //! ```
 //!
 //! Without a queue a request becomes a job of the ledger, and its result is delivered from there:
@@ -25,6 +26,7 @@
 
 pub mod buckets;
 pub(crate) mod deliver;
+pub(crate) mod depth;
 pub(crate) mod desk;
 pub mod folder;
 pub(crate) mod input;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use weighbridge_core::jobs::{Action, Event, JobId, Object};
 use weighbridge_core::units::Time;
 
+use super::contract::depth::Depths;
 use super::ledger::{Due, Found, JobWrite, Kept, LedgerError, TOLD_WITHIN};
 use super::objects::{ObjectError, answer_key, request_key, whose};
 use super::{JobRoom, Stepped, now};
@@ -41,13 +42,15 @@ const AGAIN: Backoff = Backoff { base: Duration::from_millis(200), max: Duration
 /// Tends the jobs until it is dropped.
 pub(crate) async fn tend(room: Arc<JobRoom>) {
     let mut failures = 0;
+    let mut depths = Depths::default();
     let mut sweep_at = Instant::now() + SWEEP.min(room.settings().retention);
     let mut tell_at = Instant::now();
     let mut old_at = Instant::now() + OLD;
     loop {
         if tell_at <= Instant::now() {
             let begun = Instant::now();
-            if let Err(error) = room.tell_lines().await {
+            depths.look(&room).await;
+            if let Err(error) = room.tell_lines(&depths).await {
                 room.failed("jobs_lines", &error);
             }
             // A long line takes long to sum up: that is done more seldom.
@@ -98,13 +101,15 @@ impl JobRoom {
     }
 
     /// Tells each balancer what waits in its line: it counts for the size of its fleet.
-    async fn tell_lines(&self) -> Result<(), LedgerError> {
+    async fn tell_lines(&self, depths: &Depths) -> Result<(), LedgerError> {
         let waiting = self.ledger.waiting(now()).await?;
         let rooms = self.rooms();
         let fleets = rooms.dispatch.fleets.all().iter().zip(rooms.config.fleet_names());
         for (fleet, name) in fleets {
             let line = waiting.iter().find(|(of, _)| of == name).map(|(_, line)| *line);
-            fleet.with(|balancer, _| balancer.tell_line(line.unwrap_or_default()));
+            let mut line = line.unwrap_or_default();
+            depths.add_to(&mut line, (self, name));
+            fleet.with(|balancer, _| balancer.tell_line(line));
         }
         Ok(())
     }

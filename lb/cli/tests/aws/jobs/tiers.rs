@@ -260,6 +260,37 @@ fn what_is_small_goes_before_what_is_large_and_came_first() {
 }
 
 #[test]
+fn what_waits_in_a_queue_counts_for_the_size_of_the_fleet() {
+    let cloud = Cloud::start(&FACES);
+    let gate = service::Gate::default();
+    let at_gate = gate.clone();
+    let host = Host::start(move |heard, client| {
+        at_gate.pass();
+        let told = serde_json::json!({ "label": label(&heard.body) }).to_string();
+        answer(client, "200 OK", &["Content-Type: application/json"], told.as_bytes());
+        Then::Keep
+    });
+    // One message is taken; 39 seconds of work wait behind it, and all of it is due.
+    let changes = [
+        ("part = \"workers\"\n", "part = \"workers\"\nwindow = 1\n"),
+        ("prior = \"200ms\"", "prior = \"1s\""),
+        (
+            "[jobs]\n",
+            "[scale]\nhosts_max = 20\n[jobs]\nage_floor = \"0s\"\nage_factor = 0.0\naws.look = \"1s\"\n",
+        ),
+    ];
+    let ours = cloud.ours_before(host, "workers", &changes);
+    let (_web, listen) = cloud.their_web();
+    let clients = std::thread::spawn(move || FACES.ask_all(listen, 0..40));
+    let wanted = || ours.balancer.metric("weighbridge_hosts_wanted", "");
+    until("more hosts are wanted", || 2.0 <= wanted());
+    assert!(ours.host.heard().len() <= 1, "the rest is in the queue");
+    gate.open(40);
+    clients.join().expect("every client has its answer");
+    cloud.has_served(40);
+}
+
+#[test]
 fn machines_with_workers_that_are_killed_lose_nothing() {
     let cloud = Cloud::start(&FACES);
     let quick = [("part = \"workers\"\n", "part = \"workers\"\nvisibility = \"5s\"\nwindow = 8\n")];

@@ -25,6 +25,9 @@ pub trait Messages: Send + Sync {
     async fn hide(&self, queue: &str, handle: &str, hidden: Duration)
     -> Result<bool, MessageError>;
 
+    /// About how many messages of `queue` nobody has taken.
+    async fn waiting(&self, queue: &str) -> Result<usize, MessageError>;
+
     /// Deletes a message. It may be gone already.
     async fn delete(&self, queue: &str, handle: &str) -> Result<(), MessageError>;
 }
