@@ -22,6 +22,8 @@ pub mod classify;
 pub mod recognise;
 #[cfg(feature = "models")]
 pub mod models;
+#[cfg(any(feature = "video", feature = "models"))]
+mod exif;
 mod form;
 pub(crate) mod held;
 

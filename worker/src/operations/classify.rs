@@ -78,8 +78,7 @@ impl Operation for Classify {
         limits: &Limits,
         kept: &Kept,
     ) -> Result<Reply, OperationError> {
-        let models = kept.models.as_deref().ok_or(ModelError::None)?;
-        let classifier = models.classifier.as_ref().map_err(Clone::clone)?;
+        let classifier = kept.models()?.classifier.as_ref().map_err(Clone::clone)?;
         let top = top(request.query)?;
         let probabilities = classifier.classify(&Picture::read(request, limits)?)?;
         checkpoint()?;

@@ -9,7 +9,6 @@
 //! (`net.rs`).
 
 mod net;
-mod orientation;
 mod picture;
 mod resample;
 pub(crate) mod threads;
@@ -20,6 +19,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::Kept;
 use super::classify::Classifier;
 use super::recognise::{Faces, PeopleError};
 
@@ -149,6 +149,15 @@ impl Models {
     /// The people that are enrolled.
     pub(crate) fn faces(&self) -> Result<&Faces, ModelError> {
         self.faces.as_ref().map_err(Clone::clone)
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// What the worker has read, where it has.
+    pub(super) fn models(&self) -> Result<&Models, ModelError> {
+        self.models.as_deref().ok_or(ModelError::None)
     }
 }
 

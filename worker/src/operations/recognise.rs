@@ -98,7 +98,7 @@ impl Operation for Recognise {
         limits: &Limits,
         kept: &Kept,
     ) -> Result<Reply, OperationError> {
-        let faces = kept.models.as_deref().ok_or(ModelError::None)?.faces()?;
+        let faces = kept.models()?.faces()?;
         let (found, n_faces) = faces.describe(&Picture::read(request, limits)?)?;
         let Some(descriptor) = found else {
             return Ok(Reply::json(&Answer { label: UNKNOWN, distance: None, faces: 0 }));

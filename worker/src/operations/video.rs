@@ -33,7 +33,6 @@ use self::photo::Photo;
 use super::{EventForm, Limits, Operation, OperationError, OperationRequest, Reply};
 
 mod encode;
-mod exif;
 mod frame;
 mod mp4;
 mod music;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::orientation::Orientation;
 use crate::operations::codec::{self, Raster, Source};
+use crate::operations::exif::{self, Orientation};
 use crate::operations::form::{FormError, ImageRequest};
 use crate::operations::{Limits, OperationError, OperationRequest};
 
@@ -12,7 +12,6 @@ use crate::operations::{Limits, OperationError, OperationRequest};
 pub(in crate::operations) struct Picture {
     raster: Raster,
     orientation: Orientation,
-    size: (usize, usize),
 }
 
 impl Picture {
@@ -27,24 +26,22 @@ impl Picture {
             Err(error) => return Err(error.into()),
         };
         let raster = Source::open(&file, limits).map_err(codec::failed)?.decode()?;
-        Ok(Picture::new(raster, Orientation::of(&file)))
+        Ok(Picture::new(raster, exif::orientation(&file)))
     }
 
     fn new(raster: Raster, orientation: Orientation) -> Picture {
-        let (width, height) = (raster.width, raster.height);
-        let size = if orientation.transposed { (height, width) } else { (width, height) };
-        Picture { raster, orientation, size }
+        Picture { raster, orientation }
     }
 
     /// Columns and rows, as it is seen.
     pub(in crate::operations) fn size(&self) -> (usize, usize) {
-        self.size
+        self.orientation.turned((self.raster.width, self.raster.height))
     }
 
     /// Red, green and blue of a pixel inside.
     pub(in crate::operations) fn rgb(&self, x: usize, y: usize) -> [u8; 3] {
-        let (column, row) = self.orientation.stored((x, y), self.size);
-        let Raster { width, bands, ref samples, .. } = self.raster;
+        let Raster { width, height, bands, ref samples } = self.raster;
+        let (column, row) = self.orientation.stored((x, y), (width, height));
         match samples[(row * width + column) * bands..][..bands] {
             [gray] | [gray, _] => [gray; 3],
             [red, green, blue, ..] => [red, green, blue],

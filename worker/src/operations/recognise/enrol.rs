@@ -46,7 +46,7 @@ impl Operation for Enrol {
         limits: &Limits,
         kept: &Kept,
     ) -> Result<Reply, OperationError> {
-        let faces = kept.models.as_deref().ok_or(ModelError::None)?.faces()?;
+        let faces = kept.models()?.faces()?;
         let (label, name) = request.query.split_once('/').unwrap_or_default();
         let (found, n_faces) = faces.describe(&Picture::read(request, limits)?)?;
         let descriptor = found.ok_or(ModelError::NoFace)?;

@@ -3,9 +3,9 @@
 use weighbridge_film::Settings;
 use weighbridge_instrument::{Abandoned, checkpoint};
 
-use super::exif::Orientation;
 use super::resize::{BANDS, resize};
 use crate::operations::codec::Raster;
+use crate::operations::exif::Orientation;
 
 /// Samples between two checkpoints.
 const SAMPLES: usize = 1 << 16;

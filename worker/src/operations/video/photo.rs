@@ -4,9 +4,9 @@ use weighbridge_film::form::Part;
 use weighbridge_film::{Mistake, Settings};
 
 use super::VideoError;
-use super::exif::{self, Orientation};
 use super::frame::Frame;
 use crate::operations::codec::{CodecError, Source};
+use crate::operations::exif::{self, Orientation};
 use crate::operations::{Limits, OperationError};
 
 /// A photo whose header was read.

@@ -14,17 +14,17 @@ const SHORT: u16 = 3;
 
 /// From the picture that is shown to the one that is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Orientation {
+pub(in crate::operations) struct Orientation {
     /// Columns and rows change places, before the others are looked at.
-    pub(super) transposed: bool,
+    pub(in crate::operations) transposed: bool,
     /// The stored columns begin from the right.
-    pub(super) from_right: bool,
+    pub(in crate::operations) from_right: bool,
     /// The stored rows begin from below.
-    pub(super) from_below: bool,
+    pub(in crate::operations) from_below: bool,
 }
 
 /// How the photo in `file` has to be turned.
-pub(super) fn orientation(file: &[u8]) -> Orientation {
+pub(in crate::operations) fn orientation(file: &[u8]) -> Orientation {
     exif(file).and_then(tag).map(Orientation::of).unwrap_or_default()
 }
 
@@ -108,12 +108,12 @@ impl Orientation {
     }
 
     /// The size of the stored picture is that of the shown one, and the other way round.
-    pub(super) fn turned<T>(self, (width, height): (T, T)) -> (T, T) {
+    pub(in crate::operations) fn turned<T>(self, (width, height): (T, T)) -> (T, T) {
         if self.transposed { (height, width) } else { (width, height) }
     }
 
     /// Where in a stored picture of `width` by `height` the shown pixel at `x`, `y` is.
-    pub(super) fn stored(
+    pub(in crate::operations) fn stored(
         self,
         (x, y): (usize, usize),
         (width, height): (usize, usize),
