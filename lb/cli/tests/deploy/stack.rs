@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::boot::Vm;
 use crate::emulators::CREDENTIALS;
 use crate::shell::{Operator, WEIGHBRIDGE, empty_zip, repository};
-use crate::template::{JOBS, for_moto};
+use crate::template::{CONTRACT, JOBS, for_moto};
 
 const STACK: [&str; 2] = ["--stack-name", "own"];
 
@@ -166,6 +166,47 @@ fn jobs_get_a_table_that_the_balancer_takes_and_a_bucket() {
     let is_up = said.lines().map_while(Result::ok).any(|line| line.contains("requests  http://"));
     serving.kill().and_then(|()| serving.wait()).expect("it is ours");
     assert!(is_up, "it takes the table");
+}
+
+/// Those that `imagenet.toml` names.
+#[test]
+fn a_contract_gets_its_queues_its_buckets_and_the_rights_to_them() {
+    let operator = Operator::new();
+    let trust = r#"{"Version": "2012-10-17", "Statement": []}"#;
+    let role = ["--role-name", "balancer", "--assume-role-policy-document", trust];
+    operator.aws(&[&["iam", "create-role"][..], &role].concat());
+    let names = [
+        ("RequestQueueName", "project1-requests"),
+        ("AnswerQueueName", "project1-answers"),
+        ("InputBucketName", "project1inputimages"),
+        ("OutputBucketName", "project1output"),
+        ("RoleName", "balancer"),
+    ];
+    let file = std::fs::read_to_string(repository("deploy/files/imagenet.toml"));
+    let file = file.expect("it is there");
+    for (_, name) in &names[..4] {
+        assert!(file.contains(&format!("\"{name}\"")), "{name}");
+    }
+    let parameters: Vec<String> = names
+        .iter()
+        .map(|(name, value)| format!("ParameterKey={name},ParameterValue={value}"))
+        .collect();
+    let body = format!("file://{}", repository(CONTRACT).display());
+    let create = ["cloudformation", "create-stack", "--stack-name", "contract"];
+    let with = ["--capabilities", "CAPABILITY_IAM", "--template-body", &body, "--parameters"];
+    let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
+    operator.aws(&[&create[..], &with, &parameters].concat());
+    let queues = "StackResourceSummaries[?ResourceType=='AWS::SQS::Queue'].PhysicalResourceId";
+    let list = ["cloudformation", "list-stack-resources", "--stack-name", "contract", "--query"];
+    let queues = operator.aws(&[&list[..], &[queues]].concat());
+    for queue in ["project1-requests", "project1-requests-dead", "project1-answers"] {
+        assert!(queues.split('\t').any(|url| url.ends_with(&format!("/{queue}"))), "{queues}");
+    }
+    let buckets = operator.aws(&["s3api", "list-buckets", "--query", "Buckets[].Name"]);
+    assert_eq!(buckets, "project1inputimages\tproject1output");
+    let policy = ["--role-name", "balancer", "--policy-name", "contract-project1-requests"];
+    let policy = operator.aws(&[&["iam", "get-role-policy"][..], &policy].concat());
+    assert!(policy.contains("sqs:ReceiveMessage") && policy.contains("s3:PutObject"), "{policy}");
 }
 
 #[test]

@@ -7,6 +7,9 @@ use crate::shell::{python, read, repository};
 /// The template of where jobs are kept.
 pub(crate) const JOBS: &str = "deploy/cloudformation/jobs.yaml";
 
+/// The template of what a contract of jobs names.
+pub(crate) const CONTRACT: &str = "deploy/cloudformation/contract.yaml";
+
 /// The template as a value; the short forms of functions are written out.
 #[track_caller]
 pub(crate) fn parsed() -> Value {
@@ -178,18 +181,40 @@ fn what_is_kept_is_encrypted_and_can_be_restored() {
 
 #[test]
 fn objects_of_jobs_are_private_and_encrypted_and_travel_by_tls() {
-    let template = parsed_file(JOBS);
-    let buckets = resources(&template, "AWS::S3::Bucket");
-    let [(_, bucket)] = &buckets[..] else { panic!("one bucket: {buckets:?}") };
-    let blocked = bucket["PublicAccessBlockConfiguration"].as_object().expect("it is blocked");
-    assert!(blocked.len() == 4 && blocked.values().all(|all| all == true), "{blocked:?}");
-    assert!(bucket["BucketEncryption"].to_string().contains("AES256"));
-    let rules = bucket["LifecycleConfiguration"]["Rules"].to_string();
-    assert!(rules.contains("AbortIncompleteMultipartUpload"), "{rules}");
-    let policies = resources(&template, "AWS::S3::BucketPolicy");
-    let [(_, policy)] = &policies[..] else { panic!("one policy: {policies:?}") };
-    let policy = policy["PolicyDocument"]["Statement"].to_string();
-    assert!(policy.contains("\"Deny\"") && policy.contains("aws:SecureTransport"), "{policy}");
+    for (file, n_buckets) in [(JOBS, 1), (CONTRACT, 2)] {
+        let template = parsed_file(file);
+        let buckets = resources(&template, "AWS::S3::Bucket");
+        let policies = resources(&template, "AWS::S3::BucketPolicy");
+        assert_eq!((buckets.len(), policies.len()), (n_buckets, n_buckets), "{file}");
+        for (name, bucket) in buckets {
+            let blocked = bucket["PublicAccessBlockConfiguration"].as_object();
+            let blocked = blocked.ok_or(name).expect("it is blocked");
+            assert!(blocked.len() == 4 && blocked.values().all(|all| all == true), "{blocked:?}");
+            assert!(bucket["BucketEncryption"].to_string().contains("AES256"), "{name}");
+            let rules = bucket["LifecycleConfiguration"]["Rules"].to_string();
+            assert!(rules.contains("AbortIncompleteMultipartUpload"), "{name}: {rules}");
+            let own = |(_, policy): &&(&str, &Value)| policy["Bucket"]["Ref"] == name;
+            let (_, policy) = policies.iter().find(own).ok_or(name).expect("it has a policy");
+            let policy = policy["PolicyDocument"]["Statement"].to_string();
+            assert!(
+                policy.contains("\"Deny\"") && policy.contains("aws:SecureTransport"),
+                "{name}: {policy}"
+            );
+        }
+    }
+}
+
+#[test]
+fn messages_of_jobs_are_encrypted_and_requests_that_nobody_can_do_are_told() {
+    let template = parsed_file(CONTRACT);
+    let queues = resources(&template, "AWS::SQS::Queue");
+    assert_eq!(queues.len(), 3);
+    for (name, queue) in &queues {
+        assert_eq!(queue["SqsManagedSseEnabled"], true, "{name}");
+    }
+    let alarms = resources(&template, "AWS::CloudWatch::Alarm");
+    let watched: Vec<&Value> = alarms.iter().map(|(_, alarm)| &alarm["MetricName"]).collect();
+    assert_eq!(watched, ["ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"]);
 }
 
 /// Without the attachment of the gateway, AWS refuses a load balancer that faces the internet.
