@@ -117,6 +117,12 @@ impl Browser {
         self.post("alert/accept", &json!({}));
     }
 
+    /// Answers what the page asks.
+    pub(crate) fn answer(&self, text: &str) {
+        self.post("alert/text", &json!({ "text": text }));
+        self.accept();
+    }
+
     /// A command of the browser's own protocol.
     pub(crate) fn browser(&self, command: &str, parameters: &Value) -> Value {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))

@@ -49,6 +49,33 @@ fn hosts_drain_and_come_back_for_whoever_has_the_token() {
 }
 
 #[test]
+fn a_host_gets_another_weight_and_one_that_is_none_is_refused() {
+    let scene = Scene::start(2, "", "");
+    let browser = Browser::open(scene.balancer.admin);
+    let weight = || scene.balancer.json("/fleet")["hosts"][0]["weight"].as_f64();
+    let button = "#host-0 button[data-number]";
+    browser.click(button);
+    browser.answer("0.5");
+    says(&browser, "done");
+    assert_eq!(weight(), Some(0.5));
+    until("it is seen", || {
+        browser.run("return document.querySelector('#host-0 [data-of=weight]').value") == "0.5"
+    });
+    for (wrong, told) in [("a lot", "`a lot` is no number"), ("1000", "expected 0.01 to 100")] {
+        browser.click(button);
+        browser.answer(wrong);
+        says(&browser, told);
+    }
+    assert_eq!(weight(), Some(0.5));
+    // What the page is told of a refusal is no fault of its own.
+    let faults = browser.complaints();
+    assert!(
+        faults.iter().all(|fault| fault.contains("400") || fault.contains("422")),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn a_request_is_cancelled_once_that_is_confirmed() {
     let scene = Scene::start(1, "", "");
     let mut running = scene.send_all(&["/held?secs=60"]);

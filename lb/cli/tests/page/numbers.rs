@@ -103,6 +103,41 @@ fn every_number_is_what_the_admin_api_says() {
     scene.gate.open(5);
 }
 
+#[test]
+fn every_number_of_a_client_is_what_the_admin_api_says() {
+    let tables = "[route_defaults]\nclient = \"header.x-api-key\"\n\
+                  [clients]\nnames = \"plain\"\nhalf_life = \"1d\"\n";
+    let scene = Scene::start(1, "", tables);
+    let browser = Browser::open(scene.balancer.admin);
+    assert!(browser.text("#clients").contains("No client has asked yet."));
+    scene.gate.open(3);
+    for client in ["alice", "alice", "<b>bob"] {
+        let key = format!("x-api-key: {client}");
+        let answer = ask(scene.balancer.listen, "POST", "/held?secs=0.01", &[&key], b"");
+        assert_eq!(answer.status, 200);
+    }
+    scene.balancer.assert_idle();
+    let before = scene.balancer.json("/clients");
+    fresh(&browser);
+    let (numbers, words) = shown(&browser, "clients");
+    let after = scene.balancer.json("/clients");
+    let list = |told: &Value| told["fleets"][0]["clients"].as_array().expect("a list").clone();
+    assert_eq!(list(&after).len(), 2);
+    for (before, after) in list(&before).iter().zip(list(&after)) {
+        let row = format!("client-main-default-{}", after["client"].as_str().expect("a name"));
+        let client = &numbers[&row];
+        for of in ["used_cpu_seconds", "running_cpu_seconds", "here", "requests", "refused"] {
+            same(client[of], float(&after[of]));
+        }
+        let of = "attained_cpu_seconds";
+        between(client[of], float(&before[of]), float(&after[of]));
+        assert_eq!(words[&format!("{row} {of}")], span(client[of]));
+    }
+    let class = &after["fleets"][0]["classes"][0];
+    same(numbers["clients"]["used_cpu_seconds"], float(&class["used_cpu_seconds"]));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
 fn check_hosts(
     (numbers, words): &(Shown, BTreeMap<String, String>),
     (before, after): (&Value, &Value),
@@ -129,7 +164,9 @@ fn check_hosts(
             same(host[of], float(&after[of]));
             same(host[of], metric(metrics, name, &label));
         }
-        same(host["failures_in_row"], float(&after["failures_in_row"]));
+        for of in ["failures_in_row", "weight"] {
+            same(host[of], float(&after[of]));
+        }
     }
 }
 

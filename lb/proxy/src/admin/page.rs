@@ -6,6 +6,7 @@
 //! page asks nobody else for anything, and its policy forbids it to.
 
 mod assets;
+mod clients;
 mod document;
 mod hosts;
 mod jobs;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::ACCEPT;
 
+use super::clients::sharing;
 use super::snapshot::{REQUESTS, Shown};
 use crate::front::Front;
 use crate::timeline::unix_secs;
@@ -67,6 +69,10 @@ impl Maker {
             (routes::NAME, routes::html(&shown.snapshot.routes)),
             (timeline::NAME, timeline::html(&shown.timeline, now)),
         ]);
+        let sharing = sharing(front, clients::SHOWN);
+        if sharing.iter().any(|fleet| !fleet.classes.is_empty()) {
+            parts.insert(clients::NAME, clients::html(&sharing));
+        }
         if let Some(room) = front.jobs.as_deref() {
             parts.insert(jobs::NAME, self.jobs.html(room, &front.ledger.metrics).await);
         }

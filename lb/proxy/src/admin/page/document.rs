@@ -2,15 +2,16 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Parts, hosts, jobs, requests, routes, summary, timeline};
+use super::{Parts, clients, hosts, jobs, requests, routes, summary, timeline};
 use crate::config::Config;
 
 /// Parts with a heading, in their order; each can be gone to by its number.
-const SECTIONS: [(&str, &str); 5] = [
+const SECTIONS: [(&str, &str); 6] = [
     (timeline::NAME, "Time line"),
     (hosts::NAME, "Hosts"),
     (requests::NAME, "Requests"),
     (routes::NAME, "Routes"),
+    (clients::NAME, "Clients"),
     (jobs::NAME, "Jobs"),
 ];
 
@@ -145,12 +146,12 @@ fn footer() -> Markup {
     html! {
         footer {
             p.live {
-                kbd { "1" } "–" kbd { "6" } " go to a part, " kbd { "/" } " explain, " kbd { "p" }
+                kbd { "1" } "–" kbd { "7" } " go to a part, " kbd { "/" } " explain, " kbd { "p" }
                 " pause, " kbd { "Tab" } " and " kbd { "Enter" } " for the rest"
             }
             p {
                 "The same for programs: "
-                @for path in ["/snapshot", "/fleet", "/requests", "/routes", "/models", "/timeline", "/metrics"] {
+                @for path in ["/snapshot", "/fleet", "/requests", "/routes", "/clients", "/models", "/timeline", "/metrics"] {
                     a href=(path) { (path) } " "
                 }
             }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::json;
 
-use weighbridge_core::host::Phase;
+use weighbridge_core::host::{PREFERENCE_MAX, PREFERENCE_MIN, Phase};
 
 use super::super::snapshot::HostView;
 use super::summary::level;
@@ -33,6 +33,7 @@ pub(super) fn html(hosts: &[HostView]) -> Markup {
                     th.n { "requests" }
                     th.n { "utilization" }
                     th.n { "speed" }
+                    th.n.opt { "weight" }
                     th.n.opt { "memory" }
                     th.n { "failures" }
                     th.live { span.hidden { "change" } }
@@ -73,6 +74,7 @@ fn row(host: &HostView, most: f64, has_fleets: bool) -> Markup {
             td.n { (count("in_flight", u64::from(host.in_flight))) small { " / " (host.cores) } }
             td class={ "n " (level(host.utilization)) } { (ratio("utilization", host.utilization)) }
             td.n { (number("speed", host.speed, &format!("{:.2}", host.speed))) }
+            td.n.opt { (number("weight", host.weight, &format!("{}", host.weight))) }
             td.n.opt { (known(host.memory, |memory| ratio("memory", memory))) }
             td.n { (count("failures_in_row", u64::from(host.failures_in_row))) }
             td.live { (changes(host)) }
@@ -100,8 +102,12 @@ fn changes(host: &HostView) -> Markup {
         Phase::Draining => ("/fleet/undrain", "Resume"),
         Phase::Starting | Phase::Active | Phase::Gone => ("/fleet/drain", "Drain"),
     };
+    let question = format!("Weight of {}, from {PREFERENCE_MIN} to {PREFERENCE_MAX}:", host.name);
     html! {
         button type="button" data-post=(path) data-body=(body) aria-label={ (word) " " (host.name) } { (word) }
+        " "
+        button type="button" data-post="/fleet/weight" data-body=(body) data-number="weight" data-ask=(question)
+            data-now=(host.weight) aria-label={ "Weight of " (host.name) } { "Weight" }
     }
 }
 

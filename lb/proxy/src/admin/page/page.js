@@ -145,10 +145,17 @@ function headers(more) {
 }
 
 async function change(button) {
-  const { post, body, ask } = button.dataset;
+  const { post, ask, number } = button.dataset;
+  let { body } = button.dataset;
   const path = post || button.dataset.delete;
   // One that is disabled would lose the focus.
-  if (button.hasAttribute("aria-busy") || (ask && !window.confirm(ask))) return;
+  if (button.hasAttribute("aria-busy")) return;
+  if (number) {
+    const text = window.prompt(ask, button.dataset.now);
+    if (text === null) return;
+    if (!Number.isFinite(Number.parseFloat(text))) return tell("bad", "`" + text + "` is no number");
+    body = JSON.stringify({ ...JSON.parse(body), [number]: Number(text) });
+  } else if (ask && !window.confirm(ask)) return;
   button.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(path, {
