@@ -22,8 +22,11 @@
 //! be forgotten, further clients of a class share one account, with the requests that name none.
 
 mod account;
+mod accounts;
+mod decay;
 mod fair;
 mod quota;
+mod reconfigure;
 mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,12 +48,6 @@ use quota::Meter;
 
 /// The name of the account that clients share which are not remembered.
 pub const OTHER: &str = "other";
-
-/// The most half-lives since the origin, so that amounts stay far from what `f64` holds.
-const HALF_LIVES_MAX: f64 = 256.0;
-
-/// Service below this, in CPU seconds, is forgotten.
-const FORGOTTEN: f64 = 1e-3;
 
 /// Index of a class in [`SharePolicy::classes`].
 #[derive(
@@ -210,88 +207,6 @@ impl Shares {
         shares
     }
 
-    /// Goes on by `policy`. Clients keep what they have attained; those of a class that is gone go
-    /// on in the first one.
-    pub fn reconfigure(&mut self, now: Time, policy: Option<SharePolicy>) {
-        // By the half-life of before; whatever is kept elsewhere is made anew.
-        self.move_origin(now);
-        let places = self.places_in(policy.as_ref());
-        self.policy = policy;
-        self.n_before = self.ids.len();
-        self.move_classes(&places);
-        self.reread_members();
-        self.ids.clear();
-        let rests: Vec<AccountId> = self.classes.iter().map(|class| class.rest).collect();
-        for (id, account) in &mut self.accounts {
-            let place = places.get(usize::from(account.class.0)).copied().unwrap_or_default();
-            // The accounts of classes that are new are in their place.
-            account.class = if rests.contains(id) { account.class } else { place };
-            if !rests.contains(id) {
-                self.ids.insert((account.class, Arc::clone(&account.name)), *id);
-            }
-        }
-        self.forget_all_but_named();
-    }
-
-    /// Where each class of now is in `policy`: by its name, or else the first.
-    fn places_in(&self, policy: Option<&SharePolicy>) -> Vec<ClassId> {
-        let place = |name: &str| {
-            let classes = policy.map_or(&[][..], |policy| &policy.classes);
-            let place = classes.iter().position(|class| class.name == name);
-            ClassId(place.unwrap_or_default() as u8)
-        };
-        let classes = self.policy.iter().flat_map(|policy| &policy.classes);
-        classes.map(|class| place(&class.name)).collect()
-    }
-
-    /// Puts what is kept of each class in its place.
-    fn move_classes(&mut self, places: &[ClassId]) {
-        let n_classes = self.policy.as_ref().map_or(0, |policy| policy.classes.len());
-        let mut kept: Vec<Option<Class>> = vec![None; n_classes];
-        for (class, place) in std::mem::take(&mut self.classes).into_iter().zip(places) {
-            let place = kept.get_mut(usize::from(place.0)).filter(|place| place.is_none());
-            if let Some(place) = place {
-                *place = Some(class);
-            }
-        }
-        for (index, class) in kept.into_iter().enumerate() {
-            let id = ClassId(index as u8);
-            let class = class.unwrap_or_else(|| Class {
-                rest: self.add(Account::new(OTHER.into(), id)),
-                meter: Meter::default(),
-            });
-            if let Some(rest) = self.accounts.get_mut(&class.rest) {
-                rest.class = id;
-            }
-            self.classes.push(class);
-        }
-    }
-
-    fn reread_members(&mut self) {
-        self.members.clear();
-        let classes = self.policy.iter().flat_map(|policy| &policy.classes).enumerate();
-        for (index, class) in classes {
-            for client in &class.clients {
-                self.members.insert(client.as_str().into(), ClassId(index as u8));
-            }
-        }
-    }
-
-    /// Drops accounts that no request finds any more: of two that have become the same, the one
-    /// before; all, where there is one client from now on.
-    fn forget_all_but_named(&mut self) {
-        let kept: BTreeSet<AccountId> = if self.policy.is_some() {
-            self.ids.values().copied().chain(self.classes.iter().map(|class| class.rest)).collect()
-        } else {
-            self.ids.clear();
-            BTreeSet::new()
-        };
-        self.accounts.retain(|id, _| kept.contains(id));
-        self.idle.retain(|(_, id)| kept.contains(id));
-        self.recent.retain(|(_, id)| kept.contains(id));
-        self.sum_recent();
-    }
-
     /// Whether there is more than one client to be told apart.
     pub fn is_on(&self) -> bool {
         self.policy.is_some()
@@ -314,62 +229,21 @@ impl Shares {
         Standing { account, priority: of_class.priority, excess, weight }
     }
 
-    /// The excess of an account by now, at the origin.
-    pub fn excess(&self, account: AccountId) -> f64 {
-        let attained = self.accounts.get(&account).map_or(0.0, |account| account.attained);
-        (attained - self.level()).max(0.0)
+    /// Where a job stands in its line, the lower first: by the priority of its class and then as
+    /// the rule says. Its client asks by it. `None` where there is one client.
+    pub fn turn(&mut self, now: Time, terms: &Terms, work: Work) -> Option<(u8, (u64, u64))> {
+        let rule = self.rule()?;
+        let standing = self.enter(now, terms, Work::ZERO);
+        self.leave(now, standing, (RequestId(0), now), (Work::ZERO, Work::ZERO));
+        self.comes_again(standing);
+        let size = self.size(standing, now, work);
+        Some((standing.priority, rule.key(standing.excess, size)))
     }
 
-    /// From there on what is attained is excess: see the module.
-    fn level(&self) -> f64 {
-        let slack = self.policy.as_ref().map_or(0.0, |policy| policy.slack.max(0.0));
-        let others = self.recent.len().saturating_sub(1) as f64;
-        if slack <= 0.0 { 0.0 } else { slack * self.recent_sum / (others + slack) }
-    }
-
-    /// The client asks now. Those are dropped that have not for a half-life.
-    fn see(&mut self, now: Time, id: AccountId) {
-        let half_life = self.policy.as_ref().map_or(Duration::ZERO, |policy| policy.half_life);
-        self.note_seen(id, Some(now));
-        while let Some((seen, first)) = self.recent.first().copied()
-            && half_life < now.since(seen)
-        {
-            let is_here = self.accounts.get(&first).is_some_and(|account| 0 < account.here);
-            self.note_seen(first, is_here.then_some(now));
-        }
-    }
-
-    /// Notes when a client last asked; `None`: that is too long ago.
-    fn note_seen(&mut self, id: AccountId, now: Option<Time>) {
-        let Some(account) = self.accounts.get_mut(&id) else { return };
-        let before = std::mem::replace(&mut account.seen, now);
-        let attained = account.attained;
-        if let Some(before) = before {
-            self.recent.remove(&(before, id));
-            self.recent_sum -= attained;
-        }
-        if let Some(now) = now {
-            self.recent.insert((now, id));
-            self.recent_sum += attained;
-        }
-        if self.recent.is_empty() {
-            // What is left by rounding goes with the last.
-            self.recent_sum = 0.0;
-        }
-    }
-
-    fn sum_recent(&mut self) {
-        let attained = self.recent.iter().filter_map(|(_, id)| self.accounts.get(id));
-        self.recent_sum = attained.map(|account| account.attained).sum();
-    }
-
-    /// A client has attained `worth` more, or less.
-    fn attain(&mut self, id: AccountId, worth: f64) {
-        let Some(account) = self.accounts.get_mut(&id) else { return };
-        let before = account.attained;
-        account.attained = (before + worth).max(0.0);
-        if account.seen.is_some() {
-            self.recent_sum = (self.recent_sum + account.attained - before).max(0.0);
+    /// A request that was taken comes again, and is counted then.
+    pub fn comes_again(&mut self, standing: Standing) {
+        if let Some(account) = self.accounts.get_mut(&standing.account) {
+            account.requests = account.requests.saturating_sub(1);
         }
     }
 
@@ -478,156 +352,11 @@ impl Shares {
         }
     }
 
-    /// What a request of `work` that came at `arrived` adds to what its client has attained, at the
-    /// origin. It counts for less the longer it waits, as everything does.
-    pub fn size(&self, standing: Standing, arrived: Time, work: Work) -> f64 {
-        if self.policy.is_none() {
-            return 0.0;
-        }
-        work.as_cpu_secs() / standing.weight * self.worth(arrived)
-    }
-
     /// Where a request stands on a host; `None` where there is one client.
     pub fn host_order(&self, now: Time, standing: Standing) -> Option<HostOrder> {
         self.policy.as_ref()?;
         let excess = self.excess_secs(now, standing.account);
         Some(HostOrder { priority: standing.priority, excess })
-    }
-
-    /// The excess of an account now, in CPU seconds over weight.
-    pub fn excess_secs(&self, now: Time, account: AccountId) -> f64 {
-        self.excess(account) / self.worth(now)
-    }
-
-    /// By how much amounts at the origin have to be multiplied, where it is moved to `now`. Called
-    /// before any that are kept elsewhere are compared with new ones.
-    pub fn is_far(&self, now: Time) -> bool {
-        self.policy.is_some() && HALF_LIVES_MAX < self.half_lives(now)
-    }
-
-    /// Moves the origin to `now`. Returns what amounts at the old one are to be multiplied by.
-    pub fn move_origin(&mut self, now: Time) -> f64 {
-        let factor = 1.0 / self.worth(now);
-        for account in self.accounts.values_mut() {
-            account.attained *= factor;
-        }
-        self.origin = self.origin.max(now);
-        self.sum_recent();
-        factor
-    }
-
-    fn keep_origin(&self, now: Time) {
-        debug_assert!(!self.is_far(now), "the origin is moved before amounts are made");
-    }
-
-    /// What a CPU second of `at` is worth at the origin.
-    fn worth(&self, at: Time) -> f64 {
-        self.half_lives(at).exp2()
-    }
-
-    /// Half-lives from the origin to `at`, negative before it.
-    fn half_lives(&self, at: Time) -> f64 {
-        let Some(policy) = &self.policy else { return 0.0 };
-        let secs = at.as_secs_f64() - self.origin.as_secs_f64();
-        secs / policy.half_life.as_secs_f64().max(1e-9)
-    }
-
-    /// When what the account has attained is forgotten.
-    fn forgotten_at(&self, account: AccountId) -> Time {
-        let Some(policy) = &self.policy else { return Time::ZERO };
-        let attained = self.accounts.get(&account).map_or(0.0, |account| account.attained);
-        let half_lives = (attained / FORGOTTEN).log2();
-        if half_lives <= 0.0 || !half_lives.is_finite() {
-            return self.origin;
-        }
-        let secs = (half_lives * policy.half_life.as_secs_f64()).min(1e9);
-        self.origin + Duration::from_secs_f64(secs)
-    }
-
-    fn class_of(&self, terms: &Terms) -> ClassId {
-        let member = terms.client.as_ref().and_then(|client| self.members.get(client));
-        let class = member.copied().unwrap_or(terms.class);
-        if usize::from(class.0) < self.classes.len() { class } else { ClassId(0) }
-    }
-
-    fn rest(&self, class: ClassId) -> AccountId {
-        self.classes.get(usize::from(class.0)).map_or(AccountId::NONE, |class| class.rest)
-    }
-
-    /// The client's account, or the one that it would share; none, where it would get one.
-    fn find(&self, now: Time, class: ClassId, terms: &Terms) -> AccountId {
-        let Some(client) = &terms.client else { return self.rest(class) };
-        let known = self.ids.get(&(class, Arc::clone(client))).copied();
-        known.unwrap_or_else(
-            || {
-                if self.has_place(now) { AccountId::NONE } else { self.rest(class) }
-            },
-        )
-    }
-
-    /// Whether a further client can be remembered.
-    fn has_place(&self, now: Time) -> bool {
-        let most = self.policy.as_ref().map_or(0, |policy| policy.clients_max);
-        self.ids.len() < most || self.idle.first().is_some_and(|(at, _)| *at <= now)
-    }
-
-    fn find_or_make(&mut self, now: Time, class: ClassId, terms: &Terms) -> AccountId {
-        let Some(client) = &terms.client else { return self.rest(class) };
-        let key = (class, Arc::clone(client));
-        if let Some(known) = self.ids.get(&key) {
-            return *known;
-        }
-        if !self.has_place(now) {
-            return self.rest(class);
-        }
-        let most = self.policy.as_ref().map_or(0, |policy| policy.clients_max);
-        while most <= self.ids.len()
-            && let Some((_, first)) = self.idle.first().filter(|(at, _)| *at <= now).copied()
-        {
-            self.forget(first);
-        }
-        if most <= self.ids.len() {
-            return self.rest(class);
-        }
-        let id = self.add(Account::new(Arc::clone(client), class));
-        self.ids.insert(key, id);
-        id
-    }
-
-    fn add(&mut self, account: Account) -> AccountId {
-        let id = AccountId(self.next);
-        // The last one stands for those that have none.
-        self.next = self.next.wrapping_add(1) % u32::MAX;
-        self.accounts.insert(id, account);
-        id
-    }
-
-    fn forget(&mut self, id: AccountId) {
-        self.note_seen(id, None);
-        if let Some(account) = self.accounts.remove(&id) {
-            self.idle.remove(&(account.forgotten_at, id));
-            self.ids.remove(&(account.class, account.name));
-        }
-    }
-
-    /// Quotas of a class, and of each of its clients.
-    fn quotas(&self, class: ClassId) -> (Quota, Quota) {
-        let policy = self.policy.as_ref();
-        let class = policy.and_then(|policy| policy.classes.get(usize::from(class.0)));
-        class.map_or_else(Default::default, |class| (class.quota, class.client_quota))
-    }
-
-    /// The meter of an account and that of its class, each with its quota.
-    fn each_meter(&mut self, id: AccountId, mut act: impl FnMut(&mut Meter, &Quota)) {
-        let Some(account) = self.accounts.get(&id) else { return };
-        let class = account.class;
-        let (of_class, of_client) = self.quotas(class);
-        if let Some(account) = self.accounts.get_mut(&id) {
-            act(&mut account.meter, &of_client);
-        }
-        if let Some(class) = self.classes.get_mut(usize::from(class.0)) {
-            act(&mut class.meter, &of_class);
-        }
     }
 
     /// Panics in debug builds where an invariant does not hold.

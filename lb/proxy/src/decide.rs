@@ -18,6 +18,7 @@ use weighbridge_core::features::auto::Schema;
 use weighbridge_core::host::HostId;
 use weighbridge_core::observe::{Failure, HostReport, Observation, Outcome};
 use weighbridge_core::request::{RequestId, RouteId};
+use weighbridge_core::share::Terms;
 use weighbridge_core::units::{Speed, Time, Work};
 
 use crate::record::Record;
@@ -128,6 +129,12 @@ impl Decide {
             self.freed.notify_one();
         }
         result
+    }
+
+    /// Where a job stands in its line; see [`Balancer::turn_in_line`].
+    pub(crate) fn turn_in_line(&self, terms: &Terms, work: Work) -> Option<(u8, (u64, u64))> {
+        let now = self.now();
+        self.locked.lock().balancer.turn_in_line(now, terms, work)
     }
 
     /// Looks at the balancer.

@@ -128,6 +128,34 @@ fn a_mistake_changes_nothing_and_every_one_is_told() {
 }
 
 #[test]
+fn clients_keep_what_they_have_had() {
+    let (one, _go) = host("one");
+    let clients =
+        |rest: &str| format!("{rest}[clients]\nnames = \"plain\"\n{ALL}client = \"address\"\n");
+    let place = Place::new(&config(&[one.address], &clients("")));
+    let balancer = place.serve();
+    balancer.has_active(1);
+    for _ in 0..5 {
+        assert_eq!(get(balancer.listen, "/x").text(), "one");
+    }
+    let had = || {
+        let shown = balancer.json("/clients")["fleets"][0]["clients"][0].take();
+        let used = shown["used_cpu_seconds"].as_f64().expect("a number");
+        (shown["client"].clone(), shown["requests"].clone(), used)
+    };
+    until("all are settled", || balancer.json("/clients")["fleets"][0]["clients"][0]["here"] == 0);
+    let before = had();
+    assert_eq!((&before.0, &before.1), (&"127.0.0.1".into(), &5.into()));
+    assert!(0.0 < before.2, "{before:?}");
+    write(&place, &config(&[one.address], &clients("limits.body_bytes = \"7B\"\n")));
+    let reloaded = reload(&balancer);
+    assert!(reloaded.status.success(), "{}", told(&reloaded));
+    assert_eq!(had(), before);
+    assert_eq!(get(balancer.listen, "/x").text(), "one");
+    until("it goes on from there", || had().1 == 6);
+}
+
+#[test]
 fn what_a_reload_cannot_change_is_named_and_the_rest_changes() {
     let (one, _go) = host("one");
     let place = Place::new(&config(&[one.address], ALL));

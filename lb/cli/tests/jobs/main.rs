@@ -26,6 +26,7 @@ mod limits;
 mod objects;
 mod outcomes;
 mod progress;
+mod whose;
 
 use it::harness;
 // The harness uses libraries that are counted, and this is what they count with.

@@ -241,7 +241,11 @@ impl Balancer {
     /// A request that is refused or comes later has left.
     fn leave_unless_kept(&mut self, id: RequestId, share: &Share, verdict: &Verdict) {
         match verdict {
-            Verdict::Shed(_) | Verdict::Later => self.leave_share(id, share),
+            Verdict::Shed(_) => self.leave_share(id, share),
+            Verdict::Later => {
+                self.leave_share(id, share);
+                self.shares.comes_again(share.standing());
+            }
             Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => {}
         }
     }

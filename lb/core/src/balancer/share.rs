@@ -44,11 +44,27 @@ impl Share {
             start_by: None,
         }
     }
+
+    /// Where its client stood when it came in.
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
 }
 
 // === impl Balancer ===
 
 impl Balancer {
+    /// Where a job of so much work stands in its line, the lower first; see [`Shares::turn`].
+    pub fn turn_in_line(
+        &mut self,
+        now: Time,
+        terms: &Terms,
+        work: Work,
+    ) -> Option<(u8, (u64, u64))> {
+        self.set_now(now);
+        self.shares.turn(self.now, terms, work)
+    }
+
     /// The clients, and what each has had.
     pub fn shares(&self) -> &Shares {
         &self.shares

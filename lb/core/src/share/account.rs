@@ -131,7 +131,7 @@ impl Shares {
                 class: class.name.clone(),
                 priority: class.priority,
                 weight: class.weight,
-                fairness: jain(attained.filter(|secs| super::FORGOTTEN < *secs)),
+                fairness: jain(attained.filter(|secs| super::decay::FORGOTTEN < *secs)),
                 used_cpu_seconds: of_class.map(|account| account.used).sum(),
             }
         });

@@ -25,6 +25,9 @@ const CLASSES_MAX: usize = 16;
 /// The most clients that one class lists.
 const LISTED_MAX: usize = 1000;
 
+/// The longest name of a claim.
+const CLAIM_BYTES_MAX: usize = 128;
+
 /// How a client is told from others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Whose {
@@ -37,6 +40,8 @@ pub enum Whose {
     Certificate,
     /// By the value of a header.
     Header(HeaderName),
+    /// By this claim of a bearer token, which is not verified.
+    Claim(Box<str>),
 }
 
 /// What the proxy has to know of clients; the rest is in the policy.
@@ -162,11 +167,16 @@ fn cpu_quota(text: &str) -> Option<CpuQuota> {
 
 /// How a route tells clients apart.
 pub(super) fn whose(section: &mut Section<'_>) -> Whose {
-    let expected = "\"none\", \"address\", \"certificate\" or \"header.NAME\"";
+    let expected = "\"none\", \"address\", \"certificate\", \"header.NAME\" or \"jwt.CLAIM\"";
     let read = |text: &str| match text {
         "none" => Some(Whose::Nobody),
         "address" => Some(Whose::Address),
         "certificate" => Some(Whose::Certificate),
+        text if text.starts_with("jwt.") => {
+            let claim = &text["jwt.".len()..];
+            let is_good = (1..=CLAIM_BYTES_MAX).contains(&claim.len());
+            is_good.then(|| Whose::Claim(claim.into()))
+        }
         text => {
             let name = text.strip_prefix("header.")?;
             let name = HeaderName::try_from(name).ok()?;

@@ -23,6 +23,7 @@ use crate::budget::Share;
 use crate::gathered::too_large;
 use crate::headers;
 use crate::payload::{Payload, StoredBody};
+use crate::whose;
 
 /// The body of a request that is to become a job.
 pub(crate) struct Received {
@@ -68,6 +69,8 @@ pub(crate) struct Wanted<'r> {
     pub(crate) head: Box<RequestHeader>,
     pub(crate) key: Option<Key<'r>>,
     pub(crate) callback: Option<String>,
+    /// Whose the job is.
+    pub(crate) client: Option<String>,
 }
 
 /// An id that cannot be guessed.
@@ -235,10 +238,12 @@ impl JobRoom {
 
     /// The job that is wanted, and what the balancer is asked for it.
     fn new_job(&self, wanted: &Wanted<'_>, received: &Received) -> (NewJob, ask::Asked) {
-        let Wanted { route, head, key, callback } = wanted;
+        let Wanted { route, head, key, callback, client } = wanted;
         let (payload, body) = self.payload(received);
         let rooms = self.rooms();
-        let asked = ask::held(&rooms.dispatch, &rooms.requests.repeats, *route, (head, &payload));
+        let mut asked =
+            ask::held(&rooms.dispatch, &rooms.requests.repeats, *route, (head, &payload));
+        asked.ask.terms = whose::terms_of_job(&rooms.config, *route, client.as_deref());
         let fleet = rooms.dispatch.fleets.of(*route);
         let estimate = fleet.look(|balancer, _| {
             balancer.predictor(*route).estimate(&asked.ask.features, asked.ask.known)
@@ -259,6 +264,7 @@ impl JobRoom {
             request_is_object: body.is_none(),
             answer_is_object: false,
             callback: callback.clone(),
+            client: client.clone(),
             overdue_at: Time::ZERO,
             tick_at: Time::ZERO,
         };

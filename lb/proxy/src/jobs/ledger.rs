@@ -120,6 +120,9 @@ pub struct Kept {
     pub answer_is_object: bool,
     /// Whom to tell of its end.
     pub callback: Option<String>,
+    /// Whose it is, as its route tells clients apart; `None`: it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
     /// When it goes before others, however large it is.
     pub overdue_at: Time,
     /// When it is to be looked at again.

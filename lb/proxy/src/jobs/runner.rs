@@ -18,6 +18,7 @@ use weighbridge_core::admit::Verdict;
 use weighbridge_core::balancer::{Ask, JobAsk};
 use weighbridge_core::jobs::{Event, Fence, JobId, step};
 use weighbridge_core::request::RouteId;
+use weighbridge_core::share::Terms;
 use weighbridge_core::units::{Time, Work};
 
 use super::attempt::{self, Attempt};
@@ -31,6 +32,7 @@ use crate::budget::{Owner, Share};
 use crate::exchange;
 use crate::headers;
 use crate::payload::{Payload, StoredBody};
+use crate::whose;
 
 /// Jobs that are looked at at once.
 const LOOK_MAX: usize = 32;
@@ -152,7 +154,7 @@ impl JobRoom {
                 return Ok(());
             }
             let (mut misses, mut n_started) = (0, 0);
-            for in_line in first {
+            for in_line in self.in_turn(first) {
                 if MISSES_MAX <= misses || room <= n_started {
                     break;
                 }
@@ -170,6 +172,32 @@ impl JobRoom {
                 return Ok(());
             }
         }
+    }
+
+    /// The `jobs` in the order of their classes and clients, where these are told apart. What is
+    /// overdue keeps its place.
+    fn in_turn(&self, mut jobs: Vec<InLine>) -> Vec<InLine> {
+        let mut turns = Vec::new();
+        let mut places = Vec::new();
+        for (place, InLine { kept, .. }) in jobs.iter().enumerate() {
+            let Some(route) = self.route_named(&kept.route) else { continue };
+            let (terms, job) = (self.terms(kept, route), &kept.job);
+            let work = job.work * (1.0 / job.weight);
+            let rooms = self.rooms();
+            let fleet = rooms.dispatch.fleets.of(route);
+            let turn = fleet.turn_in_line(&terms, work);
+            if let Some(turn) = turn.filter(|_| now() < kept.overdue_at) {
+                turns.push((turn, place));
+                places.push(place);
+            }
+        }
+        turns.sort_unstable();
+        let mut order: Vec<usize> = (0..jobs.len()).collect();
+        for (place, (_, job)) in places.into_iter().zip(turns) {
+            order[place] = job;
+        }
+        let mut jobs: Vec<Option<InLine>> = jobs.drain(..).map(Some).collect();
+        order.into_iter().filter_map(|job| jobs[job].take()).collect()
     }
 
     /// Has a job run, where a host has room for it.
@@ -231,9 +259,15 @@ impl JobRoom {
             let rooms = self.rooms();
             ask::held(&rooms.dispatch, &rooms.requests.repeats, route, (head, &body))
         };
+        asked.ask.terms = self.terms(kept, route);
         let alone = kept.job.runs_alone(&self.limits);
         asked.ask.job = Some(JobAsk { weight: kept.job.weight, alone });
         Ok(asked)
+    }
+
+    /// Whose `kept` is.
+    pub(super) fn terms(&self, kept: &Kept, route: RouteId) -> Terms {
+        whose::terms_of_job(&self.rooms().config, route, kept.client.as_deref())
     }
 
     /// Keeps what was asked for a job whose body is an object.

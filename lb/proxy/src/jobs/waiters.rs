@@ -114,6 +114,7 @@ mod tests {
             request_is_object: false,
             answer_is_object: false,
             callback: None,
+            client: None,
             overdue_at: Time::ZERO,
             tick_at: Time::ZERO,
         }

@@ -91,6 +91,7 @@ pub(crate) fn new(id: u128, work: f64, secs: u64) -> NewJob {
         request_is_object: false,
         answer_is_object: false,
         callback: None,
+        client: None,
         overdue_at: Time::ZERO,
         tick_at: Time::ZERO,
     };

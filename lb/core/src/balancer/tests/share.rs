@@ -117,6 +117,28 @@ fn a_flood_waits_behind_the_first_requests_of_others() {
 }
 
 #[test]
+fn jobs_go_in_the_turn_of_their_clients_and_tries_without_room_count_for_nothing() {
+    let mut balancer = balancer(shared(), "fcfs");
+    let job = |client: &str| {
+        let job = Some(JobAsk { weight: 1.0, alone: false });
+        Ask { job, ..ask(of(client), 1.0) }
+    };
+    let first = balancer.arrive(at(0.0), RequestId(0), job("flood"));
+    assert!(matches!(first, Verdict::Forward(_)), "{first:?}");
+    for id in 1..4 {
+        assert_eq!(balancer.arrive(at(0.0), RequestId(id), job("flood")), Verdict::Later);
+    }
+    let work = Work::from_cpu_secs(1.0).expect("a size");
+    let mut turn = |terms: Terms| balancer.turn_in_line(at(0.0), &terms, work).expect("clients");
+    let of_other = turn(of("other"));
+    assert!(of_other < turn(of("flood")));
+    assert!(turn(of("flood")) < turn(Terms { class: ClassId(1), ..of("third") }));
+    let shown = balancer.shares().clients(at(0.0));
+    let counts: Vec<_> = shown.iter().map(|one| (&*one.client, one.requests, one.here)).collect();
+    assert_eq!(counts, [("flood", 1, 1)]);
+}
+
+#[test]
 fn a_giant_of_a_newcomer_does_not_keep_small_ones_of_others_waiting() {
     let mut balancer = balancer(shared(), "fcfs");
     let sizes = [1.0, 0.1, 0.1, 8.0, 0.1];

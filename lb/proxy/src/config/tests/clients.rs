@@ -61,7 +61,7 @@ clients = ["a"]
 client_cores = 0
 "#,
         r#"
-line 4: routes[0].client is `"header.weighbridge-estimate"`: expected "none", "address", "certificate" or "header.NAME"
+line 4: routes[0].client is `"header.weighbridge-estimate"`: expected "none", "address", "certificate", "header.NAME" or "jwt.CLAIM"
 line 5: routes[0].class is `"silver"`: expected "default" or the NAME of a [classes.NAME]
 line 7: clients.order is `"lifo"`: expected "finish" or "attained" or "steps"
 line 8: clients.half_life is `"0s"`: expected a duration from "100ms" to "1d", such as "250ms"

@@ -112,7 +112,8 @@ impl Front {
         let mut head =
             request.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
         wishes::strip(&mut head);
-        let wanted = Wanted { route, head, key, callback };
+        let client = record.terms.client.as_deref().map(str::to_owned);
+        let wanted = Wanted { route, head, key, callback, client };
         let Accepted { kept, is_repeat } = room.accept(wanted, received).await?;
         let is_kept = is_wanted || is_repeat;
         self.acknowledge(session, record, (&**room, kept, preferences, is_kept)).await

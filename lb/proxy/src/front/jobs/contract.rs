@@ -29,6 +29,7 @@ struct Asked<'a> {
     contract: &'a Arc<Contract>,
     input: Input,
     query: String,
+    client: Option<String>,
 }
 
 // === impl Front ===
@@ -72,7 +73,8 @@ impl Front {
             }
             Err(input::Refused::Problem(problem)) => return Err(problem.into()),
         };
-        let asked = Asked { room, route, contract, input, query };
+        let client = record.terms.client.as_deref().map(str::to_owned);
+        let asked = Asked { room, route, contract, input, query, client };
         let ended = async {
             match contract.exchange {
                 Some(_) => asked.by_message(&self.config.route(route).name).await,
@@ -93,7 +95,7 @@ impl Front {
 impl Asked<'_> {
     /// Has a job of the ledger made of it, and waits for its end.
     async fn by_job(mut self, body: body::Body) -> Result<Whole, Refused> {
-        let Asked { room, route, contract, input, query } = &self;
+        let Asked { room, route, contract, input, query, client } = &self;
         let query = (!query.is_empty()).then_some(query.as_str());
         let head = input::for_host(contract, input, query)?;
         if let Some(at) = &contract.intake.object {
@@ -109,7 +111,8 @@ impl Asked<'_> {
             })?;
         }
         let received = room.received(input.body.clone(), body.into_share()).await?;
-        let wanted = Wanted { route: *route, head, key: None, callback: None };
+        let wanted =
+            Wanted { route: *route, head, key: None, callback: None, client: client.clone() };
         let id = room.accept(wanted, received).await?.kept.job.id;
         self.input.body = Bytes::new();
         let Asked { room, contract, input, .. } = &self;

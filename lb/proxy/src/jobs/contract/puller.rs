@@ -224,7 +224,7 @@ impl Question {
         let parts = [self.exchange.requests.as_bytes(), self.taken.id.as_bytes()];
         let key = Some(room.key_of(&parts).map_err(refused)?);
         let received = room.received(input.body, None).await.map_err(refused)?;
-        let wanted = Wanted { route, head, key, callback: None };
+        let wanted = Wanted { route, head, key, callback: None, client: None };
         let accepted = room.accept(wanted, received).await.map_err(refused)?;
         Ok(accepted.kept)
     }
