@@ -19,6 +19,7 @@ use weighbridge_core::estimate::Source;
 
 use crate::config::{AccessLog, AccessLogTarget, LoggedQuery};
 use lines::Lines;
+pub(crate) use safe::masked;
 use sink::Sink;
 
 /// The longest that closing takes.

@@ -28,6 +28,7 @@ mod route_table;
 mod routes;
 mod store;
 mod successor;
+mod traces;
 mod values;
 #[cfg(test)]
 mod tests;
@@ -58,12 +59,13 @@ pub use jobs::{AwsJobsConfig, CallbacksConfig, JobsConfig, JobsKind, LedgerHome,
 pub use kubernetes::{KubernetesConfig, PodsConfig};
 pub use listeners::{CertificateFiles, ClientCertificates, Listener, TlsConfig, TlsVersion};
 pub use overrides::{OverrideError, Overrides, WorkerRange};
-use proxy::is_free_name;
+use proxy::{is_free_name, logged_query};
 use reader::{Reader, Section};
 pub(crate) use route_table::name_of;
 pub use route_table::{RouteTable, Shown, Taken};
 pub use store::{DynamoConfig, StoreConfig, StoreHome, StoreKind};
 pub use successor::Successor;
+pub use traces::{Endpoint, TracesConfig};
 pub use values::{duration as parse_duration, size as parse_size};
 
 /// Everything that an operator decides, checked.
@@ -124,6 +126,8 @@ pub struct Config {
     pub repeats: RepeatConfig,
     /// The access log.
     pub access_log: AccessLog,
+    /// Traces.
+    pub traces: TracesConfig,
     /// Who says how busy the CPUs of the hosts are.
     pub cpu_source: CpuSource,
     /// Kubernetes.

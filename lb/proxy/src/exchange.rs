@@ -32,6 +32,7 @@ use crate::payload::Payload;
 use crate::record::Record;
 use crate::register::{self, Entry};
 use crate::repeats::Fingerprint;
+use crate::traces;
 
 pub(crate) use asked::{Asked, place};
 
@@ -176,9 +177,12 @@ impl<C: Caller> Exchange<'_, C> {
                     return Ok(Box::pin(refuse(self.caller, self.record, &problem)).await?);
                 }
                 Tried::Failed(failure, answer) => {
+                    if let (Some(trace), Some(answer)) = (&mut self.record.trace, &answer) {
+                        trace.heard(answer.header.status.as_u16());
+                    }
                     refused = answer.or(refused);
                     self.failure = Some(failure);
-                    self.record.failure = Some(failure);
+                    self.record.failed(failure);
                     ticket.fail(failure)
                 }
             };
@@ -232,6 +236,10 @@ impl<C: Caller> Exchange<'_, C> {
         let told = self.record.told().map(|work| work * (1.0 / self.caller.weight()));
         headers::tell_estimate(&mut request, told);
         headers::tell_order(&mut request, self.record.order);
+        if let (Some(trace), Some(host)) = (&mut self.record.trace, self.record.host) {
+            let at = || traces::Place::Host(host, target.address.clone());
+            trace.begin_try(&mut request, at);
+        }
         let reuse = self.reuse();
         // What the last try held is not needed any longer.
         self.share.try_hold(0);
@@ -292,11 +300,14 @@ impl<C: Caller> Exchange<'_, C> {
 
     /// Runs the request on Lambda, for as long as the caller stays.
     async fn invoke(&mut self, invocation: &Invocation) -> Result<Tried, ExchangeError> {
-        let (Ok(request), Some(body)) = (self.take_request(), self.body.whole()) else {
+        let (Ok(mut request), Some(body)) = (self.take_request(), self.body.whole()) else {
             return Ok(Tried::Failed(Failure::Refused, None));
         };
         self.record.invoked(invocation);
         let function = self.dispatch.config.function_name(invocation.function);
+        if let Some(trace) = &mut self.record.trace {
+            trace.begin_try(&mut request, || traces::Place::Function(function.to_owned()));
+        }
         let metrics = &self.ledger.metrics.lambda;
         let invoked = tokio::select! {
             biased;

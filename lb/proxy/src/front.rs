@@ -44,6 +44,7 @@ use crate::order::Order;
 use crate::payload::Payload;
 use crate::places::Places;
 use crate::record::Record;
+use crate::traces::Trace;
 use crate::whose;
 
 use body::{BodyError, BodyLimits};
@@ -195,6 +196,14 @@ impl Front {
                 Err(too_many(why))
             }
         }
+    }
+
+    /// The trace of the request of `session`, where one is taken.
+    fn trace(&self, session: &Session) -> Option<Box<Trace>> {
+        let headers = &session.req_header().headers;
+        let mut trace = self.ledger.traces.begin(headers)?;
+        trace.by_https(self.config.forwarding.is_https(client::whence(session), headers));
+        Some(trace)
     }
 
     /// Sets how long the connection waits for its next request, if it may have one: pingora would

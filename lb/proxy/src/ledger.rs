@@ -21,6 +21,7 @@ use crate::observe;
 use crate::record::Record;
 use crate::repeats::{Fingerprint, Repeats};
 use crate::store::{Recorder, StoredObservation};
+use crate::traces::{self, Traces};
 
 /// See the module.
 pub(crate) struct Ledger {
@@ -29,6 +30,7 @@ pub(crate) struct Ledger {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) access_log: Arc<AccessWriter>,
+    pub(crate) traces: Traces,
     pub(crate) repeats: Arc<Repeats>,
     pub(crate) recorder: Option<Arc<Recorder>>,
     pub(crate) fleets: Arc<Fleets>,
@@ -40,6 +42,9 @@ impl Ledger {
     /// Notes what the head of an answer says: its status and the load report.
     pub(crate) fn hear(&self, record: &mut Record, answered: &ResponseHeader) {
         record.status = answered.status.as_u16();
+        if let Some(trace) = &mut record.trace {
+            trace.heard(record.status);
+        }
         record.heard = observe::report(&answered.headers).unwrap_or_else(|error| {
             self.metrics.report_rejected();
             if let Some(host) = record.host {
@@ -69,10 +74,12 @@ impl Ledger {
     pub(crate) fn log(&self, head: &RequestHeader, client: Option<IpAddr>, record: &Record) {
         let route = record.route.map(|route| self.config.route(route).name.as_str());
         self.metrics.ended(route.unwrap_or("none"), record);
+        self.trace(head, client, record);
         if !self.access_log.is_on() {
             return;
         }
         let estimate = record.estimate;
+        let traced = record.trace.as_ref().map(|trace| trace.id());
         self.access_log.write(&AccessRecord {
             time: record.at,
             client,
@@ -92,8 +99,24 @@ impl Ledger {
             estimate_source: estimate.map(|estimate| estimate.source),
             work: record.work.map(Work::as_cpu_secs),
             cpu_seconds: record.heard.and_then(|heard| heard.cost.cpu_seconds),
-            trace_id: headers::trace_id(&head.headers),
+            trace_id: traced.as_deref().or_else(|| headers::trace_id(&head.headers)),
         });
+    }
+
+    /// Tells whoever collects traces of a request that has ended, where it has one.
+    fn trace(&self, head: &RequestHeader, client: Option<IpAddr>, record: &Record) {
+        let Some(trace) = record.trace.as_ref().filter(|trace| trace.is_sampled()) else { return };
+        let route = record.route.map(|route| self.config.route(route));
+        self.traces.ended(
+            trace,
+            &traces::Ended {
+                head,
+                client,
+                record,
+                route: route.map(|route| (route.name.as_str(), route.path.as_str())),
+                host: self.host_name(record).as_deref(),
+            },
+        );
     }
 
     /// An observation as it is kept.

@@ -39,6 +39,7 @@ mod answer;
 mod observe;
 mod marks;
 mod record;
+mod traces;
 mod ledger;
 mod text;
 mod learn;

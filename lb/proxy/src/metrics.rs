@@ -270,7 +270,8 @@ fn decision_seconds(registry: &Registry) -> prometheus::Result<Histogram> {
     registered(registry, Histogram::with_opts(opts.buckets(DECISION_BUCKETS.to_vec()))?)
 }
 
-fn failure_name(failure: Failure) -> &'static str {
+/// How a failure is called in metrics and traces.
+pub(crate) fn failure_name(failure: Failure) -> &'static str {
     match failure {
         Failure::Connect => "connect",
         Failure::Refused => "refused",

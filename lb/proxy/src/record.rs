@@ -17,8 +17,10 @@ use weighbridge_core::units::Work;
 
 use crate::headers::SERVER_TIMING;
 use crate::marks::Marks;
+use crate::metrics::failure_name;
 use crate::observe::Reported;
 use crate::text::{push_millis, push_number, span};
+use crate::traces::Trace;
 
 /// Bytes that `Server-Timing` rarely exceeds.
 const TIMING_BYTES: usize = 192;
@@ -59,6 +61,8 @@ pub(crate) struct Record {
     pub(crate) bytes_in: u64,
     /// Bytes of the response's body.
     pub(crate) bytes_out: u64,
+    /// Its trace, where one is taken.
+    pub(crate) trace: Option<Box<Trace>>,
 }
 
 impl Record {
@@ -83,6 +87,7 @@ impl Record {
             status: 0,
             bytes_in: 0,
             bytes_out: 0,
+            trace: None,
         }
     }
 
@@ -105,6 +110,19 @@ impl Record {
         self.tries += 1;
     }
 
+    /// The last host or function has failed it.
+    pub(crate) fn failed(&mut self, failure: Failure) {
+        self.failure = Some(failure);
+        if let Some(trace) = &mut self.trace {
+            trace.end_try(Some(failure_name(failure)));
+        }
+    }
+
+    /// The wall clock's time of `at`, by the steady clock from its arrival on.
+    pub(crate) fn moment(&self, at: Instant) -> SystemTime {
+        self.at + at.saturating_duration_since(self.started)
+    }
+
     /// Whose it is, and how long it is of use from now on.
     pub(crate) fn terms_now(&self) -> Terms {
         let time_left = self.terms.time_left.map(|left| left.saturating_sub(self.response()));
@@ -119,6 +137,9 @@ impl Record {
     /// The host's answer is complete.
     pub(crate) fn answered(&mut self) {
         self.answered_at = Some(Instant::now());
+        if let Some(trace) = &mut self.trace {
+            trace.end_try(None);
+        }
     }
 
     /// From its arrival until it was sent to the host that answered; so far, where it still waits.

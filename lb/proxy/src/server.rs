@@ -352,6 +352,9 @@ impl Server {
         self.keep("expire_waiting", loops::expire_waiting(current.clone()));
         self.keep("sample", loops::sample(current.clone()));
         self.keep("close_idle", loops::close_idle(front.dispatch.connections.clone()));
+        if let Some(exporter) = front.ledger.traces.exporter() {
+            self.keep("traces", exporter.run(front.ledger.metrics.clone()));
+        }
         self.start_ticks(0);
         let probe = Probe::new(PROBE_TIMEOUT);
         self.keep("load_report", loops::ask_for_load(current, self.executor.clone(), probe));

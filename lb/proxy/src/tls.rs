@@ -6,6 +6,7 @@ pub(crate) mod files;
 pub(crate) mod hosts;
 pub(crate) mod keeper;
 mod server;
+pub(crate) mod system;
 
 use std::io;
 use std::path::Path;

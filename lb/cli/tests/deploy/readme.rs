@@ -173,7 +173,8 @@ fn every_key_that_a_document_names_is_in_the_default_file() {
     let table: toml::Table = config.parse().expect("it is TOML");
     let tables = ["fleet", "hosts", "lambda", "learn", "limits", "queue", "retry", "scale"];
     let tables =
-        [&tables[..], &["schedule", "store", "timeouts", "access_log", "repeats"]].concat();
+        [&tables[..], &["schedule", "store", "timeouts", "access_log", "repeats", "traces"]]
+            .concat();
     let mut checked = 0;
     for document in DOCUMENTS {
         for name in prose(document).split('`').skip(1).step_by(2) {

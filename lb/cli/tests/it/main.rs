@@ -4,6 +4,9 @@
 #[path = "../../../aws/tests/shared/emulators.rs"]
 mod emulators;
 mod harness;
+#[expect(dead_code, reason = "the suite of HTTP needs more of it")]
+#[path = "../http/host.rs"]
+mod host;
 
 mod balancer_killed;
 mod commands;
@@ -25,6 +28,7 @@ mod scaling;
 mod signals;
 mod sockets;
 mod static_fleet;
+mod traces;
 mod two_balancers;
 mod upgrade;
 mod worker_hangs;

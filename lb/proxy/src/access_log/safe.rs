@@ -26,7 +26,7 @@ pub(super) fn push(line: &mut Vec<u8>, text: &str, bytes_max: usize) {
 }
 
 /// `path` with its query as far as that is written.
-pub(super) fn masked(path: &str, query: LoggedQuery) -> Cow<'_, str> {
+pub(crate) fn masked(path: &str, query: LoggedQuery) -> Cow<'_, str> {
     let Some((only_path, parameters)) = path.split_once('?') else { return path.into() };
     match query {
         LoggedQuery::Whole => path.into(),

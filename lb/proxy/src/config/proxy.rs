@@ -15,6 +15,7 @@ use super::{
     AccessLog, AccessLogTarget, ClientLimits, Config, Discovery, FleetConfig, FleetSource,
     Forwarding, Limits, LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told,
     acme, clients, discovery, fleet, jobs, kubernetes, lambda, listeners, policy, routes, store,
+    traces,
 };
 use crate::headers;
 
@@ -90,6 +91,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         jobs,
         repeats: repeats(root.table("repeats")),
         access_log: access_log(root.table("access_log")),
+        traces: traces::read(root.table("traces")),
         cpu_source,
         kubernetes,
         policy: Policy { lambda: lambda_policy, share, ..policy },
@@ -250,12 +252,17 @@ fn access_log(mut section: Section<'_>) -> AccessLog {
         2 => AccessLogTarget::Stderr,
         _ => AccessLogTarget::File(path),
     };
+    let query = logged_query(&mut section);
+    section.finish();
+    AccessLog { to, query, queue_max: LOG_LINES_MAX }
+}
+
+/// What is written of queries.
+pub(super) fn logged_query(section: &mut Section<'_>) -> LoggedQuery {
     let words = [
         ("whole", LoggedQuery::Whole),
         ("names", LoggedQuery::Names),
         ("nothing", LoggedQuery::Nothing),
     ];
-    let query = section.word("query", &words);
-    section.finish();
-    AccessLog { to, query, queue_max: LOG_LINES_MAX }
+    section.word("query", &words)
 }

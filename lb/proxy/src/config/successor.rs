@@ -85,6 +85,7 @@ impl Config {
         keep((&mut self.jobs, &old.jobs), "jobs", kept);
         keep((&mut self.repeats, &old.repeats), "repeats", kept);
         keep((&mut self.access_log, &old.access_log), "access_log", kept);
+        keep((&mut self.traces, &old.traces), "traces", kept);
         keep((&mut self.lambda, &old.lambda), "lambda.timeout", kept);
         keep((&mut self.kubernetes, &old.kubernetes), "kubernetes", kept);
         keep((&mut self.cpu_source, &old.cpu_source), "scale.cpu_source", kept);

@@ -8,6 +8,7 @@ use super::*;
 mod clients;
 mod default_file;
 mod jobs;
+mod traces;
 
 fn parse(text: &str) -> Result<Config, Vec<ConfigError>> {
     Config::parse(text, &extractors())

@@ -24,6 +24,7 @@ use crate::gauges::Gauges;
 use crate::metrics::Metrics;
 use crate::repeats::Repeats;
 use crate::roster::Roster;
+use crate::traces::Traces;
 use hosts::{Act, Hosts};
 use std::sync::Arc;
 
@@ -153,6 +154,7 @@ fn rooms(n_hosts: u16, settings: &str, script: &[Act]) -> Rooms {
     let metrics = Metrics::new().unwrap();
     let ledger = Ledger {
         access_log: Arc::new(AccessWriter::open(&config.access_log, metrics.registry()).unwrap()),
+        traces: Traces::open(&config.traces, metrics.registry()).unwrap(),
         gauges: Arc::new(Gauges::new(metrics.registry()).unwrap()),
         feature_names: config.policy.routes.iter().map(|r| r.features.names().into()).collect(),
         repeats: Arc::new(Repeats::new(&config.repeats, metrics.registry()).unwrap()),

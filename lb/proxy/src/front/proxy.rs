@@ -16,6 +16,7 @@ use weighbridge_core::observe::Failure;
 use crate::forward;
 use crate::headers;
 use crate::stage::{self, Stage};
+use crate::traces;
 
 use super::stream::{self, Passage};
 use super::{Current, client};
@@ -49,6 +50,7 @@ impl ProxyHttp for Proxy {
         headers::unite_cookies(session.req_header_mut()).map_err(Error::into_down)?;
         headers::to_origin_form(session.req_header_mut());
         session.set_read_timeout(Some(front.config.timeouts.body_read));
+        ctx.record.trace = front.trace(session);
         let refused = match front.admit(session) {
             Ok(admitted) => {
                 ctx.admitted = Some(admitted);
@@ -95,6 +97,11 @@ impl ProxyHttp for Proxy {
         headers::for_host_streamed(request, session.req_header(), whence)?;
         headers::tell_estimate(request, ctx.record.told());
         headers::tell_order(request, ctx.record.order);
+        if let (Some(trace), Some(host)) = (&mut ctx.record.trace, ctx.record.host)
+            && let Some(target) = ctx.front.dispatch.hosts.target(host)
+        {
+            trace.begin_try(request, || traces::Place::Host(host, target.address));
+        }
         if ctx.is_alone {
             request.insert_header(header::CONNECTION, "close")?;
         }

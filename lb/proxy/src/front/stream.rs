@@ -75,6 +75,7 @@ impl Passage {
     /// Tells the balancer of a failure; whether it has another host.
     pub(super) fn try_again(&mut self, failure: Failure) -> bool {
         self.failure = Some(failure);
+        self.record.failed(failure);
         self.verdict = self.ticket.as_mut().map(|ticket| ticket.fail(failure));
         matches!(self.verdict, Some(Verdict::Forward(_) | Verdict::Queue { .. }))
     }

@@ -76,6 +76,10 @@ pub(super) async fn run(room: Arc<JobRoom>, attempt: Attempt) {
         brought: Brought::Nothing,
     };
     let shared = room.rooms();
+    record.trace = shared.requests.traces.begin(&head.headers);
+    if let Some(trace) = &mut record.trace {
+        trace.of_job(id.to_string());
+    }
     let rooms = (&*shared.dispatch, &*shared.requests);
     let ended = {
         let following = exchange::follow(rooms, &mut keeper, &mut record, (&body, asked));

@@ -87,13 +87,15 @@ impl Server {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "new routes begin without what is kept of them");
         }
-        let Ledger { hosts, metrics, gauges, access_log, repeats, recorder, .. } = &*before.ledger;
+        let Ledger { hosts, metrics, gauges, access_log, traces, repeats, recorder, .. } =
+            &*before.ledger;
         let ledger = Arc::new(Ledger {
             feature_names: feature_names(&config),
             hosts: hosts.clone(),
             metrics: metrics.clone(),
             gauges: gauges.clone(),
             access_log: access_log.clone(),
+            traces: traces.clone(),
             repeats: repeats.clone(),
             recorder: recorder.clone(),
             fleets: fleets.clone(),

@@ -32,6 +32,7 @@ use crate::order::Order;
 use crate::repeats::Repeats;
 use crate::roster::Roster;
 use crate::store::{self, ObservationStore, Recorder, Spool};
+use crate::traces::Traces;
 
 /// Observations that the store has not taken, in the data folder.
 const SPOOL_FOLDER: &str = "spool";
@@ -71,6 +72,7 @@ impl Rooms {
         let hosts = Arc::new(AddressBook::default());
         let ledger = Arc::new(Ledger {
             access_log: Arc::new(AccessWriter::open(&config.access_log, metrics.registry())?),
+            traces: Traces::open(&config.traces, metrics.registry())?,
             gauges: Arc::new(Gauges::new(metrics.registry())?),
             feature_names: feature_names(&config),
             repeats: Arc::new(Repeats::new(&config.repeats, metrics.registry())?),

@@ -11,6 +11,9 @@ use crate::listen::goodbye::CROSSING;
 /// Between two looks at whether everything is finished.
 pub(super) const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
+/// The longest wait for the last spans to be sent.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
+
 /// The longest wait for connections that are about to end.
 const GOODBYE_MAX: Duration = CROSSING.saturating_mul(4);
 
@@ -78,6 +81,7 @@ impl Server {
         if 0 < left {
             tracing::warn!(requests = left, "requests are cut off");
         }
+        front.ledger.traces.flush(FLUSH_MAX).await;
         self.loops.shutdown().await;
         front.dispatch.roster.stop();
         if let Some(executor) = &self.executor {

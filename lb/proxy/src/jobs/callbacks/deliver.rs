@@ -22,8 +22,7 @@ use super::super::{JobRoom, now};
 use super::target::TargetError;
 use super::{Callbacks, Target};
 use crate::backoff::Backoff;
-
-mod tls;
+use crate::tls::system;
 
 /// Callbacks that are delivered at once.
 const AT_ONCE: usize = 32;
@@ -128,7 +127,7 @@ async fn post(callbacks: &Callbacks, callback: &Callback) -> Result<(), DeliverE
     let status = if target.is_tls {
         let name = ServerName::try_from(target.host.clone());
         let name = name.map_err(|_| TargetError::Url(callback.url.clone()))?;
-        let stream = tls::connect(name, stream).await.map_err(DeliverError::Connect)?;
+        let stream = system::connect(name, stream).await.map_err(DeliverError::Connect)?;
         send(stream, request(callbacks, callback, &target)?).await?
     } else {
         send(stream, request(callbacks, callback, &target)?).await?

@@ -1,4 +1,4 @@
-//! TLS to the hosts of callbacks, by the certificates that the system trusts.
+//! TLS to servers elsewhere, by the certificates that the system trusts.
 
 use std::io;
 use std::sync::{Arc, LazyLock};
@@ -9,14 +9,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 
-use crate::tls::hosts::of_system;
-use crate::tls::provider;
+use super::hosts::of_system;
+use super::provider;
 
 /// What connections are made by; an error where the system trusts nobody.
 static CONNECTOR: LazyLock<Result<TlsConnector, String>> = LazyLock::new(connector);
 
 /// Makes a connection to the host `name` of `stream`.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     name: ServerName<'static>,
     stream: TcpStream,
 ) -> io::Result<TlsStream<TcpStream>> {
