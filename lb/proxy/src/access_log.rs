@@ -1,5 +1,6 @@
-//! The access log: one line of JSON per request, written by a thread of its own.
+//! The access log: one line per request, written by a thread of its own.
 
+mod format;
 mod lines;
 mod safe;
 mod sink;
@@ -17,7 +18,7 @@ use prometheus::{IntCounter, Registry};
 use serde::Serialize;
 use weighbridge_core::estimate::Source;
 
-use crate::config::{AccessLog, AccessLogTarget, LoggedQuery};
+use crate::config::{AccessLog, AccessLogTarget, LogFormat, LoggedQuery};
 use lines::Lines;
 pub(crate) use safe::masked;
 use sink::Sink;
@@ -36,7 +37,8 @@ const TRACE_ID_BYTES_MAX: usize = 64;
 /// Room for one line, in bytes. Few lines are longer.
 const LINE_BYTES: usize = 512;
 
-/// One line of the log. A member that does not apply (no host, no estimate) is `null`.
+/// One line of the log. A member that does not apply (no host, no estimate) is `null`, and `-` where
+/// the line is no JSON.
 #[derive(Debug, Clone)]
 pub struct AccessRecord<'a> {
     /// When the request had arrived; written as RFC 3339 with milliseconds, in UTC.
@@ -75,8 +77,14 @@ pub struct AccessRecord<'a> {
     pub work: Option<f64>,
     /// CPU time that the host measured.
     pub cpu_seconds: Option<f64>,
-    /// Trace id of the request's `traceparent`.
+    /// The trace's id, as hosts are told it in `traceparent`.
     pub trace_id: Option<&'a str>,
+    /// Version of HTTP: `HTTP/1.1`. Not in JSON.
+    pub protocol: &'a str,
+    /// The client's `Referer`. Not in JSON.
+    pub referer: Option<&'a str>,
+    /// The client's `User-Agent`. Not in JSON.
+    pub user_agent: Option<&'a str>,
 }
 
 /// Writes records where the configuration says. Records of closed or full logs are dropped and
@@ -85,6 +93,7 @@ pub struct AccessRecord<'a> {
 pub struct AccessWriter {
     /// `None` where the log is off.
     lines: Option<Arc<Lines>>,
+    format: LogFormat,
     query: LoggedQuery,
     metrics: Metrics,
 }
@@ -117,6 +126,20 @@ struct Metrics {
 // === impl AccessRecord ===
 
 impl AccessRecord<'_> {
+    /// Appends one line in the form `format`.
+    fn write_as(
+        &self,
+        format: &LogFormat,
+        line: &mut Vec<u8>,
+        query: LoggedQuery,
+    ) -> io::Result<()> {
+        match format {
+            LogFormat::Json => self.write_to(line, query),
+            LogFormat::Combined => self.write_combined(line, query),
+            LogFormat::Own(parts) => self.write_parts(line, parts, query),
+        }
+    }
+
     /// Appends one line of JSON. The names of members are written as they are, because a serializer
     /// would search each of them for characters to escape.
     fn write_to(&self, line: &mut Vec<u8>, query: LoggedQuery) -> io::Result<()> {
@@ -170,27 +193,29 @@ impl AccessWriter {
         let metrics = Metrics::register(registry)?;
         let sink = match &config.to {
             AccessLogTarget::Off => {
-                return Ok(AccessWriter { lines: None, query: config.query, metrics });
+                let (format, query) = (config.format.clone(), config.query);
+                return Ok(AccessWriter { lines: None, format, query, metrics });
             }
             AccessLogTarget::Stdout => Sink::stream(io::stdout()),
             AccessLogTarget::Stderr => Sink::stream(io::stderr()),
             AccessLogTarget::File(path) => Sink::file(path)?,
         };
-        AccessWriter::start(sink, (config.queue_max, config.query), metrics)
+        AccessWriter::start(sink, config, metrics)
     }
 
     fn start(
         sink: Sink,
-        (queue_max, query): (usize, LoggedQuery),
+        config: &AccessLog,
         metrics: Metrics,
     ) -> Result<AccessWriter, AccessLogError> {
-        let lines = Arc::new(Lines::new(queue_max));
+        let lines = Arc::new(Lines::new(config.queue_max));
         let (written, counted) = (lines.clone(), metrics.clone());
         let thread = thread::Builder::new().name("access-log".to_owned());
         thread
             .spawn(move || write_lines(&written, sink, &counted))
             .map_err(AccessLogError::Thread)?;
-        Ok(AccessWriter { lines: Some(lines), query, metrics })
+        let (format, query) = (config.format.clone(), config.query);
+        Ok(AccessWriter { lines: Some(lines), format, query, metrics })
     }
 
     /// Whether records are written. Where not, the caller need not make any.
@@ -198,12 +223,17 @@ impl AccessWriter {
         self.lines.is_some()
     }
 
+    /// Whether its lines say what clients say of themselves. Where not, the caller need not look.
+    pub fn names_agents(&self) -> bool {
+        self.format.names_agents()
+    }
+
     /// Takes `record` for writing. Never waits.
     pub fn write(&self, record: &AccessRecord<'_>) {
         let Some(lines) = &self.lines else { return };
         let mut line = Vec::with_capacity(LINE_BYTES);
         // Fails only for values that cannot be JSON, and a record has none.
-        let is_written = record.write_to(&mut line, self.query).is_ok();
+        let is_written = record.write_as(&self.format, &mut line, self.query).is_ok();
         if !(is_written && lines.add(&line)) {
             self.metrics.dropped.inc();
         }

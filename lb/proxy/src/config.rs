@@ -7,11 +7,13 @@
 //! disagree with the program: tests compare its keys and ranges with the code. Cost: the file is
 //! read twice at a start. Look again when a key's default depends on more than `"auto"` can say.
 
+mod access_log;
 mod acme;
 mod address;
 mod certificates;
 mod clients;
 pub mod contract;
+mod cross_origin;
 mod discovery;
 mod fleet;
 mod jobs;
@@ -39,7 +41,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use weighbridge_core::balancer::Policy;
 use weighbridge_core::features::extractors::Extractor;
@@ -50,6 +52,7 @@ use weighbridge_core::share::ClassId;
 use weighbridge_core::units::{Speed, Work};
 
 pub use crate::tls::hosts::HostTls;
+pub use access_log::{LogField, LogFormat, LogPart};
 pub use acme::{AcmeChallenge, AcmeConfig};
 pub use address::{AddressError, HostAddress};
 pub use clients::{ClientsConfig, Whose};
@@ -413,6 +416,10 @@ pub struct Route {
     pub answer: AnswerMode,
     /// Whether pages of any origin may use it: preflights are answered here, and answers say so.
     pub cors: bool,
+    /// `Timing-Allow-Origin` of its answers; `None`: the hosts say it.
+    pub timing_allow_origin: Option<HeaderValue>,
+    /// `Access-Control-Expose-Headers` of its answers; `None`: the hosts say it.
+    pub expose_headers: Option<HeaderValue>,
     /// From a request sent to a host until its answer begins.
     pub response: Duration,
     /// The largest body of a request.
@@ -518,6 +525,8 @@ pub struct RepeatConfig {
 pub struct AccessLog {
     /// Where it goes.
     pub to: AccessLogTarget,
+    /// The form of its lines.
+    pub format: LogFormat,
     /// What is written of queries.
     pub query: LoggedQuery,
     /// The most lines that wait to be written; further ones are dropped.

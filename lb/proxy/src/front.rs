@@ -227,7 +227,10 @@ impl Front {
         record.marks.cors = match &taken {
             Taken::Route(route) => {
                 record.route = Some(*route);
-                self.config.route(*route).cors
+                let route = self.config.route(*route);
+                record.marks.timing.clone_from(&route.timing_allow_origin);
+                record.marks.expose.clone_from(&route.expose_headers);
+                route.cors
             }
             Taken::Fixed(index) => self.config.fixed[*index].cors,
             Taken::OtherMethods(_) | Taken::Nowhere => self.config.any_cors(),

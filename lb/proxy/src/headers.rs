@@ -287,6 +287,17 @@ pub(crate) fn head_bytes(request: &RequestHeader) -> usize {
     headers.fold(line, |bytes, (name, value)| bytes + name.as_str().len() + value.len())
 }
 
+/// How a version of HTTP is called in request lines.
+pub(crate) fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
+    }
+}
+
 /// The trace id of `traceparent`: `00-TRACE-PARENT-FLAGS` (W3C Trace Context).
 pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
     headers.get(TRACE_PARENT)?.to_str().ok()?.split('-').nth(1)

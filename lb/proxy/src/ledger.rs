@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::header;
 use http::uri::PathAndQuery;
 use pingora::http::{RequestHeader, ResponseHeader};
 
@@ -80,6 +81,8 @@ impl Ledger {
         }
         let estimate = record.estimate;
         let traced = record.trace.as_ref().map(|trace| trace.id());
+        let agents = self.access_log.names_agents();
+        let said = |name| head.headers.get(name).filter(|_| agents)?.to_str().ok();
         self.access_log.write(&AccessRecord {
             time: record.at,
             client,
@@ -100,6 +103,9 @@ impl Ledger {
             work: record.work.map(Work::as_cpu_secs),
             cpu_seconds: record.heard.and_then(|heard| heard.cost.cpu_seconds),
             trace_id: traced.as_deref().or_else(|| headers::trace_id(&head.headers)),
+            protocol: headers::protocol(head.version),
+            referer: said(header::REFERER),
+            user_agent: said(header::USER_AGENT),
         });
     }
 

@@ -171,3 +171,39 @@ fn a_trusted_proxy_says_who_its_client_is() {
         assert_eq!(heard.headers("forwarded"), [chain], "{target}");
     }
 }
+
+#[test]
+fn pages_of_other_origins_read_what_a_route_lets_them() {
+    let host = Host::start(|heard, client| {
+        let own =
+            ["Timing-Allow-Origin: https://theirs.example", "Access-Control-Expose-Headers: x"];
+        let headers = if heard.line.contains("own") { &own[..] } else { &[] };
+        host::answer(client, "200 OK", headers, b"");
+        Then::Keep
+    });
+    let shown = "timing_allow_origin = [\"https://a.example\", \"https://b.example\"]\n\
+                 expose_headers = [\"Server-Timing\", \"x-own\"]\n";
+    let balancer = Balancer::configured(&format!(
+        "fleet.kind = \"static\"\nfleet.static.hosts = [{{ address = \"{}\" }}]\n\
+         timeouts.report_interval = \"20ms\"\n\
+         [[routes]]\nname = \"plain\"\npath = \"/\"\n\
+         [[routes]]\nname = \"open\"\npath = \"/open\"\n{shown}\
+         [[routes]]\nname = \"streamed\"\npath = \"/streamed\"\nbody = \"stream\"\n{shown}",
+        host.address
+    ));
+    let said = |target: &str| {
+        let answer = ask(balancer.address, "GET", target, b"");
+        assert_eq!(answer.status, 200, "{target}");
+        let all = |name| answer.headers(name).collect::<Vec<_>>().join("; ");
+        (all("timing-allow-origin"), all("access-control-expose-headers"))
+    };
+    let ours =
+        ("https://a.example, https://b.example".to_owned(), "server-timing, x-own".to_owned());
+    let theirs = ("https://theirs.example".to_owned(), "x".to_owned());
+    assert_eq!(said("/"), (String::new(), String::new()), "nothing is said unasked");
+    assert_eq!(said("/own"), theirs);
+    for way in ["/open", "/streamed"] {
+        assert_eq!(said(way), ours, "{way}");
+        assert_eq!(said(&format!("{way}/own")), theirs, "{way}: the host goes first");
+    }
+}

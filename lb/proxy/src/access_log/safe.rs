@@ -12,6 +12,12 @@ const CUT: &str = "…";
 /// `bytes_max` between its quotes, a mark of [`CUT`] besides.
 pub(super) fn push(line: &mut Vec<u8>, text: &str, bytes_max: usize) {
     line.push(b'"');
+    push_bare(line, text, bytes_max);
+    line.push(b'"');
+}
+
+/// The same without the quotes.
+pub(super) fn push_bare(line: &mut Vec<u8>, text: &str, bytes_max: usize) {
     let end = line.len() + bytes_max;
     for character in text.chars() {
         let before = line.len();
@@ -22,7 +28,6 @@ pub(super) fn push(line: &mut Vec<u8>, text: &str, bytes_max: usize) {
             break;
         }
     }
-    line.push(b'"');
 }
 
 /// `path` with its query as far as that is written.

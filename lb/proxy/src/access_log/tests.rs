@@ -25,11 +25,14 @@ fn record() -> AccessRecord<'static> {
         work: None,
         cpu_seconds: None,
         trace_id: None,
+        protocol: "HTTP/1.1",
+        referer: None,
+        user_agent: Some("a \"b\"\u{1b}"),
     }
 }
 
 fn config(to: AccessLogTarget, queue_max: usize) -> AccessLog {
-    AccessLog { to, query: LoggedQuery::Whole, queue_max }
+    AccessLog { to, format: LogFormat::Json, query: LoggedQuery::Whole, queue_max }
 }
 
 fn open(to: AccessLogTarget) -> AccessWriter {
@@ -113,8 +116,8 @@ fn a_log_that_is_no_file_is_not_opened_again() {
     let gate = Gate::default();
     gate.set(1);
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    let settings = (2, LoggedQuery::Whole);
-    let log = AccessWriter::start(Sink::stream(gate), settings, metrics).unwrap();
+    let settings = config(AccessLogTarget::Stdout, 2);
+    let log = AccessWriter::start(Sink::stream(gate), &settings, metrics).unwrap();
     log.reopen();
     log.write(&record());
     log.close();
@@ -180,8 +183,8 @@ impl Write for Gate {
 fn a_stuck_sink_never_stops_the_request_path() {
     let gate = Gate::default();
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    let settings = (2, LoggedQuery::Whole);
-    let log = AccessWriter::start(Sink::stream(gate.clone()), settings, metrics).unwrap();
+    let settings = config(AccessLogTarget::Stdout, 2);
+    let log = AccessWriter::start(Sink::stream(gate.clone()), &settings, metrics).unwrap();
     log.write(&record());
     gate.wait(0);
     for _ in 0..5 {
@@ -220,4 +223,45 @@ fn no_line_is_longer_than_four_kilobytes() {
     record.write_to(&mut line, LoggedQuery::Whole).unwrap();
     assert!(line.len() <= 4096, "{}", line.len());
     serde_json::from_slice::<serde_json::Value>(&line).unwrap();
+}
+
+fn line(format: &LogFormat, record: &AccessRecord<'_>) -> String {
+    let mut line = Vec::new();
+    record.write_as(format, &mut line, LoggedQuery::Names).unwrap();
+    String::from_utf8(line).unwrap()
+}
+
+#[test]
+fn a_combined_line_is_as_apache_writes_it() {
+    assert_eq!(
+        line(&LogFormat::Combined, &record()),
+        "127.0.0.1 - - [14/Nov/2023:22:13:20 +0000] \"POST /raytracer?a=* HTTP/1.1\" 200 20 \
+         \"-\" \"a \\\"b\\\"\\u001b\"\n"
+    );
+    let nothing = AccessRecord { client: None, status: None, bytes_out: 0, ..record() };
+    let nothing = AccessRecord { referer: Some("http://a/"), user_agent: None, ..nothing };
+    assert_eq!(
+        line(&LogFormat::Combined, &nothing),
+        "- - - [14/Nov/2023:22:13:20 +0000] \"POST /raytracer?a=* HTTP/1.1\" - - \
+         \"http://a/\" \"-\"\n"
+    );
+}
+
+#[test]
+fn a_line_of_ones_own_has_its_fields_and_nothing_that_a_terminal_acts_on() {
+    use crate::config::{LogField, LogPart};
+    let parts = LogField::ALL
+        .map(|(name, field)| [LogPart::Text(format!(" {name}=")), LogPart::Field(field)]);
+    let format = LogFormat::Own(parts.into_iter().flatten().collect());
+    assert_eq!(
+        line(&format, &record()),
+        " time=2023-11-14T22:13:20.250Z client=127.0.0.1 client_name=2bb80d537b1da3e3 method=POST \
+         path=/raytracer?a=* protocol=HTTP/1.1 route=raytrace status=200 bytes_in=10 bytes_out=20 \
+         host=- tries=1 waiting_seconds=0.25 response_seconds=1.5 estimate_mean=0.5 \
+         estimate_p90=0.75 estimate_source=running_mean work=- cpu_seconds=- trace_id=- referer=- \
+         user_agent=a \\\"b\\\"\\u001b\n"
+    );
+    let long = "\u{9b}".repeat(20_000);
+    let long = AccessRecord { path: &long, user_agent: Some(&long), ..record() };
+    assert!(line(&LogFormat::Combined, &long).len() <= 4096);
 }

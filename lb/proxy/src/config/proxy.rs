@@ -1,4 +1,4 @@
-//! What the proxy itself is told: addresses, limits, timeouts, repeats and access log.
+//! What the proxy itself is told: addresses, limits, timeouts and repeats.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,10 +12,9 @@ use weighbridge_core::features::extractors::Extractor;
 
 use super::reader::Section;
 use super::{
-    AccessLog, AccessLogTarget, ClientLimits, Config, Discovery, FleetConfig, FleetSource,
-    Forwarding, Limits, LogLevel, LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told,
-    acme, clients, discovery, fleet, jobs, kubernetes, lambda, listeners, policy, routes, store,
-    traces,
+    ClientLimits, Config, Discovery, FleetConfig, FleetSource, Forwarding, Limits, LogLevel,
+    LoggedQuery, NamedFleet, RepeatConfig, Route, Timeouts, Told, access_log, acme, clients,
+    discovery, fleet, jobs, kubernetes, lambda, listeners, policy, routes, store, traces,
 };
 use crate::headers;
 
@@ -23,9 +22,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const MS: Duration = Duration::from_millis(1);
-
-/// The most lines of the access log that wait to be written.
-const LOG_LINES_MAX: usize = 10_000;
 
 /// Reads everything. Where the reader has found a mistake the result means nothing.
 pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor]) -> Config {
@@ -90,7 +86,7 @@ pub(super) fn read(mut root: Section<'_>, extractors: &[&'static dyn Extractor])
         lambda,
         jobs,
         repeats: repeats(root.table("repeats")),
-        access_log: access_log(root.table("access_log")),
+        access_log: access_log::read(root.table("access_log")),
         traces: traces::read(root.table("traces")),
         cpu_source,
         kubernetes,
@@ -241,20 +237,6 @@ fn repeats(mut section: Section<'_>) -> RepeatConfig {
     };
     section.finish();
     repeats
-}
-
-fn access_log(mut section: Section<'_>) -> AccessLog {
-    let path = section.path("path", "a file");
-    let words = [("off", 0), ("stdout", 1), ("stderr", 2), ("file", 3)];
-    let to = match section.word("to", &words) {
-        0 => AccessLogTarget::Off,
-        1 => AccessLogTarget::Stdout,
-        2 => AccessLogTarget::Stderr,
-        _ => AccessLogTarget::File(path),
-    };
-    let query = logged_query(&mut section);
-    section.finish();
-    AccessLog { to, query, queue_max: LOG_LINES_MAX }
 }
 
 /// What is written of queries.

@@ -20,7 +20,7 @@ use super::reader::Section;
 use super::route_table::{HostName, Takes};
 use super::{AnswerMode, BodyMode, Fixed, FleetIndex, JobsConfig, Limits, NamedFleet, Protocol};
 use super::{Route, RouteJobs, RouteTable, Taken, Timeouts};
-use super::{clients, contract, jobs, lambda, listeners, values};
+use super::{clients, contract, cross_origin, jobs, lambda, listeners, values};
 
 /// The least that an estimate may be, in CPU-seconds of the reference core.
 const WORK_MIN: f64 = 1e-5;
@@ -212,6 +212,8 @@ fn route(
         body,
         answer: section.word("answer", &answers),
         cors: section.flag("cors"),
+        timing_allow_origin: cross_origin::timing(section),
+        expose_headers: cross_origin::exposed(section),
         response: response.unwrap_or(bounds.timeouts.response),
         body_bytes: body_bytes.unwrap_or(bounds.limits.body_bytes),
         function: lambda::function(section, body),

@@ -5,6 +5,7 @@ use weighbridge_scene_extract::extractors;
 
 use super::*;
 
+mod access_log;
 mod clients;
 mod default_file;
 mod jobs;
