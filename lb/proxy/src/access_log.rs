@@ -34,11 +34,12 @@ const CLIENT_BYTES_MAX: usize = 128;
 const METHOD_BYTES_MAX: usize = 32;
 /// The longest trace id that is written; one has 32 digits.
 const TRACE_ID_BYTES_MAX: usize = 64;
+
 /// Room for one line, in bytes. Few lines are longer.
 const LINE_BYTES: usize = 512;
 
-/// One line of the log. A member that does not apply (no host, no estimate) is `null`, and `-` where
-/// the line is no JSON.
+/// One line of the log. A member that does not apply (no host, no estimate) is `null`, and `-`
+/// where the line is no JSON.
 #[derive(Debug, Clone)]
 pub struct AccessRecord<'a> {
     /// When the request had arrived; written as RFC 3339 with milliseconds, in UTC.

@@ -25,7 +25,7 @@ use http::header::{
     ACCEPT, ALLOW, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::uri::Authority;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
@@ -47,6 +47,7 @@ use crate::config::{FleetIndex, Shown, Taken, name_of};
 use crate::forwarded;
 use crate::front::{Current, Front};
 use crate::gathered::{Gathered, too_large};
+use crate::metrics::openmetrics;
 use crate::pace::Pace;
 use crate::payload::Payload;
 use crate::tls::unbracketed;
@@ -213,7 +214,7 @@ async fn answer(front: &Front, request: Request<Incoming>, via: Via) -> Answer {
     match path.as_str() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => readiness(front),
-        "/metrics" => metrics(front),
+        "/metrics" => metrics(front, request.headers()),
         "/fleet" => json_answer(&fleet(front)),
         "/clients" => json_answer(&clients::clients(front)),
         "/models" => json_answer(&models(front)),
@@ -236,7 +237,7 @@ fn readiness(front: &Front) -> Answer {
     refuse(&Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no host takes requests"))
 }
 
-fn metrics(front: &Front) -> Answer {
+fn metrics(front: &Front, headers: &HeaderMap) -> Answer {
     front.ledger.gauges.begin();
     for (nth, fleet) in front.dispatch.fleets.all().iter().enumerate() {
         fleet.look(|balancer, now| {
@@ -247,6 +248,11 @@ fn metrics(front: &Front) -> Answer {
         });
     }
     front.ledger.gauges.buffered(front.dispatch.budget.held_bytes());
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    if openmetrics::is_wanted(&accepted.collect::<Vec<_>>().join(",")) {
+        let text = front.ledger.metrics.open_text();
+        return with_type(StatusCode::OK, openmetrics::CONTENT_TYPE, text);
+    }
     match front.ledger.metrics.text() {
         Ok(body) => with_type(StatusCode::OK, prometheus::TEXT_FORMAT, body),
         Err(error) => refuse(&Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),

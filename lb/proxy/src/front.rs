@@ -39,12 +39,12 @@ use crate::headers;
 use crate::jobs::JobRoom;
 use crate::jobs::wishes::Preferences;
 use crate::ledger::Ledger;
+use crate::metrics::http::Active;
 use crate::networks;
 use crate::order::Order;
 use crate::payload::Payload;
 use crate::places::Places;
 use crate::record::Record;
-use crate::traces::Trace;
 use crate::whose;
 
 use body::{BodyError, BodyLimits};
@@ -198,12 +198,13 @@ impl Front {
         }
     }
 
-    /// The trace of the request of `session`, where one is taken.
-    fn trace(&self, session: &Session) -> Option<Box<Trace>> {
-        let headers = &session.req_header().headers;
-        let mut trace = self.ledger.traces.begin(headers)?;
-        trace.by_https(self.config.forwarding.is_https(client::whence(session), headers));
-        Some(trace)
+    /// Notes that the request of `session` is here, and begins its trace, where one is taken.
+    fn begin(&self, session: &Session, record: &mut Record) -> Active {
+        let head = session.req_header();
+        let whence = client::whence(session);
+        record.is_https = self.config.forwarding.is_https(whence, &head.headers);
+        record.trace = self.ledger.traces.begin(&head.headers);
+        self.ledger.metrics.http.begun(&head.method, record.is_https)
     }
 
     /// Sets how long the connection waits for its next request, if it may have one: pingora would
@@ -247,8 +248,7 @@ impl Front {
     ) -> Result<Option<RouteId>, Gone> {
         let listener = &self.config.listeners[listener];
         let whence = client::whence(session);
-        let is_https = self.config.forwarding.is_https(whence, &session.req_header().headers);
-        let redirect = listener.https_redirect.filter(|_| !is_https);
+        let redirect = listener.https_redirect.filter(|_| !record.is_https);
         record.marks.hsts = listener.hsts.clone().filter(|_| whence.is_tls);
         if let Some(shown) = self.state.challenges.at(session.req_header().uri.path()) {
             let answer = challenge::answer(shown).map_err(|_| Gone)?;

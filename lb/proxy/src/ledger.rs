@@ -43,6 +43,7 @@ impl Ledger {
     /// Notes what the head of an answer says: its status and the load report.
     pub(crate) fn hear(&self, record: &mut Record, answered: &ResponseHeader) {
         record.status = answered.status.as_u16();
+        record.heard_status = Some(record.status);
         if let Some(trace) = &mut record.trace {
             trace.heard(record.status);
         }
@@ -73,8 +74,10 @@ impl Ledger {
 
     /// Counts and logs a request that has ended: its head, the address of its client, how it went.
     pub(crate) fn log(&self, head: &RequestHeader, client: Option<IpAddr>, record: &Record) {
-        let route = record.route.map(|route| self.config.route(route).name.as_str());
-        self.metrics.ended(route.unwrap_or("none"), record);
+        let route = record.route.map(|route| self.config.route(route));
+        let named = route.map(|route| (route.name.as_str(), route.path.as_str()));
+        self.metrics.ended(named, &head.method, record);
+        let route = route.map(|route| route.name.as_str());
         self.trace(head, client, record);
         if !self.access_log.is_on() {
             return;

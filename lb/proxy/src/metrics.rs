@@ -3,13 +3,17 @@
 //! Requests are counted as they end; what the balancer believes is read at each scrape.
 
 mod edge;
+mod exemplars;
+pub(crate) mod http;
 mod lambda;
+pub(crate) mod openmetrics;
 mod reload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use ::http::Method;
 use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -23,8 +27,13 @@ use crate::record::Record;
 use crate::timeline::{self, Timeline};
 use crate::traffic::{self, Flow, Reading, Traffic};
 pub(crate) use edge::{EdgeMetrics, HandshakeFault, Unwelcome};
+use exemplars::Exemplars;
+use http::HttpMetrics;
 use lambda::LambdaMetrics;
 use reload::ReloadMetrics;
+
+/// How long requests take.
+const RESPONSE: &str = "weighbridge_response_seconds";
 
 /// Buckets of times that a client waits: 1 ms to about 9 minutes, at most twice each.
 const RESPONSE_BUCKETS: [f64; 20] = [
@@ -32,14 +41,16 @@ const RESPONSE_BUCKETS: [f64; 20] = [
     32.0, 64.0, 128.0, 256.0, 512.0,
 ];
 
-/// Buckets of decisions: 1 microsecond to 4 milliseconds.
-const DECISION_BUCKETS: [f64; 7] = [1e-6, 4e-6, 16e-6, 64e-6, 256e-6, 1e-3, 4e-3];
+/// Buckets of decisions: 1 microsecond to 4 milliseconds, at most twice each.
+const DECISION_BUCKETS: [f64; 13] =
+    [1e-6, 2e-6, 4e-6, 8e-6, 16e-6, 32e-6, 64e-6, 128e-6, 256e-6, 512e-6, 1e-3, 2e-3, 4e-3];
 
 /// Buckets of measured work over estimated work.
 const RATIO_BUCKETS: [f64; 11] = [0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0];
 
-/// Buckets of response time over measured work.
-const SLOWDOWN_BUCKETS: [f64; 10] = [1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0];
+/// Buckets of response time over measured work, at most twice each.
+const SLOWDOWN_BUCKETS: [f64; 14] =
+    [1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
 /// Everything that is counted as it happens.
 pub(crate) struct Metrics {
@@ -58,6 +69,10 @@ pub(crate) struct Metrics {
     loop_failures: IntCounterVec,
     not_trained: IntCounterVec,
     fleet_bounded: IntGaugeVec,
+    /// By OpenTelemetry's names.
+    pub(crate) http: HttpMetrics,
+    /// Which traces were counted.
+    exemplars: Exemplars,
     /// What is on Lambda.
     pub(crate) lambda: LambdaMetrics,
     /// What is counted of jobs.
@@ -108,7 +123,7 @@ impl Metrics {
                 "Requests that ended, by route and status; 499 is a client that left.",
                 &["route", "code"],
             )?,
-            response_seconds: by_route("weighbridge_response_seconds", response, times)?,
+            response_seconds: by_route(RESPONSE, response, times)?,
             waiting_seconds: by_route("weighbridge_waiting_seconds", waiting, times)?,
             work_seconds: by_route("weighbridge_work_seconds", work, times)?,
             slowdown: by_route("weighbridge_slowdown_ratio", slowdown, &SLOWDOWN_BUCKETS)?,
@@ -136,6 +151,8 @@ impl Metrics {
                 "Hosts that ended without having been told to.",
             )?,
             connections: gauge("weighbridge_connections", "Connections of clients that are open.")?,
+            http: HttpMetrics::new(&registry)?,
+            exemplars: Exemplars::default(),
             lambda: LambdaMetrics::new(&registry)?,
             jobs: JobMetrics::new(&registry)?,
             reloads: ReloadMetrics::new(&registry)?,
@@ -151,11 +168,19 @@ impl Metrics {
         &self.registry
     }
 
-    /// A request of `route` ended.
-    pub(crate) fn ended(&self, route: &str, record: &Record) {
+    /// A request with `method` of `route`, which has a name and a path, ended.
+    pub(crate) fn ended(&self, route: Option<(&str, &str)>, method: &Method, record: &Record) {
+        let (route, path) = route.unwrap_or(("none", ""));
         let code = code(record.status);
+        let secs = record.response().as_secs_f64();
         self.requests.with_label_values(&[route, code.as_str()]).inc();
-        self.response_seconds.with_label_values(&[route]).observe(record.response().as_secs_f64());
+        self.response_seconds.with_label_values(&[route]).observe(secs);
+        let labels = self.http.ended((http::method(method), path), record, (code.as_str(), secs));
+        if let Some(trace) = record.trace.as_ref().filter(|trace| trace.is_sampled()) {
+            let of = (&*trace.id(), SystemTime::now());
+            self.exemplars.keep(RESPONSE, &[route], secs, of);
+            self.exemplars.keep(http::SERVER_DURATION, &labels, secs, of);
+        }
         if 0 < record.tries {
             let waited = record.waiting().as_secs_f64();
             self.waiting_seconds.with_label_values(&[route]).observe(waited);
@@ -262,6 +287,11 @@ impl Metrics {
     pub(crate) fn text(&self) -> prometheus::Result<String> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+
+    /// The same in the format of `OpenMetrics`, with exemplars.
+    pub(crate) fn open_text(&self) -> String {
+        openmetrics::text(&self.registry.gather(), &self.exemplars)
+    }
 }
 
 fn decision_seconds(registry: &Registry) -> prometheus::Result<Histogram> {
@@ -295,6 +325,6 @@ pub(crate) fn registered<C: Collector + Clone + 'static>(
 /// The label of a status: itself where it is one that HTTP names, so that hosts cannot invent
 /// labels.
 fn code(status: u16) -> String {
-    let named = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+    let named = ::http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
     if named.is_some() || status == 499 { status.to_string() } else { "other".to_owned() }
 }

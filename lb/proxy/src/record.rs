@@ -63,6 +63,16 @@ pub(crate) struct Record {
     pub(crate) bytes_out: u64,
     /// Its trace, where one is taken.
     pub(crate) trace: Option<Box<Trace>>,
+    /// Whether its client asked by HTTPS.
+    pub(crate) is_https: bool,
+    /// Whether it is an attempt of a job, and has no client.
+    pub(crate) is_attempt: bool,
+    /// Whether the last host or function that it was sent to has not failed it.
+    is_tried: bool,
+    /// The status of that one's answer.
+    pub(crate) heard_status: Option<u16>,
+    /// How, and after which time, those before it failed.
+    pub(crate) failed_tries: Vec<(Failure, Duration)>,
 }
 
 impl Record {
@@ -88,6 +98,11 @@ impl Record {
             bytes_in: 0,
             bytes_out: 0,
             trace: None,
+            is_https: false,
+            is_attempt: false,
+            is_tried: false,
+            heard_status: None,
+            failed_tries: Vec::new(),
         }
     }
 
@@ -98,6 +113,7 @@ impl Record {
         self.function = None;
         self.estimate = Some(placement.estimate);
         self.order = placement.order;
+        self.is_tried = true;
         self.tries += 1;
     }
 
@@ -107,12 +123,15 @@ impl Record {
         self.host = None;
         self.function = Some(invocation.function);
         self.estimate = Some(invocation.estimate);
+        self.is_tried = true;
         self.tries += 1;
     }
 
     /// The last host or function has failed it.
     pub(crate) fn failed(&mut self, failure: Failure) {
         self.failure = Some(failure);
+        self.is_tried = false;
+        self.failed_tries.push((failure, self.service()));
         if let Some(trace) = &mut self.trace {
             trace.end_try(Some(failure_name(failure)));
         }
@@ -154,6 +173,11 @@ impl Record {
             (Some(placed), None) => placed.elapsed(),
             (None, _) => Duration::ZERO,
         }
+    }
+
+    /// How long the host or function took that answered it, where one has.
+    pub(crate) fn answering(&self) -> Option<Duration> {
+        self.is_tried.then(|| self.service())
     }
 
     /// How it ended at the host that answered it.

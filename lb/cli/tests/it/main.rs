@@ -20,6 +20,7 @@ mod helm;
 mod keda;
 mod main_job;
 mod no_host;
+mod openmetrics;
 mod own_server;
 mod package;
 mod pods;

@@ -19,7 +19,7 @@ use crate::harness::requests::Request;
 use crate::harness::{eventually, until};
 use crate::host::{self, Heard, Host, Then};
 
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+pub(crate) const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 
 /// What each request costs.
@@ -29,14 +29,14 @@ const REPORT: &str = "endpoint-load-metrics: JSON {\"request_cost\":{\"cpu_secon
 const TARGETS: [&str; 2] = ["/blurimage", "/streamed"];
 
 /// Takes whatever it is sent.
-fn collector() -> Host {
+pub(crate) fn collector() -> Host {
     Host::start(|_, client| {
         host::answer(client, "200 OK", &[], b"");
         Then::Keep
     })
 }
 
-fn working() -> Host {
+pub(crate) fn working() -> Host {
     Host::start(|_, client| {
         host::answer(client, "200 OK", &[REPORT], b"right");
         Then::Keep
@@ -44,7 +44,7 @@ fn working() -> Host {
 }
 
 /// In front of `hosts`, with traces for the collector at `endpoint`; `more` are keys of theirs.
-fn start(hosts: &[&Host], endpoint: SocketAddr, more: &str) -> (Place, Balancer) {
+pub(crate) fn start(hosts: &[&Host], endpoint: SocketAddr, more: &str) -> (Place, Balancer) {
     start_slow(hosts, endpoint, &format!("interval = \"20ms\"\n{more}"))
 }
 
@@ -121,7 +121,7 @@ fn ask(balancer: &Balancer, request: Request) -> Answer {
 }
 
 /// A request whose trace somebody else has begun.
-fn traced(target: &str, trace: &str, flags: &str) -> Request {
+pub(crate) fn traced(target: &str, trace: &str, flags: &str) -> Request {
     let parent = format!("traceparent: 00-{trace}-{SPAN}-{flags}");
     Request::post(&format!("{target}?size=3&key=secret"), "hello").with(&parent)
 }

@@ -50,7 +50,7 @@ impl ProxyHttp for Proxy {
         headers::unite_cookies(session.req_header_mut()).map_err(Error::into_down)?;
         headers::to_origin_form(session.req_header_mut());
         session.set_read_timeout(Some(front.config.timeouts.body_read));
-        ctx.record.trace = front.trace(session);
+        ctx.active = Some(front.begin(session, &mut ctx.record));
         let refused = match front.admit(session) {
             Ok(admitted) => {
                 ctx.admitted = Some(admitted);

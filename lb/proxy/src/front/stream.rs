@@ -21,6 +21,7 @@ use crate::dispatch::Dispatch;
 use crate::exchange::ExchangeError;
 use crate::forward;
 use crate::gathered::too_large;
+use crate::metrics::http::Active;
 use crate::record::Record;
 use crate::register::{self, Entry};
 
@@ -51,6 +52,8 @@ pub(crate) struct Passage {
     pub(super) is_alone: bool,
     /// Its place among the requests that may be here at once.
     pub(super) admitted: Option<Admitted>,
+    /// That it is here, as metrics have it.
+    pub(super) active: Option<Active>,
     _in_flight: InFlight,
 }
 
@@ -69,6 +72,7 @@ impl Passage {
             is_answered: false,
             is_alone: false,
             admitted: None,
+            active: None,
         }
     }
 

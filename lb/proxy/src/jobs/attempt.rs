@@ -65,6 +65,7 @@ pub(super) async fn run(room: Arc<JobRoom>, attempt: Attempt) {
     let mut record = Record::new();
     record.route = Some(route);
     record.terms = room.terms(&kept, route);
+    record.is_attempt = true;
     let host = Whereabouts::default();
     let mut keeper = Keeper {
         room: &room,

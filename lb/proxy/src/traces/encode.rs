@@ -49,7 +49,7 @@ fn server(trace: &Trace, ended: &Ended<'_>, query: LoggedQuery) -> Span {
     let Ended { head, record, .. } = ended;
     let mut attributes = Attributes::default();
     let method = attributes.method(&head.method);
-    attributes.text("url.scheme", if trace.is_https { "https" } else { "http" });
+    attributes.text("url.scheme", if record.is_https { "https" } else { "http" });
     let target = shown(head, query);
     let (path, asked) = target.split_once('?').unwrap_or((&target, ""));
     attributes.text("url.path", path);

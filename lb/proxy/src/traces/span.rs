@@ -22,8 +22,6 @@ pub(crate) struct Trace {
     pub(super) parent: Option<[u8; 8]>,
     /// `tracestate` as it came.
     pub(super) state: Option<String>,
-    /// Whether the client asked by HTTPS.
-    pub(super) is_https: bool,
     /// The job whose attempt it is.
     pub(super) job: Option<String>,
     pub(super) tries: Vec<Tried>,
@@ -75,15 +73,9 @@ impl Trace {
             context,
             parent: from.map(|from| from.span),
             state,
-            is_https: false,
             job: None,
             tries: Vec::new(),
         }))
-    }
-
-    /// Its client came by HTTPS, or not.
-    pub(crate) fn by_https(&mut self, is_https: bool) {
-        self.is_https = is_https;
     }
 
     /// It is of an attempt of `job`.
