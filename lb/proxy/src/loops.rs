@@ -170,7 +170,9 @@ async fn ask_one_for_load(
             metrics.report_rejected();
             dispatch.hosts.report_rejected(host, error);
         }
-        metrics.loop_failed("load_report");
+        if is_failure(&error) {
+            metrics.loop_failed("load_report");
+        }
         tracing::debug!(host = place.name, %error, "no load report");
     }
     (host, is_silent)
@@ -213,6 +215,15 @@ pub(crate) async fn ask_for_cpu(
                 });
             }
         }
+    }
+}
+
+/// Whether to ask a host has failed. One that answers otherwise than with a load report is an
+/// ordinary service, which has none to give.
+fn is_failure(error: &ProbeError) -> bool {
+    match error {
+        ProbeError::Status(_) | ProbeError::Report(_) => false,
+        ProbeError::Unreachable(_) | ProbeError::Timeout(_) | ProbeError::Body(_) => true,
     }
 }
 

@@ -79,6 +79,17 @@ fn prometheus_understands_every_expression_of_the_dashboard() {
     run(Command::new("promtool").args(["check", "rules"]).arg(file)).ok();
 }
 
+/// What is measured is shown. Those by OpenTelemetry's names say again what ours do.
+#[test]
+fn every_metric_of_ours_is_on_the_dashboard() {
+    let shown: BTreeSet<String> = named(&read("deploy/grafana/weighbridge.json"));
+    for name in exported() {
+        let endings = ["", "_bucket", "_sum", "_count"];
+        let is_shown = endings.iter().any(|end| shown.contains(&format!("{name}{end}")));
+        assert!(is_shown, "no panel has `{name}`");
+    }
+}
+
 #[test]
 fn the_panels_do_not_overlap_and_have_ids_of_their_own() {
     let dashboard = dashboard();

@@ -26,6 +26,15 @@ pub(crate) enum Then {
     Close,
 }
 
+/// What a host reads before it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Heads,
+    Bodies,
+    /// Bodies, and it answers itself how it is.
+    Everything,
+}
+
 type Answer = dyn Fn(&Heard, &mut TcpStream) -> Then + Send + Sync;
 
 impl Host {
@@ -33,14 +42,22 @@ impl Host {
     pub(crate) fn start(
         answer: impl Fn(&Heard, &mut TcpStream) -> Then + Send + Sync + 'static,
     ) -> Host {
-        Host::listen(true, Arc::new(answer))
+        Host::listen(Reads::Bodies, Arc::new(answer))
+    }
+
+    /// The same, where it is also asked for its load and readiness.
+    #[allow(dead_code, reason = "only one of the suites wants it")]
+    pub(crate) fn everywhere(
+        answer: impl Fn(&Heard, &mut TcpStream) -> Then + Send + Sync + 'static,
+    ) -> Host {
+        Host::listen(Reads::Everything, Arc::new(answer))
     }
 
     /// Answers before any of the body has been read.
     pub(crate) fn hasty(
         answer: impl Fn(&Heard, &mut TcpStream) -> Then + Send + Sync + 'static,
     ) -> Host {
-        Host::listen(false, Arc::new(answer))
+        Host::listen(Reads::Heads, Arc::new(answer))
     }
 
     /// Sends the body of every request back.
@@ -51,7 +68,7 @@ impl Host {
         })
     }
 
-    fn listen(reads_bodies: bool, answer: Arc<Answer>) -> Host {
+    fn listen(reads: Reads, answer: Arc<Answer>) -> Host {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -59,7 +76,7 @@ impl Host {
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
-                std::thread::spawn(move || serve(stream, reads_bodies, &log, &*answer));
+                std::thread::spawn(move || serve(stream, reads, &log, &*answer));
             }
         });
         Host { address, heard }
@@ -109,15 +126,16 @@ pub(crate) fn raw(client: &mut TcpStream, bytes: impl AsRef<[u8]>) {
     let _ = client.write_all(bytes.as_ref());
 }
 
-fn serve(mut stream: TcpStream, reads_bodies: bool, log: &Mutex<Vec<Heard>>, answer_by: &Answer) {
+fn serve(mut stream: TcpStream, reads: Reads, log: &Mutex<Vec<Heard>>, answer_by: &Answer) {
     let mut reader = BufReader::new(stream.try_clone().expect("it is a socket"));
     while let Some(mut heard) = read_head(&mut reader) {
-        if heard.is_for("/readyz") || heard.is_for("/load") {
+        let is_ours = heard.is_for("/readyz") || heard.is_for("/load");
+        if is_ours && reads != Reads::Everything {
             let status = if heard.is_for("/readyz") { "200 OK" } else { "404 Not Found" };
             answer(&mut stream, status, &[], b"");
             continue;
         }
-        if reads_bodies {
+        if reads != Reads::Heads {
             if !heard.headers("expect").is_empty() {
                 raw(&mut stream, "HTTP/1.1 100 Continue\r\n\r\n");
             }

@@ -1,6 +1,8 @@
 //! Hosts at given addresses that die, hang and come back.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -11,6 +13,7 @@ use crate::harness::client::Client;
 use crate::harness::load::Load;
 use crate::harness::requests::{blur, enhance, jobs, ray_trace};
 use crate::harness::until;
+use crate::host;
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -36,6 +39,31 @@ fn answered_by(place: &Place, host: SocketAddr) -> usize {
     let host = host.to_string();
     let by_it = |line: &&serde_json::Value| line["host"] == *host && line["status"] == 200;
     place.log().iter().filter(by_it).count()
+}
+
+/// An ordinary service knows nothing of load reports: it says 404, or has a page for every path.
+/// A host that answers everything with a page, and how often it was asked for its load.
+fn without_reports() -> (host::Host, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let told = Arc::clone(&asked);
+    let host = host::Host::everywhere(move |heard, client| {
+        told.fetch_add(usize::from(heard.is_for("/load")), Ordering::AcqRel);
+        host::answer(client, "200 OK", &[], b"<html>");
+        host::Then::Keep
+    });
+    (host, asked)
+}
+
+#[test]
+fn a_service_without_load_reports_makes_no_loop_fail() {
+    let without = Backend::start(&[], "right");
+    let (everywhere, asked) = without_reports();
+    let place = Place::new(&config([without.address, everywhere.address]));
+    let balancer = place.serve();
+    balancer.has_active(2);
+    until("it was asked often", || 10 < asked.load(Ordering::Acquire));
+    assert!(balancer.metric("weighbridge_loop_failures_total", "loop=\"load_report\"") < 0.5);
+    assert!(0.5 < balancer.metric("weighbridge_load_reports_rejected_total", ""));
 }
 
 #[test]
@@ -65,13 +93,12 @@ fn a_host_that_dies_is_ejected_and_comes_back() {
 fn a_host_that_hangs_is_no_reason_to_hear_less_of_the_others() {
     // It takes connections and never says a word; the other one has no load report.
     let hangs = TcpListener::bind(ANY).expect("a port");
-    let other = Backend::start(&[], "");
+    let (other, asked) = without_reports();
     let config = config([hangs.local_addr().expect("it is bound"), other.address]);
     let place = Place::new(&config.replace("\"100ms\"", "\"20ms\""));
-    let balancer = place.serve();
-    let asked = || balancer.metric("weighbridge_loop_failures_total", "loop=\"load_report\"");
+    let _balancer = place.serve();
     // Were each round to end with the slowest, this would take minutes.
-    until("it is asked every now and then", || 200.0 < asked());
+    until("it is asked every now and then", || 200 < asked.load(Ordering::Acquire));
 }
 
 #[test]
