@@ -110,6 +110,8 @@ pub struct Quality {
     pub mdape: Option<f64>,
     /// Fraction of recent requests that stayed below their p90.
     pub p90_coverage: Option<f64>,
+    /// The same by how large the requests were predicted to be, the smallest first.
+    pub by_size: Vec<SizeQuality>,
     /// What the work of the newest request is known from: `costs` that its host told, or
     /// `elapsed_time`, where it tells none.
     pub learned_from: Evidence,
@@ -122,6 +124,20 @@ pub struct Quality {
     pub held_back_mdape: Option<f64>,
     /// The installed model's p90 coverage on observations held back from its training.
     pub held_back_p90_coverage: Option<f64>,
+}
+
+/// How good the estimates were of requests of about one size.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SizeQuality {
+    /// They were predicted to cost up to so many CPU-seconds of the reference core, and more than
+    /// those of the class before; `None`: any number.
+    pub up_to_seconds: Option<f64>,
+    /// How many of the recent ones.
+    pub requests: usize,
+    /// See [`Quality::mdape`].
+    pub mdape: f64,
+    /// See [`Quality::p90_coverage`].
+    pub p90_coverage: f64,
 }
 
 /// When a (new) model should be trained.
@@ -287,6 +303,20 @@ impl Predictor {
 
     /// Learns from one completed request.
     pub fn observe(&mut self, observation: &Observation) {
+        let given = self.estimate(&observation.features, None);
+        self.note_error(observation, (given.mean, given.p90));
+        self.learn(observation);
+    }
+
+    /// Notes how good the estimate was that a request was given: mean and p90.
+    fn note_error(&mut self, observation: &Observation, (mean, p90): (Work, Work)) {
+        let actual = observation.work.as_cpu_secs();
+        if 0.0 < actual {
+            self.track.push((mean.as_cpu_secs(), p90.as_cpu_secs()), actual);
+        }
+    }
+
+    fn learn(&mut self, observation: &Observation) {
         self.judge(observation);
         self.note_build(observation);
         self.observations += 1;
@@ -303,10 +333,15 @@ impl Predictor {
     }
 
     /// Learns from a request that was completed in an earlier life. Where there is a model, it has
-    /// learned from it already, and is not to be trained again for it.
+    /// learned from it already, and is not to be trained again for it; nor would its error on it be
+    /// one that was made before the outcome was known. That one was kept beside the outcome. What
+    /// was given to an exact repeat says nothing of estimates.
     pub fn recall(&mut self, observation: &Observation) {
         let since_training = self.since_training;
-        self.observe(observation);
+        if let Some(given) = observation.estimated.filter(|given| !is_of_repeat(*given)) {
+            self.note_error(observation, given);
+        }
+        self.learn(observation);
         if self.model.is_some() {
             self.since_training = since_training;
         }
@@ -320,10 +355,7 @@ impl Predictor {
         if actual <= 0.0 {
             return;
         }
-        let error = |estimate: Estimate| (estimate.mean.as_cpu_secs() / actual - 1.0).abs();
         let held = |estimate: Estimate| observation.work <= estimate.p90;
-        let given = self.estimate(&observation.features, None);
-        self.track.push(error(given), held(given));
         // An underestimate is never off by more than 100 %, however wrong: trust asks by which
         // factor.
         let miss = |estimate: Estimate| {
@@ -528,6 +560,7 @@ impl Predictor {
             observations: self.observations,
             mdape: self.track.mdape(),
             p90_coverage: self.track.p90_coverage(),
+            by_size: self.track.by_size(),
             learned_from: self.evidence,
             estimator: estimator.to_owned(),
             trusted: if self.is_declared() {
@@ -549,4 +582,10 @@ impl Predictor {
     pub fn is_trusted(&self) -> bool {
         self.model_in_use().is_some() || self.running_gate.is_open()
     }
+}
+
+/// Whether an estimate, mean and p90, was the measured cost of an exact repeat.
+fn is_of_repeat((mean, p90): (Work, Work)) -> bool {
+    let ratio = p90.as_cpu_secs() / mean.as_cpu_secs();
+    (ratio - P90_RATIO_REPEAT).abs() < 1e-9
 }

@@ -42,8 +42,12 @@ fn a_killed_balancer_leaves_nobody_behind_and_its_successor_knows_what_it_knew()
     assert!(all_are_models(&second).is_some(), "{models}");
     for route in ROUTES {
         // That of the model. The running mean is off by several times what these requests cost.
-        let error = models["routes"][route]["mdape"].as_f64().expect("an error");
+        let error = models["routes"][route]["held_back_mdape"].as_f64().expect("an error");
         assert!(error < 1.0, "of {route}: {models}");
+        // Those of the first one's estimates, as they were kept.
+        assert!(models["routes"][route]["mdape"].is_number(), "of {route}: {models}");
+        let classes = models["routes"][route]["by_size"].as_array().map_or(0, Vec::len);
+        assert!(0 < classes, "of {route}: {models}");
     }
     let pids: Vec<u32> = second.has_active(1).iter().map(Host::pid).collect();
     assert!(workers.iter().all(|worker| !pids.contains(worker)));

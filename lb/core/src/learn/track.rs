@@ -10,14 +10,24 @@
 
 use std::collections::VecDeque;
 
+use super::SizeQuality;
 use crate::statistics::{Newest, median};
 
 /// The errors of the most recent estimates, each made before its outcome was known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Track {
-    /// Absolute percentage error as a fraction, and whether the p90 held.
-    recent: VecDeque<(f64, bool)>,
+    recent: Recent,
+    /// The same by size: of those that were predicted to cost up to each of [`SIZES`], and of those
+    /// beyond.
+    by_size: [Recent; SIZES.len() + 1],
 }
+
+/// Of each the absolute percentage error as a fraction, and whether the p90 held.
+#[derive(Debug, Clone, Default)]
+struct Recent(VecDeque<(f64, bool)>);
+
+/// Between two classes of size, in CPU-seconds of the reference core.
+const SIZES: [f64; 4] = [0.01, 0.1, 1.0, 10.0];
 
 /// Trust in an estimator, with hysteresis: lost above a limit, won back well below it.
 #[derive(Debug, Clone)]
@@ -48,21 +58,53 @@ const OFF_COVERAGE: f64 = 0.7;
 const REOPEN: f64 = 0.8;
 
 impl Track {
-    pub(super) fn push(&mut self, error: f64, p90_held: bool) {
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((error, p90_held));
+    /// A request that cost `actual` CPU-seconds, above zero, was estimated so: mean and p90.
+    pub(super) fn push(&mut self, (mean, p90): (f64, f64), actual: f64) {
+        let of = ((mean / actual - 1.0).abs(), actual <= p90);
+        let class = SIZES.iter().position(|size| mean <= *size).unwrap_or(SIZES.len());
+        self.recent.push(of);
+        self.by_size[class].push(of);
     }
 
     /// Median absolute percentage error, as a fraction.
     pub(super) fn mdape(&self) -> Option<f64> {
-        median(&self.recent.iter().map(|(error, _)| *error).collect::<Vec<_>>())
+        self.recent.mdape()
     }
 
     /// Fraction of requests that stayed below their p90.
     pub(super) fn p90_coverage(&self) -> Option<f64> {
-        share(self.recent.iter().map(|(_, held)| *held))
+        self.recent.p90_coverage()
+    }
+
+    /// The same by size, the smallest first, of those of which there were any.
+    pub(super) fn by_size(&self) -> Vec<SizeQuality> {
+        let classes = self.by_size.iter().enumerate();
+        let shown = classes.filter_map(|(nth, recent)| {
+            Some(SizeQuality {
+                up_to_seconds: SIZES.get(nth).copied(),
+                requests: recent.0.len(),
+                mdape: recent.mdape()?,
+                p90_coverage: recent.p90_coverage()?,
+            })
+        });
+        shown.collect()
+    }
+}
+
+impl Recent {
+    fn push(&mut self, of: (f64, bool)) {
+        if self.0.len() == RECENT {
+            self.0.pop_front();
+        }
+        self.0.push_back(of);
+    }
+
+    fn mdape(&self) -> Option<f64> {
+        median(&self.0.iter().map(|(error, _)| *error).collect::<Vec<_>>())
+    }
+
+    fn p90_coverage(&self) -> Option<f64> {
+        share(self.0.iter().map(|(_, held)| *held))
     }
 }
 
