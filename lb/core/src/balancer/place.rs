@@ -13,7 +13,7 @@ use crate::host::HostId;
 use crate::lambda::Offer;
 use crate::policy::HostPolicy;
 use crate::request::{RequestId, RouteId};
-use crate::schedule::hold::{Hold, JobOrder};
+use crate::schedule::hold::{self, Hold, JobOrder};
 use crate::schedule::{Demand, Ranking};
 use crate::units::{Seconds, Time, Work};
 
@@ -133,10 +133,19 @@ impl Balancer {
     /// How a request of that estimate is held; `None` where none is.
     pub(super) fn hold(&self, estimate: &Estimate, overdue: bool) -> Option<Hold> {
         let ratio = self.policy.schedule.hold?;
-        Some(if !overdue && self.orders(estimate) { Hold::at(ratio) } else { Hold::NO_ORDER })
+        Some(if !overdue && self.waits_for_size(estimate) {
+            Hold::at(ratio)
+        } else {
+            Hold::NO_ORDER
+        })
     }
 
-    /// Whether a request is held for its size: its estimate is its own and believed, and such
+    /// Whether a client's request is held for its size: that is known, and large enough.
+    fn waits_for_size(&self, estimate: &Estimate) -> bool {
+        hold::is_worth(estimate.mean) && self.orders(estimate)
+    }
+
+    /// Whether the size of a request is known: its estimate is its own and believed, and such
     /// estimates have put requests in order.
     fn orders(&self, estimate: &Estimate) -> bool {
         let is_right = match estimate.source {
@@ -226,14 +235,16 @@ impl Balancer {
 
     /// Whether a request that waits goes before this one. One that has been tried does not: it may
     /// be waiting for a host that it has not seen. Nor does one that is held for its size go before
-    /// one whose size is not known.
+    /// one that is not.
     fn is_behind(&self, id: RequestId, request: &Request) -> bool {
         let guard = self.is_turn_of_guard();
         let first = self.queue.first(self.now, 1, guard);
         let first = first.first().and_then(|id| self.requests.get(id));
-        let is_free = self.policy.schedule.hold.is_some() && !self.orders(&request.estimate);
-        let goes_before =
-            |first: &Request| first.tried.is_empty() && !(is_free && self.orders(&first.estimate));
+        let is_free =
+            self.policy.schedule.hold.is_some() && !self.waits_for_size(&request.estimate);
+        let goes_before = |first: &Request| {
+            first.tried.is_empty() && !(is_free && self.waits_for_size(&first.estimate))
+        };
         first.is_some_and(goes_before)
             && self.queue.precedes(self.now, &self.waiting_of(id, request), guard)
     }

@@ -24,6 +24,9 @@
 //!   least connections, and is not behind those that are held. One that is held when its estimate
 //!   is believed no longer is held no longer. On `fcfs` hosts every request waits here, because it
 //!   would wait there as well.
+//! - *Small requests*: one of less than a millisecond of work is not held. Until a host that has
+//!   answered gets the next request it has nothing to do, and that alone takes as long. It goes to
+//!   `ps` hosts at once, as one whose size is not known.
 //! - *Estimates that are off*: a claim that outlives its estimate doubles it. So a giant that was
 //!   mistaken for a small request closes its host until it has outlived the estimate, no longer. A
 //!   small request that was mistaken for a giant waits until it is its turn, or it is overdue.
@@ -60,7 +63,11 @@
 use super::{Delay, Demand};
 use crate::fleet::Glance;
 use crate::host::{Discipline, HostState};
-use crate::units::Seconds;
+use crate::units::{Seconds, Work};
+
+/// The least work that is worth holding, in CPU-seconds: a few times what passes between the end of
+/// one request and the start of the next, two ways through a network and a decision.
+const WORK_MIN_SECS: f64 = 1e-3;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,6 +99,11 @@ pub struct JobOrder {
     pub ratio: Option<f64>,
     /// On `srpt` hosts: while it would wait there for at most this.
     pub patience: Seconds,
+}
+
+/// Whether a client's request of so much work may be held for its size.
+pub fn is_worth(work: Work) -> bool {
+    WORK_MIN_SECS <= work.as_cpu_secs()
 }
 
 // === impl Hold ===

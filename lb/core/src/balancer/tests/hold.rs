@@ -138,6 +138,25 @@ fn a_request_of_unknown_size_is_not_held_and_not_behind_those_that_are() {
 }
 
 #[test]
+fn what_takes_less_than_a_millisecond_is_not_held_and_not_behind_what_is() {
+    check_hold(
+        "
+0 join a 1 1.0 ps
+0 arrive 1 0.0009
+0 arrive 2 0.0009
+0 arrive 3 0.002
+0 arrive 4 0.0009
+",
+        "
+0 arrive 1 0.0009: to 0
+0 arrive 2 0.0009: to 0
+0 arrive 3 0.002: waits until 30
+0 arrive 4 0.0009: to 0
+",
+    );
+}
+
+#[test]
 fn a_host_that_serves_in_order_of_arrival_is_given_what_it_runs_and_no_more() {
     check_hold(
         "
