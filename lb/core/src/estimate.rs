@@ -19,6 +19,7 @@ mod factors;
 mod formula;
 mod forward;
 mod table;
+mod vectors;
 mod words;
 pub(crate) mod regress;
 

@@ -175,6 +175,10 @@ const OBSERVATIONS_MIN: usize = 10;
 /// A model whose errors grow is trained anew after this part of the observations that it rests on.
 const OFF_AFTER_PART: usize = 4;
 
+/// A model that rests on a whole window, and errs as it was expected to, is trained anew after so
+/// many windows: another would hardly be better.
+const SETTLED_WINDOWS: usize = 4;
+
 impl Predictor {
     /// Knows nothing but the route's prior.
     pub fn new(policy: &RoutePolicy, learn: &LearnPolicy) -> Predictor {
@@ -424,11 +428,12 @@ impl Predictor {
     }
 
     /// When a (new) model should be trained: the first, after as many more observations as the last
-    /// one rests on, sooner where its errors have grown, after a drift, or to price a new build's
-    /// counts.
+    /// one rests on, later where that is a whole window, sooner where its errors have grown, after
+    /// a drift, or to price a new build's counts.
     ///
-    /// So each observation is trained on about twice, and a few times more often where models go
-    /// wrong, at any rate of requests: training costs time in proportion to them.
+    /// So each observation is trained on about twice at first, every fourth one once later, and a
+    /// few times more often where models go wrong, at any rate of requests: training costs time in
+    /// proportion to them.
     pub fn training_due(&self) -> TrainingDue {
         let window = self.policy.window.max(1);
         let least = self.policy.observations_min.min(window).max(OBSERVATIONS_MIN);
@@ -453,7 +458,11 @@ impl Predictor {
             (least.max(rests_on), true)
         } else {
             let is_off = self.model_gate.is_off(model.held_back_mdape);
-            let after = if is_off { rests_on / OFF_AFTER_PART } else { rests_on };
+            let after = match (is_off, rests_on == window) {
+                (true, _) => rests_on / OFF_AFTER_PART,
+                (false, true) => rests_on * SETTLED_WINDOWS,
+                (false, false) => rests_on,
+            };
             // What has been seen of late may be a few requests over and over: they teach it
             // nothing.
             let is_varied = model.n_different <= VARIED_FACTOR * self.window.n_different();

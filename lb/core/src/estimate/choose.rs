@@ -21,6 +21,9 @@ pub(crate) struct Chosen {
 /// Parts of the table; each is held back once.
 const FOLDS: usize = 5;
 
+/// An estimator that is no better than the best so far in so many folds is not tried in the others.
+const FOLDS_FIRST: usize = 2;
+
 /// The fewest rows to choose by.
 pub(crate) const ROWS_MIN: usize = 10;
 
@@ -45,9 +48,9 @@ pub(crate) fn choose(
     let folds = folds(table.len(), seed);
     let mut best: Option<(&'static str, Formula, f64, Vec<f64>)> = None;
     for estimator in estimators {
-        let Some(ratios) = held_back_ratios(*estimator, table, &folds) else { continue };
-        let errors: Vec<f64> = ratios.iter().map(|ratio| (1.0 / ratio - 1.0).abs()).collect();
-        let Some(error) = median(&errors) else { continue };
+        let rival = best.as_ref().map(|(_, _, _, ratios)| &ratios[..]);
+        let Some(ratios) = held_back_ratios(*estimator, table, &folds, rival) else { continue };
+        let Some(error) = error(ratios.iter()) else { continue };
         let is_better = best
             .as_ref()
             .is_none_or(|(_, _, least, _)| error < least * BETTER_FACTOR - BETTER_MARGIN);
@@ -66,11 +69,25 @@ pub(crate) fn choose(
     })
 }
 
+/// The median absolute percentage error, as a fraction, of estimates whose requests cost so many
+/// times as much.
+fn error<'a>(ratios: impl Iterator<Item = &'a f64>) -> Option<f64> {
+    median(&ratios.map(|ratio| (1.0 / ratio - 1.0).abs()).collect::<Vec<f64>>())
+}
+
 /// What each row cost over what was estimated for it by a fit to the other folds. `None` where a
-/// fit has no solution.
-fn held_back_ratios(estimator: &dyn Estimator, table: &Table, folds: &[usize]) -> Option<Vec<f64>> {
+/// fit has no solution, or the first folds show that it is no better than those of the `rival`.
+fn held_back_ratios(
+    estimator: &dyn Estimator,
+    table: &Table,
+    folds: &[usize],
+    rival: Option<&[f64]>,
+) -> Option<Vec<f64>> {
     let mut ratios = vec![1.0; table.len()];
     for fold in 0..FOLDS {
+        if fold == FOLDS_FIRST && rival.is_some_and(|rival| !is_better(&ratios, rival, folds)) {
+            return None;
+        }
         let rows = 0..table.len();
         let others = table.select(rows.clone().filter(|row| folds[*row] != fold));
         let formula = estimator.fit(&others)?;
@@ -82,6 +99,15 @@ fn held_back_ratios(estimator: &dyn Estimator, table: &Table, folds: &[usize]) -
         }
     }
     Some(ratios)
+}
+
+/// Whether the errors in the first folds are less than the `rival`'s.
+fn is_better(ratios: &[f64], rival: &[f64], folds: &[usize]) -> bool {
+    let first = |ratios: &[f64]| {
+        let rows = ratios.iter().zip(folds).filter(|(_, fold)| **fold < FOLDS_FIRST);
+        error(rows.map(|(ratio, _)| ratio))
+    };
+    first(ratios) < first(rival)
 }
 
 /// No estimate of a formula fitted to this table is below this.

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::formula::{FACTORS_MAX, Factor, Formula, Term};
 use super::regress::{Design, Solver};
+use super::vectors::{dot, leave, square};
 use super::{Table, factors};
 use crate::statistics::median;
 
@@ -335,30 +336,4 @@ fn term(factors: &[Factor]) -> Term {
         return Term::One;
     }
     Term::Times(std::array::from_fn(|index| factors.get(index).copied()))
-}
-
-/// Takes the part along `axis`, of length 1, off `values`.
-fn leave(values: &mut [f64], axis: &[f64]) {
-    let along = dot(values, axis);
-    for (value, axis) in values.iter_mut().zip(axis) {
-        *value -= along * axis;
-    }
-}
-
-fn square(values: &[f64]) -> f64 {
-    dot(values, values)
-}
-
-/// The sum of products, in eight parts that are summed up at once.
-fn dot(one: &[f64], other: &[f64]) -> f64 {
-    let mut parts = [0.0; 8];
-    let (ones, others) = (one.chunks_exact(8), other.chunks_exact(8));
-    let rest: f64 =
-        ones.remainder().iter().zip(others.remainder()).map(|(one, other)| one * other).sum();
-    for (one, other) in ones.zip(others) {
-        for ((part, one), other) in parts.iter_mut().zip(one).zip(other) {
-            *part += one * other;
-        }
-    }
-    parts.iter().sum::<f64>() + rest
 }

@@ -1,4 +1,8 @@
 //! Regressions that cannot fail: unusable columns are left out, and no solution is `None`.
+//!
+//! To find the unusable ones, the columns are written as sums of axes at right angles (`X = Q R`).
+//! The solver then gets `R`, and what the targets have along the axes, instead of the rows: as many
+//! rows as there are columns, with the same solution.
 
 use linfa::DatasetBase;
 use linfa::traits::Fit;
@@ -6,6 +10,7 @@ use linfa_elasticnet::ElasticNet;
 use linfa_linear::LinearRegression;
 use ndarray::{Array1, Array2};
 
+use super::vectors::{dot, leave, square};
 use crate::statistics::median;
 
 /// How the coefficients are found.
@@ -66,104 +71,120 @@ impl Design {
         weights: &[f64],
         solver: Solver,
     ) -> Option<Vec<f64>> {
-        let rows = self.rows.iter().zip(weights);
-        let rows = rows.map(|(row, weight)| row.iter().map(|value| value * weight).collect());
-        let scaled = Scaled::new(rows.collect())?;
+        let n_columns = self.rows.first()?.len();
+        let column = |column: usize| {
+            let rows = self.rows.iter().zip(weights);
+            rows.map(|(row, weight)| row[column] * weight).collect()
+        };
+        let factored = Factored::new((0..n_columns).map(column))?;
         let targets: Vec<f64> =
             targets.iter().zip(weights).map(|(target, weight)| target * weight).collect();
+        let targets = factored.along_axes(targets);
+        let all: Vec<usize> = (0..factored.kept.len()).collect();
         let coefficients = match solver {
-            Solver::LeastSquares => scaled.solve(&scaled.kept, &targets, least_squares)?,
-            Solver::NotNegative => scaled.not_negative(&targets)?,
+            Solver::LeastSquares => factored.solve(&all, &targets, least_squares)?,
+            Solver::NotNegative => factored.not_negative(all, &targets)?,
             Solver::ElasticNet { penalty } => {
-                scaled.solve(&scaled.kept, &targets, |x, y| elastic_net(x, y, penalty))?
+                // The penalty is for each row.
+                let penalty = penalty * self.rows.len() as f64 / all.len() as f64;
+                factored.solve(&all, &targets, |x, y| elastic_net(x, y, penalty))?
             }
         };
         coefficients.iter().all(|coefficient| coefficient.is_finite()).then_some(coefficients)
     }
 }
 
-/// Rows whose columns have a mean square of 1.
-struct Scaled {
-    rows: Vec<Vec<f64>>,
+/// Columns with a mean square of 1, as sums of axes of length 1 at right angles to each other.
+struct Factored {
     /// What each column was divided by; 0 where it is all zeros.
     scales: Vec<f64>,
-    /// Columns that are no combination of those before them.
+    /// Columns that are no combination of those before them: as many as there are axes.
     kept: Vec<usize>,
+    /// What each of those has along the axes up to its own.
+    along: Vec<Vec<f64>>,
+    axes: Vec<Vec<f64>>,
 }
 
-impl Scaled {
+impl Factored {
     /// `None` where a number is not finite or there are fewer rows than columns to fit.
-    fn new(mut rows: Vec<Vec<f64>>) -> Option<Scaled> {
-        let n_columns = rows.first()?.len();
-        let n_rows = rows.len() as f64;
-        let square = |column: usize| rows.iter().map(|row| row[column].powi(2)).sum::<f64>();
-        let scales: Vec<f64> =
-            (0..n_columns).map(|column| (square(column) / n_rows).sqrt()).collect();
-        if !scales.iter().all(|scale| scale.is_finite()) {
-            return None;
-        }
-        for row in &mut rows {
-            for (value, scale) in row.iter_mut().zip(&scales) {
-                *value /= if *scale == 0.0 { 1.0 } else { *scale };
+    fn new(columns: impl Iterator<Item = Vec<f64>>) -> Option<Factored> {
+        let (scales, kept, along, axes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut factored = Factored { scales, kept, along, axes };
+        let mut n_rows = 0;
+        for mut column in columns {
+            n_rows = column.len();
+            let scale = (square(&column) / n_rows as f64).sqrt();
+            if !scale.is_finite() {
+                return None;
+            }
+            factored.scales.push(scale);
+            if scale != 0.0 {
+                for value in &mut column {
+                    *value /= scale;
+                }
+                factored.add(column);
             }
         }
-        let kept = independent(&rows, n_columns);
-        (!kept.is_empty() && kept.len() <= rows.len()).then_some(Scaled { rows, scales, kept })
+        let n_kept = factored.kept.len();
+        (0 < n_kept && n_kept <= n_rows).then_some(factored)
     }
 
-    /// Coefficients of all columns, 0 for those not in `columns`.
+    /// Adds the column that was scaled last, by Gram and Schmidt, unless it is a combination of
+    /// those before it.
+    fn add(&mut self, mut own: Vec<f64>) {
+        let whole = square(&own).sqrt();
+        let mut along: Vec<f64> = self.axes.iter().map(|axis| leave(&mut own, axis)).collect();
+        let length = square(&own).sqrt();
+        if whole * OWN_MIN < length {
+            along.push(length);
+            for value in &mut own {
+                *value /= length;
+            }
+            self.axes.push(own);
+            self.along.push(along);
+            self.kept.push(self.scales.len() - 1);
+        }
+    }
+
+    /// What `targets` have along each axis.
+    fn along_axes(&self, mut targets: Vec<f64>) -> Vec<f64> {
+        self.axes.iter().map(|axis| leave(&mut targets, axis)).collect()
+    }
+
+    /// Coefficients of all columns, 0 for those not in `chosen`, which are places in `kept`.
     fn solve(
         &self,
-        columns: &[usize],
+        chosen: &[usize],
         targets: &[f64],
         solver: impl Fn(Array2<f64>, Array1<f64>) -> Option<Array1<f64>>,
     ) -> Option<Vec<f64>> {
-        let matrix = Array2::from_shape_fn((self.rows.len(), columns.len()), |(row, column)| {
-            self.rows[row][columns[column]]
+        let matrix = Array2::from_shape_fn((self.axes.len(), chosen.len()), |(axis, place)| {
+            self.along[chosen[place]].get(axis).copied().unwrap_or(0.0)
         });
         let solution = solver(matrix, Array1::from(targets.to_vec()))?;
         let mut coefficients = vec![0.0; self.scales.len()];
-        for (column, coefficient) in columns.iter().zip(solution) {
-            coefficients[*column] = coefficient / self.scales[*column];
+        for (place, coefficient) in chosen.iter().zip(solution) {
+            let column = self.kept[*place];
+            coefficients[column] = coefficient / self.scales[column];
         }
         Some(coefficients)
     }
 
-    fn not_negative(&self, targets: &[f64]) -> Option<Vec<f64>> {
-        let mut columns = self.kept.clone();
+    fn not_negative(&self, mut chosen: Vec<usize>, targets: &[f64]) -> Option<Vec<f64>> {
         loop {
-            let coefficients = self.solve(&columns, targets, least_squares)?;
-            let share = |column: usize| coefficients[column] * self.scales[column];
+            let coefficients = self.solve(&chosen, targets, least_squares)?;
+            let share = |place: usize| {
+                let column = self.kept[place];
+                coefficients[column] * self.scales[column]
+            };
             let least =
-                *columns.iter().min_by(|one, other| share(**one).total_cmp(&share(**other)))?;
-            if 0.0 <= coefficients[least] {
+                *chosen.iter().min_by(|one, other| share(**one).total_cmp(&share(**other)))?;
+            if 0.0 <= coefficients[self.kept[least]] {
                 return Some(coefficients);
             }
-            columns.retain(|column| *column != least);
+            chosen.retain(|place| *place != least);
         }
     }
-}
-
-/// Columns that are no combination of those before them, by Gram and Schmidt.
-fn independent(rows: &[Vec<f64>], n_columns: usize) -> Vec<usize> {
-    let mut kept = Vec::new();
-    let mut basis: Vec<Vec<f64>> = Vec::new();
-    for column in 0..n_columns {
-        let mut own: Vec<f64> = rows.iter().map(|row| row[column]).collect();
-        let whole = dot(&own, &own).sqrt();
-        for axis in &basis {
-            let along = dot(&own, axis);
-            for (value, axis) in own.iter_mut().zip(axis) {
-                *value -= along * axis;
-            }
-        }
-        let length = dot(&own, &own).sqrt();
-        if whole * OWN_MIN < length {
-            basis.push(own.iter().map(|value| value / length).collect());
-            kept.push(column);
-        }
-    }
-    kept
 }
 
 fn least_squares(matrix: Array2<f64>, targets: Array1<f64>) -> Option<Array1<f64>> {
@@ -183,8 +204,4 @@ fn elastic_net(matrix: Array2<f64>, targets: Array1<f64>, penalty: f64) -> Optio
         .fit(&dataset)
         .ok()?;
     Some(fitted.hyperplane().clone())
-}
-
-fn dot(one: &[f64], other: &[f64]) -> f64 {
-    one.iter().zip(other).map(|(one, other)| one * other).sum()
 }

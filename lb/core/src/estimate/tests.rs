@@ -154,6 +154,27 @@ fn nothing_negative_means_some_columns_are_left_out() {
     assert!((prices[0] - 2.8).abs() < 0.1, "{prices:?}");
 }
 
+#[test]
+fn what_is_left_is_at_right_angles_to_every_column() {
+    let rows: Vec<Vec<f64>> = grid()
+        // The fourth column is a combination of two others.
+        .map(|(x, y)| vec![1.0, x, x * x, 2.0 * x + 3.0, x * y, y.ln()])
+        .collect();
+    let targets: Vec<f64> = (0..60).map(|i| 1.0 + spread(i, 0.324_718)).collect();
+    let design = Design::new(rows.iter().cloned());
+    let coefficients = design.absolute(&targets, Solver::LeastSquares).unwrap();
+    assert!(coefficients[3].abs() < 1e-12 && 0.0 < coefficients[5].abs(), "{coefficients:?}");
+    let left = rows.iter().zip(&targets).map(|(row, target)| {
+        target - row.iter().zip(&coefficients).map(|(one, other)| one * other).sum::<f64>()
+    });
+    let left: Vec<f64> = left.collect();
+    for column in 0..6 {
+        let along: f64 = rows.iter().zip(&left).map(|(row, left)| row[column] * left).sum();
+        let length: f64 = rows.iter().map(|row| row[column].powi(2)).sum::<f64>().sqrt();
+        assert!((along / length).abs() < 1e-9, "{column}: {along} of {length}");
+    }
+}
+
 /// Numbers of any size, many of them alike.
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![Just(0.0), Just(1.0), -9.0..9.0_f64, 1e6..1e9_f64, -1e18..1e18_f64]

@@ -227,6 +227,21 @@ fn training_is_wanted_early_and_then_as_observations_double() {
 }
 
 #[test]
+fn a_good_model_of_a_whole_window_is_trained_again_after_four_windows() {
+    let mut predictor = predictor(&["query.x"]);
+    let mut trained = Vec::new();
+    for index in 0..2000_u32 {
+        let x = 1.0 + f64::from(index * 7 % 50);
+        predictor.observe(&observation(x, x * 0.01, 1));
+        if predictor.wants_training() {
+            trained.push(index + 1);
+            assert!(predictor.install(train(&predictor.training_set(), 1).unwrap()));
+        }
+    }
+    assert_eq!(trained, [30, 90, 180, 360, 1160, 1960]);
+}
+
+#[test]
 fn a_new_build_is_priced_anew() {
     let mut predictor = predictor(&["query.x"]);
     run(&mut predictor, 60, 0.01);
