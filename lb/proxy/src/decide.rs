@@ -30,9 +30,17 @@ pub(crate) struct Decide {
     locked: Mutex<Locked>,
     origin: Instant,
     next: AtomicU64,
-    /// Told when a request gives back what it held, and when a host comes. All fleets share it.
-    freed: Arc<Notify>,
+    bells: Bells,
     register: Register,
+}
+
+/// What is told to those who wait for something to happen. All fleets share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bells {
+    /// Told when a request gives back what it held, and when a host comes.
+    pub(crate) freed: Arc<Notify>,
+    /// Told when a request begins to wait.
+    pub(crate) waits: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -56,13 +64,13 @@ pub(crate) struct Ticket {
 // === impl Decide ===
 
 impl Decide {
-    /// Takes over `balancer`; its time starts now. `freed` is told when there may be room.
-    pub(crate) fn new(balancer: Balancer, freed: Arc<Notify>) -> Arc<Decide> {
+    /// Takes over `balancer`; its time starts now. What happens to it is told by `bells`.
+    pub(crate) fn new(balancer: Balancer, bells: Bells) -> Arc<Decide> {
         Arc::new(Decide {
             locked: Mutex::new(Locked { balancer, waiters: HashMap::new() }),
             origin: Instant::now(),
             next: AtomicU64::new(1),
-            freed,
+            bells,
             register: Register::default(),
         })
     }
@@ -83,6 +91,9 @@ impl Decide {
             locked.dispatch(now);
         }
         drop(locked);
+        if waiting.is_some() {
+            self.bells.waits.notify_one();
+        }
         // What the balancer has forgotten holds nothing, and makes no room.
         let open = match verdict {
             Verdict::Forward(_) | Verdict::Lambda(_) | Verdict::Queue { .. } => true,
@@ -126,7 +137,7 @@ impl Decide {
         let has_come = n_came != locked.balancer.n_came();
         drop(locked);
         if has_come {
-            self.freed.notify_one();
+            self.bells.freed.notify_one();
         }
         result
     }
@@ -135,6 +146,11 @@ impl Decide {
     pub(crate) fn turn_in_line(&self, terms: &Terms, work: Work) -> Option<(u8, (u64, u64))> {
         let now = self.now();
         self.locked.lock().balancer.turn_in_line(now, terms, work)
+    }
+
+    /// Whether any request waits for a verdict.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.locked.lock().waiters.is_empty()
     }
 
     /// Looks at the balancer.
@@ -203,6 +219,9 @@ impl Ticket {
         self.waiting = locked.wait_for(self.id, &verdict);
         locked.dispatch(now);
         drop(locked);
+        if self.waiting.is_some() {
+            self.decide.bells.waits.notify_one();
+        }
         verdict
     }
 
@@ -221,7 +240,7 @@ impl Ticket {
             }
             learned
         });
-        self.decide.freed.notify_one();
+        self.decide.bells.freed.notify_one();
         learned
     }
 }
@@ -240,6 +259,6 @@ impl Drop for Ticket {
         locked.balancer.abandon(now, self.id);
         locked.dispatch(now);
         drop(locked);
-        self.decide.freed.notify_one();
+        self.decide.bells.freed.notify_one();
     }
 }

@@ -12,7 +12,7 @@ use weighbridge_core::host::HostId;
 use weighbridge_core::request::RouteId;
 
 use crate::config::Config;
-use crate::decide::Decide;
+use crate::decide::{Bells, Decide};
 
 /// So many hosts may join a fleet before their numbers are another one's.
 const HOSTS_PER_FLEET: u32 = 1 << 24;
@@ -24,31 +24,29 @@ pub(crate) struct Fleets {
     all: Vec<Arc<Decide>>,
     /// The fleet of each route.
     of_routes: Vec<usize>,
-    /// Told when a request gives back what it held of any fleet.
-    freed: Arc<Notify>,
+    bells: Bells,
 }
 
 impl Fleets {
     /// The fleets of `config`, without hosts. `seed` is the source of their random choices.
     pub(crate) fn new(config: &Config, seed: u64) -> Fleets {
-        let freed = Arc::new(Notify::new());
-        let fleet = |nth| fleet(config, nth, (seed, &freed));
+        let bells = Bells::default();
+        let fleet = |nth| fleet(config, nth, (seed, &bells));
         let all = (0..=config.fleets.len()).map(fleet).collect();
-        Fleets { all, of_routes: of_routes(config), freed }
+        Fleets { all, of_routes: of_routes(config), bells }
     }
 
     /// The fleets of `config`, which follows the one that these are of: the same ones, by other
     /// policies, and new ones. What was learned of a route goes with it to another fleet.
     pub(crate) fn followed_by(&self, config: &Config, seed: u64) -> Fleets {
-        let freed = Arc::clone(&self.freed);
+        let bells = self.bells.clone();
         let new = self.all.len()..=config.fleets.len();
-        let new = new.map(|nth| fleet(config, nth, (seed, &freed)));
+        let new = new.map(|nth| fleet(config, nth, (seed, &bells)));
         let all: Vec<Arc<Decide>> = self.all.iter().cloned().chain(new).collect();
         for (nth, decide) in self.all.iter().enumerate() {
             decide.with(|balancer, now| balancer.reconfigure(now, policy(config, nth)));
         }
-        let freed = Arc::clone(&self.freed);
-        let following = Fleets { all, of_routes: of_routes(config), freed };
+        let following = Fleets { all, of_routes: of_routes(config), bells };
         for (nth, before) in self.of_routes.iter().enumerate() {
             let route = RouteId(u16::try_from(nth).unwrap_or(u16::MAX));
             if following.of_routes.get(nth) != Some(before) {
@@ -78,7 +76,12 @@ impl Fleets {
 
     /// Told when a request gives back what it held of any fleet.
     pub(crate) fn freed(&self) -> &Arc<Notify> {
-        &self.freed
+        &self.bells.freed
+    }
+
+    /// Told when a request of any fleet begins to wait.
+    pub(crate) fn waits(&self) -> &Notify {
+        &self.bells.waits
     }
 
     /// All of them, the main one first.
@@ -88,11 +91,11 @@ impl Fleets {
 }
 
 /// The fleet at `nth` place of [`FleetIndex`](crate::config::FleetIndex), without hosts.
-fn fleet(config: &Config, nth: usize, (seed, freed): (u64, &Arc<Notify>)) -> Arc<Decide> {
+fn fleet(config: &Config, nth: usize, (seed, bells): (u64, &Bells)) -> Arc<Decide> {
     let number = u32::try_from(nth).unwrap_or(u32::MAX);
     let mut balancer = Balancer::new(policy(config, nth), seed.wrapping_add(u64::from(number)));
     balancer.number_hosts_from(number.saturating_mul(HOSTS_PER_FLEET));
-    Decide::new(balancer, Arc::clone(freed))
+    Decide::new(balancer, bells.clone())
 }
 
 /// What steers the fleet at `nth` place.

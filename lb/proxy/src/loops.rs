@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::autoscale::{Executor, machines};
 use crate::decide::Decide;
@@ -27,7 +27,8 @@ use weighbridge_core::balancer::Balancer;
 use weighbridge_core::host::HostId;
 use weighbridge_core::units::Speed;
 
-/// Between two looks at waiting requests, for those that have waited too long.
+/// Between two looks at waiting requests, for those that have waited too long. Where none waits,
+/// nobody looks.
 const EXPIRE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Between two looks at idle connections to hosts, for those that are to be closed.
@@ -42,11 +43,15 @@ const EMPTY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Sheds requests that have waited too long, and lets others go whose patience has changed.
 pub(crate) async fn expire_waiting(current: Current) {
-    let mut ticks = ticks(EXPIRE_INTERVAL);
     loop {
-        ticks.tick().await;
-        for decide in current.load_full().dispatch.fleets.all() {
-            decide.with(|_, _| ());
+        let fleets = current.load_full().dispatch.fleets.clone();
+        if fleets.all().iter().any(|decide| decide.has_waiting()) {
+            sleep(EXPIRE_INTERVAL).await;
+            for decide in fleets.all() {
+                decide.with(|_, _| ());
+            }
+        } else {
+            fleets.waits().notified().await;
         }
     }
 }

@@ -95,6 +95,19 @@ impl Balancer {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl Balancer {
+    /// The names of its threads.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id()));
+        let names = tasks.expect("it runs").filter_map(|task| {
+            // A thread may end meanwhile.
+            std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        });
+        names.map(|name| name.trim().to_owned()).collect()
+    }
+}
+
 impl Drop for Balancer {
     fn drop(&mut self) {
         // Fails only where it has ended already.

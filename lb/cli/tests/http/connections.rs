@@ -49,6 +49,24 @@ fn a_request_pipelined_behind_a_running_one_is_served_after_it() {
     }
 }
 
+/// pingora's timer thread wakes a hundred times a second for as long as the process lives.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_thread_ticks_for_the_times_that_connections_may_take() {
+    let host = Host::mirror();
+    let balancer = Balancer::before(&[host.address], "");
+    for target in ["/held", "/stream"] {
+        let mut connection = Connection::open(balancer.address);
+        for _ in 0..2 {
+            connection.send(request("POST", target, &[], b"a body"));
+            assert_eq!(connection.response("POST").status, 200);
+        }
+    }
+    let threads = balancer.threads();
+    assert!(threads.iter().any(|name| name == "balancer"), "{threads:?}");
+    assert!(!threads.iter().any(|name| name.starts_with("Timer")), "{threads:?}");
+}
+
 #[test]
 fn close_means_close_and_keep_alive_is_for_those_who_know_it() {
     let balancer = Balancer::before(&[Host::mirror().address], "");

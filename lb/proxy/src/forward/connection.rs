@@ -19,7 +19,7 @@ pub(crate) struct Connection {
     address: HostAddress,
     /// How long it had been idle before this request; `None` where it is new.
     was_idle: Option<Duration>,
-    /// From the request to the end of the answer's head.
+    /// From the request to the end of the answer's head, and between pieces of its body.
     head_max: Duration,
     /// Whether the request asks for another protocol.
     may_switch: bool,
@@ -36,7 +36,8 @@ impl Connection {
         limits: TryLimits,
     ) -> Connection {
         let mut http = HttpSession::new(stream);
-        http.read_timeout = Some(limits.response);
+        // The time for the head is that of all of it: see `read_head`.
+        http.read_timeout = None;
         http.write_timeout = Some(limits.response);
         let (head_max, may_switch, may_be_kept) = (limits.response, false, true);
         Connection { http, address, was_idle, head_max, may_switch, may_be_kept }
@@ -139,6 +140,7 @@ impl Connection {
     async fn read_head(&mut self, interim: &Interim) -> pingora::Result<()> {
         let head_max = self.head_max;
         let read = tokio::time::timeout(head_max, self.read_heads(interim)).await;
+        self.http.read_timeout = Some(head_max);
         read.unwrap_or_else(|_| Error::e_explain(ErrorType::ReadTimedout, "no head in time"))
     }
 

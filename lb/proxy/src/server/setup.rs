@@ -1,12 +1,13 @@
 //! What a balancer is put together of.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pingora::apps::HttpServerOptions;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
+use pingora::time::fast_timeout::set_fast_timeout_to_tokio_threshold;
 use tokio::sync::mpsc;
 
 use super::jobs::{self, JobStore};
@@ -43,6 +44,9 @@ const H2_SEND_BUFFER_BYTES: usize = 64 << 10;
 /// Gets what `config` needs of the system, and tells of what is allowed and seldom meant. Returns
 /// how many connections of clients there may be.
 pub(super) fn prepare(config: &Config) -> usize {
+    // pingora's own timer wakes a hundred times a second, also when nothing happens. Only what
+    // takes less than a second goes by it now.
+    set_fast_timeout_to_tokio_threshold(Some(Duration::ZERO));
     for note in config.notes() {
         tracing::warn!("{note}");
     }
