@@ -182,8 +182,14 @@ impl ClientStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let both = [IoSlice::new(&self.ahead), IoSlice::new(bytes)];
-        let sent = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, &both))?;
+        let inner = Pin::new(&mut self.inner);
+        let sent = if bytes.is_empty() {
+            inner.poll_write(context, &self.ahead)
+        } else {
+            let both = [IoSlice::new(&self.ahead), IoSlice::new(bytes)];
+            inner.poll_write_vectored(context, &both)
+        };
+        let sent = ready!(sent)?;
         if sent == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }

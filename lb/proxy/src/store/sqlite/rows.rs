@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use weighbridge_core::features::Features;
 use weighbridge_core::observe::RequestCost;
 use weighbridge_core::units::{Speed, Work};
@@ -14,11 +14,7 @@ const APPEND: &str = "
 INSERT OR IGNORE INTO observations (
     row_id, route, at_us, host, status, waiting_us, response_us, features, estimate_mean, estimate_p90,
     work, speed, instructions, basic_blocks, methods, cpu_seconds, bytes_allocated, build
-) VALUES (
-    :row_id, :route, :at_us, :host, :status, :waiting_us, :response_us, :features, :estimate_mean,
-    :estimate_p90, :work, :speed, :instructions, :basic_blocks, :methods, :cpu_seconds, :bytes_allocated,
-    :build
-)";
+) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
 const RECENT: &str = "
 SELECT * FROM observations WHERE route = ?1 AND ?2 <= at_us ORDER BY at_us DESC, id DESC LIMIT ?3";
@@ -53,26 +49,26 @@ pub(super) fn append(
         let estimated = |of: fn(&(Work, Work)) -> Work| {
             row.estimated.as_ref().map(|estimate| of(estimate).as_cpu_secs())
         };
-        statement.execute(named_params! {
-            ":row_id": row.id.cast_signed(),
-            ":route": row.route,
-            ":at_us": since_epoch(row.at),
-            ":host": row.host,
-            ":status": row.status,
-            ":waiting_us": micros(row.waiting),
-            ":response_us": micros(row.response),
-            ":features": serde_json::to_string(&named)?,
-            ":estimate_mean": estimated(|estimate| estimate.0),
-            ":estimate_p90": estimated(|estimate| estimate.1),
-            ":work": row.work.as_cpu_secs(),
-            ":speed": row.speed.as_reference_cores(),
-            ":instructions": row.cost.instructions,
-            ":basic_blocks": row.cost.basic_blocks,
-            ":methods": row.cost.methods,
-            ":cpu_seconds": row.cost.cpu_seconds,
-            ":bytes_allocated": row.cost.bytes_allocated,
-            ":build": row.build.cast_signed(),
-        })?;
+        statement.execute(params![
+            row.id.cast_signed(),
+            row.route,
+            since_epoch(row.at),
+            row.host,
+            row.status,
+            micros(row.waiting),
+            micros(row.response),
+            serde_json::to_string(&named)?,
+            estimated(|estimate| estimate.0),
+            estimated(|estimate| estimate.1),
+            row.work.as_cpu_secs(),
+            row.speed.as_reference_cores(),
+            row.cost.instructions,
+            row.cost.basic_blocks,
+            row.cost.methods,
+            row.cost.cpu_seconds,
+            row.cost.bytes_allocated,
+            row.build.cast_signed(),
+        ])?;
     }
     drop(statement);
     Ok(transaction.commit()?)
