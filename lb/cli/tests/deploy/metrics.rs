@@ -83,7 +83,8 @@ fn prometheus_understands_every_expression_of_the_dashboard() {
 #[test]
 fn every_metric_of_ours_is_on_the_dashboard() {
     let shown: BTreeSet<String> = named(&read("deploy/grafana/weighbridge.json"));
-    for name in exported() {
+    // What names Lambda's metrics also names a crate.
+    for name in exported().into_iter().filter(|name| name != "weighbridge_core") {
         let endings = ["", "_bucket", "_sum", "_count"];
         let is_shown = endings.iter().any(|end| shown.contains(&format!("{name}{end}")));
         assert!(is_shown, "no panel has `{name}`");

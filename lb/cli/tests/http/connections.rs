@@ -49,7 +49,8 @@ fn a_request_pipelined_behind_a_running_one_is_served_after_it() {
     }
 }
 
-/// pingora's timer thread wakes a hundred times a second for as long as the process lives.
+/// pingora's timer thread wakes a hundred times a second for as long as the process lives. Only
+/// the idle time of HTTP/2 needs it.
 #[cfg(target_os = "linux")]
 #[test]
 fn no_thread_ticks_for_the_times_that_connections_may_take() {

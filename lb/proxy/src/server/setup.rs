@@ -45,7 +45,7 @@ const H2_SEND_BUFFER_BYTES: usize = 64 << 10;
 /// how many connections of clients there may be.
 pub(super) fn prepare(config: &Config) -> usize {
     // pingora's own timer wakes a hundred times a second, also when nothing happens. Only what
-    // takes less than a second goes by it now.
+    // takes less than a second goes by it now, and the idle time of HTTP/2.
     set_fast_timeout_to_tokio_threshold(Some(Duration::ZERO));
     for note in config.notes() {
         tracing::warn!("{note}");

@@ -118,7 +118,8 @@ impl Trace {
 
     /// The try that goes on has brought an answer with `status`.
     pub(crate) fn heard(&mut self, status: u16) {
-        if let Some(tried) = self.open() {
+        // It may have ended before its head is looked at.
+        if let Some(tried) = self.tries.last_mut().filter(|tried| tried.failure.is_none()) {
             tried.status = Some(status);
         }
     }

@@ -14,7 +14,7 @@ fn every_mistake_in_traces_is_told_with_its_line() {
     check(
         r#"
 [traces]
-endpoint = "10.0.0.9:4318"
+endpoint = ""
 sample_ratio = 2
 service_name = ""
 headers = ["Host: a", "Authorization Bearer secret"]
@@ -23,7 +23,6 @@ queue_max = 0
 intervall = "1s"
 "#,
         r#"
-line 3: traces.endpoint is `"10.0.0.9:4318"`: expected "" for none, or a URL, such as "http://127.0.0.1:4318"
 line 4: traces.sample_ratio is `2`: expected a number from 0 to 1
 line 5: traces.service_name is `""`: expected a name of 1 to 255 visible characters
 line 6: traces.headers has `Host`: expected "NAME: VALUE", and no name that is set here
@@ -33,4 +32,10 @@ line 8: traces.queue_max is `0`: expected a whole number from 1 to 100000
 line 9: `traces.intervall` is not a key; did you mean `traces.interval`?
 "#,
     );
+}
+
+#[test]
+fn a_collector_is_named_by_a_url() {
+    let told = mistakes("[traces]\nendpoint = \"10.0.0.9:4318\"\n");
+    assert!(told.starts_with("line 2: traces.endpoint is `\"10.0.0.9:4318\"`"), "{told}");
 }
