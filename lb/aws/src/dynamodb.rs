@@ -17,6 +17,7 @@
 //! hash, so a row stays below one write unit. Cost: the number of shards is fixed for a day. Look
 //! again when one route needs more than 256 partitions.
 
+pub mod customers;
 mod errors;
 mod item;
 pub mod jobs;

@@ -15,6 +15,7 @@ mod clients;
 pub mod contract;
 mod cross_origin;
 mod discovery;
+pub mod films;
 mod fleet;
 mod jobs;
 mod kubernetes;
@@ -58,6 +59,7 @@ pub use address::{AddressError, HostAddress};
 pub use clients::{ClientsConfig, Whose};
 pub use contract::Contract;
 pub use discovery::{Discovery, DnsConfig, HealthCheck, NamedHosts, Target, Written};
+pub use films::Films;
 pub use jobs::{AwsJobsConfig, CallbacksConfig, JobsConfig, JobsKind, LedgerHome, RouteJobs};
 pub use kubernetes::{KubernetesConfig, PodsConfig};
 pub use listeners::{CertificateFiles, ClientCertificates, Listener, TlsConfig, TlsVersion};
@@ -432,6 +434,8 @@ pub struct Route {
     pub jobs: RouteJobs,
     /// How its jobs look to clients, queues and buckets; `None`: as all jobs do.
     pub contract: Option<Arc<Contract>>,
+    /// The pages of films, where it has them.
+    pub films: Option<Arc<Films>>,
     /// A request of more predicted work than this becomes a job.
     pub async_above: Option<Work>,
     /// Whose requests are taken; anybody's where it is empty.

@@ -13,6 +13,7 @@
 //! progress.rs  what hosts say of how far jobs are
 //! status.rs    what is told of a job, and when it is predicted to end
 //! page.rs      the same for people
+//! films.rs     pages where films are made, and jobs that make them
 //! callbacks.rs tells clients of the end of their jobs
 //! ledger.rs    keeps jobs and their line: sqlite.rs, or at AWS
 //! objects.rs   keeps what is too long for that: folder.rs, or at AWS
@@ -25,6 +26,7 @@ mod at_once;
 mod attempt;
 pub mod callbacks;
 pub mod contract;
+pub mod films;
 pub mod folder;
 pub(crate) mod intake;
 pub mod ledger;

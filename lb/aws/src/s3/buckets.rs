@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use bytes::Bytes;
@@ -29,6 +30,9 @@ const TRIES_MAX: u64 = 8;
 
 /// Between two tries.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(20), max: Duration::from_secs(1) };
+
+/// What S3 says where there is no such bucket, or none that can be called so.
+const NO_BUCKET: [&str; 3] = ["NoSuchBucket", "InvalidBucketName", "NotFound"];
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -110,6 +114,30 @@ impl Buckets for S3Buckets {
         Ok(Some(got.body.collect().await.map_err(away)?.into_bytes()))
     }
 
+    async fn list(&self, bucket: &str, most: usize) -> Result<Option<Vec<String>>, ObjectError> {
+        if !is_bucket(bucket) {
+            return Ok(None);
+        }
+        let (mut keys, mut after) = (Vec::new(), None);
+        loop {
+            let list = self.client.list_objects_v2().bucket(bucket).set_continuation_token(after);
+            let listed = match list.send().await {
+                Ok(listed) => listed,
+                Err(error) if error.code().is_some_and(|code| NO_BUCKET.contains(&code)) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(told(&error)),
+            };
+            let found = listed.contents.unwrap_or_default();
+            keys.extend(found.into_iter().filter_map(|object| object.key));
+            keys.truncate(most);
+            after = listed.next_continuation_token;
+            if after.is_none() || most <= keys.len() {
+                return Ok(Some(keys));
+            }
+        }
+    }
+
     async fn commit(&self, place: &Place, object: &Object, mark: &str) -> Result<(), ObjectError> {
         for nth in 1..=TRIES_MAX {
             let before = self.look(place).await?;
@@ -123,4 +151,11 @@ impl Buckets for S3Buckets {
         }
         Err(away("S3: too many write the same object"))
     }
+}
+
+/// Whether a bucket can be called so.
+fn is_bucket(name: &str) -> bool {
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    (3..=63).contains(&name.len()) && name.bytes().all(plain)
 }

@@ -109,6 +109,7 @@ mod jobs {
     use std::sync::Arc;
 
     use weighbridge_aws::Aws;
+    use weighbridge_aws::dynamodb::customers::DynamoCustomers;
     use weighbridge_aws::dynamodb::jobs::{self as ledger, DynamoJobs};
     use weighbridge_aws::s3::buckets::S3Buckets;
     use weighbridge_aws::s3::{self, S3Objects};
@@ -133,6 +134,7 @@ mod jobs {
         services.outside = Some(Outside {
             buckets: Arc::new(S3Buckets::new(aws, timeout)),
             messages: Some(Arc::new(SqsMessages::new(aws, timeout))),
+            customers: Arc::new(DynamoCustomers::new(aws, timeout)),
         });
         if !config.jobs.has_table() {
             return Ok(());

@@ -1,5 +1,6 @@
 //! Jobs of several balancers in DynamoDB and S3, and what becomes of them when something dies.
 
+mod animato;
 mod outages;
 mod sharing;
 mod tiers;

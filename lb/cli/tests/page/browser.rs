@@ -112,6 +112,24 @@ impl Browser {
         self.post("actions", &json!({ "actions": [keys] }));
     }
 
+    /// Drags the middle of the first element that `from` finds to the left part of that of `to`,
+    /// with a mouse.
+    #[allow(dead_code, reason = "the page of operators has nothing to drag")]
+    pub(crate) fn drag(&self, from: &str, to: &str) {
+        let [from, to] = [from, to].map(|selector| json!({ ELEMENT: self.find(selector) }));
+        let kind = "pointerMove";
+        let go = |origin: &Value, x: i32| json!({ "type": kind, "origin": origin, "x": x, "y": 0 });
+        let steps = json!([
+            go(&from, 0),
+            { "type": "pointerDown", "button": 0 },
+            go(&from, 5),
+            go(&to, -20),
+            { "type": "pointerUp", "button": 0 },
+        ]);
+        let mouse = json!({ "type": "pointer", "id": "mouse", "actions": steps });
+        self.post("actions", &json!({ "actions": [mouse] }));
+    }
+
     /// Says yes to what the page asks.
     pub(crate) fn accept(&self) {
         self.post("alert/accept", &json!({}));

@@ -18,6 +18,7 @@ mod service;
 #[allow(dead_code, reason = "the tests with AWS use all of it")]
 mod systems;
 
+mod animato;
 mod embedded;
 
 use it::harness;

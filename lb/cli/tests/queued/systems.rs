@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::client::{Connection, Response, request};
 use crate::harness::balancer::Place;
 use crate::host::{Host, Then, answer};
+use crate::service::Gate;
 
 /// A system, with what its contract says of names.
 pub(crate) struct System {
@@ -53,12 +54,16 @@ impl System {
     /// A folder with its configuration, before `hosts`. `more` stands behind it, `changes` are made
     /// in it.
     pub(crate) fn place(&self, hosts: &[&Host], changes: &[(&str, &str)], more: &str) -> Place {
+        System::place_of(&self.text(), (hosts, changes), more)
+    }
+
+    /// The same for the file `text`.
+    fn place_of(text: &str, (hosts, changes): (&[&Host], &[(&str, &str)]), more: &str) -> Place {
         let addresses: Vec<SocketAddr> = hosts.iter().map(|host| host.address).collect();
         let hosts = addresses
             .iter()
             .map(|host| format!("[[fleet.static.hosts]]\naddress = \"{host}\"\ncores = 4\n"));
         let hosts: String = hosts.collect();
-        let text = self.text();
         // The file has a table [jobs] of its own.
         let (ours, of_jobs): (Vec<&str>, Vec<&str>) =
             FOR_TESTS.lines().partition(|line| !line.starts_with("jobs."));
@@ -75,8 +80,13 @@ impl System {
 
     /// Its file.
     pub(crate) fn text(&self) -> String {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(format!("../../deploy/files/{}.toml", self.file));
+        System::file(self.file)
+    }
+
+    /// The file of a system.
+    fn file(name: &str) -> String {
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../deploy/files/{name}.toml"));
         std::fs::read_to_string(file).expect("it is there")
     }
 
@@ -183,6 +193,40 @@ pub(crate) fn recogniser() -> Host {
         } else {
             let kind = ["Content-Type: application/json"];
             answer(client, "200 OK", &kind, found.to_string().as_bytes());
+        }
+        Then::Keep
+    })
+}
+
+/// A folder with the configuration of animato, before `host`.
+pub(crate) fn animato(host: &Host, changes: &[(&str, &str)]) -> Place {
+    System::place_of(&System::file("animato"), (&[host], changes), "")
+}
+
+/// The film of photos of these names, each with its name as what is in it.
+pub(crate) fn film_of(names: &[&str]) -> Vec<u8> {
+    format!("film of {}", names.join(", ")).into_bytes()
+}
+
+/// A service that makes films, as the worker answers at `/video`; when `gate` lets it.
+pub(crate) fn filmer(gate: Option<Gate>) -> Host {
+    Host::start(move |heard, client| {
+        if let Some(gate) = &gate {
+            gate.pass();
+        }
+        let form = String::from_utf8_lossy(&heard.body).into_owned();
+        let files = form.split("filename=\"").skip(1);
+        let names: Vec<&str> = files.filter_map(|file| Some(file.split_once('"')?.0)).collect();
+        let kind = heard.headers("content-type").concat();
+        if !heard.is_for("/video") || !kind.starts_with("multipart/form-data; boundary=") {
+            answer(client, "404 Not Found", &[], b"");
+        } else if form.contains("no photo") {
+            let problem =
+                json!({ "title": "Bad Request", "detail": "`photos`: photo 1: it is none" });
+            let kind = ["Content-Type: application/problem+json"];
+            answer(client, "400 Bad Request", &kind, problem.to_string().as_bytes());
+        } else {
+            answer(client, "200 OK", &["Content-Type: video/mp4"], &film_of(&names));
         }
         Then::Keep
     })

@@ -4,12 +4,13 @@
 //! delivery (result to the world). Every key stands with its default in `contract.toml`, which is
 //! compiled in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use super::reader::{Document, Section};
-use super::{JobsConfig, JobsKind};
+use super::{Films, JobsConfig, JobsKind, films};
 use crate::jobs::contract::template::Template;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -177,6 +178,14 @@ impl Part {
     }
 }
 
+/// What `[routes.jobs]` says.
+pub(super) enum Written {
+    /// How jobs look to others.
+    Contract(Arc<Contract>),
+    /// That films are made.
+    Films(Arc<Films>),
+}
+
 /// A value is wrong, which has been told of.
 struct Wrong;
 
@@ -186,19 +195,24 @@ pub(super) fn is_written(section: &Section<'_>) -> bool {
 }
 
 /// Reads `[routes.jobs]` of a route, where it has such a table.
-pub(super) fn read(route: &mut Section<'_>, jobs: &JobsConfig) -> Option<Contract> {
+pub(super) fn read(route: &mut Section<'_>, jobs: &JobsConfig) -> Option<Written> {
     if !is_written(route) {
         return None;
     }
     let defaults = [Document::defaults(DEFAULTS)];
     let mut table = route.own_table("jobs").falling_back_on(&defaults);
+    if table.has_own_table("films") {
+        let films = films::read(table.table("films"));
+        table.finish();
+        return Some(Written::Films(Arc::new(films)));
+    }
     let intake = intake(table.table("intake"));
     let exchange = exchange(table.table("exchange"), jobs);
     let delivery = delivery(table.table("delivery"));
     table.finish();
     let contract = Contract { intake: intake?, exchange: exchange.ok()?, delivery: delivery? };
     check(route, &contract);
-    Some(contract)
+    Some(Written::Contract(Arc::new(contract)))
 }
 
 /// Tells of parts that do not go together.
@@ -391,13 +405,13 @@ fn field(text: &str) -> Option<String> {
     good.then(|| text.to_owned())
 }
 
-fn queue_name(text: &str) -> Option<String> {
+pub(super) fn queue_name(text: &str) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     (text.len() <= 80 && text.bytes().all(plain)).then(|| text.to_owned())
 }
 
 /// A path without a query.
-fn path(text: &str) -> Option<String> {
+pub(super) fn path(text: &str) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%".contains(&byte);
     (text.starts_with('/') && text.len() <= 1024 && text.bytes().all(plain))
         .then(|| text.to_owned())

@@ -2,7 +2,6 @@
 //! anything is known.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -15,6 +14,7 @@ use weighbridge_core::share::ClassPolicy;
 use weighbridge_core::units::Work;
 
 use super::clients::Clients;
+use super::contract::Written;
 use super::fleet::MAIN;
 use super::reader::Section;
 use super::route_table::{HostName, Takes};
@@ -110,7 +110,11 @@ pub(super) fn read(
         let status = item.whole_or::<u16>("respond", "off", STATUSES);
         let text = respond_text(&mut item);
         let (mut one, policy) = route(&mut item, (name, path), extractors, bounds);
-        one.contract = contract::read(&mut item, bounds.jobs).map(Arc::new);
+        match contract::read(&mut item, bounds.jobs) {
+            Some(Written::Contract(contract)) => one.contract = Some(contract),
+            Some(Written::Films(films)) => one.films = Some(films),
+            None => {}
+        }
         read.functions_are_known &= !item.is_wrong("lambda");
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
         let taken = if let Some(status) = status {
@@ -220,6 +224,7 @@ fn route(
         fleet: fleet(section, bounds.fleets),
         jobs: jobs::of_route(section),
         contract: None,
+        films: None,
         async_above: jobs::async_above(section).map(|span| Work::saturating(span.as_secs_f64())),
         allow: listeners::networks(section, "allow"),
         client: clients::whose(section),

@@ -2,6 +2,8 @@
 
 mod accept;
 mod contract;
+mod films;
+mod range;
 
 use std::time::Duration;
 
@@ -113,10 +115,15 @@ impl Front {
             found = self.wait(session, record, (room, id, wait)).await?;
         }
         let kept = kept(found)?;
-        let mut answer = if kept.job.outcome.is_some() {
+        let is_page = page::is_wanted(&session.req_header().headers);
+        let failed = kept.job.outcome.is_some_and(|outcome| 400 <= outcome.status);
+        let mut answer = if is_page && failed {
+            let why = room.end_of(&kept).await?.failed();
+            page::answer(&room.status(&kept).await?, why.as_deref()).map_err(|_| Refused::Gone)?
+        } else if kept.job.outcome.is_some() {
             see_other(&format!("{}/result", room.location(id)))?
-        } else if page::is_wanted(&session.req_header().headers) {
-            page::answer(&room.status(&kept).await?).map_err(|_| Refused::Gone)?
+        } else if is_page {
+            page::answer(&room.status(&kept).await?, None).map_err(|_| Refused::Gone)?
         } else {
             room.tell(&kept, StatusCode::OK).await?.map_err(|_| Refused::Gone)?
         };
@@ -211,11 +218,28 @@ impl Front {
             head.insert_header(PREFERENCE_APPLIED, applied).map_err(|_| Refused::Gone)?;
         }
         let is_head = session.req_header().method == Method::HEAD;
+        let mut wanted = range::Wanted::Whole;
+        if head.status == StatusCode::OK && session.req_header().method != Method::POST {
+            let headers = &session.req_header().headers;
+            if !is_head {
+                wanted = range::wanted(headers, kept.answer_bytes);
+            }
+            range::apply(&mut head, wanted, kept.answer_bytes).map_err(|_| Refused::Gone)?;
+        } else {
+            let bytes = kept.answer_bytes;
+            head.insert_header(header::CONTENT_LENGTH, bytes).map_err(|_| Refused::Gone)?;
+        }
+        let (from, to) = match wanted {
+            range::Wanted::Whole => (0, kept.answer_bytes),
+            range::Wanted::Part(from, to) => (from, to),
+            range::Wanted::Nothing => (0, 0),
+        };
         if let Some(body) = body.filter(|_| !is_head) {
+            let [from, to] = [from, to].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+            let body = body.slice(from.min(body.len())..to.min(body.len()));
             return Ok(self.answer(session, record, Whole { header: head, body }).await?);
         }
-        head.insert_header(header::CONTENT_LENGTH, kept.answer_bytes).map_err(|_| Refused::Gone)?;
-        if is_head || !kept.answer_is_object {
+        if is_head || !kept.answer_is_object || wanted == range::Wanted::Nothing {
             let answer = Whole { header: head, body: Bytes::new() };
             return Ok(self.answer(session, record, answer).await?);
         }
@@ -227,12 +251,28 @@ impl Front {
         let mut client = self.client(session, record);
         client.begin(head).await?;
         // What has begun can only be broken off.
-        while let Some(piece) = reader.next().await.map_err(|_| Refused::Gone)? {
-            record.bytes_out += piece.len() as u64;
-            client.piece(Some(piece)).await?;
+        let mut at = 0;
+        while at < to
+            && let Some(piece) = reader.next().await.map_err(|_| Refused::Gone)?
+        {
+            let part = part_of(&piece, at, (from, to));
+            at += piece.len() as u64;
+            if !part.is_empty() {
+                record.bytes_out += part.len() as u64;
+                client.piece(Some(part)).await?;
+            }
         }
         Ok(client.piece(None).await?)
     }
+}
+
+/// What of `piece`, which begins `at`, is between `from` and `to`.
+fn part_of(piece: &Bytes, at: u64, (from, to): (u64, u64)) -> Bytes {
+    let within = |place: u64| {
+        let place = usize::try_from(place.saturating_sub(at)).unwrap_or(usize::MAX);
+        place.min(piece.len())
+    };
+    piece.slice(within(from)..within(to))
 }
 
 /// Where the result of `kept` is fetched from, where that is somewhere else.

@@ -65,6 +65,12 @@ impl ProxyHttp for Proxy {
         if !whose.map_err(stream::gone)? {
             return Ok(true);
         }
+        if let Some(films) = front.films(route) {
+            let asked = (route, films);
+            let served = Box::pin(front.serve_films(session, &mut ctx.record, asked)).await;
+            served.map_err(stream::unanswered)?;
+            return Ok(true);
+        }
         if let Some(preferences) = front.becomes_job(session, route) {
             let wanted = (route, preferences, None);
             let accepted = Box::pin(front.accept(session, &mut ctx.record, wanted)).await;

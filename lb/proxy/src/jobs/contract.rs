@@ -5,7 +5,7 @@
 //! input.rs     what of a request is the input, and what it is called
 //! made.rs      what is made of the end of a job: object, answer, message
 //! buckets.rs   where objects are: folder.rs, or at AWS
-//! messages.rs  what queues can do: at AWS
+//! messages.rs  what queues can do: queues.rs, or at AWS
 //! deliver.rs   puts results into buckets, until it has worked
 //! desk.rs      the web part: asks by messages, and hands answers to whoever waits
 //! puller.rs    the workers' part: has jobs made of messages, and answers them
@@ -33,6 +33,7 @@ pub(crate) mod input;
 pub(crate) mod made;
 pub mod messages;
 pub(crate) mod puller;
+pub mod queues;
 pub mod template;
 
 use std::sync::Arc;
@@ -42,6 +43,8 @@ use buckets::Buckets;
 use desk::Desk;
 use messages::Messages;
 
+use crate::jobs::films::customers::Customers;
+
 /// What contracts reach outside of the ledger.
 #[derive(Clone)]
 pub struct Outside {
@@ -49,6 +52,8 @@ pub struct Outside {
     pub buckets: Arc<dyn Buckets>,
     /// Queues of messages; `None` where there are none.
     pub messages: Option<Arc<dyn Messages>>,
+    /// How the jobs of customers are.
+    pub customers: Arc<dyn Customers>,
 }
 
 /// The same, with who waits for messages.
@@ -61,7 +66,7 @@ pub(crate) struct Contracts {
 }
 
 /// Counts a message as held until dropped.
-struct Held<'c>(&'c AtomicUsize);
+pub(crate) struct Held<'c>(&'c AtomicUsize);
 
 impl Contracts {
     pub(crate) fn new(outside: Outside) -> Contracts {
@@ -78,7 +83,8 @@ impl Contracts {
         self.held.load(Ordering::Acquire)
     }
 
-    fn hold(&self) -> Held<'_> {
+    /// Counts one more message until dropped.
+    pub(crate) fn hold(&self) -> Held<'_> {
         self.held.fetch_add(1, Ordering::AcqRel);
         Held(&self.held)
     }

@@ -15,8 +15,11 @@ const REFRESH_MAX_SECS: u64 = 30;
 /// What the page may do: nothing but look as it does.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-const STYLE: &str = "body{font:1rem/1.5 sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}\
-                     progress{width:100%}dt{color:#666}dd{margin:0 0 .5rem}";
+/// Light or dark, as is preferred.
+const STYLE: &str = ":root{color-scheme:light dark}\
+                     body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;\
+                     padding:0 1rem;overflow-wrap:anywhere}\
+                     progress{width:100%}dt{opacity:.7}dd{margin:0 0 .5rem}";
 
 /// Whether what is asked for with `headers` is a page: a browser says so first of all.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
@@ -24,9 +27,9 @@ pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     accepted.is_some_and(|accepted| accepted.trim_start().starts_with("text/html"))
 }
 
-/// The page of the job `told`.
-pub(crate) fn answer(told: &Status) -> pingora::Result<Whole> {
-    let body = page(told);
+/// The page of the job `told`; `why` it has failed, where it has.
+pub(crate) fn answer(told: &Status, why: Option<&str>) -> pingora::Result<Whole> {
+    let body = page(told, why);
     let mut header = ResponseHeader::build(StatusCode::OK, Some(6))?;
     header.insert_header(header::CONTENT_TYPE, "text/html; charset=utf-8")?;
     header.insert_header(header::CONTENT_LENGTH, body.len())?;
@@ -35,19 +38,21 @@ pub(crate) fn answer(told: &Status) -> pingora::Result<Whole> {
     Ok(Whole { header: Box::new(header), body: body.into() })
 }
 
-fn page(told: &Status) -> String {
+fn page(told: &Status, why: Option<&str>) -> String {
     let refresh = told.retry_after.map(|secs| secs.min(REFRESH_MAX_SECS));
     let refresh = refresh
         .map_or(String::new(), |secs| format!("<meta http-equiv=\"refresh\" content=\"{secs}\">"));
     let (state, part) = (told.state, told.progress);
     let mut page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">{refresh}\
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">{refresh}\
          <title>{state}: job {id}</title><style>{STYLE}</style></head><body>\
          <h1>{state}</h1><progress max=\"1\" value=\"{part:.3}\">{percent:.0} %</progress><dl>",
         id = told.id,
         percent = part * 100.0,
     );
-    for (name, value) in told.in_words() {
+    let why = why.map(|why| ("what went wrong", why.to_owned()));
+    for (name, value) in why.into_iter().chain(told.in_words()) {
         // Writing to a String cannot fail.
         let _ = write!(page, "<dt>{name}</dt><dd>{}</dd>", escaped(&value));
     }

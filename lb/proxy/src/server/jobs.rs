@@ -8,7 +8,9 @@ use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::jobs::callbacks::{Callbacks, Secret, SecretError, run as deliver};
 use crate::jobs::contract::folder::BucketFolder;
+use crate::jobs::contract::queues::queues;
 use crate::jobs::contract::{self, Outside};
+use crate::jobs::films::{self, folder::CustomersFolder};
 use crate::jobs::folder::Folder;
 use crate::jobs::ledger::{Bounds, JobLedger, LedgerError};
 use crate::jobs::objects::{ObjectError, Objects};
@@ -21,6 +23,12 @@ const OBJECTS: &str = "objects";
 
 /// The folder of buckets, in that of the jobs.
 const BUCKETS: &str = "buckets";
+
+/// The folder of queues, in that of the jobs.
+const QUEUES: &str = "queues";
+
+/// The folder of customers, in that of the jobs.
+const CUSTOMERS: &str = "customers";
 
 /// So many ask a queue of answers at once: each waits for what it has taken to be handed on.
 const ANSWERS_AT_ONCE: usize = 2;
@@ -81,10 +89,14 @@ fn embedded(config: &Config) -> Result<JobStore, JobsError> {
     Ok(JobStore { ledger, objects })
 }
 
-/// Buckets as folders, and no queues.
+/// Buckets, queues and customers as folders.
 fn embedded_buckets(config: &Config) -> Outside {
-    let folder = config.jobs.folder_in(&config.store.data_dir).join(BUCKETS);
-    Outside { buckets: Arc::new(BucketFolder::new(&folder)), messages: None }
+    let folder = config.jobs.folder_in(&config.store.data_dir);
+    Outside {
+        buckets: Arc::new(BucketFolder::new(&folder.join(BUCKETS))),
+        messages: Some(queues(&folder.join(QUEUES))),
+        customers: Arc::new(CustomersFolder::new(&folder.join(CUSTOMERS))),
+    }
 }
 
 /// Waits until `deadline` for the jobs that run here, and hands back those that are left.
@@ -110,6 +122,9 @@ impl Server {
         self.keep("jobs_deliver", contract::deliver::run(room.clone()));
         let rooms = room.rooms();
         for route in &rooms.config.routes {
+            if route.films.as_ref().is_some_and(|films| films.desk.is_some()) {
+                self.keep("jobs_films", films::worker::run(room.clone(), route.name.clone()));
+            }
             let exchange = route.contract.as_ref().and_then(|one| one.exchange.as_ref());
             let Some(exchange) = exchange else { continue };
             let (name, part) = (&route.name, exchange.part);

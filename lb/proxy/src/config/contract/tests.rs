@@ -26,10 +26,14 @@ fn told(contract: &str) -> Vec<String> {
 
 #[test]
 fn every_key_stands_in_the_file_of_defaults_with_its_range() {
-    let text = text("[routes.jobs.intake]\nfield = \"f\"");
-    let reader = Reader::new(&text, Config::default_text());
-    Config::read(reader.root(), &extractors());
-    let of_contract = reader.known().into_iter().filter_map(|(key, expected)| {
+    // A route has the one or the other.
+    let both = ["[routes.jobs.intake]\nfield = \"f\"", "[routes.jobs.films]"].map(text);
+    let readers = both.each_ref().map(|text| Reader::new(text, Config::default_text()));
+    let known = readers.iter().flat_map(|reader| {
+        Config::read(reader.root(), &extractors());
+        reader.known()
+    });
+    let of_contract = known.filter_map(|(key, expected)| {
         let key = key.strip_prefix("routes[].jobs.")?;
         // These stand in a table on one line.
         let within = ["object.", "missing.", "unnamed.", "other_type.", "failed.", "late."];
@@ -91,6 +95,30 @@ fn every_mistake_is_told_with_its_line() {
     for (told, expected) in told.iter().zip(expected) {
         let is_so = told == expected || expected.ends_with("key") && told.starts_with("line 16");
         assert!(is_so, "{told}\n{expected}");
+    }
+}
+
+#[test]
+fn films_have_a_queue_or_none() {
+    let films = |more: &str| {
+        let text = text(&format!("[routes.jobs.films]\n{more}"));
+        let config = Config::parse(&text, &extractors()).expect("no mistakes");
+        config.routes[0].films.as_deref().expect("films").clone()
+    };
+    assert_eq!((films("").desk, &*films("").send), (None, "/video"));
+    let desk = films("queue = \"REQUESTQUEUE\"").desk.expect("a queue");
+    assert_eq!((&*desk.table, desk.tries_max, desk.keys.len()), ("JobScheduler", 3, 2));
+}
+
+#[test]
+fn every_mistake_of_films_is_told() {
+    let wrong = "[routes.jobs.films]\nkeys = []\nform = [\"fade\"]\nphotos = [\".jpg\"]\n\
+                 window = 0\n[routes.jobs.intake]\nfield = \"f\"";
+    let told = told(wrong);
+    let of = ["window", "photos", "form", "keys is empty", "jobs.intake"];
+    assert_eq!(told.len(), of.len(), "{told:#?}");
+    for word in of {
+        assert!(told.iter().any(|one| one.contains(word)), "{word}: {told:#?}");
     }
 }
 

@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 
 use weighbridge_core::request::RouteId;
 
-use super::{Refused, apply};
+use super::{Refused, apply, see_other};
 use crate::answer::Problem;
 use crate::ask;
 use crate::caller::{Caller as _, Gone};
@@ -17,10 +17,10 @@ use crate::config::{BodyMode, RouteJobs};
 use crate::exchange::ExchangeError;
 use crate::front::body::{self, BodyLimits};
 use crate::front::{Front, client};
-use crate::jobs::JobRoom;
 use crate::jobs::intake::{Accepted, Received, Wanted};
 use crate::jobs::ledger::Kept;
 use crate::jobs::wishes::{self, Preferences};
+use crate::jobs::{JobRoom, page};
 use crate::payload::Payload;
 use crate::record::Record;
 
@@ -112,6 +112,9 @@ impl Front {
         let mut head =
             request.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
         wishes::strip(&mut head);
+        if let Some(films) = &self.config.route(route).films {
+            super::films::for_host(&mut head, films)?;
+        }
         let client = record.terms.client.as_deref().map(str::to_owned);
         let wanted = Wanted { route, head, key, callback, client };
         let Accepted { kept, is_repeat } = room.accept(wanted, received).await?;
@@ -146,6 +149,10 @@ impl Front {
                 let applied = preferences.applied((true, false));
                 return self.pass_on_result(session, record, (room, &kept, applied)).await;
             }
+        }
+        if page::is_wanted(&session.req_header().headers) {
+            // People see a page that tells them how it is, until it leads to the result.
+            return Ok(self.answer(session, record, see_other(&room.location(id))?).await?);
         }
         let answer = room.tell(&kept, StatusCode::ACCEPTED).await?;
         let mut answer = answer.map_err(|_| Refused::Gone)?;

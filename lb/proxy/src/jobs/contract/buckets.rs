@@ -15,6 +15,10 @@ pub trait Buckets: Send + Sync {
     /// bytes.
     async fn get(&self, place: &Place, most: u64) -> Result<Option<Bytes>, ObjectError>;
 
+    /// The keys in `bucket`, in no order, of more than `most` only so many; `None` where there is
+    /// no such bucket.
+    async fn list(&self, bucket: &str, most: usize) -> Result<Option<Vec<String>>, ObjectError>;
+
     /// Puts `object` at `place`, with `mark` as the one who has done so. Where that stands there
     /// already, it changes nothing. Whoever else writes there at the same time, one is first and
     /// one is second, and nobody's write is lost in between.

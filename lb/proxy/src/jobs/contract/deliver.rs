@@ -136,6 +136,11 @@ impl JobRoom {
 
     /// How the job `kept` has ended.
     pub(crate) async fn end_of(&self, kept: &Kept) -> Result<End, LedgerError> {
+        self.end_within(kept, ANSWER_MAX).await
+    }
+
+    /// The same, where its answer may have up to `most` bytes.
+    pub(crate) async fn end_within(&self, kept: &Kept, most: u64) -> Result<End, LedgerError> {
         let Some(outcome) = kept.job.outcome else {
             let why = kept.job.reason.map(|reason| reason.to_string());
             let phase = kept.job.state.phase();
@@ -144,7 +149,7 @@ impl JobRoom {
         let Some(message) = self.ledger.answer(kept.job.id).await? else {
             return Ok(End::Failed("the answer is forgotten".to_owned()));
         };
-        let answered = match self.answered(kept, message).await {
+        let answered = match self.answered(kept, message, most).await {
             Ok(Some(answered)) => answered,
             Ok(None) => return Ok(End::Failed("the answer is too long".to_owned())),
             Err(error) => return Err(error),
@@ -160,6 +165,7 @@ impl JobRoom {
         &self,
         kept: &Kept,
         message: Message,
+        most: u64,
     ) -> Result<Option<Answered>, LedgerError> {
         let damaged = |_| LedgerError::Damaged("the head of an answer".to_owned());
         let head = wire::answer(&message.head).map_err(damaged)?;
@@ -171,7 +177,7 @@ impl JobRoom {
         if !kept.answer_is_object {
             return Ok(Some(Answered::new(media_type, Bytes::new())));
         }
-        if ANSWER_MAX < kept.answer_bytes {
+        if most < kept.answer_bytes {
             return Ok(None);
         }
         let fence = kept.job.outcome.map(|outcome| outcome.fence).unwrap_or_default();

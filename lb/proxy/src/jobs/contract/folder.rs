@@ -79,6 +79,22 @@ impl Buckets for BucketFolder {
         .await
     }
 
+    async fn list(&self, bucket: &str, most: usize) -> Result<Option<Vec<String>>, ObjectError> {
+        if !is_part(bucket) {
+            return Ok(None);
+        }
+        let folder = self.root.join(bucket);
+        blocking(move || {
+            let mut keys = Vec::new();
+            match list(&folder, "", (most, &mut keys)) {
+                Ok(()) => Ok(Some(keys)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
     /// Renaming is what comes first or second.
     async fn commit(&self, place: &Place, object: &Object, _: &str) -> Result<(), ObjectError> {
         self.put(place, object).await
@@ -94,6 +110,29 @@ fn write(unfinished: &Path, path: &Path, body: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(unfinished, path)?;
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Adds the keys of all files in `folder`, whose own begin with `before`, up to `most` of them.
+fn list(folder: &Path, before: &str, (most, keys): (usize, &mut Vec<String>)) -> io::Result<()> {
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        // Nobody could ask for such a key.
+        let Some(name) = file.file_name().to_str().map(str::to_owned) else { continue };
+        let key = format!("{before}{name}");
+        if !is_part(&name) || KEY_MAX < key.len() {
+            continue;
+        }
+        if most <= keys.len() {
+            break;
+        }
+        let kind = file.file_type()?;
+        if kind.is_dir() {
+            list(&file.path(), &format!("{key}/"), (most, keys))?;
+        } else if kind.is_file() {
+            keys.push(key);
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file can have this name.
@@ -137,6 +176,24 @@ mod tests {
         assert_eq!(found.as_deref(), Some(&b"two2"[..]));
         assert_eq!(buckets.get(&at("b", "a/x y.jpg"), 3).await.unwrap(), None, "too long");
         assert_eq!(fs::read_dir(folder.path().join(UNFINISHED)).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn all_keys_of_a_bucket_are_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let buckets = BucketFolder::new(folder.path());
+        assert_eq!(buckets.list("b", 9).await.unwrap(), None);
+        for key in ["2.jpg", "1.jpg", "x/3.jpg"] {
+            buckets.put(&at("b", key), &object(b"photo")).await.unwrap();
+        }
+        fs::write(folder.path().join("b/.hidden"), "").unwrap();
+        let mut listed = buckets.list("b", 9).await.unwrap().unwrap();
+        listed.sort();
+        assert_eq!(listed, ["1.jpg", "2.jpg", "x/3.jpg"]);
+        assert_eq!(buckets.list("b", 2).await.unwrap().unwrap().len(), 2);
+        for other in ["..", ".unfinished", "", "a/b"] {
+            assert_eq!(buckets.list(other, 9).await.unwrap(), None, "{other}");
+        }
     }
 
     #[tokio::test]

@@ -99,6 +99,14 @@ impl End {
         name.make(template, |value| self.value(value))
     }
 
+    /// Why it has failed, where it has.
+    pub(crate) fn failed(self) -> Option<String> {
+        match self {
+            End::Failed(why) => Some(why),
+            End::Answered(_) | End::Told(_) => None,
+        }
+    }
+
     /// The object that is kept of it, and where.
     pub(crate) fn object(&self, delivery: &Delivery, name: &Name) -> Option<(Place, Object)> {
         let (at, body) = delivery.object.as_ref()?;

@@ -151,7 +151,7 @@ impl JobRoom {
     }
 
     /// Whether messages of `route` may be taken: there is a host for them, or may be one.
-    fn may_take(&self, route: &str) -> bool {
+    pub(crate) fn may_take(&self, route: &str) -> bool {
         if self.is_draining() {
             return false;
         }
