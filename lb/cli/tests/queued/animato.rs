@@ -190,6 +190,9 @@ fn what_a_customer_says_is_text_in_pages() {
     for customer in ["", "a|b", "a%0Ab"] {
         assert_eq!(served.asks(customer, "sleep 0"), "Job submission failed", "{customer}");
     }
+    let head = "/makevideo?customerId=head&jobDesc=photos";
+    assert_eq!(ask(served.balancer.listen, "HEAD", head, &[], b"").status, 200);
+    assert_eq!(served.status("head"), "Job does not exists");
     let home = text(&ask(served.balancer.listen, "GET", "/", &[], b""));
     for link in ["upload", "makevideo", "checkstatus"] {
         assert!(home.contains(&format!("href=\"{link}\"")), "{link}");

@@ -40,7 +40,9 @@ impl Front {
             let preferences = Preferences::of(&head.headers);
             return self.accept(session, record, (route, preferences, None)).await;
         }
-        let query = head.uri.query().unwrap_or_default().to_owned();
+        // Who asks for a head alone asks for no job.
+        let query = head.uri.query().filter(|_| head.method != Method::HEAD);
+        let query = query.unwrap_or_default().to_owned();
         let answer = match asked {
             Ok(asked) => {
                 self.page_of(room, (route, &films), (asked, &query)).await.map_err(Refused::Problem)
