@@ -77,8 +77,7 @@ impl Ledger {
         let route = record.route.map(|route| self.config.route(route));
         let named = route.map(|route| (route.name.as_str(), route.path.as_str()));
         self.metrics.ended(named, &head.method, record);
-        let route = route.map(|route| route.name.as_str());
-        self.trace(head, client, record);
+        self.trace(head, (client, named), record);
         if !self.access_log.is_on() {
             return;
         }
@@ -92,7 +91,7 @@ impl Ledger {
             client_name: record.terms.client.as_deref(),
             method: head.method.as_str(),
             path: head.uri.path_and_query().map_or("", PathAndQuery::as_str),
-            route,
+            route: named.map(|(route, _)| route),
             status: (record.status != 0).then_some(record.status),
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
@@ -113,18 +112,16 @@ impl Ledger {
     }
 
     /// Tells whoever collects traces of a request that has ended, where it has one.
-    fn trace(&self, head: &RequestHeader, client: Option<IpAddr>, record: &Record) {
+    fn trace(
+        &self,
+        head: &RequestHeader,
+        (client, route): (Option<IpAddr>, Option<(&str, &str)>),
+        record: &Record,
+    ) {
         let Some(trace) = record.trace.as_ref().filter(|trace| trace.is_sampled()) else { return };
-        let route = record.route.map(|route| self.config.route(route));
         self.traces.ended(
             trace,
-            &traces::Ended {
-                head,
-                client,
-                record,
-                route: route.map(|route| (route.name.as_str(), route.path.as_str())),
-                host: self.host_name(record).as_deref(),
-            },
+            &traces::Ended { head, client, record, route, host: self.host_name(record).as_deref() },
         );
     }
 

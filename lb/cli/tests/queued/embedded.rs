@@ -8,7 +8,7 @@ use crate::harness::balancer::{Balancer, Place, run};
 use crate::harness::until;
 use crate::host::{Host, Then, answer};
 use crate::service::text;
-use crate::systems::{FACES, IMAGENET, System, label, picture, recogniser};
+use crate::systems::{FACES, IMAGENET, System, label, picture, recogniser, recogniser_at};
 
 /// As many as the generators of load start.
 const CLIENTS: usize = 100;
@@ -183,13 +183,7 @@ fn an_answer_that_is_not_as_expected_is_a_failure() {
 #[test]
 fn what_a_client_has_asked_is_delivered_after_it_has_left_and_the_balancer_was_killed() {
     let gate = crate::service::Gate::default();
-    let at_gate = gate.clone();
-    let host = Host::start(move |heard, client| {
-        at_gate.pass();
-        let told = serde_json::json!({ "label": label(&heard.body) }).to_string();
-        answer(client, "200 OK", &["Content-Type: application/json"], told.as_bytes());
-        Then::Keep
-    });
+    let host = recogniser_at(&gate);
     let served = Served::start(&IMAGENET, &[&host]);
     let listen = served.balancer.listen;
     let client = std::thread::spawn(move || {

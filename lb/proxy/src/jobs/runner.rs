@@ -29,6 +29,7 @@ use crate::answer::{Problem, Whole};
 use crate::ask;
 use crate::backoff::Backoff;
 use crate::budget::{Owner, Share};
+use crate::decide::Decide;
 use crate::exchange;
 use crate::headers;
 use crate::payload::{Payload, StoredBody};
@@ -176,27 +177,27 @@ impl JobRoom {
 
     /// The `jobs` in the order of their classes and clients, where these are told apart. What is
     /// overdue keeps its place.
-    fn in_turn(&self, mut jobs: Vec<InLine>) -> Vec<InLine> {
-        let mut turns = Vec::new();
-        let mut places = Vec::new();
-        for (place, InLine { kept, .. }) in jobs.iter().enumerate() {
-            let Some(route) = self.route_named(&kept.route) else { continue };
-            let (terms, job) = (self.terms(kept, route), &kept.job);
-            let work = job.work * (1.0 / job.weight);
-            let rooms = self.rooms();
-            let fleet = rooms.dispatch.fleets.of(route);
-            let turn = fleet.turn_in_line(&terms, work);
-            if let Some(turn) = turn.filter(|_| now() < kept.overdue_at) {
-                turns.push((turn, place));
-                places.push(place);
-            }
+    fn in_turn(&self, jobs: Vec<InLine>) -> Vec<InLine> {
+        let rooms = self.rooms();
+        let is_shared = |fleet: &Arc<Decide>| fleet.look(|balancer, _| balancer.shares().is_on());
+        if !rooms.dispatch.fleets.all().iter().any(is_shared) {
+            return jobs;
         }
+        let turn = |InLine { kept, .. }: &InLine| {
+            let route = self.route_named(&kept.route)?;
+            let (terms, work) = (self.terms(kept, route), kept.job.work * (1.0 / kept.job.weight));
+            let turn = rooms.dispatch.fleets.of(route).turn_in_line(&terms, work);
+            turn.filter(|_| now() < kept.overdue_at)
+        };
+        let turns = jobs.iter().enumerate();
+        let mut turns: Vec<_> = turns.filter_map(|(at, job)| Some((turn(job)?, at))).collect();
+        let places: Vec<usize> = turns.iter().map(|(_, place)| *place).collect();
         turns.sort_unstable();
         let mut order: Vec<usize> = (0..jobs.len()).collect();
         for (place, (_, job)) in places.into_iter().zip(turns) {
             order[place] = job;
         }
-        let mut jobs: Vec<Option<InLine>> = jobs.drain(..).map(Some).collect();
+        let mut jobs: Vec<Option<InLine>> = jobs.into_iter().map(Some).collect();
         order.into_iter().filter_map(|job| jobs[job].take()).collect()
     }
 

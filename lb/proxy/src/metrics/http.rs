@@ -10,9 +10,12 @@ use crate::record::Record;
 /// A request's duration, as it is called.
 pub(super) const SERVER_DURATION: &str = "http_server_request_duration_seconds";
 
-/// Methods that HTTP names (RFC 9110; RFC 5789). Others are `_OTHER`.
+/// What methods are called that HTTP does not name.
+pub(crate) const OTHER: &str = "_OTHER";
+
+/// Methods that HTTP names (RFC 9110; RFC 5789), and what others are called.
 const METHODS: [&str; 10] =
-    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "_OTHER"];
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", OTHER];
 
 /// See the module.
 pub(crate) struct HttpMetrics {
@@ -24,6 +27,12 @@ pub(crate) struct HttpMetrics {
 
 /// A request that is here; dropping it says that it is no more.
 pub(crate) struct Active(IntGauge);
+
+/// What `method` is called where names are of a bounded set; `None` where it has no name of its
+/// own, and is called [`OTHER`].
+pub(crate) fn known(method: &Method) -> Option<&'static str> {
+    Some(METHODS[nth(method)]).filter(|name| *name != OTHER)
+}
 
 /// What `method` is called in labels.
 pub(crate) fn method(method: &Method) -> &'static str {

@@ -15,6 +15,7 @@ use super::span::{Place, Trace, Tried};
 use crate::access_log::masked;
 use crate::config::{HostAddress, LoggedQuery};
 use crate::headers;
+use crate::metrics::http as http_names;
 use crate::record::{Record, source_name};
 
 /// The longest text in a span, in bytes.
@@ -209,12 +210,6 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-/// What the conventions call `method`: themselves where they know it.
-fn known(method: &Method) -> Option<&'static str> {
-    let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
-    known.into_iter().find(|name| method.as_str() == *name)
-}
-
 // === impl Attributes ===
 
 impl Attributes {
@@ -238,8 +233,8 @@ impl Attributes {
 
     /// Notes `method`, and returns what a span is named by.
     fn method(&mut self, method: &Method) -> &'static str {
-        let known = known(method);
-        self.text("http.request.method", known.unwrap_or("_OTHER"));
+        let known = http_names::known(method);
+        self.text("http.request.method", known.unwrap_or(http_names::OTHER));
         if known.is_none() {
             self.text("http.request.method_original", method.as_str());
         }

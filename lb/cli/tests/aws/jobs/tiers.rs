@@ -10,9 +10,9 @@ use crate::emulators::{CREDENTIALS, Emulator, program};
 use crate::harness::balancer::{Balancer, Place, spawn};
 use crate::harness::process::Process;
 use crate::harness::{eventually, until};
-use crate::host::{Host, Then, answer};
+use crate::host::Host;
 use crate::service;
-use crate::systems::{FACES, IMAGENET, System, label, picture, recogniser};
+use crate::systems::{FACES, IMAGENET, System, picture, recogniser, recogniser_at};
 
 /// As many as the generators of load start.
 const CLIENTS: usize = 100;
@@ -229,13 +229,7 @@ fn one_name_with_two_contents_gets_two_answers() {
 fn what_is_small_goes_before_what_is_large_and_came_first() {
     let cloud = Cloud::start(&FACES);
     let gate = service::Gate::default();
-    let at_gate = gate.clone();
-    let host = Host::start(move |heard, client| {
-        at_gate.pass();
-        let told = serde_json::json!({ "label": label(&heard.body) }).to_string();
-        answer(client, "200 OK", &["Content-Type: application/json"], told.as_bytes());
-        Then::Keep
-    });
+    let host = recogniser_at(&gate);
     let one_at_a_time = [
         ("cores = 4", "cores = 1"),
         ("prior = \"200ms\"", "prior = \"1ms * body.bytes\"\nfeatures = [\"body.bytes\"]"),
@@ -263,13 +257,7 @@ fn what_is_small_goes_before_what_is_large_and_came_first() {
 fn what_waits_in_a_queue_counts_for_the_size_of_the_fleet() {
     let cloud = Cloud::start(&FACES);
     let gate = service::Gate::default();
-    let at_gate = gate.clone();
-    let host = Host::start(move |heard, client| {
-        at_gate.pass();
-        let told = serde_json::json!({ "label": label(&heard.body) }).to_string();
-        answer(client, "200 OK", &["Content-Type: application/json"], told.as_bytes());
-        Then::Keep
-    });
+    let host = recogniser_at(&gate);
     // One message is taken; 39 seconds of work wait behind it, and all of it is due.
     let changes = [
         ("part = \"workers\"\n", "part = \"workers\"\nwindow = 1\n"),

@@ -31,7 +31,7 @@ use crate::jobs::JobRoom;
 const TAKEN_MAX: usize = 10;
 
 /// The longest that SQS waits for a message.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(20);
+pub(in crate::jobs) const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// How long an answer is hidden that is being given to whoever waits for it.
 const HIDDEN: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ const TIMES_MAX: u32 = 20;
 const WAITING_MAX: usize = 10_000;
 
 /// After a queue has failed.
-pub(super) const AGAIN: Backoff =
+pub(in crate::jobs) const AGAIN: Backoff =
     Backoff { base: Duration::from_millis(200), max: Duration::from_secs(30) };
 
 /// What is known of an answer: `None` until it is there.

@@ -33,10 +33,10 @@ use crate::jobs::objects::ObjectError;
 const TAKEN_MAX: usize = 10;
 
 /// Between two looks at whether there is a host, and at whether the balancer stops.
-const LOOK: Duration = Duration::from_millis(500);
+pub(in crate::jobs) const LOOK: Duration = Duration::from_millis(500);
 
 /// How long a message is hidden whose job cannot be kept now.
-const LATER: Duration = Duration::from_secs(10);
+pub(in crate::jobs) const LATER: Duration = Duration::from_secs(10);
 
 /// Why a message is left in its queue.
 #[derive(Debug, thiserror::Error)]

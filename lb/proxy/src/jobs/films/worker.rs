@@ -15,31 +15,20 @@ use super::bucket::Film;
 use super::customers::{CustomersError, Row, Taken, ended, given_back, taken};
 use super::desk::is_customer;
 use crate::answer::Problem;
-use crate::backoff::Backoff;
 use crate::config::Films;
 use crate::config::films::Desk;
 use crate::jobs::JobRoom;
+use crate::jobs::contract::desk::{AGAIN, WAIT_MAX};
 use crate::jobs::contract::messages::{MessageError, Messages, Taken as Message};
+use crate::jobs::contract::puller::{LATER, LOOK};
 use crate::jobs::ledger::LedgerError;
 use crate::jobs::objects::ObjectError;
-
-/// The longest that one look waits for a message.
-const WAIT_MAX: Duration = Duration::from_secs(20);
-
-/// Between two looks at whether there is a host, and at whether the balancer stops.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// How long a message is hidden for which there is no room now.
-const LATER: Duration = Duration::from_secs(10);
 
 /// The most jobs of one message.
 const JOBS_MAX: usize = 64;
 
 /// A row that somebody else was first to write is read again so often.
 const RACES_MAX: usize = 8;
-
-/// After a queue has failed.
-const AGAIN: Backoff = Backoff { base: Duration::from_millis(200), max: Duration::from_secs(30) };
 
 /// Why a message is not done.
 #[derive(Debug, thiserror::Error)]
